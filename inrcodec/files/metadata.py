@@ -1,0 +1,42 @@
+"""The keys of `Signal.metadata`. Values are bytes; order is kept.
+
+Shared by all formats, so that metadata survives a change of format:
+
+- `icc`: an ICC profile
+- `exif`: an Exif block, beginning with its TIFF header (`II*\\0` or `MM\\0*`), without the `Exif\\0\\0` of JPEG
+- `xmp`: an XMP packet, UTF-8
+- `gamma`: the file's gamma × 100000 as ASCII digits, as in PNG's gAMA (45455 is 1/2.2)
+- `density`: three ASCII fields "X Y UNIT": pixels per unit, as decimals or fractions "p/q"; UNIT is `m` (metre), `in`, `cm` or `-` (aspect only)
+- `text/KEYWORD`: a text, UTF-8 (Title, Author, Description, Copyright, Creation Time, Software, Comment, …: PNG's keywords)
+- `tag/NAME`: a tag of a recording, UTF-8, names as in Vorbis comments (TITLE, ARTIST, ALBUM, DATE, …)
+- `channel_mask`: the speaker positions of a WAVE_FORMAT_EXTENSIBLE file, ASCII digits
+
+A key that is there more than once gets `#2`, `#3`, … appended. What only one format knows is kept under that format's
+name and written back only to it: `png/gAMA`, `riff/head`, `flac/block`, `npy/fortran_order`, …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+
+
+def add(metadata: MutableMapping[str, bytes], key: str, value: bytes) -> None:
+    """Store `value` under `key`, or under `key#2`, `key#3`, … where that is taken."""
+    name, n = key, 1
+    while name in metadata:
+        n += 1
+        name = f"{key}#{n}"
+    metadata[name] = value
+
+
+def base(key: str) -> str:
+    """The key without the `#n` that `add` may have appended."""
+    stem, mark, n = key.rpartition("#")
+    return stem if mark and n.isdigit() else key
+
+
+def under(metadata: Mapping[str, bytes], prefix: str) -> Iterator[tuple[str, bytes]]:
+    """(rest of the key, value) of all keys that begin with `prefix`, in order, repeated keys included."""
+    for key, value in metadata.items():
+        if key.startswith(prefix):
+            yield base(key)[len(prefix) :], value

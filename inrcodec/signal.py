@@ -1,0 +1,106 @@
+"""`Signal`: integer samples and what is needed to write them back to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import UnsupportedError
+
+Kind = Literal["image", "audio", "array"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+MAX_DIMENSIONS = 4
+IMAGE_CHANNELS = (1, 2, 3, 4)  # grey, grey+alpha, RGB, RGBA
+MAX_AUDIO_CHANNELS = 8
+MAX_RATE = 2**32 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Integer samples with their meaning.
+
+    Attributes:
+        samples: an integer or bool array without empty dimensions, 1 to 4 of them.
+            image: (height, width) for grey, (height, width, channels) with 2 (grey, alpha), 3 (RGB) or
+            4 (RGBA) channels, unsigned; audio: (frames,) or (frames, channels), signed; array: anything.
+        kind: what the axes mean: "image", "audio" or "array".
+        bit_depth: nominal bits per sample, as in the file it came from, at most the bits of the dtype: an image of
+            depth b holds 0 … 2^b − 1, audio of depth b −2^(b−1) … 2^(b−1) − 1. 0 means: the bits of the dtype.
+        sample_rate: frames per second; audio only.
+        metadata: what a viewer or a player needs beside the samples, by key (see `inrcodec.files.metadata`).
+
+    Raises:
+        UnsupportedError: the samples are not integers, are empty, or do not fit kind and bit depth.
+    """
+
+    samples: npt.NDArray[Any]
+    kind: Kind = "array"
+    bit_depth: int = 0
+    sample_rate: int | None = None
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        x = self.samples
+        if x.dtype.kind not in "bui":
+            raise UnsupportedError(f"samples of type {x.dtype} are not supported: only integers and bool are lossless here")
+        if not 1 <= x.ndim <= MAX_DIMENSIONS:
+            raise UnsupportedError(f"{x.ndim} dimensions are not supported: 1 to {MAX_DIMENSIONS} are")
+        if 0 in x.shape:
+            raise UnsupportedError(f"nothing to encode: shape {x.shape} has an empty dimension")
+        if self.kind not in KINDS:
+            raise UnsupportedError(f"unknown kind {self.kind!r}: one of {', '.join(KINDS)}")
+        width = 1 if x.dtype.kind == "b" else 8 * x.dtype.itemsize
+        if self.bit_depth == 0:
+            object.__setattr__(self, "bit_depth", width)
+        if not 1 <= self.bit_depth <= width:
+            raise UnsupportedError(f"bit depth {self.bit_depth} does not fit samples of type {x.dtype}")
+        if self.kind == "image":
+            if not (x.ndim == 2 or (x.ndim == 3 and x.shape[2] in IMAGE_CHANNELS)):
+                raise UnsupportedError(f"shape {x.shape} is not that of a grey, grey+alpha, RGB or RGBA image")
+            if x.dtype.kind == "i":
+                raise UnsupportedError("images of signed samples are not supported; encode them as an array")
+        if self.kind == "audio":
+            if not (x.ndim == 1 or (x.ndim == 2 and x.shape[1] <= MAX_AUDIO_CHANNELS)):
+                raise UnsupportedError(f"shape {x.shape} is not (frames, channels) with at most {MAX_AUDIO_CHANNELS} channels")
+            if x.dtype.kind != "i":
+                raise UnsupportedError("sound is signed; give it as signed integers or encode it as an array")
+            if self.sample_rate is None:
+                raise UnsupportedError("sound needs a sample rate")
+        if self.sample_rate is not None and not (self.kind == "audio" and 1 <= self.sample_rate <= MAX_RATE):
+            raise UnsupportedError(f"sample rate {self.sample_rate} is not valid for kind {self.kind!r}")
+        if self.bit_depth < width:
+            low, high = self.nominal_range
+            if int(x.min()) < low or int(x.max()) > high:
+                raise UnsupportedError(f"samples do not fit in {self.bit_depth} bits")
+
+    @property
+    def nominal_range(self) -> tuple[int, int]:
+        """Smallest and largest value that `bit_depth` bits hold in this dtype."""
+        if self.samples.dtype.kind == "i":
+            return -(1 << (self.bit_depth - 1)), (1 << (self.bit_depth - 1)) - 1
+        return 0, (1 << self.bit_depth) - 1
+
+    @property
+    def channel_axis(self) -> bool:
+        """Whether the last axis holds channels of one place or moment rather than a coordinate."""
+        return (self.kind == "image" and self.samples.ndim == 3) or (self.kind == "audio" and self.samples.ndim == 2)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the bare samples, packed at `bit_depth` bits each: what compression is measured against."""
+        return (self.samples.size * self.bit_depth + 7) // 8
+
+    def equals(self, other: Signal) -> bool:
+        """Whether samples (type and shape included), kind, depth, rate and metadata are all the same."""
+        return (
+            self.samples.dtype == other.samples.dtype
+            and self.samples.shape == other.samples.shape
+            and bool(np.array_equal(self.samples, other.samples))
+            and (self.kind, self.bit_depth, self.sample_rate) == (other.kind, other.bit_depth, other.sample_rate)
+            and dict(self.metadata) == dict(other.metadata)
+        )

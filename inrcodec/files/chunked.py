@@ -1,0 +1,153 @@
+"""What WAV and AIFF share: sample data inside a chain of chunks, given back byte for byte.
+
+Everything before the samples is the head, everything after them (the pad byte included) the tail. They are kept as
+`NAME/head` and `NAME/tail` where they are not what the writer would make from the rest of the signal; the tail never
+without its head, so that the two cannot end up around other samples. They are written back only if a reader would find
+this very signal's frames, channels, rate, depth and tags in them; else the writer makes its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import InrcodecError, UnsupportedError
+from ..signal import Signal
+from . import tags
+from .naming import naming
+from .pcm import MAX_BYTES, Pcm, container, frames_of, pack, unpack
+
+
+class Spliced:
+    """A file as head + hole + tail, sliced like bytes, where nobody looks into the hole: it is not stored."""
+
+    def __init__(self, head: bytes, hole: int = 0, tail: bytes = b"") -> None:
+        self.head, self.hole, self.tail = head, hole, tail
+
+    def __len__(self) -> int:
+        return len(self.head) + self.hole + len(self.tail)
+
+    def __getitem__(self, span: slice) -> bytes:
+        start, stop, _ = span.indices(len(self))
+        after = len(self.head) + self.hole
+        return self.head[start:stop] + self.tail[max(start - after, 0) : max(stop - after, 0)]
+
+    def number(self, at: int, size: int, big_endian: bool = False) -> int:
+        """An unsigned number of `size` bytes."""
+        return int.from_bytes(self[at : at + size], "big" if big_endian else "little")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the chunks of a file say: where the samples begin and what they are."""
+
+    start: int
+    frames: int
+    channels: int
+    bits: int
+    rate: int
+    pcm: Pcm
+    metadata: dict[str, bytes]
+
+    @property
+    def end(self) -> int:
+        return self.start + self.frames * self.channels * self.pcm.size
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One chunk format.
+
+    Attributes:
+        name: prefix of the metadata keys.
+        extension: for messages.
+        parse: finds the layout; raises InrcodecError.
+        head: what the writer puts before the samples of a signal if so many bytes follow them.
+        pcm: how the writer stores samples of a bit depth.
+    """
+
+    name: str
+    extension: str
+    parse: Callable[[Spliced], Layout]
+    head: Callable[[Signal, int], bytes]
+    pcm: Callable[[int], Pcm]
+
+
+def chunk(name: bytes, body: bytes, big_endian: bool = False) -> bytes:
+    """A chunk with its header, padded to an even length."""
+    return name + len(body).to_bytes(4, "big" if big_endian else "little") + body + bytes(len(body) & 1)
+
+
+def _own_tail(size: int) -> bytes:
+    return bytes(size & 1)
+
+
+def read(path: Path, dialect: Dialect) -> Signal:
+    """Read a file of that dialect."""
+    data = path.read_bytes()
+    with naming(path):
+        layout = dialect.parse(Spliced(data))
+        x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
+        signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
+    head, tail = data[: layout.start], data[layout.end :]
+    kept = {}
+    usual_tail = tail == _own_tail(x.size * dialect.pcm(depth).size)
+    if not usual_tail or head != dialect.head(signal, len(tail)):
+        kept[f"{dialect.name}/head"] = head
+    if not usual_tail:
+        kept[f"{dialect.name}/tail"] = tail
+    return replace(signal, metadata={**layout.metadata, **kept}) if kept else signal
+
+
+def write(path: Path, signal: Signal, dialect: Dialect) -> None:
+    """Write a file of that dialect."""
+    with naming(path):
+        x = frames_of(signal, dialect.extension)
+        parts = _kept(signal, dialect)
+        if parts is None:
+            pcm = dialect.pcm(signal.bit_depth)
+            tail = _own_tail(x.size * pcm.size)
+            parts = dialect.head(signal, len(tail)), tail, pcm
+    head, tail, pcm = parts
+    with path.open("wb") as f:
+        f.write(head)
+        f.write(pack(x, signal.bit_depth, pcm))
+        f.write(tail)
+
+
+def _kept(signal: Signal, dialect: Dialect) -> tuple[bytes, bytes, Pcm] | None:
+    """The head and the tail that came with the signal, unless they say something else than the signal does."""
+    head = signal.metadata.get(f"{dialect.name}/head")
+    if head is None:
+        return None
+    channels = 1 if signal.samples.ndim == 1 else signal.samples.shape[1]
+    wanted = (len(signal.samples), channels, signal.sample_rate, tags.of(signal.metadata))
+    # only the head knows how many bytes it gives each sample, and where to look for that depends on them
+    for size in range(container(signal.bit_depth), MAX_BYTES + 1):
+        hole = signal.samples.size * size
+        tail = signal.metadata.get(f"{dialect.name}/tail", _own_tail(hole))
+        try:
+            found = dialect.parse(Spliced(head, hole, tail))
+        except InrcodecError:
+            continue
+        if (
+            (found.start, found.end, found.pcm.size) == (len(head), len(head) + hole, size)
+            and (found.frames, found.channels, found.rate, found.metadata) == wanted
+            and signal.bit_depth in (found.bits, 8 * size)
+        ):
+            return head, tail, found.pcm
+    return None
+
+
+def checked_layout(layout: Layout) -> Layout:
+    """The layout, if sound can be read with it."""
+    if layout.channels == 0:
+        raise UnsupportedError("the sound has no channels")
+    if layout.rate == 0:
+        raise UnsupportedError("the sound has no usable sample rate")
+    if layout.frames == 0:
+        raise UnsupportedError("the sound has no samples")
+    if not (1 <= layout.pcm.size <= MAX_BYTES and 1 <= layout.bits <= 8 * layout.pcm.size):
+        raise UnsupportedError(f"{layout.bits} bits per sample in {layout.pcm.size} bytes are not supported")
+    return layout

@@ -1,0 +1,222 @@
+"""FLAC ↔ Signal: the samples through libsndfile, the metadata blocks here.
+
+Read: 8, 16 and 24 bits, checked against the frame count and the MD5 sum in the file's header. Vorbis comments are tags, the
+speaker mask among them `channel_mask`, the vendor string `flac/vendor`. A comment block that cannot be made again from
+these is also kept whole as `flac/comments`; it is written back while the tags are what it says. Pictures, cue sheets,
+application and unknown blocks are kept whole (a byte of type, then the body) as `flac/block`, an ID3v2 tag before the file
+as `flac/id3`. The audio frames themselves are compressed anew, so seek table and padding, which belong to them, are dropped.
+
+Refused: other depths (libsndfile has none of them), a header that does not tell the number of frames, Ogg FLAC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from ..errors import FormatError, UnsupportedError
+from ..signal import Signal
+from . import tags
+from .metadata import add, base, under
+from .naming import naming
+from .pcm import Pcm, frames_of, pack
+
+STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
+SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
+MASK_TAG = b"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
+MAX_BLOCK = 2**24 - 1
+MAX_RATE = 655350
+MAX_FRAMES_PER_BYTE = 65535 // 8  # a FLAC frame of 65535 equal samples still takes more than 8 bytes
+
+
+def read(path: Path) -> Signal:
+    """Read a FLAC file."""
+    data = path.read_bytes()
+    with naming(path):
+        id3, blocks, frames_at = _blocks(data)
+        info = _Info.parse(blocks[0][1])
+        metadata = {"flac/id3": id3} if id3 else {}
+        for kind, body in blocks[1:]:
+            if kind == COMMENTS and "flac/vendor" not in metadata:
+                _add_comments(metadata, body)
+            elif kind not in (PADDING, SEEKTABLE):
+                add(metadata, "flac/block", bytes([kind]) + body)
+        samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:])
+        return Signal(samples, "audio", info.bits, info.rate, metadata)
+
+
+def write(path: Path, signal: Signal) -> None:
+    """Write a FLAC file with all tags and the blocks that came from a FLAC file."""
+    with naming(path):
+        data = _encode(signal)
+        _, (info, *_), frames_at = _blocks(data)
+        blocks = [info]
+        if (comments := _comments(signal)) is not None:
+            blocks.append((COMMENTS, comments))
+        blocks += [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+        if any(len(body) > MAX_BLOCK for _, body in blocks):
+            raise UnsupportedError("the tags take more than the 16 MiB of a FLAC metadata block")
+    with path.open("wb") as f:
+        f.write(signal.metadata.get("flac/id3", b""))
+        f.write(b"fLaC")
+        for i, (kind, body) in enumerate(blocks):
+            f.write(_block(kind, body, last=i == len(blocks) - 1))
+        f.write(memoryview(data)[frames_at:])
+
+
+@dataclass(frozen=True)
+class _Info:
+    """What STREAMINFO says of the samples."""
+
+    rate: int
+    channels: int
+    bits: int
+    frames: int
+    md5: bytes
+
+    @classmethod
+    def parse(cls, body: bytes) -> _Info:
+        packed = int.from_bytes(body[10:18], "big")  # 20 bits of rate, 3 of channels − 1, 5 of bits − 1, 36 of frames
+        return cls(packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & (1 << 36) - 1, body[18:34])
+
+
+def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
+    """ID3v2 tags before the stream, (type, body) of each metadata block, position of the first audio frame."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
+        footer = 10 if data[at + 5] & 0x10 else 0
+        at += 10 + footer + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(data[at + 6 : at + 10]))
+    id3 = data[:at]
+    if data[at : at + 4] == b"OggS":
+        raise UnsupportedError("FLAC inside Ogg is not supported")
+    if data[at : at + 4] != b"fLaC":
+        raise FormatError("not a FLAC file")
+    at += 4
+    blocks: list[tuple[int, bytes]] = []
+    last = False
+    while not last:
+        body = at + 4
+        end = body + int.from_bytes(data[at + 1 : body], "big")
+        if len(data) < body or len(data) < end:
+            raise FormatError("truncated: the metadata goes past the end of the file")
+        last, kind = data[at] >= 128, data[at] & 127
+        if kind == INVALID or (kind == STREAMINFO) != (not blocks) or (kind == STREAMINFO and end - body != 34):
+            raise FormatError("damaged: the metadata blocks are not in order")
+        blocks.append((kind, data[body:end]))
+        at = end
+    return id3, blocks, at
+
+
+def _block(kind: int, body: bytes, last: bool) -> bytes:
+    return bytes([kind | (128 if last else 0)]) + len(body).to_bytes(3, "big") + body
+
+
+def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[np.signedinteger]:
+    if info.bits not in SUBTYPES:
+        raise UnsupportedError(f"FLAC of {info.bits} bits is not supported, only of 8, 16 and 24; convert it to .wav")
+    if info.frames == 0:
+        raise UnsupportedError("its header does not tell how many frames there are; convert it to .wav")
+    if info.rate == 0:
+        raise UnsupportedError("the sound has no usable sample rate")
+    if info.frames > len(frames) * MAX_FRAMES_PER_BYTE:
+        raise FormatError(f"truncated: too short for {info.frames} frames")
+    # libsndfile need not see the other metadata blocks, so faults in them cannot matter to it
+    stream = b"".join((b"fLaC", _block(STREAMINFO, streaminfo, last=True), frames))
+    try:
+        with soundfile.SoundFile(io.BytesIO(stream)) as f:
+            wide = f.read(info.frames, dtype="int32" if info.bits == 24 else "int16", always_2d=True)
+    except (RuntimeError, MemoryError) as e:
+        raise FormatError("truncated, or damaged: the audio frames cannot be decoded") from e
+    if wide.shape != (info.frames, info.channels):
+        raise FormatError(f"truncated: {len(wide)} of {info.frames} frames are there")
+    x: npt.NDArray[np.signedinteger] = wide  # libsndfile gives full-scale integers
+    if info.bits != 16:
+        x = wide >> 8
+    if info.bits == 8:
+        x = x.astype(np.int8)
+    if any(info.md5) and hashlib.md5(pack(x, info.bits, Pcm(info.bits // 8)), usedforsecurity=False).digest() != info.md5:
+        raise FormatError("damaged: the samples do not have the MD5 sum in the header")
+    return x
+
+
+def _encode(signal: Signal) -> bytes:
+    x = frames_of(signal, ".flac")
+    if signal.bit_depth not in SUBTYPES:
+        raise UnsupportedError(f"a .flac file of {signal.bit_depth} bits cannot be written, only of 8, 16 and 24; .wav can")
+    rate = signal.sample_rate or 0
+    if rate > MAX_RATE or (rate >= 1 << 16 and rate % 10):
+        raise UnsupportedError(f"a .flac file cannot hold a sample rate of {rate} Hz; .wav can")
+    wide = x.astype(np.int16) if signal.bit_depth <= 16 else x.astype(np.int32)
+    if signal.bit_depth != 16:
+        wide = wide << 8
+    out = io.BytesIO()
+    try:
+        soundfile.write(out, wide, rate, format="FLAC", subtype=SUBTYPES[signal.bit_depth])
+    except RuntimeError as e:
+        raise UnsupportedError("libsndfile cannot write this sound as FLAC; .wav can hold it") from e
+    return out.getvalue()
+
+
+def _add_comments(metadata: dict[str, bytes], body: bytes) -> None:
+    """Vendor, tags and mask of a comment block; the block itself if they are not the whole of it."""
+    found = _parse_comments(body)
+    if _build_comments(found) != body:
+        found["flac/comments"] = body
+    metadata.update(found)
+
+
+def _parse_comments(body: bytes) -> dict[str, bytes]:
+    """What can be understood of a comment block; broken or nameless entries are passed over."""
+    texts: list[bytes] = []
+    at = 0
+
+    def number() -> int:
+        nonlocal at
+        at += 4
+        return int.from_bytes(body[at - 4 : at], "little")
+
+    def text() -> bytes:
+        nonlocal at
+        size = number()
+        at += size
+        return body[at - size : at]
+
+    found = {"flac/vendor": tags.utf8(text())}
+    count = number()
+    while len(texts) < count and at < len(body):
+        texts.append(text())
+    for entry in texts:
+        name, equals, value = entry.partition(b"=")
+        if name.upper() == MASK_TAG and re.fullmatch(rb"0[xX][0-9a-fA-F]{1,8}", value) and "channel_mask" not in found:
+            found["channel_mask"] = b"%d" % int(value, 16)
+        elif equals and re.fullmatch(rb"[ -}]{1,100}", name):
+            add(found, f"tag/{name.decode()}", tags.utf8(value))
+    return found
+
+
+def _build_comments(metadata: dict[str, bytes]) -> bytes:
+    entries = [base(key)[4:].encode() + b"=" + value for key, value in metadata.items() if key.startswith("tag/")]
+    mask = metadata.get("channel_mask", b"")
+    if mask.isdigit():
+        entries.append(b"%s=0x%04X" % (MASK_TAG, int(mask)))
+    vendor = metadata.get("flac/vendor", b"")
+    texts = [len(text).to_bytes(4, "little") + text for text in (vendor, *entries)]
+    return texts[0] + len(entries).to_bytes(4, "little") + b"".join(texts[1:])
+
+
+def _comments(signal: Signal) -> bytes | None:
+    """The comment block to write, None if there is nothing for it to say."""
+    wanted = tags.of(signal.metadata)
+    if "flac/vendor" in signal.metadata:
+        wanted["flac/vendor"] = signal.metadata["flac/vendor"]
+    if not wanted:
+        return None
+    kept = signal.metadata.get("flac/comments")
+    return kept if kept is not None and _parse_comments(kept) == wanted else _build_comments(wanted)

@@ -1,0 +1,92 @@
+"""NumPy's .npy ↔ Signal.
+
+Read: integers and bool of either byte order, 1 to 4 dimensions, C or Fortran order. The samples have the dtype of the file,
+byte order included, and are C-contiguous; `npy/fortran_order` tells that the file was not. A header that is not what NumPy
+writes for this array is kept as `npy/header`, so the file comes back byte for byte.
+
+Refused: everything else that can be in such a file, and bytes after the array.
+
+Written: the samples of a signal of any kind, without its metadata.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError, UnsupportedError
+from ..signal import Signal
+from .naming import naming
+
+MAGIC = b"\x93NUMPY"
+HEADER_LIMIT = 1 << 16
+
+
+def read(path: Path) -> Signal:
+    """Read a .npy file."""
+    with path.open("rb") as f:
+        start = f.read(HEADER_LIMIT)
+    with naming(path):
+        if not start.startswith(MAGIC):
+            raise FormatError("not a .npy file")
+        array = _mapped(path)
+        if array is None:
+            if b"'|O'" in start or b"'O'" in start:
+                raise UnsupportedError("arrays of Python objects are not supported")
+            raise FormatError("truncated, or damaged: NumPy cannot read the array")
+        signal = Signal(np.array(array, order="C"))
+        at = array.offset
+        if at + array.nbytes != path.stat().st_size:
+            raise UnsupportedError("more follows after the array; only files of one array are supported")
+        if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
+            raise FormatError("damaged: bool values that are neither 0 nor 1")
+    metadata = {"npy/fortran_order": b"1"} if _is_fortran(array) else {}
+    if start[:at] != _header(signal.samples, _is_fortran(array)):
+        metadata["npy/header"] = start[:at]
+    return replace(signal, metadata=metadata) if metadata else signal
+
+
+def write(path: Path, signal: Signal) -> None:
+    """Write the samples, in the order and with the header of the .npy file they came from."""
+    x = signal.samples
+    fortran = signal.metadata.get("npy/fortran_order") == b"1"
+    body = x.tobytes("F" if fortran else "C")
+    header = signal.metadata.get("npy/header")
+    if header is not None:
+        path.write_bytes(header + body)
+        found = _mapped(path)
+        if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and np.array_equal(found, x):
+            return
+        del found  # a mapped file is not to be cut
+    path.write_bytes(_header(x, fortran) + body)
+
+
+def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]] | None:
+    """The array on disk, None if it is not a valid one. Mapping it checks its size before any memory is taken."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old headers are read, with a warning
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception:  # the header is a Python literal: a damaged one fails in a dozen ways
+        return None
+    return array if isinstance(array, np.memmap) else None
+
+
+def _is_fortran(x: npt.NDArray[Any]) -> bool:
+    return x.flags.f_contiguous and not x.flags.c_contiguous
+
+
+def _header(x: npt.NDArray[Any], fortran: bool) -> bytes:
+    """What NumPy writes before an array of that dtype and shape."""
+    out = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(x.dtype)
+    np.lib.format.write_array_header_1_0(out, {"shape": x.shape, "fortran_order": fortran, "descr": descr})
+    return out.getvalue()

@@ -1,0 +1,172 @@
+"""WAV ↔ Signal, byte for byte.
+
+Read: integer PCM of 1 to 32 bits in 1 to 4 bytes, plain or WAVE_FORMAT_EXTENSIBLE, in RIFF, RF64 or BW64 files. Samples
+of fewer bits than their bytes hold are shifted down if the spare bits are 0. All chunks come back as they were (see
+`chunked`); the texts of LIST/INFO are tags as well, and the speaker mask is `channel_mask`.
+
+A data size of 0xFFFFFFFF, of 0x7FFFF000 (SoX) beyond the end of the file, or of 0 in a file whose RIFF size does not
+reach past the data header either, is that of a stream whose length was not known: the samples go to the end of the file.
+
+Refused: floats, A-law, ADPCM and other codings, RIFX, data cut short.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from ..errors import FormatError, UnsupportedError
+from ..signal import Signal
+from . import tags
+from .chunked import Dialect, Layout, Spliced, checked_layout, chunk
+from .chunked import read as read_chunked
+from .chunked import write as write_chunked
+from .metadata import add
+from .pcm import Pcm, container
+
+PCM, EXTENSIBLE = 1, 0xFFFE
+CODINGS = {0: "unknown", 2: "ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: "ADPCM", 0x31: "GSM", 0x50: "MPEG", 0x55: "MP3"}
+GUID = bytes.fromhex("0000 0000 1000 8000 00aa 0038 9b71")  # of all formats that have a number, after that number
+GUID_AMBISONIC = bytes.fromhex("0000 2107 d311 8644 c8c1 ca00 0000")
+UNKNOWN, UNKNOWN_SOX = 0xFFFFFFFF, 0x7FFFF000
+
+# of several ids for a name the first is written
+INFO = (
+    (b"INAM", "TITLE"),
+    (b"IART", "ARTIST"),
+    (b"IPRD", "ALBUM"),
+    (b"ICRD", "DATE"),
+    (b"ICMT", "COMMENT"),
+    (b"IGNR", "GENRE"),
+    (b"ICOP", "COPYRIGHT"),
+    (b"ITRK", "TRACKNUMBER"),
+    (b"IPRT", "TRACKNUMBER"),
+    (b"ISFT", "ENCODER"),
+    (b"ITCH", "ENCODED-BY"),
+    (b"ISBJ", "DESCRIPTION"),
+    (b"IMUS", "COMPOSER"),
+    (b"ILNG", "LANGUAGE"),
+)
+
+
+def read(path: Path) -> Signal:
+    """Read a WAV file."""
+    return read_chunked(path, DIALECT)
+
+
+def write(path: Path, signal: Signal) -> None:
+    """Write a WAV file: the one it was read from, or RIFF (RF64 above 4 GiB) with the tags that LIST/INFO knows."""
+    write_chunked(path, signal, DIALECT)
+
+
+def _parse(file: Spliced) -> Layout:
+    magic = file[0:4]
+    if magic == b"RIFX":
+        raise UnsupportedError("big-endian WAV files (RIFX) are not supported")
+    if magic not in (b"RIFF", b"RF64", b"BW64") or file[8:12] != b"WAVE":
+        raise FormatError("not a WAV file")
+    metadata: dict[str, bytes] = {}
+    fmt = b""
+    long_size = None
+    at = 12
+    while at + 8 <= len(file):
+        name, size, body = file[at : at + 4], file.number(at + 4, 4), at + 8
+        if name == b"data":
+            break
+        if body + size > len(file):
+            raise FormatError(f"truncated, or damaged: chunk {name!r} goes past the end of the file")
+        if name == b"fmt " and not fmt:
+            fmt = file[body : body + size]
+        elif name == b"ds64" and magic != b"RIFF":
+            long_size = file.number(body + 8, 8)
+        elif name == b"LIST":
+            _add_info(metadata, file[body : body + size])
+        at = body + size + (size & 1)
+    else:
+        raise FormatError("truncated, or damaged: there is no sample data")
+    if len(fmt) < 16:
+        raise FormatError("damaged: the sample data has no format chunk before it")
+    available = len(file) - body
+    if size == UNKNOWN and long_size is not None:
+        size = long_size
+    elif size == UNKNOWN or (size == UNKNOWN_SOX and size > available) or (size == 0 and not body < file.number(4, 4) + 8 < UNKNOWN):
+        size = available
+    if size > available:
+        raise FormatError(f"truncated: {available} of {size} bytes of samples are there")
+    code, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", fmt)
+    if code == EXTENSIBLE:
+        if len(fmt) < 40:
+            raise FormatError("damaged: the extensible format chunk is too short")
+        valid, mask, code = struct.unpack_from("<HIH", fmt, 18)
+        bits = valid or bits
+        if fmt[26:40] not in (GUID, GUID_AMBISONIC):
+            raise UnsupportedError("an unknown coding of samples; only integer PCM is supported")
+        metadata["channel_mask"] = b"%d" % mask
+    if code != PCM:
+        coding = CODINGS.get(code, f"coding {code:#06x}")
+        raise UnsupportedError(f"{coding} samples are not supported; only integer PCM is")
+    if channels and (block == 0 or block % channels):
+        raise FormatError(f"damaged: frames of {block} bytes for {channels} channels")
+    _add_later_info(metadata, file, body + size + (size & 1))
+    pcm = Pcm(block // max(channels, 1), unsigned=block == channels)
+    return checked_layout(Layout(body, size // max(block, 1), channels, bits, rate, pcm, metadata))
+
+
+def _add_later_info(metadata: dict[str, bytes], file: Spliced, at: int) -> None:
+    """Tags after the samples; whatever else is there is only kept."""
+    while at + 8 <= len(file):
+        size = file.number(at + 4, 4)
+        if file[at : at + 4] == b"LIST":
+            _add_info(metadata, file[at + 8 : at + 8 + size])
+        at += 8 + size + (size & 1)
+
+
+def _add_info(metadata: dict[str, bytes], body: bytes) -> None:
+    if body[:4] != b"INFO":
+        return
+    names = dict(INFO)
+    at = 4
+    while at + 8 <= len(body):
+        size = int.from_bytes(body[at + 4 : at + 8], "little")
+        text = body[at + 8 : at + 8 + size].partition(b"\0")[0]
+        if (name := names.get(body[at : at + 4])) and text:
+            add(metadata, f"tag/{name}", tags.utf8(text))
+        at += 8 + size + (size & 1)
+
+
+def _pcm(bit_depth: int) -> Pcm:
+    return Pcm(container(bit_depth), unsigned=bit_depth <= 8)
+
+
+def _mask(signal: Signal) -> int | None:
+    value = signal.metadata.get("channel_mask")
+    if value is None:
+        return None
+    if not (value.isdigit() and len(value) <= 10 and int(value) < 1 << 32):
+        raise UnsupportedError("the channel mask is not a number of 32 bits")
+    return int(value)
+
+
+def _head(signal: Signal, tail_size: int) -> bytes:
+    """RIFF, format, tags. The format is extensible only if there is a mask or spare bits: plain PCM has no room for them."""
+    size, mask, depth = _pcm(signal.bit_depth).size, _mask(signal), signal.bit_depth
+    frames = len(signal.samples)
+    channels = signal.samples.size // frames
+    rate = signal.sample_rate or 0
+    block = channels * size
+    plain = mask is None and depth % 8 == 0
+    fmt = struct.pack("<HHIIHH", PCM if plain else EXTENSIBLE, channels, rate, rate * block & 0xFFFFFFFF, block, 8 * size)
+    if not plain:
+        fmt += struct.pack("<HHIH", 22, depth, mask or 0, PCM) + GUID
+    body = chunk(b"fmt ", fmt)
+    if info := b"".join(chunk(name, text + b"\0") for name, text in tags.translated(signal.metadata, INFO)):
+        body += chunk(b"LIST", b"INFO" + info)
+    data_size = frames * block
+    file_size = 12 + len(body) + 8 + data_size + tail_size
+    if file_size - 8 < UNKNOWN:
+        return b"RIFF" + struct.pack("<I", file_size - 8) + b"WAVE" + body + b"data" + struct.pack("<I", data_size)
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", file_size - 8 + 36, data_size, frames, 0))
+    return b"RF64" + struct.pack("<I", UNKNOWN) + b"WAVE" + ds64 + body + b"data" + struct.pack("<I", UNKNOWN)
+
+
+DIALECT = Dialect("riff", ".wav", _parse, _head, _pcm)

@@ -1,0 +1,137 @@
+"""The binary arithmetic coder: 32-bit range, 16-bit probabilities, carries propagated.
+
+A range coder after G. N. N. Martin (1979) with byte-wise carry handling as in LZMA. P is the probability that the bit is
+1, in units of 2^-16, 1 … 65535. The bound is the full 48-bit product, so a bit that is all but certain costs what it
+should (2.2e-5 bits at P = 65535).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+# the coder's state is an array, because Numba passes arrays by reference: low, range, cache, pending, position
+STATE = 5
+LOW, RANGE, CACHE, PENDING, POSITION = range(STATE)
+TOP = 1 << 24
+
+EncoderState = npt.NDArray[np.int64]
+
+
+def start_encoding() -> EncoderState:
+    """A fresh encoder state."""
+    return np.array([0, 0xFFFFFFFF, 0, 0, -1], np.int64)
+
+
+@njit(inline="always", cache=True)
+def shift_low(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
+    """Move the top byte of low to the output, once it is known whether a carry will reach it."""
+    low = state[LOW]
+    if low < 0xFF000000 or low >= 0x100000000:
+        carry = low >> 32
+        position = state[POSITION]
+        if position >= 0:  # the very first byte is always 0 and is not sent
+            out[position] = (state[CACHE] + carry) & 0xFF
+        position += 1
+        for _ in range(state[PENDING]):
+            out[position] = (0xFF + carry) & 0xFF
+            position += 1
+        state[PENDING] = 0
+        state[POSITION] = position
+        state[CACHE] = (low >> 24) & 0xFF
+    else:
+        state[PENDING] += 1
+    state[LOW] = (low & 0x00FFFFFF) << 8
+
+
+@njit(inline="always", cache=True)
+def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: int, bit: int) -> None:
+    """Code one bit. `out` must have room for 2 bytes a bit, those of pending carries included."""
+    bound = (state[RANGE] * probability) >> 16
+    if bit:
+        state[RANGE] = bound
+    else:
+        state[LOW] += bound
+        state[RANGE] -= bound
+    while state[RANGE] < TOP:
+        state[RANGE] <<= 8
+        shift_low(state, out)
+
+
+@njit(cache=True)
+def _flush(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
+    low, last = state[LOW], state[LOW] + state[RANGE] - 1
+    for zeros in (32, 24, 16, 8, 0):  # of the values that decode right, one that ends in most zero bytes
+        value = (low + (np.int64(1) << zeros) - 1) >> zeros << zeros
+        if value <= last:
+            state[LOW] = value
+            break
+    for _ in range(5):
+        shift_low(state, out)
+
+
+def finish_encoding(state: EncoderState, out: npt.NDArray[np.uint8]) -> bytes:
+    """The coded bytes. Zero bytes at the end are left out: the decoder reads zeros past the end."""
+    _flush(state, out)
+    return out[: max(0, int(state[POSITION]))].tobytes().rstrip(b"\0")
+
+
+class Output:
+    """A growing buffer that has room for `bits` more bits whenever `reserve(bits)` returns."""
+
+    def __init__(self) -> None:
+        self.state = start_encoding()
+        self.buffer: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
+
+    def reserve(self, bits: int) -> npt.NDArray[np.uint8]:
+        need = int(self.state[POSITION]) + int(self.state[PENDING]) + 2 * bits + 16
+        if need > len(self.buffer):
+            grown: npt.NDArray[np.uint8] = np.zeros(max(need, 2 * len(self.buffer)), np.uint8)
+            grown[: len(self.buffer)] = self.buffer
+            self.buffer = grown
+        return self.buffer
+
+    def finish(self) -> bytes:
+        return finish_encoding(self.state, self.reserve(0))
+
+
+# decoder: code − low, range, position
+DECODER_STATE = 3
+CODE, DRANGE, DPOSITION = range(DECODER_STATE)
+
+
+@njit(inline="always", cache=True)
+def next_byte(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> Any:
+    """The next byte of `data`, zero past its end."""
+    position = state[DPOSITION]
+    state[DPOSITION] = position + 1
+    return np.int64(data[position]) if position < len(data) else np.int64(0)
+
+
+@njit(cache=True)
+def start_decoding(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The decoder's state at the beginning of `data`."""
+    state = np.array([0, 0xFFFFFFFF, 0], np.int64)
+    for _ in range(4):
+        state[CODE] = (state[CODE] << 8) | next_byte(state, data)
+    return state
+
+
+@njit(inline="always", cache=True)
+def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probability: int) -> Any:
+    """The next bit, 0 or 1."""
+    bound = (state[DRANGE] * probability) >> 16
+    if state[CODE] < bound:
+        state[DRANGE] = bound
+        bit = 1
+    else:
+        state[CODE] -= bound
+        state[DRANGE] -= bound
+        bit = 0
+    while state[DRANGE] < TOP:
+        state[DRANGE] <<= 8
+        state[CODE] = (state[CODE] << 8) | next_byte(state, data)
+    return bit

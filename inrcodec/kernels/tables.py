@@ -1,0 +1,125 @@
+"""Sine, GELU and logistic function as integer tables.
+
+They are computed with Python integers in fixed point, never with libm, and compared with a hash: a table that differs
+by one entry would decode wrong samples, so it is refused instead. SPEC.md, "Tables", gives the same construction in words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FRACTION = 128  # fractional bits of the fixed-point numbers the tables are computed with
+ONE = 1 << FRACTION
+
+TURN_BITS = 16  # a sine layer's phase counts 2^-16 turns
+SINE_BITS = 14  # its output counts 2^-14
+GELU_BITS = 12  # a GELU layer's argument and output count 2^-12
+GELU_LIMIT = 8 << GELU_BITS  # and the argument is limited to [-8, 8)
+LOGIT_BITS = 8  # a calibrated logit counts 2^-8 (natural logarithm)
+LOGIT_LIMIT = 12 << LOGIT_BITS  # and is limited to (-12, 12)
+
+
+def _checked(sha256: str) -> Callable[[Callable[[], npt.NDArray[Any]]], Callable[[], npt.NDArray[Any]]]:
+    """Compute a table once, and refuse it unless its little-endian bytes have this SHA-256."""
+
+    def decorate(make: Callable[[], npt.NDArray[Any]]) -> Callable[[], npt.NDArray[Any]]:
+        @cache
+        @wraps(make)
+        def table() -> npt.NDArray[Any]:
+            values = make()
+            found = hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes()).hexdigest()
+            if found != sha256:
+                raise RuntimeError(f"the {make.__name__} table came out wrong on this machine (SHA-256 {found})")
+            values.setflags(write=False)
+            return values
+
+        return table
+
+    return decorate
+
+
+def _exp_of_fraction(numerator: int, denominator: int) -> int:
+    """e^(numerator/denominator) in fixed point, by its Taylor series with floor divisions."""
+    term, total, n = ONE, 0, 0
+    while term:
+        total += term
+        n += 1
+        term = term * numerator // (denominator * n)
+    return total
+
+
+@_checked("31cb492c38b916d41235fe23d11cda71470217e50e4fc4c45732ab988b85d8e9")
+def sine() -> npt.NDArray[np.int16]:
+    """round(2^14·sin(2π·i/2^16)) for i = 0 … 2^16 − 1."""
+    quarter = 1 << (TURN_BITS - 2)
+    # π by Machin's formula, then sine and cosine of one step by their Taylor series
+    def arctan_of_inverse(x: int) -> int:
+        power, total, n = ONE // x, 0, 1
+        while power:
+            total += power // n if n % 4 == 1 else -(power // n)
+            power //= x * x
+            n += 2
+        return total
+
+    step = 8 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239)) >> TURN_BITS
+    series = [ONE]  # step^n / n!
+    while series[-1]:
+        series.append((series[-1] * step >> FRACTION) // len(series))
+    step_cosine = sum(series[0::4]) - sum(series[2::4])
+    step_sine = sum(series[1::4]) - sum(series[3::4])
+    cosine_i, sine_i = ONE, 0
+    half = 1 << (FRACTION - SINE_BITS - 1)
+    rise = np.empty(quarter + 1, np.int16)
+    for i in range(quarter + 1):
+        rise[i] = sine_i + half >> FRACTION - SINE_BITS
+        cosine_i, sine_i = (
+            cosine_i * step_cosine - sine_i * step_sine >> FRACTION,
+            sine_i * step_cosine + cosine_i * step_sine >> FRACTION,
+        )
+    return np.concatenate([rise[:-1], rise[:0:-1], -rise[:-1], -rise[:0:-1]])
+
+
+@_checked("3fc3d4847fe2f71a701c517908678c2fa53049d7e1ec997d80a0799715a97e01")
+def gelu() -> npt.NDArray[np.int16]:
+    """round(2^12·x·Φ(x)), at most 2^15 − 1, for x = i/2^12 − 8, i = 0 … 2^16 − 1; Φ is the standard normal distribution.
+
+    Φ(x) − 1/2 is the integral of the density by Simpson's rule with nodes 2^-13 apart (its error is below 10^-16); the
+    density at the nodes is a product: e^(−(x+h)²/2) = e^(−x²/2)·ratio, and each ratio is the last one times e^(−h²).
+    """
+    nodes = 2 * GELU_LIMIT
+    h2 = 1 << 2 * (GELU_BITS + 1)  # 1/h²
+    square = ONE * ONE // _exp_of_fraction(1, h2)
+    ratio = ONE * ONE // _exp_of_fraction(1, 2 * h2)
+    density = [ONE]
+    for _ in range(nodes):
+        density.append(density[-1] * ratio >> FRACTION)
+        ratio = ratio * square >> FRACTION
+    total = [0]  # in units of h/3
+    for i in range(0, nodes, 2):
+        total.append(total[-1] + density[i] + 4 * density[i + 1] + density[i + 2])
+    whole = 2 * total[-1]  # the integral from −8 to 8, taken as 1 (it lacks 1.2e-15)
+    out = np.empty(2 * GELU_LIMIT, np.int16)
+    for i in range(2 * GELU_LIMIT):
+        x = i - GELU_LIMIT
+        part = total[abs(x)]
+        mass = total[-1] + part if x >= 0 else total[-1] - part
+        out[i] = min(2**15 - 1, (2 * x * mass + whole) // (2 * whole))
+    return out
+
+
+@_checked("0fba0ee59b1e8e54ae85a34f16014e415e47357996056107788898dddac23c39")
+def squash() -> npt.NDArray[np.int32]:
+    """round(2^16 / (1 + e^(−t/2^8))), within 1 … 2^16 − 1, for t = i − 3072, i = 0 … 6144: the probability of a logit."""
+    step = _exp_of_fraction(1, 1 << LOGIT_BITS)
+    power = ONE  # e^(t/2^8)
+    rise = np.empty(LOGIT_LIMIT + 1, np.int32)
+    for t in range(LOGIT_LIMIT + 1):
+        rise[t] = min(65535, (2 * 65536 * power + power + ONE) // (2 * (power + ONE)))
+        power = power * step >> FRACTION
+    return np.concatenate([65536 - rise[:0:-1], rise])

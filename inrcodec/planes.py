@@ -1,0 +1,81 @@
+"""Samples ↔ the unsigned values whose bit-planes are coded: sample = offset + step·value, 0 ≤ value < 2^bits.
+
+offset is the smallest sample and step the greatest common divisor of the differences, so that constant signals need no
+planes and samples shifted or scaled into a wider type need no more planes than they have information.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class ValueMap:
+    """sample = offset + step·value; `bits` planes hold the largest value."""
+
+    offset: int
+    step: int
+    bits: int
+
+
+def _wrapped(samples: npt.NDArray[Any]) -> Values:
+    """The samples modulo 2^64."""
+    native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    if native.dtype.kind == "i":
+        return native.astype(np.int64).view(np.uint64)
+    return native.astype(np.uint64)
+
+
+def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
+    """The values of integer or bool samples, same shape, and the map that leads back."""
+    offset = int(samples.min())
+    values = _wrapped(samples) - np.uint64(offset % 2**64)
+    step = int(np.gcd.reduce(values, axis=None)) or 1
+    if step > 1:
+        values //= np.uint64(step)
+    return values, ValueMap(offset, step, int(values.max()).bit_length())
+
+
+def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The samples of these values, of type `dtype`. `fits` must hold of the map."""
+    wrapped = values * np.uint64(value_map.step) + np.uint64(value_map.offset % 2**64)
+    if dtype.kind == "i":
+        return wrapped.view(np.int64).astype(dtype)
+    return wrapped.astype(dtype)
+
+
+def type_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Smallest and largest sample of an integer or bool type."""
+    if dtype.kind == "b":
+        return 0, 1
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
+def fits(value_map: ValueMap, dtype: np.dtype[Any]) -> bool:
+    """Whether a map read from a file can lead to samples of this type: the smallest is one, the largest value's leading bit too."""
+    low, high = type_range(dtype)
+    if not (low <= value_map.offset <= high and value_map.step >= 1 and 0 <= value_map.bits <= 64):
+        return False
+    return value_map.bits == 0 or value_map.offset + (value_map.step << (value_map.bits - 1)) <= high
+
+
+def plane_bits(values: Values, bits: int) -> npt.NDArray[np.uint8]:
+    """(n, channels) values → (n, channels·bits) bits, a channel's together, the most significant first."""
+    shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)
+    return ((values[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8).reshape(len(values), -1)
+
+
+def join_bits(planes: npt.NDArray[np.uint8], bits: int) -> Values:
+    """The inverse of `plane_bits`."""
+    values = np.zeros((len(planes), planes.shape[1] // max(bits, 1)), np.uint64)
+    columns = planes.reshape(len(planes), -1, max(bits, 1))
+    for b in range(bits):
+        values = (values << np.uint64(1)) | columns[:, :, b]
+    return values

@@ -59,7 +59,7 @@ def _parse(file: Spliced) -> Layout:
             start = body + 8 + file.number(body, 4, big_endian=True)
             sound = start, body + size - start
             if body + size > len(file):
-                raise FormatError(f"truncated: {max(len(file) - start, 0)} of {sound[1]} bytes of samples are there")
+                raise FormatError(f"truncated: {len(file) - body} of {size} bytes of sound data are there")
         elif name == b"COMM" and not common:
             common = file[body : body + size]
         elif name in names and size:

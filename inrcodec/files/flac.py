@@ -6,7 +6,8 @@ these is also kept whole as `flac/comments`; it is written back while the tags a
 application and unknown blocks are kept whole (a byte of type, then the body) as `flac/block`, an ID3v2 tag before the file
 as `flac/id3`. The audio frames themselves are compressed anew, so seek table and padding, which belong to them, are dropped.
 
-Refused: other depths (libsndfile has none of them), a header that does not tell the number of frames, Ogg FLAC.
+Refused: other depths and rates that libsndfile cannot write (above 65535 Hz only multiples of 10 up to 655350), a header
+that does not tell the number of frames, Ogg FLAC.
 """
 
 from __future__ import annotations
@@ -125,6 +126,8 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[n
         raise UnsupportedError("its header does not tell how many frames there are; convert it to .wav")
     if info.rate == 0:
         raise UnsupportedError("the sound has no usable sample rate")
+    if not _writable(info.rate):
+        raise UnsupportedError(f"FLAC of {info.rate} Hz is not supported, as it cannot be written again; convert it to .wav")
     if info.frames > len(frames) * MAX_FRAMES_PER_BYTE:
         raise FormatError(f"truncated: too short for {info.frames} frames")
     # libsndfile need not see the other metadata blocks, so faults in them cannot matter to it
@@ -146,13 +149,18 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[n
     return x
 
 
+def _writable(rate: int) -> bool:
+    """Whether libsndfile can write it: it keeps to FLAC's streamable subset."""
+    return rate < 1 << 16 or (rate <= MAX_RATE and rate % 10 == 0)
+
+
 def _encode(signal: Signal) -> bytes:
     x = frames_of(signal, ".flac")
     if signal.bit_depth not in SUBTYPES:
         raise UnsupportedError(f"a .flac file of {signal.bit_depth} bits cannot be written, only of 8, 16 and 24; .wav can")
     rate = signal.sample_rate or 0
-    if rate > MAX_RATE or (rate >= 1 << 16 and rate % 10):
-        raise UnsupportedError(f"a .flac file cannot hold a sample rate of {rate} Hz; .wav can")
+    if not _writable(rate):
+        raise UnsupportedError(f"a .flac file of {rate} Hz cannot be written; .wav can have that rate")
     wide = x.astype(np.int16) if signal.bit_depth <= 16 else x.astype(np.int32)
     if signal.bit_depth != 16:
         wide = wide << 8

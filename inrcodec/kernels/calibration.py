@@ -62,7 +62,7 @@ def _predict(logit: Any, gain_: Any, plane: int, squashed: Any, estimate: Any) -
     return min(max(p, 1), 65535), left + (right_share >> (LOGIT_BITS - 1))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _encode(state: Any, out: Any, logits: Any, bits: Any, gains: Any, squashed: Any, estimate: Any, age: Any) -> None:
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
@@ -72,7 +72,7 @@ def _encode(state: Any, out: Any, logits: Any, bits: Any, gains: Any, squashed: 
             update(estimate, age, node, bit, AGE_LIMIT)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _decode(state: Any, data: Any, logits: Any, bits: Any, gains: Any, squashed: Any, estimate: Any, age: Any) -> None:
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):

@@ -61,7 +61,7 @@ def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: int
         shift_low(state, out)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _flush(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
     low, last = state[LOW], state[LOW] + state[RANGE] - 1
     for zeros in (32, 24, 16, 8, 0):  # of the values that decode right, one that ends in most zero bytes
@@ -111,7 +111,7 @@ def next_byte(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> Any:
     return np.int64(data[position]) if position < len(data) else np.int64(0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def start_decoding(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """The decoder's state at the beginning of `data`."""
     state = np.array([0, 0xFFFFFFFF, 0], np.int64)

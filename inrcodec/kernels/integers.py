@@ -21,12 +21,12 @@ CONTEXTS = MANTISSA + ((MAGNITUDE_BITS + 1) << MODELLED)
 BITS_PER_VALUE = 2 * MAGNITUDE_BITS + 2  # at most
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _model() -> Any:
     return np.full(CONTEXTS, adaptive.ONE // 2, np.int64), np.zeros(CONTEXTS, np.int64)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _encode(values: npt.NDArray[np.int64], state: npt.NDArray[np.int64], out: npt.NDArray[np.uint8], estimate: Any, age: Any) -> None:
     for value in values:
         magnitude = abs(value)
@@ -53,7 +53,7 @@ def _encode(values: npt.NDArray[np.int64], state: npt.NDArray[np.int64], out: np
                 encode_bit(state, out, 32768, bit)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _decode(data: npt.NDArray[np.uint8], values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> None:
     state = coder.start_decoding(data)
     for part in range(len(starts) - 1):

@@ -156,11 +156,10 @@ class Network:
         raise AssertionError("a network ends with its output layer")
 
 
-def axis_coordinates(size: int) -> Integers:
-    """Coordinates of the places 0 … size − 1 of one axis: floor((2i − (size − 1))·2^24 / (size − 1)), 0 if there is one."""
-    if size == 1:
-        return np.zeros(1, np.int64)
-    return ((2 * np.arange(size, dtype=np.int64) - (size - 1)) << COORDINATE_BITS) // (size - 1)
+def axis_coordinates(size: int, places: Integers | None = None) -> Integers:
+    """Coordinates of these places (all by default) of an axis of `size`: floor((2i − (size − 1))·2^24 / (size − 1)), 0 if size is 1."""
+    i = np.arange(size, dtype=np.int64) if places is None else places.astype(np.int64)
+    return ((2 * i - (size - 1)) << COORDINATE_BITS) // max(size - 1, 1)
 
 
 def positional(coordinates: Integers, octaves: int) -> Integers:
@@ -209,7 +208,7 @@ def _matrix(layer: Layer, peak: int) -> npt.NDArray[Any]:
     return np.ascontiguousarray(layer.weights.T, np.float32 if peak < EXACT_FLOAT32 else np.float64)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sine(sums: Any, bias: Any, multiplier: Any, shift: Any, table: Any) -> Any:
     out = np.empty(sums.shape, np.int16)
     for i in range(sums.shape[0]):
@@ -218,7 +217,7 @@ def _sine(sums: Any, bias: Any, multiplier: Any, shift: Any, table: Any) -> Any:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gelu(sums: Any, bias: Any, multiplier: Any, shift: Any, table: Any) -> Any:
     out = np.empty(sums.shape, np.int16)
     for i in range(sums.shape[0]):
@@ -228,7 +227,7 @@ def _gelu(sums: Any, bias: Any, multiplier: Any, shift: Any, table: Any) -> Any:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _output(sums: Any, bias: Any, multiplier: Any, shift: Any) -> Any:
     out = np.empty(sums.shape, np.int32)
     for i in range(sums.shape[0]):

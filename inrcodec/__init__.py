@@ -1,0 +1,63 @@
+"""inrcodec: a lossless neural codec for images, sound and other integer arrays.
+
+>>> import numpy as np, inrcodec
+>>> data = inrcodec.encode(np.arange(1000, dtype=np.int32), profile="stored")
+>>> bool((inrcodec.decode(data).samples == np.arange(1000)).all())
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from . import codec
+from .errors import FormatError, InrcodecError, UnsupportedError
+from .options import FitStatus, Options
+from .signal import Kind, Signal
+
+__version__ = "0.1.0"
+__all__ = ["FitStatus", "FormatError", "InrcodecError", "Options", "Signal", "UnsupportedError", "decode", "encode", "info"]
+
+
+def encode(
+    samples: npt.ArrayLike | Signal,
+    *,
+    kind: Kind = "array",
+    bit_depth: int = 0,
+    sample_rate: int | None = None,
+    metadata: Mapping[str, bytes] | None = None,
+    **options: Any,
+) -> bytes:
+    """The .linr file of an array or Signal, as bytes.
+
+    Args:
+        samples: integers or bool, 1 to 4 dimensions; or a Signal, which brings the next four arguments itself.
+        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed) or "array".
+        bit_depth: nominal bits per sample; 0 takes the type's.
+        sample_rate: frames per second, for "audio".
+        metadata: see `inrcodec.files.metadata`.
+        options: fields of `inrcodec.Options`: profile, effort, weights, seed, …
+
+    Raises:
+        UnsupportedError: samples that are not integers, are empty, or do not fit `kind`.
+        ValueError: an option has a value that it cannot have.
+        InrcodecError: verification failed, or a device is not there.
+    """
+    import numpy as np
+
+    if not isinstance(samples, Signal):
+        samples = Signal(np.asarray(samples), kind, bit_depth, sample_rate, metadata or {})
+    return codec.encode(samples, Options(**options))
+
+
+def decode(data: bytes, *, threads: int = 0) -> Signal:
+    """The signal in a .linr file, exactly as it was. Raises FormatError if the file is damaged or is not one."""
+    return codec.decode(data, threads)
+
+
+def info(data: bytes) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go (the fields of `inrcodec info --json`). Raises FormatError."""
+    return codec.info(data)

@@ -1,0 +1,138 @@
+"""Image file directories, the tag lists of TIFF files and Exif blocks: parsing them, and packing them for another place.
+
+Values are kept as bytes in little-endian order, whatever the order of the file, so that they need no interpretation to be
+moved. Of the directories that tags point to, those of Exif (Exif, GPS and interoperability) are followed.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import InrcodecError
+
+EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
+SUBDIRECTORIES = {EXIF, GPS, INTEROPERABILITY}
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
+DEEPEST = 2  # interoperability, in Exif, in the file
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tag's value: its type, and its bytes in little-endian order."""
+
+    kind: int
+    data: bytes
+
+    def integers(self) -> list[int]:
+        """The numbers of an unsigned integer tag."""
+        size = SIZES[self.kind]
+        return [int.from_bytes(self.data[i : i + size], "little") for i in range(0, len(self.data), size)]
+
+
+Tags = dict[int, "Value | Tags"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file stores its directories."""
+
+    order: str
+    big: bool  # BigTIFF: 64-bit offsets
+
+    @property
+    def count(self) -> str:
+        return self.order + ("Q" if self.big else "H")
+
+    @property
+    def entry(self) -> str:
+        return self.order + ("HHQ8s" if self.big else "HHI4s")
+
+    @property
+    def pointer(self) -> str:
+        return self.order + ("Q" if self.big else "I")
+
+
+def parse(file: BinaryIO) -> tuple[Tags, bool]:
+    """The tags of a file's first directory, and whether another directory follows.
+
+    Tags of a type that is not known are left out, as are directories of Exif that are damaged.
+
+    Raises:
+        InrcodecError: the file does not begin like a TIFF file, or its first directory is damaged.
+    """
+    file.seek(0)
+    start = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
+    magic = struct.unpack_from(order + "H", start, 2)[0] if order and len(start) >= 8 else 0
+    if magic not in (42, 43):
+        raise InrcodecError("not a TIFF file" if start else "empty file")
+    layout = Layout(order, magic == 43)
+    try:
+        (at,) = struct.unpack_from(layout.pointer, start, 8 if layout.big else 4)
+        return _directory(file, layout, at, 0)
+    except (struct.error, OverflowError) as fault:
+        raise InrcodecError("TIFF file is damaged or ends early") from fault
+
+
+def _directory(file: BinaryIO, layout: Layout, at: int, level: int) -> tuple[Tags, bool]:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(at)
+    (count,) = struct.unpack(layout.count, file.read(struct.calcsize(layout.count)))
+    length = struct.calcsize(layout.entry)
+    if count > 65536:
+        raise struct.error("too many tags")
+    table = file.read(count * length + struct.calcsize(layout.pointer))
+    tags: Tags = {}
+    for i in range(count):
+        tag, kind, number, field = struct.unpack_from(layout.entry, table, i * length)
+        if kind not in SIZES or tag in tags:
+            continue
+        bytes_ = number * SIZES[kind]
+        data = field[:bytes_]
+        if bytes_ > len(field):
+            (place,) = struct.unpack(layout.pointer, field)
+            if place + bytes_ > size:
+                raise struct.error("value outside of the file")
+            file.seek(place)
+            data = file.read(bytes_)
+        value = Value(kind, _little_endian(data, kind) if layout.order == ">" else data)
+        if tag not in SUBDIRECTORIES:
+            tags[tag] = value
+        elif level < DEEPEST and kind in (LONG, 13, LONG8, 18) and number == 1:
+            try:
+                tags[tag] = _directory(file, layout, value.integers()[0], level + 1)[0]
+            except (struct.error, OverflowError):
+                continue
+    return tags, any(table[count * length :])
+
+
+def _little_endian(data: bytes, kind: int) -> bytes:
+    unit = 4 if kind in (RATIONAL, 10) else SIZES[kind]  # a rational is two numbers
+    return np.frombuffer(data, f">u{unit}").astype(f"<u{unit}").tobytes()
+
+
+def pack(tags: Tags, at: int, big: bool = False) -> bytes:
+    """A little-endian directory with all it points to, to be placed at offset `at` of a file, as its last directory."""
+    layout = Layout("<", big)
+    word = struct.calcsize(layout.pointer)
+    values = at + struct.calcsize(layout.count) + len(tags) * struct.calcsize(layout.entry) + word
+    table, tail = bytearray(struct.pack(layout.count, len(tags))), bytearray()
+    for tag, value in sorted(tags.items(), key=lambda item: item[0]):
+        pointer = struct.pack(layout.pointer, values + len(tail))
+        if isinstance(value, dict):
+            kind, number, field = LONG8 if big else LONG, 1, pointer
+            tail += pack(value, values + len(tail), big)
+        else:
+            kind, number, field = value.kind, len(value.data) // SIZES[value.kind], value.data
+            if len(field) > word:
+                field = pointer
+                tail += value.data
+        tail += b"\0" * (len(tail) % 2)
+        table += struct.pack(layout.entry, tag, kind, number, field)
+    return bytes(table + b"\0" * word + tail)

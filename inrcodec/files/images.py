@@ -1,0 +1,100 @@
+"""What the image formats share: turning faults into one line, and refusing what a format cannot hold."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..errors import InrcodecError, UnsupportedError
+from ..signal import Signal
+
+Samples = npt.NDArray[Any]
+LAYOUTS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
+_pillow = threading.Lock()
+
+
+@contextmanager
+def faults(path: Path, name: str, *, through: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise every exception as an InrcodecError of one line that begins with `path`; silence warnings.
+
+    Args:
+        path: the file at fault.
+        name: the format, for faults that a library words without it.
+        through: exceptions to leave alone, such as OSError where a file is written.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except InrcodecError as fault:
+            raise type(fault)(f"{path}: {fault}") from fault.__cause__
+        except through:
+            raise
+        except Exception as fault:
+            detail = " ".join(str(fault).split()) or type(fault).__name__
+            raise InrcodecError(f"{path}: damaged or not {name} ({detail})") from fault
+
+
+def dtype_of(bit_depth: int) -> type[np.unsignedinteger[Any]]:
+    """The type of the samples of an image of this depth."""
+    return np.uint8 if bit_depth <= 8 else np.uint16
+
+
+def image(samples: Samples, bit_depth: int, metadata: Mapping[str, bytes]) -> Signal:
+    """The Signal of an image, its samples C-contiguous, native and of the type that goes with the depth."""
+    return Signal(np.ascontiguousarray(samples, dtype=dtype_of(bit_depth)), "image", bit_depth, None, metadata)
+
+
+def channels_of(samples: Samples) -> int:
+    return 1 if samples.ndim == 2 else int(samples.shape[2])
+
+
+def check(signal: Signal, name: str, depths: Mapping[int, Collection[int]]) -> int:
+    """The channel count of an image that the format can give back as it is.
+
+    Args:
+        signal: what is to be written.
+        name: the format's name.
+        depths: the bit depths that the format has, by channel count.
+
+    Raises:
+        UnsupportedError: it would come back with another kind, shape, type or depth.
+    """
+    x, depth = signal.samples, signal.bit_depth
+    if signal.kind != "image":
+        raise UnsupportedError(f"{name} holds images, not signals of kind {signal.kind!r}")
+    if x.ndim == 3 and x.shape[2] == 1:
+        raise UnsupportedError(f"an image of shape {x.shape} would come back as {x.shape[:2]}: drop the last axis, or write .npy")
+    channels = channels_of(x)
+    what = f"{depth}-bit {LAYOUTS[channels]} images"
+    if depth not in depths.get(channels, ()):
+        where = "; .tif and .pam can" if depth <= 16 else ": no image format here holds more than 16 bits; .npy does"
+        raise UnsupportedError(f"{name} cannot hold {what}{where}")
+    if x.dtype != dtype_of(depth):
+        raise UnsupportedError(f"{what} come back from {name} as {dtype_of(depth).__name__}, but these samples are {x.dtype}")
+    return channels
+
+
+def pillow_decode(data: bytes, name: str) -> Samples:
+    """The pixels of an image file as Pillow gives them in the file's own mode: palette indices stay indices.
+
+    Pillow takes images of more than 179 million pixels for an attack, unless a global says otherwise; scans of that size are
+    ordinary input here, so the global is lifted while the file is read.
+    """
+    with _pillow:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            with Image.open(BytesIO(data), formats=(name,)) as picture:
+                return np.asarray(picture)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit

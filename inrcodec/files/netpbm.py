@@ -1,0 +1,217 @@
+"""PBM, PGM, PPM and PAM (P1 to P7), plain and raw, of any maxval up to 65535.
+
+The bit depth is that of maxval; a maxval other than 2^b − 1 is kept as `pnm/maxval`. Bitmaps (P1, P4) store 1 for black; they
+are read as 0 for black, like every other grey image, and written back inverted again. Header comments are kept as
+`text/Comment`, a TUPLTYPE that does not follow from the channel count as `pnm/tupltype`. Files are always written raw:
+.pbm, .pgm and .ppm hold what their names say, .pnm any of the three, .pam everything.
+
+Refused: several images in a file, samples above maxval, more than 4 channels, CMYK.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InrcodecError, UnsupportedError
+from ..signal import Signal
+from .images import Samples, check, faults, image
+from .metadata import under
+
+CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3}
+TUPLE_TYPES = {
+    1: (b"GRAYSCALE", b"BLACKANDWHITE"),
+    2: (b"GRAYSCALE_ALPHA", b"BLACKANDWHITE_ALPHA"),
+    3: (b"RGB",),
+    4: (b"RGB_ALPHA",),
+}
+ALL = range(1, 17)
+DEPTHS: dict[str, dict[int, Collection[int]]] = {
+    ".pbm": {1: (1,)},
+    ".pgm": {1: ALL},
+    ".ppm": {3: ALL},
+    ".pnm": {1: ALL, 3: ALL},
+    ".pam": dict.fromkeys((1, 2, 3, 4), ALL),
+}
+
+_ITEM = re.compile(rb"\s*(?:#([^\r\n]*)|(\d+))")
+
+
+def read(path: Path) -> Signal:
+    """Read any netpbm file; its first bytes, not its name, tell which."""
+    data = path.read_bytes()
+    with faults(path, "a netpbm file"):
+        magic = data[:2]
+        if magic == b"P7" and data[2:3] in (b"\n", b"\r"):
+            return _read_pam(data)
+        if magic not in CHANNELS or not re.match(rb"[\s#]", data[2:3]):
+            raise InrcodecError("not a netpbm file" if data else "empty file")
+        bitmap = magic in (b"P1", b"P4")
+        numbers, at, comments = _header(data, 2 if bitmap else 3)
+        maxval = 1 if bitmap else numbers[2]
+        shape = (numbers[1], numbers[0], CHANNELS[magic])
+        _check_header(shape, maxval)
+        if magic == b"P4":
+            samples = _bitmap(data, at, shape)
+        elif magic in (b"P5", b"P6"):
+            samples = _raster(data, at, shape, maxval)
+        else:
+            samples = _plain(data[at:], shape, bitmap)
+        return _image(1 - samples if bitmap else samples, maxval, comments, {})
+
+
+def write(path: Path, signal: Signal) -> None:
+    """Write a raw netpbm file of the kind that the extension names."""
+    with faults(path, "a netpbm file", through=(OSError,)):
+        suffix = path.suffix.lower()
+        channels = check(signal, f"a {suffix} file", DEPTHS[suffix])
+        x = signal.samples
+        maxval = _maxval(signal)
+        if int(x.max()) > maxval:
+            raise UnsupportedError(f"a sample of {int(x.max())} is above the maxval {maxval} of this image")
+        height, width = x.shape[:2]
+        bitmap = channels == 1 and maxval == 1 and suffix in (".pbm", ".pnm")
+        notes = b"".join(b"# %s\n" % line for line in _comment_lines(signal))
+        if suffix == ".pam":
+            kind = signal.metadata.get("pnm/tupltype", TUPLE_TYPES[channels][channels == 1 and maxval == 1])
+            numbers = b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d" % (width, height, channels, maxval)
+            header = b"P7\n%s%s\nTUPLTYPE %s\nENDHDR\n" % (notes, numbers, kind)
+        elif bitmap:
+            header = b"P4\n%s%d %d\n" % (notes, width, height)
+        else:
+            header = b"P%d\n%s%d %d\n%d\n" % (5 if channels == 1 else 6, notes, width, height, maxval)
+        raster = np.packbits(1 - x, axis=1) if bitmap else x.astype(">u2" if maxval > 255 else np.uint8, order="C", copy=False)
+    with path.open("wb") as file:
+        file.write(header)
+        raster.tofile(file)
+
+
+def _header(data: bytes, count: int) -> tuple[list[int], int, list[bytes]]:
+    """The numbers of the header, where the raster begins, and the comments."""
+    numbers: list[int] = []
+    comments: list[bytes] = []
+    at = 2
+    while len(numbers) < count:
+        item = _ITEM.match(data, at)
+        if item is None:
+            raise InrcodecError("damaged netpbm header")
+        at = item.end()
+        if item[2] is None:
+            comments.append(item[1])
+        else:
+            numbers.append(int(item[2]))
+    if at < len(data) and not data[at : at + 1].isspace():
+        raise InrcodecError("damaged netpbm header")
+    return numbers, at + 1, comments
+
+
+def _read_pam(data: bytes) -> Signal:
+    fields: dict[bytes, bytes] = {}
+    comments: list[bytes] = []
+    at = 3
+    while True:
+        end = data.find(b"\n", at)
+        if end < 0:
+            raise InrcodecError("damaged PAM header: it has no end")
+        line = data[at:end].strip()
+        at = end + 1
+        if line.startswith(b"#"):
+            comments.append(line[1:])
+        elif line:
+            name, _, value = line.partition(b" ")
+            if name == b"ENDHDR":
+                break
+            fields[name] = fields[name] + b" " + value.strip() if name in fields else value.strip()
+    try:
+        width, height, channels, maxval = (int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+    except (KeyError, ValueError):
+        raise InrcodecError("damaged PAM header: width, height, depth or maxval is missing or not a number") from None
+    kind = fields.get(b"TUPLTYPE", b"")
+    if channels > 4 or kind.startswith(b"CMYK"):
+        raise UnsupportedError(f"PAM images of {channels} channels {kind.decode('latin-1')} are not supported")
+    _check_header((height, width, channels), maxval)
+    samples = _raster(data, at, (height, width, channels), maxval)
+    own = {"pnm/tupltype": kind} if kind and kind not in TUPLE_TYPES[channels] else {}
+    return _image(samples, maxval, comments, own)
+
+
+def _check_header(shape: tuple[int, int, int], maxval: int) -> None:
+    if min(shape) < 1 or not 1 <= maxval <= 65535:
+        raise InrcodecError(f"damaged netpbm header: {shape[1]} × {shape[0]} pixels, maxval {maxval}")
+
+
+def _raster(data: bytes, at: int, shape: tuple[int, int, int], maxval: int) -> Samples:
+    """The samples of a raw file: 1 byte each, or 2, the high one first."""
+    stored = np.dtype(">u2" if maxval > 255 else np.uint8)
+    size = shape[0] * shape[1] * shape[2] * stored.itemsize
+    _check_end(data, at, size)
+    return np.frombuffer(data, stored, size // stored.itemsize, at).reshape(shape)
+
+
+def _bitmap(data: bytes, at: int, shape: tuple[int, int, int]) -> Samples:
+    """The bits of a P4 file; its rows end at a byte."""
+    row = (shape[1] + 7) // 8
+    _check_end(data, at, shape[0] * row)
+    rows = np.frombuffer(data, np.uint8, shape[0] * row, at).reshape(shape[0], row)
+    return np.unpackbits(rows, axis=1, count=shape[1]).reshape(shape)
+
+
+def _check_end(data: bytes, at: int, size: int) -> None:
+    """Refuse a raster that is too short, and one that another image follows."""
+    if at + size > len(data):
+        raise InrcodecError(f"netpbm file ends after {max(0, len(data) - at)} of {size} bytes of pixels")
+    if re.match(rb"\s*P[1-7]\s", data[at + size : at + size + 64]):
+        raise UnsupportedError("several images in one netpbm file are not supported")
+
+
+def _plain(text: bytes, shape: tuple[int, int, int], bitmap: bool) -> Samples:
+    """The samples of a file in decimal digits; those of a bitmap need no space between them."""
+    text = re.sub(rb"#[^\r\n]*", b"", text)
+    count = shape[0] * shape[1] * shape[2]
+    if bitmap:
+        digits = np.frombuffer(b"".join(text.split())[:count], np.uint8) - ord("0")
+        valid = digits.size == 0 or int(digits.max()) <= 1
+    else:
+        items = text.split(maxsplit=count)[:count]
+        valid = all(map(bytes.isdigit, items)) and (not items or max(map(len, items)) < 10)
+        digits = np.array(items, np.dtype("S9")).astype(np.int64) if valid else np.empty(0, np.int64)
+    if not valid:
+        raise InrcodecError("damaged netpbm file: a sample is not a number")
+    if digits.size < count:
+        raise InrcodecError(f"netpbm file ends after {digits.size} of {count} samples")
+    return digits.reshape(shape)
+
+
+def _image(samples: Samples, maxval: int, comments: list[bytes], own: dict[str, bytes]) -> Signal:
+    if int(samples.max()) > maxval:
+        raise InrcodecError(f"damaged netpbm file: a sample of {int(samples.max())} above maxval {maxval}")
+    depth = maxval.bit_length()
+    if maxval != (1 << depth) - 1:
+        own = {"pnm/maxval": b"%d" % maxval, **own}
+    if comments:
+        own["text/Comment"] = _utf8(b"\n".join(line.removeprefix(b" ").rstrip() for line in comments))
+    return image(samples[:, :, 0] if samples.shape[2] == 1 else samples, depth, own)
+
+
+def _utf8(text: bytes) -> bytes:
+    try:
+        return text.decode("utf-8").encode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1").encode()
+
+
+def _maxval(signal: Signal) -> int:
+    """The maxval that the image came with, if it is one of its bit depth, else the largest of that depth."""
+    kept = signal.metadata.get("pnm/maxval", b"")
+    if kept.isdigit() and int(kept).bit_length() == signal.bit_depth:
+        return int(kept)
+    return (1 << signal.bit_depth) - 1
+
+
+def _comment_lines(signal: Signal) -> list[bytes]:
+    text = b"\n".join(value for keyword, value in under(signal.metadata, "text/") if keyword == "Comment")
+    present = any(keyword == "Comment" for keyword, _ in under(signal.metadata, "text/"))
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if present else []

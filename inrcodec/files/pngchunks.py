@@ -1,0 +1,203 @@
+"""The chunks of a PNG file: walking them, and metadata ↔ ancillary chunks.
+
+iCCP, gAMA, pHYs, eXIf, tEXt, zTXt and iTXt become the keys that all formats share. Other ancillary chunks, and those of the
+above that hold more than these keys can say (an iTXt with a language, a keyword that looks like a repeated key) or that
+cannot be understood, are kept whole as `png/TYPE`. The name of an ICC profile is kept as `png/profile-name`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..errors import InrcodecError, UnsupportedError
+from . import density
+from .metadata import add, base
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP = b"XML:com.adobe.xmp"
+PROFILE_NAME = b"ICC profile"
+LARGEST_TEXT = 1 << 28  # bytes; what claims to be longer once inflated is kept as it is
+LONG_TEXT = 1024  # bytes from which a text is compressed
+
+# chunks that hold pixels, or that say something about a palette or an animation that is no longer there
+DROPPED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"hIST", b"fcTL", b"fdAT"}
+OF_COLOUR_TYPE = {b"bKGD", b"sBIT"}  # their layout is that of the file's pixels
+SINGLE = {b"iCCP", b"gAMA", b"pHYs", b"eXIf"}
+
+Chunk = tuple[bytes, bytes]
+
+
+def walk(data: bytes) -> list[Chunk]:
+    """All chunks up to IEND, each as (type, content); what follows IEND is ignored.
+
+    Raises:
+        InrcodecError: not a PNG file, a damaged or a truncated one.
+        UnsupportedError: an animation, or a critical chunk that PNG does not define.
+    """
+    if data[:8] != SIGNATURE:
+        raise InrcodecError("empty file" if not data else "not a PNG file")
+    chunks: list[Chunk] = []
+    at, view = 8, memoryview(data)
+    while not chunks or chunks[-1][0] != b"IEND":
+        if at + 12 > len(data):
+            raise InrcodecError("PNG file ends before its IEND chunk")
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if not kind.isalpha() or size >= 1 << 31:
+            raise InrcodecError(f"damaged PNG file: no chunk at byte {at}")
+        if at + 12 + size > len(data):
+            raise InrcodecError(f"PNG file ends inside its {kind.decode()} chunk")
+        (checksum,) = struct.unpack_from(">I", data, at + 8 + size)
+        if zlib.crc32(view[at + 4 : at + 8 + size]) != checksum:
+            raise InrcodecError(f"damaged PNG file: wrong checksum of the {kind.decode()} chunk at byte {at}")
+        if kind == b"acTL":
+            raise UnsupportedError("animated PNG is not supported")
+        if kind[:1].isupper() and kind not in DROPPED:
+            raise UnsupportedError(f"PNG with a critical chunk {kind.decode()}, unknown to the standard, is not supported")
+        chunks.append((kind, data[at + 8 : at + 8 + size]))
+        at += 12 + size
+    return chunks
+
+
+def build(kind: bytes, content: bytes) -> bytes:
+    """A chunk with its length and checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+
+
+def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, bytes]:
+    """Metadata of the ancillary chunks.
+
+    Args:
+        chunks: all chunks of the file.
+        same_colour_type: whether the samples are those of the file, not made from a palette or a transparent colour.
+    """
+    metadata: dict[str, bytes] = {}
+    seen: set[bytes] = set()
+    for kind, content in chunks:
+        if kind in DROPPED or kind in seen or (kind in OF_COLOUR_TYPE and not same_colour_type):
+            continue
+        if kind in SINGLE:
+            seen.add(kind)  # PNG allows one of each; as viewers do, the first is taken
+        try:
+            entries = list(_entries(kind, content))
+        except (ValueError, struct.error, zlib.error):
+            entries = []
+        if not entries or any(key in metadata for key, _ in entries if key == "xmp"):
+            entries = [(f"png/{kind.decode()}", content)]
+        for key, value in entries:
+            add(metadata, key, value)
+    return metadata
+
+
+def _entries(kind: bytes, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Shared keys and values that say the same as a chunk; nothing or an exception if there are none."""
+    if kind == b"iCCP":
+        name, method, packed = _split(content)
+        if method == 0:
+            yield "icc", _inflate(packed)
+            if name != PROFILE_NAME:
+                yield "png/profile-name", name
+    elif kind == b"gAMA":
+        (gamma,) = struct.unpack(">I", content)
+        if 0 < gamma < 1 << 31:
+            yield "gamma", b"%d" % gamma
+    elif kind == b"pHYs":
+        x, y, unit = struct.unpack(">IIB", content)
+        if 0 < x < 1 << 31 and 0 < y < 1 << 31 and unit in (0, 1):
+            yield "density", b"%d %d %s" % (x, y, b"m" if unit else b"-")
+    elif kind == b"eXIf":
+        block = content.removeprefix(b"Exif\0\0")
+        if block[:4] in (b"II*\0", b"MM\0*"):
+            yield "exif", block
+    elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+        keyword, text = _text(kind, content)
+        if keyword == XMP and kind == b"iTXt":
+            yield "xmp", text
+        elif _is_keyword(keyword) and b"\0" not in text:
+            yield f"text/{keyword.decode('latin-1')}", text.decode("utf-8").encode()
+
+
+def _split(content: bytes) -> tuple[bytes, int, bytes]:
+    """Name, compression method and compressed data of an iCCP or zTXt chunk."""
+    name, _, rest = content.partition(b"\0")
+    return name, rest[0] if rest else -1, rest[1:]
+
+
+def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes]:
+    """Keyword, and text as UTF-8; raises ValueError or zlib.error where the chunk says more or is broken."""
+    if kind == b"iTXt":
+        keyword, _, rest = content.partition(b"\0")
+        language, _, rest_ = rest[2:].partition(b"\0")
+        translated, end, text = rest_.partition(b"\0")
+        if rest[:2] not in (b"\0\0", b"\1\0") or not end or ((language or translated) and keyword != XMP):
+            raise ValueError
+        return keyword, _inflate(text) if rest[0] else text
+    if kind == b"zTXt":
+        keyword, method, packed = _split(content)
+        if method != 0:
+            raise ValueError
+        text = _inflate(packed)
+    else:
+        keyword, _, text = content.partition(b"\0")
+    return keyword, text.decode("latin-1").encode()
+
+
+def _is_keyword(keyword: bytes) -> bool:
+    """Whether a keyword can be part of a key and be found in it again."""
+    return 1 <= len(keyword) <= 79 and b"\0" not in keyword and not re.search(rb"#\d+\Z", keyword)
+
+
+def _inflate(packed: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    data = inflater.decompress(packed, LARGEST_TEXT)
+    if not inflater.eof:
+        raise ValueError
+    return data
+
+
+def from_metadata(metadata: Mapping[str, bytes]) -> bytes:
+    """The ancillary chunks that hold the metadata, to be placed between IHDR and IDAT.
+
+    What PNG has no place for is left out: other formats' keys, texts without a valid keyword, a density out of range.
+    """
+    out = bytearray()
+    for key, value in metadata.items():
+        if key == "icc":
+            name = metadata.get("png/profile-name", PROFILE_NAME)
+            out += build(b"iCCP", name + b"\0\0" + zlib.compress(value, 9))
+        elif key == "gamma" and value.isdigit() and 0 < int(value) < 1 << 31:
+            out += build(b"gAMA", struct.pack(">I", int(value)))
+        elif key == "density" and (size := density.whole(metadata, (1 << 31) - 1)):
+            out += build(b"pHYs", struct.pack(">IIB", *size))
+        elif key == "exif":
+            out += build(b"eXIf", value)
+        elif key == "xmp":
+            out += build(b"iTXt", XMP + b"\0\0\0\0\0" + value)
+        elif key.startswith("text/"):
+            out += _text_chunk(base(key)[5:], value)
+        elif key.startswith("png/") and re.fullmatch(rb"[a-z][A-Za-z]{3}", kind := base(key)[4:].encode()) and kind not in DROPPED:
+            out += build(kind, value)
+    return bytes(out)
+
+
+def _text_chunk(keyword: str, value: bytes) -> bytes:
+    """tEXt if Latin-1 can hold the text, else iTXt; compressed if it is long. Nothing if the keyword is not one of PNG's."""
+    try:
+        name = keyword.encode("latin-1")
+    except UnicodeEncodeError:
+        return b""
+    if not _is_keyword(name):
+        return b""
+    text = value.decode("utf-8", "replace").replace("\0", "\n")  # NUL, which separates texts in TIFF, is not allowed in PNG
+    try:
+        plain = text.encode("latin-1")
+    except UnicodeEncodeError:
+        data = text.encode()
+        if len(data) < LONG_TEXT:
+            return build(b"iTXt", name + b"\0\0\0\0\0" + data)
+        return build(b"iTXt", name + b"\0\1\0\0\0" + zlib.compress(data, 9))
+    if len(plain) < LONG_TEXT:
+        return build(b"tEXt", name + b"\0" + plain)
+    return build(b"zTXt", name + b"\0\0" + zlib.compress(plain, 9))

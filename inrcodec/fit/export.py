@@ -1,0 +1,101 @@
+"""From a trained float network to the integer network of the file, with the gains of its planes and its exact cost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ..kernels import coder
+from ..kernels.calibration import GAIN_CODES, Calibration, gain
+from ..kernels.network import (
+    EXACT_FLOAT64,
+    LARGEST_BIAS,
+    LARGEST_MULTIPLIER,
+    LARGEST_SHIFT,
+    OUTPUT_BITS,
+    TURN_BITS,
+    Architecture,
+    BoundError,
+    Layer,
+    Network,
+)
+from ..weights import serialize
+from ..weights.serialize import CodedNetwork
+from .data import Targets
+from .exact import logits as exact_logits
+from .model import BitPlaneNetwork
+from .quantize import Coding, Grid
+
+GAIN_PLACES = 1 << 15  # places that the gains are chosen by, at most
+GAIN_STEP = 3  # every third gain code is tried: they are 2 to 6 % apart
+
+
+def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
+    """One layer's integers, with the multiplier and shift that turn their products into the layer's argument."""
+    hidden = index < a.layers
+    sine = hidden and a.activation == "sine"
+    unit = omega / (2 * math.pi) if sine else 1.0  # of the argument: turns for sine
+    bits = a.argument_bits if hidden else OUTPUT_BITS
+    input_bits = a.input_bits if index == 0 else a.activation_bits
+    factor = step * unit * 2.0 ** (bits - input_bits)
+    # the sums are at most 2^input_bits·8 in magnitude per weight (GELU reaches 8)
+    peak = int(np.abs(integers).sum(axis=1).max()) << (input_bits + (3 if a.activation == "gelu" and index else 0))
+    if peak >= EXACT_FLOAT64:
+        raise BoundError("the weights are too large to be evaluated exactly")
+    shift = LARGEST_SHIFT
+    while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= 1 << 62):
+        shift -= 1
+    multiplier = round(factor * 2.0**shift)
+    if multiplier >= LARGEST_MULTIPLIER or peak * multiplier >= 1 << 62:
+        raise BoundError("the weights are too large to be evaluated exactly")
+    scaled = np.rint(bias * (unit * 2.0**bits))
+    if sine:
+        half = 1 << (TURN_BITS - 1)
+        offset = (scaled.astype(np.int64) + half) % (2 * half) - half
+    else:
+        offset = np.clip(scaled, -LARGEST_BIAS, LARGEST_BIAS).astype(np.int64)
+    return Layer(integers.astype(np.int64), offset, multiplier, shift)
+
+
+def export(model: BitPlaneNetwork, coding: Coding) -> CodedNetwork:
+    """The integer network of a float one under a weight coding, with all gains 1.
+
+    Raises:
+        BoundError: the weights have grown so large that integer sums would not be exact.
+    """
+    a = model.architecture
+    with torch.no_grad():
+        grids: list[Grid] = [coding.grid(i) for i in range(a.layers + 1)]
+    biases = [b.detach().double().cpu().numpy() for b in model.biases]
+    layers = [
+        [_layer(g.integers[n], g.step, b[n], i, a, model.omegas[i]) for i, (g, b) in enumerate(zip(grids, biases, strict=True))]
+        for n in range(a.networks)
+    ]
+    sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if coding.name == "sinr" else ()
+    return CodedNetwork(Network(a, layers), coding.name, coding.setting, np.full(a.planes, 64, np.uint8), sparse)
+
+
+def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The gain code of each plane that makes its bits cheapest. logits × 2^10 and bits: (n, planes)."""
+    step = max(1, len(logits) // GAIN_PLACES)
+    margin = np.where(bits[::step] > 0, -1.0, 1.0).astype(np.float32) * logits[::step].astype(np.float32) / 2**OUTPUT_BITS
+    best = np.zeros(margin.shape[1], np.uint8)
+    least = np.full(margin.shape[1], np.inf)
+    for code in range(0, GAIN_CODES, GAIN_STEP):
+        cost = np.logaddexp(np.float32(0), np.clip(margin * np.float32(gain(code) / 256), -12, 12)).sum(axis=0)
+        better = cost < least * (1 - 1e-6)
+        best[better], least[better] = code, cost[better]
+    return best
+
+
+def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, int, int]:
+    """(network with its gains chosen, bytes of weights, bytes of payload, wrong bits), all of them exact."""
+    logits = exact_logits(coded.network, targets.coordinates, targets.bits.device)
+    bits = targets.bits.reshape(targets.places, -1).cpu().numpy()
+    tuned = CodedNetwork(coded.network, coded.coding, coded.setting, choose_gains(logits, bits), coded.sparse)
+    output = coder.Output()
+    Calibration(tuned.gains).encode(output, logits, bits)
+    wrong = int(((logits > 0) != (bits > 0)).sum())
+    return tuned, len(serialize.write(tuned)), len(output.finish()), wrong

@@ -1,0 +1,91 @@
+"""The float network that is trained, shaped like the integer network that the file will hold.
+
+SIREN: Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions" (NeurIPS 2020). Bit-plane
+networks: Han et al., "Towards Lossless Implicit Neural Representation via Bit Plane Decomposition" (CVPR 2025): the bit
+index as a coordinate, or a network per plane with ternary weights. BitLinear: Wang et al., "BitNet" (2023) and Ma et
+al., "The Era of 1-bit LLMs" (2024), here without the normalization layers, which integers would not need.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ..kernels.network import GELU_BITS, GELU_LIMIT, Architecture
+
+HIDDEN_OMEGA = 30.0
+
+
+class WeightSource(Protocol):
+    """Where the weights of a layer come from: trained as they are, or through a weight coding."""
+
+    def __call__(self, layer: int) -> torch.Tensor:
+        """(networks, outputs, inputs)."""
+
+
+class BitPlaneNetwork(nn.Module):
+    """(n, axes) coordinates in −1 … 1 → (n, channels, bits) logits.
+
+    `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs); a layer computes
+    f(omega[l]·(W·x + b)) with omega 1 in layers that are not sine layers.
+    """
+
+    def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        sine = a.activation == "sine"
+        self.omegas = [(omega if i == 0 else HIDDEN_OMEGA) if sine and i < a.layers else 1.0 for i in range(a.layers + 1)]
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for i, (outputs, inputs) in enumerate(a.shapes):
+            if not sine or i == a.layers:
+                bound = 1 / math.sqrt(inputs)
+            else:
+                bound = 1 / inputs if i == 0 else math.sqrt(6 / inputs) / HIDDEN_OMEGA
+            for group, shape, limit in (
+                (self.weights, (a.networks, outputs, inputs), bound),
+                (self.biases, (a.networks, outputs), 1 / math.sqrt(inputs)),
+            ):
+                group.append(nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * limit))
+
+    def plain(self, layer: int) -> torch.Tensor:
+        """The weights themselves, the WeightSource of an unquantized network."""
+        return self.weights[layer]
+
+    def forward(self, inputs: torch.Tensor, source: WeightSource) -> torch.Tensor:
+        a = self.architecture
+        n = inputs.shape[0]
+        if a.bit_coordinate:
+            steps = torch.linspace(-1, 1, a.bits, device=inputs.device) if a.bits > 1 else inputs.new_zeros(1)
+            inputs = torch.cat([inputs[:, None].expand(-1, a.bits, -1), steps[None, :, None].expand(n, -1, 1)], 2).flatten(0, 1)
+        x = positional(inputs, a.octaves) if a.octaves else inputs
+        x = x[None]
+        for i, (bias, omega) in enumerate(zip(self.biases, self.omegas, strict=True)):
+            x = torch.baddbmm(bias[:, None], x.expand(a.networks, -1, -1), source(i).transpose(1, 2))
+            if i < a.layers:
+                x = torch.sin(omega * x) if a.activation == "sine" else bounded_gelu(x)
+        if a.per_plane:
+            return x.permute(1, 2, 0)
+        if a.bit_coordinate:
+            return x.reshape(n, a.bits, a.channels).transpose(1, 2)
+        return x.reshape(n, a.channels, a.bits)
+
+
+def bounded_gelu(x: torch.Tensor) -> torch.Tensor:
+    """GELU (Hendrycks and Gimpel, 2016) of the argument limited to −8 … 8, as the integer table is."""
+    limit = GELU_LIMIT / 2.0**GELU_BITS
+    return nn.functional.gelu(x.clamp(-limit, limit))
+
+
+def positional(x: torch.Tensor, octaves: int) -> torch.Tensor:
+    """Positional encoding (Mildenhall et al., NeRF, 2020), columns in the order of kernels.network.positional."""
+    columns = []
+    for axis in x.unbind(1):
+        columns.append(axis)
+        for k in range(octaves):
+            phase = (math.pi * 2**k) * axis
+            columns += [torch.sin(phase), torch.cos(phase)]
+    return torch.stack(columns, 1)

@@ -1,0 +1,190 @@
+"""The training loop: binary cross-entropy on bits, full batch or mini-batches, until exact, or until it stops paying."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from ..options import FitStatus
+from .data import Targets
+from .model import BitPlaneNetwork, WeightSource
+
+REPORT_SECONDS = 0.2
+AFTER_EXACT = 1 / 8  # of the steps so far are added once every bit is right: quantization then finds margins
+PLATEAU = 1e-3  # relative fall of the code length, over a sixth of the budget, below which it has stopped falling
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a training run ends at the latest, and whether it ends when every bit is right."""
+
+    steps: int
+    seconds: float
+    until_exact: bool
+    plateau: bool = False
+    hopeless_bits: float = math.inf  # after a quarter of the budget, a code length above this ends the run
+
+
+@dataclass
+class Outcome:
+    """What a run achieved. code_bits and bit_errors belong to the state that was kept."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    exact_step: int | None = None
+    exact_seconds: float | None = None
+    code_bits: float = math.inf
+    bit_errors: tuple[float, ...] = ()
+    psnr: float = 0.0
+    stopped: bool = False
+    hopeless: bool = False
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+
+class Meter:
+    """Sums code length and errors over one pass through the data."""
+
+    def __init__(self, targets: Targets) -> None:
+        self.targets = targets
+        powers = 2.0 ** torch.arange(targets.depth - 1, -1, -1, dtype=torch.float64)
+        self.powers = powers.to(targets.bits.device) if targets.bits.device.type == "cuda" else powers
+        self.reset()
+
+    def reset(self) -> None:
+        self.places = 0
+        self.bits = 0.0
+        self.wrong = torch.zeros(self.targets.depth, dtype=torch.int64, device=self.targets.bits.device)
+        self.square = 0.0
+
+    def add(self, logits: torch.Tensor, bits: torch.Tensor, loss_nats: float) -> None:
+        wrong = (logits > 0) != (bits > 0)
+        self.wrong += wrong.sum((0, 1))
+        signs = wrong * (1 - 2 * bits.to(torch.int8))  # + where a 1 was read for a 0
+        self.square += float(((signs.double() @ self.powers) ** 2).sum())
+        self.places += len(bits)
+        self.bits += loss_nats / math.log(2)
+
+    @property
+    def full(self) -> bool:
+        return self.places >= self.targets.places
+
+    @property
+    def code_bits(self) -> float:
+        return self.bits * self.targets.places / max(self.places, 1)
+
+    @property
+    def bit_errors(self) -> tuple[float, ...]:
+        per_plane = max(self.places, 1) * self.targets.channels
+        return tuple((self.wrong.double() / per_plane).tolist())
+
+    @property
+    def exact(self) -> bool:
+        return self.full and not bool(self.wrong.any())
+
+    @property
+    def psnr(self) -> float:
+        mean = self.square / max(self.places * self.targets.channels, 1)
+        peak = 2.0**self.targets.depth - 1
+        return 10 * math.log10(peak * peak / mean) if mean else math.inf
+
+
+def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator[torch.Tensor | None]:
+    """Index sets for ever, each pass over all places in a new random order; None is all of them."""
+    while size >= targets.places:
+        yield None
+    while True:
+        order = torch.randperm(targets.places, generator=generator).to(targets.bits.device)
+        yield from order.split(size)
+
+
+def train(
+    model: BitPlaneNetwork,
+    source: WeightSource,
+    parameters: list[dict[str, object]],
+    targets: Targets,
+    budget: Budget,
+    batch: int,
+    generator: torch.Generator,
+    report: Callable[[FitStatus], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    stage: str = "fit",
+    weights_bytes: int = 0,
+) -> Outcome:
+    """Train `parameters` (groups as Adam takes them, each with its lr) and leave the best state found in them.
+
+    Best is the fewest wrong bits if the budget asks for exactness, then the shortest code. The learning rate falls by
+    half a cosine over the budget, unless exactness ends it.
+    """
+    tensors = [p for group in parameters for p in group["params"]]  # type: ignore[attr-defined]
+    optimizer = torch.optim.Adam(parameters)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    outcome, meter = Outcome(), Meter(targets)
+    best: list[torch.Tensor] | None = None
+    best_key: tuple[bool, float] = (True, math.inf)
+    started = last_report = time.perf_counter()
+    last_step = budget.steps
+    supply = batches(targets, batch, generator)
+
+    while True:
+        outcome.seconds = time.perf_counter() - started
+        fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds))
+        index = next(supply)
+        inputs, bits = (targets.inputs, targets.bits) if index is None else (targets.inputs[index], targets.bits[index])
+        logits = model(inputs, source)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, bits.to(logits.dtype), reduction="sum")
+        meter.add(logits.detach(), bits, loss.item())
+        if meter.full:  # the figures of one whole pass, of the weights as they were during it
+            key = (not meter.exact if budget.until_exact else False, meter.code_bits)
+            # a full batch measures the very weights that can be kept; a pass of mini-batches those up to a pass ago
+            if best is None or key < best_key:
+                best_key = key
+                best = [t.detach().clone() for t in tensors]
+                outcome.code_bits, outcome.bit_errors, outcome.psnr = meter.code_bits, meter.bit_errors, meter.psnr
+            if meter.exact and outcome.exact_step is None:
+                outcome.exact_step, outcome.exact_seconds = outcome.steps, outcome.seconds
+                if budget.until_exact:
+                    last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
+            outcome.history.append((outcome.steps, meter.code_bits))
+        if report and (meter.full or outcome.steps == 0) and (time.perf_counter() - last_report > REPORT_SECONDS or outcome.steps == 0):
+            last_report = time.perf_counter()
+            report(
+                FitStatus(
+                    stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes
+                )
+            )
+        outcome.stopped = bool(stop and stop())
+        outcome.hopeless = fraction > 0.25 and best is not None and outcome.code_bits > budget.hopeless_bits
+        done = outcome.steps >= last_step or outcome.seconds >= budget.seconds
+        if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history, budget.steps // 6)):
+            break
+        if meter.full:
+            meter.reset()
+        optimizer.zero_grad(set_to_none=True)
+        (loss / bits.numel()).backward()
+        scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction))
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * scale
+        optimizer.step()
+        outcome.steps += 1
+
+    if best is not None:
+        with torch.no_grad():
+            for tensor, kept in zip(tensors, best, strict=True):
+                tensor.copy_(kept)
+    else:  # stopped within the first pass
+        outcome.code_bits, outcome.bit_errors, outcome.psnr = meter.code_bits, meter.bit_errors, meter.psnr
+    return outcome
+
+
+def _plateau(history: list[tuple[int, float]], window: int) -> bool:
+    """Whether the code length has fallen by less than PLATEAU over the last `window` steps."""
+    if window < 1 or not history or history[-1][0] - history[0][0] < 2 * window:
+        return False
+    end = history[-1][0]
+    before = min(bits for step, bits in history if step <= end - window)
+    return min(bits for step, bits in history if step > end - window) > before * (1 - PLATEAU)

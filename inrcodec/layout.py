@@ -1,0 +1,66 @@
+"""How a signal's axes are coded: coordinate axes, channels, and the tiles they are cut into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Box = tuple[slice, ...]  # one slice per coordinate axis
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Coordinate axes and channels of a signal.
+
+    Attributes:
+        axes: sizes of the coordinate axes, 1 to 4 of them.
+        channels: values at each place.
+        tile: sizes of a tile along the axes, at most `axes`. Tiles at the far end of an axis may be smaller.
+    """
+
+    axes: tuple[int, ...]
+    channels: int
+    tile: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Tiles along each axis."""
+        return tuple(-(-n // t) for n, t in zip(self.axes, self.tile, strict=True))
+
+    @property
+    def tiles(self) -> int:
+        return math.prod(self.counts)
+
+    @property
+    def places(self) -> int:
+        return math.prod(self.axes)
+
+    def box(self, index: int) -> Box:
+        """The place of tile `index`; tiles are in raster order, the last axis fastest."""
+        slices: list[slice] = []
+        for n, t, count in zip(reversed(self.axes), reversed(self.tile), reversed(self.counts), strict=True):
+            index, i = divmod(index, count)
+            slices.append(slice(i * t, min(n, (i + 1) * t)))
+        return tuple(reversed(slices))
+
+    def boxes(self) -> Iterator[Box]:
+        return (self.box(i) for i in range(self.tiles))
+
+
+def split(shape: tuple[int, ...], channel_axis: bool) -> tuple[tuple[int, ...], int]:
+    """(coordinate axes, channels) of an array's shape."""
+    return (shape[:-1], shape[-1]) if channel_axis else (shape, 1)
+
+
+def tile_of(axes: tuple[int, ...], places: int) -> tuple[int, ...]:
+    """A tile of at most `places` places: the longest axis is halved until it fits."""
+    tile = list(axes)
+    while math.prod(tile) > places:
+        longest = max(range(len(tile)), key=lambda i: tile[i])
+        tile[longest] = -(-tile[longest] // 2)
+    return tuple(tile)
+
+
+def box_shape(box: Box) -> tuple[int, ...]:
+    return tuple(s.stop - s.start for s in box)

@@ -1,0 +1,112 @@
+"""What an encoder can be told. The command line and the Python API share these names, meanings and defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+ProfileName = Literal["auto", "inr", "stored"]
+Device = Literal["auto", "cpu", "cuda"]
+Coding = Literal["auto", "uniform", "lsq", "ternary", "sinr"]
+NetworkName = Literal["heads", "siren", "bitlinear"]
+Until = Literal["exact", "mdl"]
+
+PROFILES = get_args(ProfileName)
+DEVICES = get_args(Device)
+CODINGS = get_args(Coding)
+NETWORKS = get_args(NetworkName)
+UNTIL = get_args(Until)
+
+
+@dataclass(frozen=True)
+class FitStatus:
+    """How far a fit is; handed to `Options.progress` as it goes.
+
+    Attributes:
+        stage: what is being done, in a word or two: "fit", or the weight coding that is being tried.
+        step, seconds: done so far in this stage.
+        fraction: of this stage's budget used, 0 to 1.
+        bit_errors: share of wrong bits in each bit-plane over all channels, the most significant first.
+        psnr: of the values that the likeliest bits make, in dB; infinite if they are right.
+        payload_bytes: what the coder would spend now.
+        weights_bytes: what the weights cost, as far as it is known (0: not yet).
+    """
+
+    stage: str
+    step: int
+    seconds: float
+    fraction: float
+    bit_errors: tuple[float, ...]
+    psnr: float
+    payload_bytes: float
+    weights_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode.
+
+    Attributes:
+        profile: "auto" takes what is smallest; "inr" and "stored" insist.
+        effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
+        device: where networks are fitted.
+        threads: at most this many (0: as many as there are cores). The file is the same for any number.
+        verify: decode what was written and compare.
+        weights: coding of the network's weights; None is "uniform" if until is "exact", else "auto".
+        bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 for an exact fit; 4, 6 and 8 are tried by "auto").
+        seed: of everything random. The same seed on the same machine gives the same file (unless a time budget cut it).
+        until: "exact" stops when every bit is right, "mdl" when weights + payload stop falling; None is "exact" for
+            profile "inr" and "mdl" for "auto".
+        network: "heads" (SIREN, one output per bit-plane), "siren" (the bit index as a coordinate) or "bitlinear"
+            (positional encoding, GELU, ternary weights, a network per bit-plane).
+        hidden, layers: units and hidden layers; 0 chooses by the size of the signal.
+        omega: frequency of the first sine layer; 0 chooses.
+        learning_rate: of Adam; 0 chooses.
+        steps, seconds: budget of the fit; 0 takes the effort's. Fine-tuning for each weight coding takes a part more.
+        batch: places per step; 0 is all of them where they fit.
+        progress: called now and then during a fit.
+        stop: asked now and then; True ends the fit, and the best network so far is written.
+    """
+
+    profile: ProfileName = "auto"
+    effort: int = 5
+    device: Device = "auto"
+    threads: int = 0
+    verify: bool = True
+    weights: Coding | None = None
+    bits: int = 0
+    seed: int = 0
+    until: Until | None = None
+    network: NetworkName = "heads"
+    hidden: int = 0
+    layers: int = 0
+    omega: float = 0.0
+    learning_rate: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+    batch: int = 0
+    progress: Callable[[FitStatus], None] | None = None
+    stop: Callable[[], bool] | None = None
+
+    def __post_init__(self) -> None:
+        choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+            ("profile", self.profile, PROFILES),
+            ("device", self.device, DEVICES),
+            ("weights", self.weights, (None, *CODINGS)),
+            ("until", self.until, (None, *UNTIL)),
+            ("network", self.network, NETWORKS),
+            ("effort", self.effort, tuple(range(1, 10))),
+            ("bits", self.bits, (0, *range(2, 17))),
+        )
+        for name, value, allowed in choices:
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(str, allowed))}")
+        for name in ("threads", "hidden", "layers", "omega", "learning_rate", "steps", "seconds", "batch", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+
+    @property
+    def workers(self) -> int:
+        return self.threads or os.cpu_count() or 1

@@ -2,7 +2,8 @@
 
 iCCP, gAMA, pHYs, eXIf, tEXt, zTXt and iTXt become the keys that all formats share. Other ancillary chunks, and those of the
 above that hold more than these keys can say (an iTXt with a language, a keyword that looks like a repeated key) or that
-cannot be understood, are kept whole as `png/TYPE`. The name of an ICC profile is kept as `png/profile-name`.
+cannot be understood, are kept whole as `png/TYPE`. The name of an ICC profile is kept as `png/profile-name`. Dropped are private
+chunks whose type says that they depend on how the pixels are packed, as PNG demands.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ LARGEST_TEXT = 1 << 28  # bytes; what claims to be longer once inflated is kept 
 LONG_TEXT = 1024  # bytes from which a text is compressed
 
 # chunks that hold pixels, or that say something about a palette or an animation that is no longer there
-DROPPED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"hIST", b"fcTL", b"fdAT"}
+DROPPED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"hIST", b"acTL", b"fcTL", b"fdAT"}
 OF_COLOUR_TYPE = {b"bKGD", b"sBIT"}  # their layout is that of the file's pixels
+# of the types that PNG calls unsafe to copy once pixels are packed anew, the ones known to be about the picture only
+SAFE = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"sPLT", b"pCAL", b"sCAL", b"tIME"}
 SINGLE = {b"iCCP", b"gAMA", b"pHYs", b"eXIf"}
 
 Chunk = tuple[bytes, bytes]
@@ -76,7 +79,8 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
     metadata: dict[str, bytes] = {}
     seen: set[bytes] = set()
     for kind, content in chunks:
-        if kind in DROPPED or kind in seen or (kind in OF_COLOUR_TYPE and not same_colour_type):
+        unsafe = kind[3:].isupper() and kind not in SAFE
+        if kind in DROPPED or kind in seen or unsafe or (kind in OF_COLOUR_TYPE and not same_colour_type):
             continue
         if kind in SINGLE:
             seen.add(kind)  # PNG allows one of each; as viewers do, the first is taken

@@ -178,6 +178,8 @@ def _samples(file: BinaryIO, tags: Tags, channels: int) -> Samples:
     file.seek(0)
     with tifffile.TiffFile(file) as opened:
         samples: Samples = opened.pages[0].asarray()
+    if samples.dtype == bool:
+        samples = samples.view(np.uint8)
     height, width = _number(tags, HEIGHT), _number(tags, WIDTH)
     if _number(tags, PLANES, 1) == 2 and channels > 1:
         samples = np.moveaxis(samples.reshape(channels, height, width), 0, 2)

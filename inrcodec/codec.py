@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import container, planes, profiles
-from .container import Reader, Section, varint, zigzag
 from .compression import compress, decompress
+from .container import Reader, Section, varint, zigzag
 from .errors import FormatError, InrcodecError
 from .layout import Layout, split
 from .options import Options
@@ -112,7 +112,7 @@ def _read_header(content: bytes) -> Header:
     value_map = planes.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
     if not planes.fits(value_map, dtype):
         raise FormatError("damaged: the value map does not fit the sample type")
-    found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.bytes(32))
+    found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.take(32))
     r.end()
     return found
 
@@ -133,12 +133,12 @@ def _read_metadata(content: bytes) -> dict[str, bytes]:
     items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
     metadata: dict[str, bytes] = {}
     while items.left:
-        key = items.bytes(items.varint())
+        key = items.take(items.varint())
         try:
             name = key.decode()
         except UnicodeDecodeError as fault:
             raise FormatError("damaged: a metadata key is not UTF-8") from fault
-        metadata[name] = items.bytes(items.varint())
+        metadata[name] = items.take(items.varint())
     return metadata
 
 

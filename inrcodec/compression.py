@@ -16,7 +16,10 @@ def compress(data: bytes, quality: int = 11) -> bytes:
 
 
 def decompress(data: bytes, size: int, what: str) -> bytes:
-    """The `size` bytes that `data` holds. Raises FormatError, naming `what`, if it holds anything else: a damaged file cannot fill the memory."""
+    """The `size` bytes that `data` holds. Raises FormatError, naming `what`, if it holds anything else.
+
+    No more than that is ever decompressed, so that a damaged file cannot fill the memory.
+    """
     decoder = brotli.Decompressor()
     out = bytearray()
     try:

@@ -49,14 +49,14 @@ class Reader:
     def left(self) -> int:
         return len(self.data) - self.position
 
-    def bytes(self, n: int) -> bytes:
+    def take(self, n: int) -> bytes:
         if n > self.left:
             raise FormatError(f"truncated: {self.what} ends too early")
         self.position += n
         return self.data[self.position - n : self.position].tobytes()
 
     def byte(self) -> int:
-        return self.bytes(1)[0]
+        return self.take(1)[0]
 
     def varint(self, largest: int = 2**63 - 1) -> int:
         n = 0
@@ -74,7 +74,7 @@ class Reader:
         return n >> 1 if n % 2 == 0 else -(n + 1 >> 1)
 
     def rest(self) -> bytes:
-        return self.bytes(self.left)
+        return self.take(self.left)
 
     def end(self) -> None:
         if self.left:
@@ -127,12 +127,12 @@ def read(data: bytes) -> list[Section]:
         raise FormatError(f"it has format version {version}; this program reads version {VERSION}")
     sections: list[Section] = []
     while True:
-        kind = reader.bytes(4)
+        kind = reader.take(4)
         length = reader.varint()
         if not (kind == END or (kind.isascii() and kind.isalpha())):
             raise FormatError("damaged: a section's type is not four letters")
-        content = reader.bytes(length)
-        (crc,) = struct.unpack("<I", reader.bytes(4))
+        content = reader.take(length)
+        (crc,) = struct.unpack("<I", reader.take(4))
         if crc != zlib.crc32(content, zlib.crc32(kind)):
             raise FormatError(f"damaged: the checksum of section {kind.decode()} does not match")
         if kind == END:

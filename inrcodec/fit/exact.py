@@ -8,14 +8,12 @@ import torch
 from ..kernels.network import (
     COORDINATE_BITS,
     OUTPUT_LIMIT,
-    SINE_BITS,
-    TURN_BITS,
     Architecture,
     Layer,
     Network,
     axis_coordinates,
 )
-from ..kernels.tables import GELU_LIMIT, gelu, sine
+from ..kernels.tables import GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
 
 CHUNK_VALUES = 1 << 26
 

@@ -15,12 +15,12 @@ from ..kernels.network import (
     LARGEST_MULTIPLIER,
     LARGEST_SHIFT,
     OUTPUT_BITS,
-    TURN_BITS,
     Architecture,
     BoundError,
     Layer,
     Network,
 )
+from ..kernels.tables import TURN_BITS
 from ..weights import serialize
 from ..weights.serialize import CodedNetwork
 from .data import Targets

@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ..kernels.network import GELU_BITS, GELU_LIMIT, Architecture
+from ..kernels.network import Architecture
+from ..kernels.tables import GELU_BITS, GELU_LIMIT
 
 HIDDEN_OMEGA = 30.0
 
@@ -53,7 +54,8 @@ class BitPlaneNetwork(nn.Module):
 
     def plain(self, layer: int) -> torch.Tensor:
         """The weights themselves, the WeightSource of an unquantized network."""
-        return self.weights[layer]
+        found: torch.Tensor = self.weights[layer]
+        return found
 
     def forward(self, inputs: torch.Tensor, source: WeightSource) -> torch.Tensor:
         a = self.architecture

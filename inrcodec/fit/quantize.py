@@ -46,6 +46,11 @@ class Coding(ABC, nn.Module):
         super().__init__()
         self.model = [model]  # in a list, so that its parameters are not this module's
 
+    def weights(self, layer: int) -> torch.Tensor:
+        """The float weights of a layer."""
+        found: torch.Tensor = self.model[0].weights[layer]
+        return found
+
     def coordinate_step(self, layer: int) -> float | None:
         """The fixed step of the layer that takes bare coordinates; None for all others.
 
@@ -60,14 +65,14 @@ class Coding(ABC, nn.Module):
     def forward(self, layer: int) -> torch.Tensor:
         step = self.coordinate_step(layer)
         if step is not None:
-            return round_through(self.model[0].weights[layer] / step) * step
+            return round_through(self.weights(layer) / step) * step
         return self.coded(layer)
 
     def grid(self, layer: int) -> Grid:
         """What is written of this layer."""
         step = self.coordinate_step(layer)
         if step is not None:
-            return Grid(_as_integers(self.model[0].weights[layer] / step), step)
+            return Grid(_as_integers(self.weights(layer) / step), step)
         return self.coded_grid(layer)
 
     @abstractmethod
@@ -97,15 +102,15 @@ class Uniform(Coding):
         self.largest = 2 ** (bits - 1) - 1
 
     def _step(self, layer: int) -> torch.Tensor:
-        return self.model[0].weights[layer].detach().abs().max().clamp_min(1e-12) / self.largest
+        return torch.div(self.weights(layer).detach().abs().max().clamp_min(1e-12), self.largest)
 
     def coded(self, layer: int) -> torch.Tensor:
         step = self._step(layer)
-        return round_through(self.model[0].weights[layer] / step) * step
+        return torch.mul(round_through(self.weights(layer) / step), step)
 
     def coded_grid(self, layer: int) -> Grid:
         step = self._step(layer)
-        return Grid(_as_integers(self.model[0].weights[layer] / step), float(step))
+        return Grid(_as_integers(self.weights(layer) / step), float(step))
 
 
 class Lsq(Coding):
@@ -123,17 +128,18 @@ class Lsq(Coding):
         """The scale with the least squared error."""
         w = weights.detach()
         top = w.abs().max().clamp_min(1e-12)
-        scales = [top * share / 20 for share in range(2, 21)]
+        scales: list[torch.Tensor] = [top * share / 20 for share in range(2, 21)]
         errors = [((torch.round((w / s).clamp(-1, 1) * self.largest) / self.largest * s - w) ** 2).sum() for s in scales]
         return scales[int(torch.stack(errors).argmin())]
 
     def coded(self, layer: int) -> torch.Tensor:
-        scale = self.log_scale[layer].exp()
-        return round_through((self.model[0].weights[layer] / scale).clamp(-1, 1) * self.largest) / self.largest * scale
+        scale: torch.Tensor = self.log_scale[layer].exp()
+        levels = round_through((self.weights(layer) / scale).clamp(-1, 1) * self.largest)
+        return torch.mul(levels, scale / self.largest)
 
     def coded_grid(self, layer: int) -> Grid:
         scale = self.log_scale[layer].detach().exp()
-        return Grid(_as_integers((self.model[0].weights[layer] / scale).clamp(-1, 1) * self.largest), float(scale) / self.largest)
+        return Grid(_as_integers((self.weights(layer) / scale).clamp(-1, 1) * self.largest), float(scale) / self.largest)
 
     def groups(self, rate: float) -> list[dict[str, object]]:
         return [*super().groups(rate), {"params": list(self.log_scale.parameters()), "lr": 3 * rate}]
@@ -145,16 +151,16 @@ class Ternary(Coding):
     name: CodingName = "ternary"
 
     def _scale(self, layer: int) -> torch.Tensor:
-        return self.model[0].weights[layer].detach().abs().mean().clamp_min(1e-12)
+        return self.weights(layer).detach().abs().mean().clamp_min(1e-12)
 
     def coded(self, layer: int) -> torch.Tensor:
         scale = self._scale(layer)
-        w = self.model[0].weights[layer]
+        w = self.weights(layer)
         return w + (torch.round(w.detach() / scale).clamp(-1, 1) * scale - w.detach())
 
     def coded_grid(self, layer: int) -> Grid:
         scale = self._scale(layer)
-        return Grid(_as_integers((self.model[0].weights[layer] / scale).clamp(-1, 1)), float(scale))
+        return Grid(_as_integers((self.weights(layer) / scale).clamp(-1, 1)), float(scale))
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
     dictionary = atoms(length, np.arange(sinr.dictionary_size(length)), seed).astype(np.float64) / DEVIATION
     gram, correlations = dictionary @ dictionary.T, dictionary @ targets.T
     order = np.zeros((len(targets), most), np.int64)
-    for i, target in enumerate(targets):
+    for i in range(len(targets)):
         path = orthogonal_mp_gram(gram, correlations[:, i], n_nonzero_coefs=most, return_path=True, copy_Xy=True)
         path = np.asarray(path).reshape(len(dictionary), -1)
         first = np.where((path != 0).any(axis=1), (path != 0).argmax(axis=1), path.shape[1])
@@ -186,7 +192,6 @@ def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
             rest = np.setdiff1d(np.arange(len(dictionary)), chosen)[: most - len(chosen)]
             chosen = np.concatenate([chosen, rest])
         order[i] = chosen
-        del target
     return Pursuit(order, targets, dictionary.astype(np.float32))
 
 
@@ -235,21 +240,20 @@ class Sinr(Coding):
 
     def coded(self, layer: int) -> torch.Tensor:
         chosen, dictionary = self.chosen[layer], self.dictionaries[layer]
-        assert chosen is not None and dictionary is not None
+        assert chosen is not None
+        assert dictionary is not None
         x, step = self._quantized(layer)
         networks, vectors, _ = x.shape
         dense = x.new_zeros(networks, vectors, len(dictionary)).scatter(2, chosen, x * step)
-        _, outputs, inputs = self.model[0].weights[layer].shape
+        _, outputs, inputs = self.weights(layer).shape
         return (dense @ dictionary).flatten(1)[:, : outputs * inputs].reshape(networks, outputs, inputs)
 
     def coded_grid(self, layer: int) -> Grid:
         x, step = self._quantized(layer)
         positions = self.positions[layer]
         assert positions is not None
-        _, outputs, inputs = self.model[0].weights[layer].shape
-        codes = [
-            sinr.Sparse((outputs, inputs), place, _as_integers(values)) for place, values in zip(positions, x.detach(), strict=True)
-        ]
+        _, outputs, inputs = self.weights(layer).shape
+        codes = [sinr.Sparse((outputs, inputs), place, _as_integers(values)) for place, values in zip(positions, x.detach(), strict=True)]
         return Grid(np.stack([sinr.expand(code, self.setting) for code in codes]), float(step) / DEVIATION, codes)
 
     def groups(self, rate: float) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -24,11 +25,11 @@ from .train import Budget, Outcome, train
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
 MDL_SECONDS = (0, 0, 0, 6, 12, 30, 90, 300, 1200)
 EXACT_STEPS, MDL_STEPS = 20000, 4000
-FINE_TUNE = 0.25
+FINE_TUNE = 0.15
 FINE_TUNE_RATE = 0.3  # of the learning rate of the fit
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # places; more go in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}
-SINR_SHARES = (1 / 16, 1 / 8, 1 / 4)  # non-zeros per weight that are tried
+SINR_SHARES = (1 / 8, 1 / 4)  # non-zeros per weight that are tried
 SMALLEST_NETWORK_BYTES = 400  # no network is written in less
 HOPELESS = 1.25  # × the size to beat: a payload still above it after a quarter of the budget won't get there
 
@@ -123,19 +124,20 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
 
 def candidates(model: BitPlaneNetwork, options: Options, weights: str) -> Iterator[tuple[str, Callable[[BitPlaneNetwork], Coding]]]:
     """(label, maker of the coding) of all that `weights` asks for; "auto" asks for every coding at several settings."""
+    auto = weights == "auto"
     if weights in ("uniform", "auto"):
-        for n in [options.bits] if options.bits else [4, 6, 8] if weights == "auto" else [16]:
-            yield f"uniform {n}", lambda m, n=n: Uniform(m, n)
+        for n in [options.bits] if options.bits else [5, 7] if auto else [16]:
+            yield f"uniform {n}", partial(Uniform, bits=n)
     if weights in ("lsq", "auto"):
-        for n in [options.bits] if options.bits else [3, 5] if weights == "auto" else [4]:
-            yield f"lsq {n}", lambda m, n=n: Lsq(m, n)
+        for n in [options.bits] if options.bits else [3, 5] if auto else [4]:
+            yield f"lsq {n}", partial(Lsq, bits=n)
     if weights in ("ternary", "auto"):
         yield "ternary", Ternary
     if weights in ("sinr", "auto"):
         seed = options.seed % 256
         pursuits = pursue_all(model, max(SINR_SHARES), seed)
         for share in SINR_SHARES:
-            yield f"sinr {share:g}", lambda m, share=share: Sinr(m, pursuits, share, seed)
+            yield f"sinr {share:g}", partial(Sinr, pursuits=pursuits, share=share, seed=seed)
 
 
 def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list[Result]:

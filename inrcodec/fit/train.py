@@ -99,7 +99,8 @@ def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator
         yield None
     while True:
         order = torch.randperm(targets.places, generator=generator).to(targets.bits.device)
-        yield from order.split(size)
+        for start in range(0, targets.places, size):
+            yield order[start : start + size]
 
 
 def train(
@@ -153,9 +154,7 @@ def train(
         if report and (meter.full or outcome.steps == 0) and (time.perf_counter() - last_report > REPORT_SECONDS or outcome.steps == 0):
             last_report = time.perf_counter()
             report(
-                FitStatus(
-                    stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes
-                )
+                FitStatus(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
             )
         outcome.stopped = bool(stop and stop())
         outcome.hopeless = fraction > 0.25 and best is not None and outcome.code_bits > budget.hopeless_bits
@@ -165,7 +164,7 @@ def train(
         if meter.full:
             meter.reset()
         optimizer.zero_grad(set_to_none=True)
-        (loss / bits.numel()).backward()
+        torch.autograd.backward(loss / bits.numel())
         scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction))
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale

@@ -20,7 +20,7 @@ Model = npt.NDArray[np.int64]
 
 
 @njit(inline="always", cache=True)
-def update(estimate: Model, age: Model, i: int, bit: int, limit: int) -> None:
+def update(estimate: Model, age: Model, i: Any, bit: Any, limit: Any) -> None:
     """Move estimate i towards `bit`; its age grows up to `limit`."""
     n = age[i]
     rate = RATE[n]
@@ -33,6 +33,6 @@ def update(estimate: Model, age: Model, i: int, bit: int, limit: int) -> None:
 
 
 @njit(inline="always", cache=True)
-def probability(estimate: Model, i: int) -> Any:
+def probability(estimate: Model, i: Any) -> Any:
     """Estimate i as the coder takes it: 1 … 65535."""
     return min(max(estimate[i] >> (BITS - 16), 1), 65535)

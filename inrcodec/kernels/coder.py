@@ -48,7 +48,7 @@ def shift_low(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
 
 
 @njit(inline="always", cache=True)
-def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: int, bit: int) -> None:
+def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: Any, bit: Any) -> None:
     """Code one bit. `out` must have room for 2 bytes a bit, those of pending carries included."""
     bound = (state[RANGE] * probability) >> 16
     if bit:
@@ -121,7 +121,7 @@ def start_decoding(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 @njit(inline="always", cache=True)
-def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probability: int) -> Any:
+def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probability: Any) -> Any:
     """The next bit, 0 or 1."""
     bound = (state[DRANGE] * probability) >> 16
     if state[CODE] < bound:

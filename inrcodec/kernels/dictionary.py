@@ -26,5 +26,5 @@ def hash64(index: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
 
 def atoms(length: int, columns: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int8]:
     """The named columns of the dictionary: shape (len(columns), length). Entry i of column j hashes index j·2^32 + i."""
-    index = (columns.astype(np.uint64)[:, None] << np.uint64(32)) + np.arange(length, dtype=np.uint64)
+    index = np.asarray((columns.astype(np.uint64)[:, None] << np.uint64(32)) + np.arange(length, dtype=np.uint64), np.uint64)
     return (np.bitwise_count(hash64(index, seed)).astype(np.int16) - LARGEST).astype(np.int8)

@@ -1,8 +1,8 @@
 """Bit-plane networks in exact integer arithmetic: coordinates in, one logit per bit-plane out.
 
 Every matrix product is one of integers whose partial sums stay below 2^53 (2^24 in float32), so BLAS, CUDA and a plain
-loop agree bit for bit whatever the order of summation. `check` proves the bound for the weights at hand; nothing is
-evaluated without it. SPEC.md, "The network", defines the same function in words.
+loop agree bit for bit whatever the order of summation. A Network proves the bound for its
+weights when it is made, so nothing is evaluated without it. SPEC.md, "The network", defines the same function in words.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ class Network:
     _matrices: list[list[npt.NDArray[Any]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_matrices", [[_matrix(layer, peak) for layer, peak in _with_peaks(self, i)] for i in range(len(self.layers))])
+        object.__setattr__(
+            self, "_matrices", [[_matrix(layer, peak) for layer, peak in _with_peaks(self, i)] for i in range(len(self.layers))]
+        )
 
     def logits(self, coordinates: Integers) -> npt.NDArray[np.int32]:
         """Logits × 2^10 of all planes. coordinates: (n, axes) as `axis_coordinates` gives them → (n, planes)."""
@@ -148,7 +150,8 @@ class Network:
         for i, (layer, matrix) in enumerate(zip(self.layers[network], self._matrices[network], strict=True)):
             sums = values.astype(matrix.dtype) @ matrix
             if i == a.layers:
-                return _output(sums, layer.bias, layer.multiplier, layer.shift)
+                logits: npt.NDArray[np.int32] = _output(sums, layer.bias, layer.multiplier, layer.shift)
+                return logits
             if a.activation == "sine":
                 values = _sine(sums, layer.bias, layer.multiplier, layer.shift, sine())
             else:
@@ -172,12 +175,6 @@ def positional(coordinates: Integers, octaves: int) -> Integers:
             columns.append(sine()[phase & 0xFFFF].astype(np.int64))
             columns.append(sine()[(phase + (1 << (TURN_BITS - 2))) & 0xFFFF].astype(np.int64))
     return np.stack(columns, axis=1)
-
-
-def check(network: Network) -> None:
-    """Raise BoundError unless every sum of this network is exact and every product fits in 63 bits."""
-    for i in range(len(network.layers)):
-        _with_peaks(network, i)
 
 
 def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:

@@ -58,6 +58,7 @@ def _exp_of_fraction(numerator: int, denominator: int) -> int:
 def sine() -> npt.NDArray[np.int16]:
     """round(2^14·sin(2π·i/2^16)) for i = 0 … 2^16 − 1."""
     quarter = 1 << (TURN_BITS - 2)
+
     # π by Machin's formula, then sine and cosine of one step by their Taylor series
     def arctan_of_inverse(x: int) -> int:
         power, total, n = ONE // x, 0, 1

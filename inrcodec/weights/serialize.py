@@ -79,7 +79,7 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
     r = Reader(content, "the network")
     flags, hidden, layers, octaves = r.byte(), r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
     number, setting = r.byte(), r.byte()
-    if flags > 7 or flags & BIT_COORDINATE and flags & PER_PLANE or number >= len(CODINGS) or not hidden or not layers:
+    if flags > 7 or (flags & BIT_COORDINATE and flags & PER_PLANE) or number >= len(CODINGS) or not hidden or not layers:
         raise FormatError("damaged: the network's description is out of range")
     a = Architecture(
         axes,
@@ -96,11 +96,11 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
         raise FormatError("damaged: the network is too large")
     shapes = [shape for _ in range(a.networks) for shape in a.shapes]
     scales = [(r.varint(2**31), r.byte()) for _ in shapes]
-    gains = np.frombuffer(r.bytes(a.planes), np.uint8)
+    gains = np.frombuffer(r.take(a.planes), np.uint8)
     coding = CODINGS[number]
     is_sparse = sparse_layers(a) * a.networks if coding == "sinr" else [False] * len(shapes)
     plain = [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if not sparse]
-    parts = integers.decode(r.bytes(r.varint()), [*(o for o, _ in shapes), *(o * i for o, i in plain)])
+    parts = integers.decode(r.take(r.varint()), [*(o for o, _ in shapes), *(o * i for o, i in plain)])
     biases, matrices = parts[: len(shapes)], iter(parts[len(shapes) :])
     codes: list[sinr.Sparse | None] = [None] * len(shapes)
     if coding == "sinr":
@@ -118,5 +118,3 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
         raise FormatError(f"damaged: {fault}") from fault
     nested = [codes[i : i + per] for i in range(0, len(codes), per)] if coding == "sinr" else ()
     return CodedNetwork(network, coding, setting, gains, nested)
-
-

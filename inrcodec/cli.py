@@ -1,0 +1,377 @@
+"""The command line. Exit status: 0 done, 1 the data or a file is at fault (one line on standard error), 2 wrong usage."""
+
+from __future__ import annotations
+
+import json
+import signal as signals
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from . import __version__
+from .errors import InrcodecError, UnsupportedError
+from .options import CODINGS, DEVICES, NETWORKS, PROFILES, UNTIL, FitStatus, Options
+from .signal import Signal
+
+SUFFIX = ".linr"
+
+
+class Commands(click.Group):
+    """Turns every expected fault into one line and status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InrcodecError as fault:
+            message = str(fault)
+        except MemoryError:
+            message = "not enough memory"
+        except OSError as fault:
+            from .storage import reason
+
+            message = f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault)
+        except KeyboardInterrupt:
+            click.echo("inrcodec: interrupted; nothing was written", err=True)
+            ctx.exit(130)
+        click.echo(f"inrcodec: {' '.join(message.split())}", err=True)
+        ctx.exit(1)
+        return None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="inrcodec")
+def main() -> None:
+    """A lossless neural codec for images, sound and other integer arrays.
+
+    \b
+    inrcodec encode photo.png -o photo.linr     compress; decodes and compares before the file appears
+    inrcodec decode photo.linr -o photo.png     the same samples and metadata again
+    inrcodec info photo.linr                    what is inside, and where the bytes go
+    inrcodec verify photo.linr photo.png        compare with an original
+
+    Images: PNG, TIFF, PNM/PAM, BMP, lossless WebP, 1 to 16 bits. Sound: WAV, FLAC, AIFF, 8 to 32 bits.
+    Arrays: NumPy .npy of any integer type or bool, 1 to 4 dimensions.
+    """
+    warnings.simplefilter("ignore")  # of libraries; ours are errors
+
+
+def _read_signal(path: Path) -> Signal:
+    from . import files
+
+    try:
+        return files.read(path)
+    except OSError as fault:
+        from .storage import reason
+
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def _read_linr(path: Path) -> bytes:
+    from .storage import read_bytes
+
+    return read_bytes(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's name before the message of an error in its data."""
+    try:
+        yield
+    except InrcodecError as fault:
+        raise type(fault)(f"{path}: {fault}") from fault
+
+
+IN = click.Path(path_type=Path)
+
+
+# --- progress and interruption ------------------------------------------------------------------------------------
+
+
+class ProgressLine:
+    """One line on standard error that is written over: stage, time, step, bit errors per plane, PSNR, code length."""
+
+    def __init__(self, shown: bool, raw_bytes: int) -> None:
+        self.shown, self.raw_bytes = shown, raw_bytes
+        self.width = 0
+
+    def __call__(self, status: FitStatus) -> None:
+        if not self.shown:
+            return
+        # as in a plot: one column per bit-plane, the most significant first
+        marks = "".join("·" if e == 0 else "▁▂▃▄▅▆▇█"[min(7, int(e * 16))] for e in status.bit_errors)
+        mean = sum(status.bit_errors) / max(1, len(status.bit_errors))
+        weights = f" + weights {_size(status.weights_bytes)}" if status.weights_bytes else ""
+        self._write(
+            f"{status.stage} {100 * status.fraction:3.0f}%  step {status.step}  {status.seconds:.0f} s  "
+            f"bit errors {mean:.2e} [{marks}]  PSNR {status.psnr:.1f} dB  payload {_size(status.payload_bytes)}{weights}"
+        )
+
+    def say(self, text: str) -> None:
+        if self.shown:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write("\r" + text.ljust(self.width))
+        sys.stderr.flush()
+        self.width = len(text)
+
+    def clear(self) -> None:
+        if self.width:
+            sys.stderr.write("\r" + " " * self.width + "\r")
+            sys.stderr.flush()
+            self.width = 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks the fit to end, the second one ends the program."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signals.signal(signals.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signals.signal(signals.SIGINT, before)
+
+
+def _size(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.2f} GB"
+
+
+# --- encode -------------------------------------------------------------------------------------------------------
+
+
+@main.command(short_help="Compress a file to .linr.")
+@click.argument("input", metavar="IN", type=IN)
+@click.option("-o", "--output", type=IN, help="Output file; the default is IN with the extension .linr.")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="auto",
+    show_default=True,
+    help="auto: whatever is smallest. inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
+)
+@click.option(
+    "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 is fast, 9 is small. 1 to 3 fit no network with auto."
+)
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where networks are fitted: auto uses a GPU if there is one.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(CODINGS),
+    help="Weight coding: uniform n bits, lsq (n bits, learned step), ternary, sinr (sparse over a seeded dictionary), or auto: "
+    "the one with the smallest weights + payload. Default: uniform with --until exact, else auto.",
+)
+@click.option("--bits", type=click.IntRange(2, 16), help="Bits per weight for uniform and lsq. Default: 16 for uniform, 4 for lsq.")
+@click.option(
+    "--until",
+    type=click.Choice(UNTIL),
+    help="exact: fit until every bit is right. mdl: until weights + payload stop falling. Default: exact with --profile inr. "
+    "The file is exact either way.",
+)
+@click.option(
+    "--network",
+    type=click.Choice(NETWORKS),
+    default="heads",
+    show_default=True,
+    help="heads: SIREN with an output per bit-plane. siren: SIREN with the bit index as a coordinate. "
+    "bitlinear: positional encoding, GELU, ternary weights, a network per bit-plane.",
+)
+@click.option("--hidden", type=click.IntRange(1, 8192), help="Units per hidden layer. Default: by the size of the signal.")
+@click.option("--layers", type=click.IntRange(1, 32), help="Hidden layers. Default: 3.")
+@click.option(
+    "--omega", type=click.FloatRange(0, min_open=True), help="Frequency of the first sine layer. Default: by the size of the signal."
+)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Of Adam. Default: by the width of the network.")
+@click.option("--steps", type=click.IntRange(1), help="Most steps of the fit. Default: by effort.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Most seconds of the fit; each weight coding tried adds a quarter. Default: by effort.",
+)
+@click.option("--batch", type=click.IntRange(1), help="Places per step. Default: all of them, where they fit.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything random in the fit.")
+@click.option("--threads", type=click.IntRange(1), help="Default: all cores. The file is the same for any number.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+@click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
+    """Compress IN, an image, a sound or a .npy array, losslessly.
+
+    The result is decoded and compared before it is put in place. Ctrl-C ends a fit early: the file is written with
+    the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing.
+
+    \b
+    inrcodec encode photo.png                                     photo.linr, as small as auto gets it
+    inrcodec encode crop.png -o crop.linr --profile inr           fit a network until every bit is right
+    inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: small network + payload
+    inrcodec encode crop.png --profile inr --weights sinr         the same network, sparse weights
+    """
+    from . import codec
+    from .storage import check_output, replace
+
+    target = output or input.with_suffix(SUFFIX)
+    if target.suffix.lower() != SUFFIX:
+        raise click.UsageError(f"the output must be named {SUFFIX}, not {target.name}")
+    check_output(target, force)
+    original = _read_signal(input)
+    line = ProgressLine(not quiet and sys.stderr.isatty(), original.raw_bytes)
+    started = time.perf_counter()
+    with _interruptible() as stop:
+        options = Options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
+        line.say("reading done; the first run after installation compiles the kernels, which takes some seconds")
+        try:
+            with _naming(input):
+                data = codec.encode(original, options)
+        finally:
+            line.clear()
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    replace(target, write, force)
+    if not quiet:
+        found = codec.info(data)
+        rate = found.get("bits_per_pixel") or found.get("bits_per_sample") or 0.0
+        unit = "pixel" if "bits_per_pixel" in found else "sample"
+        sizes = found["bytes"]
+        click.echo(
+            f"{target}: {found['profile']}, {original.raw_bytes} → {len(data)} bytes ({100 * len(data) / original.raw_bytes:.1f} %, "
+            f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
+        )
+        if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
+            click.echo("the network is larger than the samples; --profile auto or --until mdl writes a smaller file", err=True)
+
+
+# --- decode, verify, info -----------------------------------------------------------------------------------------
+
+
+@main.command(short_help="Decompress a .linr file.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
+@click.option("--threads", type=click.IntRange(1), default=None, help="Default: all cores.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
+    """Decompress IN.linr to an image, a sound or a .npy array.
+
+    Every sample is checked against the digest in the file. Any .linr file can be decoded to .npy; other formats
+    must be able to hold the samples exactly.
+    """
+    from . import codec, files
+    from .storage import check_output, replace
+
+    files.check(output)
+    check_output(output, force)
+    data = _read_linr(input)
+    with _naming(input):
+        found = codec.decode(data, threads or 0)
+
+    def write(path: Path) -> None:
+        try:
+            files.write(path, found)
+        except UnsupportedError as fault:  # it names the temporary file
+            raise UnsupportedError(str(fault).replace(str(path), str(output))) from fault
+
+    replace(output, write, force)
+
+
+@main.command(short_help="Check a .linr file, or compare it with an original.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
+@click.option("--threads", type=click.IntRange(1), default=None, help="Default: all cores.")
+def verify(input: Path, original: Path | None, threads: int | None) -> None:
+    """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
+    from . import codec
+
+    data = _read_linr(input)
+    with _naming(input):
+        found = codec.decode(data, threads or 0)
+    if original is None:
+        click.echo(f"{input}: OK, {found.samples.size} samples match their digest")
+        return
+    other = _read_signal(original)
+    if not found.equals(other):
+        raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
+    click.echo(f"{input}: OK, the same as {original}")
+
+
+def _difference(a: Signal, b: Signal) -> str:
+    """The first thing in which two signals differ."""
+    for name in ("kind", "bit_depth", "sample_rate"):
+        if getattr(a, name) != getattr(b, name):
+            return f"{name.replace('_', ' ')} ({getattr(a, name)}, {getattr(b, name)})"
+    x, y = a.samples, b.samples
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return f"shape or type ({x.shape} {x.dtype}, {y.shape} {y.dtype})"
+    wrong = int((x != y).sum())
+    if wrong:
+        return f"{wrong} of {x.size} samples"
+    keys = [k for k in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(k) != b.metadata.get(k)]
+    return f"metadata ({', '.join(keys)})"
+
+
+@main.command(short_help="Show what a .linr file holds.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def info(input: Path, as_json: bool) -> None:
+    """Show what IN.linr holds and where its bytes go, without decoding its samples."""
+    from . import codec
+
+    data = _read_linr(input)
+    with _naming(input):
+        found = codec.info(data)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    total = found["file_bytes"]
+    rate, unit = (found["bits_per_pixel"], "pixel") if "bits_per_pixel" in found else (found["bits_per_sample"], "sample")
+    rows = [
+        ("profile", found["profile"]),
+        ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {found['bit_depth']} bits ({found['dtype']})"),
+        *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
+        ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
+        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
+        ("values", "offset {offset}, step {step}, {bits} bits".format(**found["value_map"])),
+        ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
+    ]
+    if found["weights"]:
+        w, n = found["weights"], found["network"]
+        rows += [
+            ("network", f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves"),
+            ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
+        ]
+    rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
+    rows.append(("digest", f"SHA-256 {found['digest']}"))
+    for name, value in rows:
+        click.echo(f"{name + ':':<16}{value}")
+
+
+@main.command(short_help="Fit, encode, decode and compare three examples.")
+@click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Where the files go.")
+def demo(directory: Path) -> None:
+    """A photograph, a 64×64 crop of it fitted until every bit is right, and half a second of sound: encoded, decoded, compared."""
+    from .demo import run
+
+    run(directory, ProgressLine(sys.stderr.isatty(), 0))

@@ -1,0 +1,70 @@
+"""Reading and replacing whole files safely: output appears complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import InrcodecError
+
+
+def reason(fault: OSError) -> str:
+    """Why the operating system said no, in a few words."""
+    return (fault.strerror or str(fault) or type(fault).__name__).lower()
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file. Raises InrcodecError naming the file and the fault."""
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Before long work: raise InrcodecError if `path` exists (unless `force`) or cannot be created."""
+    if path.is_dir():
+        raise InrcodecError(f"{path}: is a directory")
+    if path.exists() and not force:
+        raise InrcodecError(f"{path}: exists already; --force overwrites it")
+    if not path.parent.is_dir():
+        raise InrcodecError(f"{path}: there is no directory {path.parent}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InrcodecError(f"{path}: directory {path.parent} is not writable")
+
+
+def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
+    """Have `write` make a temporary file beside `path`, then move it there in one step.
+
+    The temporary file keeps the extension, which names the format. It is removed if anything fails.
+
+    Raises:
+        InrcodecError: it cannot be written, or `path` has come into being meanwhile (unless `force`).
+    """
+    check_output(path, force)
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private
+        write(temporary)
+        if force:
+            os.replace(temporary, path)
+        else:  # a link fails if the name is taken; not every file system has links
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise InrcodecError(f"{path}: exists already; --force overwrites it") from None
+            except OSError:
+                check_output(path, force)
+                os.replace(temporary, path)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

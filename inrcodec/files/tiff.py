@@ -63,7 +63,7 @@ LOSSLESS = {1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000}
 WHITE_IS_0, BLACK_IS_0, RGB, PALETTE = range(4)
 COLOURS = {4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL"}
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-UNASSOCIATED = 2
+ASSOCIATED, UNASSOCIATED = 1, 2
 EXTRA = {b"0": "unspecified", b"1": "assocalpha"}  # alpha by the value of `tiff/extrasamples`
 DEPTHS = dict.fromkeys((1, 2, 3, 4), range(1, 17))
 CLASSIC_LIMIT = (1 << 32) - (1 << 27)  # bytes of pixels from which offsets need 64 bits; the rest is for metadata
@@ -206,7 +206,7 @@ def _to_metadata(tags: Tags, photometric: int, channels: int) -> dict[str, bytes
         metadata["tiff/photometric"] = b"0"
     extra = _number(tags, EXTRA_SAMPLES, 0)
     if channels in (2, 4) and extra != UNASSOCIATED:
-        metadata["tiff/extrasamples"] = b"%d" % extra
+        metadata["tiff/extrasamples"] = b"1" if extra == ASSOCIATED else b"0"
     if fields := _density(tags):
         metadata["density"] = fields
     for tag, value in tags.items():

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from . import codec, files
 from .errors import InrcodecError
@@ -57,9 +55,8 @@ def run(directory: Path, progress: Callable[[FitStatus], None] | None = None) ->
         ),
         ("½ s of sound, fitted until exact", "chime.wav", chime(), fit),
     ]
-    table = Table(title="inrcodec demo: sizes in bytes, times in seconds")
-    for name in ("signal", "profile", "raw", "file", "weights", "payload", "encode", "decode", "comes back"):
-        table.add_column(name, justify="left" if name in ("signal", "profile", "comes back") else "right")
+    heads = ("signal", "profile", "raw bytes", "file bytes", "weights", "payload", "encode s", "decode s", "comes back")
+    rows: list[tuple[str, ...]] = [heads]
     for title, name, signal, options in cases:
         source = directory / name
         files.write(source, signal)
@@ -75,11 +72,17 @@ def run(directory: Path, progress: Callable[[FitStatus], None] | None = None) ->
             raise InrcodecError(f"{source}: came back different; please report this")
         found = codec.info(data)
         sizes = found["bytes"]
-        row = [title, found["profile"], original.raw_bytes, len(data), sizes["weights"], sizes["payload"]]
-        times = [f"{encoded - start:.1f}", f"{decoded - encoded:.2f}"]
-        table.add_row(*map(str, row), *times, "exactly")
+        numbers = map(str, (original.raw_bytes, len(data), sizes["weights"], sizes["payload"]))
+        rows.append((title, found["profile"], *numbers, f"{encoded - start:.1f}", f"{decoded - encoded:.2f}", "exactly"))
     clear = getattr(progress, "clear", None)
     if clear:
         clear()
-    Console().print(table)
+    print(table(rows))
     print(f"The files are in {directory}. Try: inrcodec info {directory / 'crop.linr'}")
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows of text in columns, the first two to the left; the first row is the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

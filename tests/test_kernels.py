@@ -1,0 +1,157 @@
+"""The strict arithmetic: coder, integers, tables, calibration, dictionary."""
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from inrcodec.kernels import adaptive, calibration, coder, dictionary, integers, tables
+
+PROBABILITIES = st.sampled_from([1, 2, 255, 256, 32767, 32768, 65534, 65535]) | st.integers(1, 65535)
+
+
+@njit
+def _encode_all(state, out, probabilities, bits):  # type: ignore[no-untyped-def]
+    for p, bit in zip(probabilities, bits):  # noqa: B905 - Numba knows no strict
+        coder.encode_bit(state, out, p, bit)
+
+
+@njit
+def _decode_all(state, data, probabilities, bits):  # type: ignore[no-untyped-def]
+    for i in range(len(probabilities)):
+        bits[i] = coder.decode_bit(state, data, probabilities[i])
+
+
+def code(probabilities: list[int], bits: list[int]) -> bytes:
+    output = coder.Output()
+    p, b = np.array(probabilities, np.int64), np.array(bits, np.int64)
+    _encode_all(output.state, output.reserve(len(b)), p, b)
+    data = output.finish()
+    found = np.zeros(len(b), np.int64)
+    buffer = np.frombuffer(data, np.uint8)
+    _decode_all(coder.start_decoding(buffer), buffer, p, found)
+    assert found.tolist() == bits
+    return data
+
+
+@given(st.lists(st.tuples(PROBABILITIES, st.integers(0, 1)), min_size=1, max_size=400))
+def test_coder_round_trip(pairs: list[tuple[int, int]]) -> None:
+    data = code([p for p, _ in pairs], [b for _, b in pairs])
+    ideal = sum(-math.log2((p if b else 65536 - p) / 65536) for p, b in pairs)
+    assert 8 * len(data) <= ideal + 16 + 1e-4 * len(pairs)
+
+
+def test_coder_carries_through_long_runs() -> None:
+    # improbable bits first, then near-certain ones: low lies just below a carry for a long time
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        p = rng.choice([1, 65535, 32768, 60000], 500)
+        bits = (rng.random(500) * 65536 < p).astype(int)
+        bits[rng.integers(0, 500, 20)] ^= 1
+        code(p.tolist(), bits.tolist())
+
+
+def test_near_certain_bits_are_nearly_free() -> None:
+    assert len(code([65535] * 100_000, [1] * 100_000)) <= 2
+
+
+@given(st.lists(st.lists(st.integers(-(2**32) + 1, 2**32 - 1) | st.integers(-3, 3), max_size=50), min_size=1, max_size=4))
+def test_integers_round_trip(parts: list[list[int]]) -> None:
+    arrays = [np.array(p, np.int64) for p in parts]
+    data = integers.encode(arrays)
+    for a, b in zip(arrays, integers.decode(data, [len(a) for a in arrays]), strict=True):
+        assert a.tolist() == b.tolist()
+
+
+def test_integers_cost_about_their_entropy() -> None:
+    values = np.rint(np.random.default_rng(0).normal(0, 40, 50_000)).astype(np.int64)
+    entropy = math.log2(40 * math.sqrt(2 * math.pi * math.e))
+    assert 8 * len(integers.encode([values])) / len(values) < entropy + 0.06
+
+
+def test_ternary_weights_are_packed() -> None:
+    values = np.random.default_rng(0).integers(-1, 2, 50_000)
+    assert 8 * len(integers.encode([values])) / len(values) < 1.6  # log2(3) is 1.585
+
+
+def test_tables_are_correctly_rounded() -> None:
+    turn = 2 * math.pi / 65536
+    assert tables.sine().tolist() == [round(2**14 * math.sin(turn * i)) for i in range(65536)]
+    x = [i / 4096 - 8 for i in range(65536)]
+    assert tables.gelu().tolist() == [min(32767, round(4096 * v * 0.5 * math.erfc(-v / math.sqrt(2)))) for v in x]
+    assert tables.squash().tolist() == [min(65535, max(1, round(65536 / (1 + math.exp(-t / 256))))) for t in range(-3072, 3073)]
+
+
+def test_a_wrong_table_is_refused() -> None:
+    right = tables.sine().copy()
+    right[7] += 1
+    make = tables._checked(hashlib.sha256(tables.sine().tobytes()).hexdigest())(lambda: right)
+    with pytest.raises(RuntimeError, match="came out wrong"):
+        make()
+
+
+def test_adaptive_estimate_converges() -> None:
+    estimate, age = np.array([adaptive.ONE // 2]), np.array([0])
+    for i in range(4000):
+        adaptive.update.py_func(estimate, age, 0, int(i % 4 == 0), 255)
+    assert abs(adaptive.probability.py_func(estimate, 0) / 65536 - 0.25) < 0.01
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 60), st.integers(1, 5), st.integers(0, 255), st.integers(0, 2**31))
+def test_calibration_round_trip(n: int, planes: int, gain: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.integers(-(2**20), 2**20 + 1, (n, planes)).astype(np.int32)
+    bits = rng.integers(0, 2, (n, planes)).astype(np.uint8)
+    gains = np.full(planes, gain, np.uint8)
+    output = coder.Output()
+    calibration.Calibration(gains).encode(output, logits, bits)
+    data = np.frombuffer(output.finish(), np.uint8)
+    assert (calibration.Calibration(gains).decode(coder.start_decoding(data), data, logits) == bits).all()
+
+
+def test_calibration_learns_what_logits_are_worth() -> None:
+    """Logits twice too sure cost hardly more than right ones, once their map has adapted."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 1.5, (40_000, 1))
+    bits = (rng.random(true.shape) < 1 / (1 + np.exp(-true))).astype(np.uint8)
+    sizes = []
+    for scale in (1, 2):
+        output = coder.Output()
+        calibration.Calibration(np.array([64])).encode(output, np.rint(scale * true * 1024).astype(np.int32), bits)
+        sizes.append(len(output.finish()))
+    wrong_by_two = np.logaddexp(0, np.where(bits, -2, 2) * true).sum() / math.log(2) / 8
+    assert sizes[0] < sizes[1] < sizes[0] + 0.35 * (wrong_by_two - sizes[0])
+
+
+def test_gain_codes_cover_the_range() -> None:
+    gains = [calibration.gain(code) for code in range(256)]
+    assert gains[0] == 0
+    assert gains[64] == 256
+    assert gains == sorted(gains)
+
+
+def test_the_dictionary_never_changes() -> None:
+    found = dictionary.atoms(500, np.arange(1000), 7)
+    assert hashlib.sha256(found.tobytes()).hexdigest() == DICTIONARY_SHA256
+    assert abs(float(found.mean())) < 0.02
+    assert abs(float(found.std()) - 4) < 0.02
+
+
+def test_dictionary_entries_in_plain_python() -> None:
+    def entry(seed: int, column: int, row: int) -> int:
+        mask = 2**64 - 1
+        z = ((column * 2**32 + row + 1) * 0x9E3779B97F4A7C15 + seed) & mask
+        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+        return (z ^ z >> 31).bit_count() - 32
+
+    found = dictionary.atoms(5, np.array([0, 9, 4000]), 255)
+    assert found.tolist() == [[entry(255, c, r) for r in range(5)] for c in (0, 9, 4000)]
+
+
+DICTIONARY_SHA256 = "2159304e15ce80e7b0a4f8e223e36a09bdaca56ab19e90d6adbd8a9c5c9fc2c6"

@@ -66,6 +66,19 @@ def fits(value_map: ValueMap, dtype: np.dtype[Any]) -> bool:
     return value_map.bits == 0 or value_map.offset + (value_map.step << (value_map.bits - 1)) <= high
 
 
+def to_gray(values: Values) -> Values:
+    """The reflected binary code (Gray): neighbouring values differ in one bit, so planes of smooth signals change less often."""
+    return values ^ (values >> np.uint64(1))
+
+
+def from_gray(codes: Values) -> Values:
+    """The inverse of `to_gray`."""
+    values = codes.copy()
+    for shift in (1, 2, 4, 8, 16, 32):
+        values ^= values >> np.uint64(shift)
+    return values
+
+
 def plane_bits(values: Values, bits: int) -> npt.NDArray[np.uint8]:
     """(n, channels) values → (n, channels·bits) bits, a channel's together, the most significant first."""
     shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)

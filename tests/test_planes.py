@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inrcodec.layout import Layout, tile_of
-from inrcodec.planes import ValueMap, fits, from_values, join_bits, plane_bits, to_values, type_range
+from inrcodec.planes import ValueMap, fits, from_gray, from_values, join_bits, plane_bits, to_gray, to_values, type_range
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", "<i4", "<u8", ">u8", "<i8", ">i8"]
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=6)
@@ -56,6 +56,12 @@ def test_bits_round_trip(bits: int, values: np.ndarray) -> None:
     assert planes.shape == (len(values), values.shape[1] * bits)
     if bits:
         assert (join_bits(planes, bits) == kept).all()
+
+
+@given(hnp.arrays(np.uint64, 20, elements=st.integers(0, 2**64 - 2)))
+def test_gray_code(values: np.ndarray) -> None:
+    assert (from_gray(to_gray(values)) == values).all()
+    assert (np.bitwise_count(to_gray(values) ^ to_gray(values + np.uint64(1))) == 1).all()
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 50))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ def export(model: BitPlaneNetwork, coding: Coding) -> CodedNetwork:
         for n in range(a.networks)
     ]
     sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if coding.name == "sinr" else ()
-    return CodedNetwork(Network(a, layers), coding.name, coding.setting, np.full(a.planes, 64, np.uint8), sparse)
+    return CodedNetwork(Network(a, layers), coding.name, coding.setting, np.full(a.planes, 64, np.uint8), sparse=sparse)
 
 
 def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -94,7 +95,7 @@ def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, in
     """(network with its gains chosen, bytes of weights, bytes of payload, wrong bits), all of them exact."""
     logits = exact_logits(coded.network, targets.coordinates, targets.bits.device)
     bits = targets.bits.reshape(targets.places, -1).cpu().numpy()
-    tuned = CodedNetwork(coded.network, coded.coding, coded.setting, choose_gains(logits, bits), coded.sparse)
+    tuned = replace(coded, gains=choose_gains(logits, bits), gray=targets.gray)
     output = coder.Output()
     Calibration(tuned.gains).encode(output, logits, bits)
     wrong = int(((logits > 0) != (bits > 0)).sum())

@@ -34,7 +34,8 @@ class BitPlaneNetwork(nn.Module):
     f(omega[l]·(W·x + b)) with omega 1 in layers that are not sine layers.
     """
 
-    def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator) -> None:
+    def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator, lowest: float = 0.0) -> None:
+        """Random weights. With `lowest`, the first layer's frequencies are spread log-uniformly from there to omega."""
         super().__init__()
         a = self.architecture = architecture
         sine = a.activation == "sine"
@@ -51,6 +52,9 @@ class BitPlaneNetwork(nn.Module):
                 (self.biases, (a.networks, outputs), 1 / math.sqrt(inputs)),
             ):
                 group.append(nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * limit))
+        if lowest and sine:
+            shares = torch.rand((a.networks, a.shapes[0][0], 1), generator=generator)
+            self.weights[0].data *= (lowest / omega) ** shares
 
     def plain(self, layer: int) -> torch.Tensor:
         """The weights themselves, the WeightSource of an unquantized network."""

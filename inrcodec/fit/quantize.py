@@ -6,6 +6,7 @@ straight through the rounding (Bengio et al., 2013). `integers(layer)` gives wha
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -184,11 +185,15 @@ def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
     gram, correlations = dictionary @ dictionary.T, dictionary @ targets.T
     order = np.zeros((len(targets), most), np.int64)
     for i in range(len(targets)):
-        path = orthogonal_mp_gram(gram, correlations[:, i], n_nonzero_coefs=most, return_path=True, copy_Xy=True)
-        path = np.asarray(path).reshape(len(dictionary), -1)
-        first = np.where((path != 0).any(axis=1), (path != 0).argmax(axis=1), path.shape[1])
-        chosen = np.argsort(first, kind="stable")[: min(most, int((first < path.shape[1]).sum()))]
-        if len(chosen) < most:  # the pursuit ended early (a zero vector): fill up with unused atoms, their values will be 0
+        chosen = np.zeros(0, np.int64)
+        if targets[i].any():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # it says so when it ends early
+                path = orthogonal_mp_gram(gram, correlations[:, i], n_nonzero_coefs=most, return_path=True)
+            used = np.asarray(path).reshape(len(dictionary), -1) != 0  # [atom, step]
+            first = np.where(used.any(axis=1), used.argmax(axis=1), used.shape[1])
+            chosen = np.argsort(first, kind="stable")[: min(most, int(used.any(axis=1).sum()))]
+        if len(chosen) < most:  # the pursuit ended early: fill up with unused atoms, whose values will be 0 or nearly so
             rest = np.setdiff1d(np.arange(len(dictionary)), chosen)[: most - len(chosen)]
             chosen = np.concatenate([chosen, rest])
         order[i] = chosen

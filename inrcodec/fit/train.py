@@ -16,7 +16,8 @@ from .model import BitPlaneNetwork, WeightSource
 
 REPORT_SECONDS = 0.2
 AFTER_EXACT = 1 / 8  # of the steps so far are added once every bit is right: quantization then finds margins
-PLATEAU = 1e-3  # relative fall of the code length, over a sixth of the budget, below which it has stopped falling
+PLATEAU = 1e-3  # relative fall of the code length below which it has stopped falling,
+PLATEAU_WINDOW = 1 / 6  # over this much of the budget
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Budget:
     seconds: float
     until_exact: bool
     plateau: bool = False
-    hopeless_bits: float = math.inf  # after a quarter of the budget, a code length above this ends the run
+    bits_to_beat: float = math.inf  # a run that cannot come below this code length ends early
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Outcome:
     psnr: float = 0.0
     stopped: bool = False
     hopeless: bool = False
-    history: list[tuple[int, float]] = field(default_factory=list)
+    history: list[tuple[float, float]] = field(default_factory=list)  # (fraction of the budget, code bits)
 
 
 class Meter:
@@ -64,7 +65,10 @@ class Meter:
     def add(self, logits: torch.Tensor, bits: torch.Tensor, loss_nats: float) -> None:
         wrong = (logits > 0) != (bits > 0)
         self.wrong += wrong.sum((0, 1))
-        signs = wrong * (1 - 2 * bits.to(torch.int8))  # + where a 1 was read for a 0
+        found, right = (logits > 0).to(torch.int8), bits.to(torch.int8)
+        if self.targets.gray:  # a bit of the value is the parity of the code's bits down to it
+            found, right = found.cumsum(2) % 2, right.cumsum(2) % 2
+        signs = found - right
         self.square += float(((signs.double() @ self.powers) ** 2).sum())
         self.places += len(bits)
         self.bits += loss_nats / math.log(2)
@@ -150,16 +154,14 @@ def train(
                 outcome.exact_step, outcome.exact_seconds = outcome.steps, outcome.seconds
                 if budget.until_exact:
                     last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
-            outcome.history.append((outcome.steps, meter.code_bits))
-        if report and (meter.full or outcome.steps == 0) and (time.perf_counter() - last_report > REPORT_SECONDS or outcome.steps == 0):
+            outcome.history.append((fraction, meter.code_bits))
+        if report and (outcome.steps == 0 or (meter.full and time.perf_counter() - last_report > REPORT_SECONDS)):
             last_report = time.perf_counter()
-            report(
-                FitStatus(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
-            )
+            report(_status(stage, outcome, fraction, meter.code_bits, meter.bit_errors, meter.psnr, weights_bytes))
         outcome.stopped = bool(stop and stop())
-        outcome.hopeless = fraction > 0.25 and best is not None and outcome.code_bits > budget.hopeless_bits
+        outcome.hopeless = _projected(outcome.history) > budget.bits_to_beat
         done = outcome.steps >= last_step or outcome.seconds >= budget.seconds
-        if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history, budget.steps // 6)):
+        if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history)):
             break
         if meter.full:
             meter.reset()
@@ -177,13 +179,35 @@ def train(
                 tensor.copy_(kept)
     else:  # stopped within the first pass
         outcome.code_bits, outcome.bit_errors, outcome.psnr = meter.code_bits, meter.bit_errors, meter.psnr
+    if report:
+        report(_status(stage, outcome, 1.0, outcome.code_bits, outcome.bit_errors, outcome.psnr, weights_bytes))
     return outcome
 
 
-def _plateau(history: list[tuple[int, float]], window: int) -> bool:
-    """Whether the code length has fallen by less than PLATEAU over the last `window` steps."""
-    if window < 1 or not history or history[-1][0] - history[0][0] < 2 * window:
+def _status(
+    stage: str, outcome: Outcome, fraction: float, code_bits: float, bit_errors: tuple[float, ...], psnr: float, weights_bytes: int
+) -> FitStatus:
+    return FitStatus(stage, outcome.steps, outcome.seconds, fraction, bit_errors, psnr, code_bits / 8, weights_bytes)
+
+
+def _before(history: list[tuple[float, float]], fraction: float) -> float:
+    """The shortest code up to this fraction of the budget."""
+    return min((bits for at, bits in history if at <= fraction), default=math.inf)
+
+
+def _plateau(history: list[tuple[float, float]]) -> bool:
+    """Whether the code length has fallen by less than PLATEAU over the last PLATEAU_WINDOW of the budget."""
+    if not history or history[-1][0] < 2 * PLATEAU_WINDOW:
         return False
-    end = history[-1][0]
-    before = min(bits for step, bits in history if step <= end - window)
-    return min(bits for step, bits in history if step > end - window) > before * (1 - PLATEAU)
+    now = history[-1][0]
+    return _before(history, now) > _before(history, now - PLATEAU_WINDOW) * (1 - PLATEAU)
+
+
+def _projected(history: list[tuple[float, float]]) -> float:
+    """The code length at the end of the budget if it went on falling as fast as lately; it falls ever slower, so this is
+    a lower bound in practice. Nothing is known (−inf) before a fifth of the budget is used."""
+    if not history or history[-1][0] < 0.2:
+        return -math.inf
+    now = history[-1][0]
+    rate = (_before(history, 0.6 * now) - _before(history, now)) / (0.4 * now)
+    return _before(history, now) - rate * (1 - now)

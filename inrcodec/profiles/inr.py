@@ -19,7 +19,7 @@ from ..kernels.calibration import Calibration
 from ..kernels.network import Network, axis_coordinates
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
-from ..planes import Values, join_bits, plane_bits
+from ..planes import Values, from_gray, join_bits, plane_bits, to_gray
 from ..weights import serialize
 from ..weights.serialize import CodedNetwork
 from . import Coded
@@ -47,7 +47,7 @@ def logits_of(network: Network, box: Box, axes: tuple[int, ...]) -> Iterator[tup
 def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...]) -> bytes:
     """One tile: `values` is (*sizes of box, channels)."""
     calibration, output = Calibration(coded.gains), coder.Output()
-    flat = values.reshape(-1, values.shape[-1])
+    flat = (to_gray(values) if coded.gray else values).reshape(-1, values.shape[-1])
     for places, logits in logits_of(coded.network, box, axes):
         calibration.encode(output, logits, plane_bits(flat[places], coded.network.architecture.bits))
     return output.finish()
@@ -91,7 +91,7 @@ class Decoder:
         values = np.empty((int(np.prod(box_shape(box))), a.channels), np.uint64)
         for places, logits in logits_of(self.coded.network, box, self.layout.axes):
             values[places] = join_bits(calibration.decode(state, buffer, logits), a.bits)
-        return values.reshape(*box_shape(box), a.channels)
+        return (from_gray(values) if self.coded.gray else values).reshape(*box_shape(box), a.channels)
 
     def describe(self) -> Mapping[str, object]:
         a = self.coded.network.architecture
@@ -102,6 +102,7 @@ class Decoder:
             "hidden": a.hidden,
             "layers": a.layers,
             "octaves": a.octaves,
+            "planes": "gray" if self.coded.gray else "binary",
             "weights": {
                 "coding": self.coded.coding,
                 "setting": self.coded.setting,

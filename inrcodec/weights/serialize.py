@@ -18,7 +18,7 @@ from . import sinr
 CodingName = Literal["uniform", "lsq", "ternary", "sinr"]
 CODINGS: tuple[CodingName, ...] = get_args(CodingName)
 
-SINE, BIT_COORDINATE, PER_PLANE = 1, 2, 4
+SINE, BIT_COORDINATE, PER_PLANE, GRAY = 1, 2, 4, 8
 MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES = 8192, 32, 24
 MAX_PARAMETERS = 1 << 27
 
@@ -32,6 +32,7 @@ class CodedNetwork:
         coding: how its weights are written.
         setting: bits per weight of "uniform" and "lsq"; the dictionary's seed (0 … 255) of "sinr"; 0 of "ternary".
         gains: a gain code (see kernels.calibration) for each plane.
+        gray: whether the planes are those of the values' Gray code.
         sparse: for "sinr", the sparse codes of the layers, [network][layer], None for a layer written as integers.
     """
 
@@ -39,6 +40,7 @@ class CodedNetwork:
     coding: CodingName
     setting: int
     gains: npt.NDArray[np.uint8]
+    gray: bool = False
     sparse: Sequence[Sequence[sinr.Sparse | None]] = ()
 
 
@@ -51,6 +53,7 @@ def write(coded: CodedNetwork) -> bytes:
     """The content of section NETW."""
     a = coded.network.architecture
     flags = (SINE if a.activation == "sine" else 0) | (BIT_COORDINATE if a.bit_coordinate else 0) | (PER_PLANE if a.per_plane else 0)
+    flags |= GRAY if coded.gray else 0
     layers = [layer for network in coded.network.layers for layer in network]
     out = [
         bytes([flags]),
@@ -79,7 +82,7 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
     r = Reader(content, "the network")
     flags, hidden, layers, octaves = r.byte(), r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
     number, setting = r.byte(), r.byte()
-    if flags > 7 or (flags & BIT_COORDINATE and flags & PER_PLANE) or number >= len(CODINGS) or not hidden or not layers:
+    if flags > 15 or (flags & BIT_COORDINATE and flags & PER_PLANE) or number >= len(CODINGS) or not hidden or not layers:
         raise FormatError("damaged: the network's description is out of range")
     a = Architecture(
         axes,
@@ -117,4 +120,4 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
     except BoundError as fault:
         raise FormatError(f"damaged: {fault}") from fault
     nested = [codes[i : i + per] for i in range(0, len(codes), per)] if coding == "sinr" else ()
-    return CodedNetwork(network, coding, setting, gains, nested)
+    return CodedNetwork(network, coding, setting, gains, bool(flags & GRAY), nested)

@@ -1,0 +1,253 @@
+"""Signal ↔ .linr: exact round trips, the floor, damage, tiles, threads."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import inrcodec
+from inrcodec import FormatError, Signal, UnsupportedError, codec, container, profiles
+from inrcodec.container import Section
+from inrcodec.options import Options
+from inrcodec.profiles import stored
+
+from .test_planes import DTYPES, arrays
+
+FAST: dict[str, Any] = {"profile": "inr", "hidden": 8, "layers": 1, "steps": 2, "weights": "uniform", "bits": 8}
+METADATA = st.dictionaries(st.text(min_size=1, max_size=8), st.binary(max_size=20), max_size=3)
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and bool((a == b).all())
+
+
+@st.composite
+def signals(draw: st.DrawFn) -> Signal:
+    """Any signal that there can be, small."""
+    kind = draw(st.sampled_from(["image", "audio", "array"]))
+    metadata = draw(METADATA)
+    if kind == "array":
+        return Signal(draw(arrays()), "array", metadata=metadata)
+    if kind == "image":
+        depth = draw(st.integers(1, 16))
+        dtype = np.dtype("u1" if depth <= 8 else "u2")
+        shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)) + draw(st.sampled_from([(), (1,), (2,), (3,), (4,)]))
+        samples = draw(hnp.arrays(dtype, shape, elements=st.integers(0, 2**depth - 1)))
+        return Signal(samples, "image", depth, metadata=metadata)
+    depth = draw(st.sampled_from([8, 12, 16, 20, 24, 32]))
+    signed = np.dtype("i1" if depth <= 8 else "i2" if depth <= 16 else "i4")
+    shape = draw(st.sampled_from([(5,), (1, 1), (7, 2), (3, 8)]))
+    samples = draw(hnp.arrays(signed, shape, elements=st.integers(-(2 ** (depth - 1)), 2 ** (depth - 1) - 1)))
+    return Signal(samples, "audio", depth, draw(st.integers(1, 2**32 - 1)), metadata)
+
+
+@given(signals())
+def test_stored_round_trip(signal: Signal) -> None:
+    data = inrcodec.encode(signal, profile="stored", verify=False)
+    assert inrcodec.decode(data).equals(signal)
+    overhead = next((s.size for s in container.read(data) if s.type == b"meta"), 0)
+    assert len(data) <= signal.raw_bytes + 256 + overhead
+
+
+@settings(max_examples=25)
+@given(signals(), st.sampled_from(["heads", "siren", "bitlinear"]))
+def test_inr_round_trip(signal: Signal, network: str) -> None:
+    """An unfitted network is as exact as a fitted one, only larger."""
+    data = inrcodec.encode(signal, verify=False, network=network, **FAST)
+    assert inrcodec.decode(data).equals(signal)
+
+
+@pytest.mark.parametrize("shape", [(1,), (50_000,), (300, 200, 3), (40, 30, 20, 2)])
+def test_noise_is_never_larger_than_raw(shape: tuple[int, ...]) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**16, shape).astype(np.uint16)
+    data = inrcodec.encode(noise, effort=1)
+    assert len(data) <= noise.nbytes + 256
+    assert same(inrcodec.decode(data).samples, noise)
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_every_depth_packs(bits: int) -> None:
+    noise = np.random.default_rng(bits).integers(0, 2**bits, (64, 64)).astype(np.uint8 if bits <= 8 else np.uint16)
+    signal = Signal(noise, "image", bits)
+    data = inrcodec.encode(signal, effort=1)
+    assert len(data) <= signal.raw_bytes + 256
+    assert inrcodec.decode(data).equals(signal)
+
+
+def test_auto_prefers_a_network_where_it_is_smaller() -> None:
+    """Planes of a ramp along one axis, far from byte-aligned repeats: a network describes them in fewer bytes."""
+    y, x = np.mgrid[0:96, 0:96] / 96
+    smooth = (255 * (0.5 + 0.5 * np.sin(7 * x + 3 * y * y)) > 127).astype(np.uint8) * 5 + (np.hypot(x - 0.4, y - 0.6) < 0.3)
+    data = inrcodec.encode(smooth.astype(np.uint8), effort=1)
+    assert inrcodec.info(data)["profile"] == "stored"  # effort 1 fits nothing
+    assert same(inrcodec.decode(data).samples, smooth.astype(np.uint8))
+
+
+def test_auto_keeps_what_is_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inrcodec.profiles import inr
+
+    samples = np.random.default_rng(0).integers(0, 256, (32, 32)).astype(np.uint8)
+    calls = []
+
+    def pretend(values: Any, bits: int, options: Options, size: int) -> profiles.Coded:
+        calls.append(size)
+        return stored.encode(values, bits, options) if len(calls) > 1 else inr.encode(values, bits, Options(**FAST))
+
+    monkeypatch.setattr(inr, "encode_if_smaller", pretend)
+    assert inrcodec.info(inrcodec.encode(samples))["profile"] == "stored"  # the network was larger
+    assert calls
+
+
+def test_tiles_decode_alone_and_in_any_order() -> None:
+    samples = np.cumsum(np.random.default_rng(0).integers(-3, 4, (1500, 900)), axis=1).astype(np.int16)
+    data = inrcodec.encode(samples, profile="stored", effort=1)
+    opened = codec.open_bytes(data)
+    assert opened.layout.tiles == 2
+    values = opened.decoder.decode_tile(opened.layout.box(1), opened.tiles[1])
+    assert (values[..., 0] + np.uint64(opened.header.value_map.offset % 2**64)).astype(np.int16).tolist() == samples[
+        opened.layout.box(1)
+    ].tolist()
+
+
+def test_inr_tiles_see_the_whole_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inrcodec.profiles import inr
+
+    samples = np.random.default_rng(0).integers(0, 9, (30, 20)).astype(np.uint8)
+    monkeypatch.setattr(inr, "TILE_PLACES", 100)
+    monkeypatch.setattr(inr, "CHUNK_VALUES", 64)
+    data = inrcodec.encode(samples, **FAST)
+    assert inrcodec.info(data)["tiles"]["count"] > 4
+    monkeypatch.undo()
+    assert same(inrcodec.decode(data).samples, samples)
+
+
+@pytest.mark.parametrize("options", [{"profile": "stored"}, FAST])
+def test_threads_do_not_change_the_file(options: dict[str, Any]) -> None:
+    samples = np.random.default_rng(0).integers(0, 100, (2100, 600)).astype(np.uint8)
+    files = {inrcodec.encode(samples, threads=n, seed=3, **options) for n in (1, 2, 4)}
+    assert len(files) == 1
+    data = files.pop()
+    assert all(same(inrcodec.decode(data, threads=n).samples, samples) for n in (1, 2, 4))
+
+
+def test_signal_checks() -> None:
+    for bad in (np.zeros((3, 0), np.uint8), np.zeros((), np.uint8), np.zeros((1,) * 5, np.uint8), np.zeros(3), np.zeros(3, complex)):
+        with pytest.raises(UnsupportedError):
+            Signal(bad)
+    for kind, shape, dtype in (("image", (3,), "u1"), ("image", (3, 3, 5), "u1"), ("image", (3, 3), "i1"), ("audio", (3, 9), "i2")):
+        with pytest.raises(UnsupportedError):
+            Signal(np.zeros(shape, dtype), kind, sample_rate=None if kind == "image" else 8000)  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedError, match="sample rate"):
+        Signal(np.zeros((3, 1), np.int16), "audio")
+    with pytest.raises(UnsupportedError, match="fit in 4 bits"):
+        Signal(np.full((3, 3), 16, np.uint8), "image", 4)
+
+
+@pytest.mark.parametrize("bad", [{"effort": 0}, {"profile": "best"}, {"bits": 1}, {"threads": -1}, {"weights": "float"}])
+def test_options_are_checked(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        inrcodec.encode(np.zeros(3, np.uint8), **bad)
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_files() -> list[bytes]:
+    samples = np.random.default_rng(0).integers(0, 50, (9, 7, 3)).astype(np.uint8)
+    signal = Signal(samples, "image", 8, metadata={"text/Title": b"x" * 50})
+    return [
+        inrcodec.encode(signal, profile="stored"),
+        *(inrcodec.encode(signal, network=n, **FAST) for n in ("heads", "siren", "bitlinear")),
+    ]
+
+
+def test_random_damage_is_refused(small_files: list[bytes]) -> None:
+    rng = np.random.default_rng(0)
+    for data in small_files:
+        for i in rng.integers(0, len(data), 60).tolist():
+            damaged = bytearray(data)
+            damaged[i] ^= 1 << int(rng.integers(0, 8))
+            with pytest.raises(FormatError):
+                inrcodec.decode(bytes(damaged))
+
+
+def test_damage_behind_a_right_checksum_is_refused(small_files: list[bytes]) -> None:
+    """Whatever a section says, the answer is the samples or a FormatError, never another exception."""
+    rng = np.random.default_rng(1)
+    for data in small_files:
+        sections = container.read(data)
+        original = inrcodec.decode(data)
+        for _ in range(300):
+            n = int(rng.integers(0, len(sections)))
+            content = bytearray(sections[n].content)
+            for _ in range(int(rng.integers(1, 4))):
+                if content:
+                    content[int(rng.integers(0, min(len(content), 60)))] = int(rng.integers(0, 256))
+            if rng.random() < 0.2:
+                content = content[: int(rng.integers(0, len(content) + 1))]
+            damaged = [Section(s.type, bytes(content)) if i == n else s for i, s in enumerate(sections)]
+            header = next(s.content for s in damaged if s.type == b"HEAD")
+            try:
+                if math.prod(codec._read_header(header).shape) > 10**7:
+                    continue  # a large shape is valid; not worth the memory here
+            except FormatError:
+                pass
+            try:
+                found = inrcodec.decode(container.write(damaged))
+            except FormatError:
+                continue
+            assert (found.samples == original.samples).all()
+
+
+def test_sections_of_the_future(small_files: list[bytes]) -> None:
+    sections = container.read(small_files[0])
+    original = inrcodec.decode(small_files[0])
+    assert inrcodec.decode(container.write([*sections, Section(b"newx", b"?")])).equals(original)
+    with pytest.raises(FormatError, match="NEWX"):
+        inrcodec.decode(container.write([*sections, Section(b"NEWX", b"?")]))
+    with pytest.raises(FormatError, match="twice"):
+        inrcodec.decode(container.write([*sections, sections[0]]))
+    with pytest.raises(FormatError, match="lacks"):
+        inrcodec.decode(container.write(sections[1:]))
+    with pytest.raises(FormatError, match="tiles"):
+        inrcodec.decode(container.write([s for s in sections if s.type != b"TILE"]))
+
+
+def test_an_unknown_profile_is_named(small_files: list[bytes]) -> None:
+    sections = container.read(small_files[0])
+    head = bytes([77]) + sections[0].content[1:]
+    with pytest.raises(FormatError, match="profile 77"):
+        inrcodec.decode(container.write([Section(b"HEAD", head), *sections[1:]]))
+
+
+def test_info_adds_up(small_files: list[bytes]) -> None:
+    for data in small_files:
+        found = inrcodec.info(data)
+        assert sum(found["bytes"].values()) == found["file_bytes"] == len(data)
+        assert found["bits_per_pixel"] == pytest.approx(8 * len(data) / 63)
+        assert found["raw_bytes"] == 189
+        assert found["metadata"] == {"text/Title": 50}
+        assert (found["weights"] is None) == (found["profile"] == "stored")
+        if found["weights"]:
+            w = found["weights"]
+            assert w["bits_per_parameter"] * w["parameters"] / 8 <= found["bytes"]["weights"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtype_bytes_round_trip(dtype: str) -> None:
+    found = codec._dtype_of(codec._dtype_byte(np.dtype(dtype)))
+    assert found == np.dtype(dtype)
+    assert found.str == np.dtype(dtype).str
+
+
+def test_verification_catches_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = stored.encode_tile
+    monkeypatch.setattr(stored, "encode_tile", lambda values, bits, quality: real(values ^ np.uint64(1), bits, quality))
+    with pytest.raises(inrcodec.InrcodecError):
+        inrcodec.encode(np.arange(100, dtype=np.uint8))
+    inrcodec.encode(np.arange(100, dtype=np.uint8), verify=False)

@@ -30,6 +30,7 @@ from .model import BitPlaneNetwork
 from .quantize import Coding, Grid
 
 GAIN_PLACES = 1 << 15  # places that the gains are chosen by, at most
+MEASURED_PLACES = 1 << 16
 GAIN_STEP = 3  # every third gain code is tried: they are 2 to 6 % apart
 
 
@@ -92,11 +93,15 @@ def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, int, int]:
-    """(network with its gains chosen, bytes of weights, bytes of payload, wrong bits), all of them exact."""
-    logits = exact_logits(coded.network, targets.coordinates, targets.bits.device)
-    bits = targets.bits.reshape(targets.places, -1).cpu().numpy()
+    """(network with its gains chosen, bytes of weights, bytes of payload, wrong bits), by the integer network.
+
+    Exact up to MEASURED_PLACES places; of a larger signal, payload and wrong bits are those of every n-th place, times n.
+    """
+    n = -(-targets.places // MEASURED_PLACES)
+    logits = exact_logits(coded.network, targets.coordinates[::n], targets.bits.device)
+    bits = targets.bits[::n].reshape(len(logits), -1).cpu().numpy()
     tuned = replace(coded, gains=choose_gains(logits, bits), gray=targets.gray)
     output = coder.Output()
     Calibration(tuned.gains).encode(output, logits, bits)
     wrong = int(((logits > 0) != (bits > 0)).sum())
-    return tuned, len(serialize.write(tuned)), len(output.finish()), wrong
+    return tuned, len(serialize.write(tuned)), n * len(output.finish()), n * wrong

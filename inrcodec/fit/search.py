@@ -31,6 +31,7 @@ FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # places; more go in mini-batche
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}
 SINR_SHARES = (1 / 8, 1 / 4)  # non-zeros per weight that are tried
 SMALLEST_NETWORK_BYTES = 400  # no network is written in less
+LEAST_BITS = 2.0  # per parameter, that a network will take at least
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def rate_of(a: Architecture, options: Options) -> float:
         return options.learning_rate
     if a.bit_coordinate:
         return 1e-4
-    return 2e-3 if a.activation == "gelu" else min(3e-3, 0.15 / a.hidden)
+    return 2e-3 if a.activation == "gelu" else min(1e-2, 0.15 / a.hidden)
 
 
 def fit_float(values: Values, bits: int, options: Options, until: str, seconds: float, to_beat: float = math.inf) -> Fitted:
@@ -122,7 +123,7 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     data = targets(values, bits, device, gray=until == "mdl")
     source = Ternary(model) if options.network == "bitlinear" else model.plain
     steps = options.steps or (EXACT_STEPS if until == "exact" else MDL_STEPS)
-    budget = Budget(steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * to_beat)
+    budget = Budget(steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * (to_beat - a.parameters * LEAST_BITS / 8))
     rate = rate_of(a, options)
     full, mini = FULL_BATCH[device.type], MINI_BATCH[device.type]
     batch = options.batch or (data.places if data.places <= full else mini)
@@ -222,7 +223,8 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
     if not seconds or size < SMALLEST_NETWORK_BYTES:
         return None
     fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
-    if fitted.outcome.hopeless or fitted.outcome.code_bits > 8 * size:
+    least = fitted.outcome.code_bits / 8 + fitted.model.architecture.parameters * LEAST_BITS / 8
+    if fitted.outcome.hopeless or least > size:
         return None
     best = min(code_all(fitted, options, options.weights or "auto", until), key=lambda r: r.total)
     return best.coded if best.total < size else None

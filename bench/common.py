@@ -1,0 +1,79 @@
+"""What every benchmark needs: test signals, a description of the machine, Markdown tables in bench/results."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.datasets import load_sample_image
+
+RESULTS = Path(__file__).parent / "results"
+Samples = npt.NDArray[Any]
+
+
+def photo8(size: int) -> Samples:
+    """size × size RGB, 8 bits: a crop of scikit-learn's china.jpg, roofs and trees."""
+    return np.ascontiguousarray(load_sample_image("china.jpg")[150 : 150 + size, 300 : 300 + size])
+
+
+def photo16(size: int) -> Samples:
+    """size × size RGB, 16 bits: china.jpg in linear light, averaged 4 × 4 (2 × 2 where it would not fit), so that all 16 bits vary."""
+    source = load_sample_image("china.jpg").astype(np.float64) / 255
+    factor = 4 if 4 * size <= 400 else 2 if 2 * size <= 400 else 1
+    top, left = (source.shape[0] - factor * size) // 2, (source.shape[1] - factor * size) // 2
+    crop = source[top : top + factor * size, left : left + factor * size] ** 2.2
+    if factor == 1:  # neighbours are blended instead, so that the low bits are not those of a table
+        crop = 0.7 * crop + 0.2 * np.roll(crop, 1, 0) + 0.1 * np.roll(crop, 1, 1)
+    linear = crop.reshape(size, factor, size, factor, 3).mean((1, 3))
+    return np.asarray(np.rint(65535 * linear), np.uint16)
+
+
+def smooth16(size: int) -> Samples:
+    """size × size grey, 16 bits: waves and a bump without any noise."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    wave = 20000 * np.sin(3 * x + 2 * y * y) * np.cos(4 * y)
+    bump = 9000 * np.exp(-((x - 0.5) ** 2 + (y - 0.3) ** 2) * 20)
+    return np.asarray(np.rint(32767 + wave + bump), np.uint16)
+
+
+def machine() -> str:
+    """Processor, cores, GPU if there is one."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {os.cpu_count()} cores{gpu}"
+
+
+def versions(*packages: str) -> str:
+    return ", ".join([f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in ("inrcodec", "torch", "numpy", *packages))])
+
+
+def table(heads: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table; numbers to the right."""
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
+    cells = [
+        [f"{c:,}".replace(",", " ") if isinstance(c, int) else f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows
+    ]
+    lines = [heads, ["---:" if n else "---" for n in numeric], *cells]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def save(name: str, title: str, parts: list[str], *packages: str) -> None:
+    """Write bench/results/NAME.md, with the command, versions and machine, and print it."""
+    command = " ".join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}\n"
+    text = "\n".join([head, *(p + "\n" for p in parts)])
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    print(text)

@@ -359,10 +359,8 @@ def info(input: Path, as_json: bool) -> None:
     if found["weights"]:
         w, n = found["weights"], found["network"]
         rows += [
-            (
-                "network",
-                f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves, {n['planes']} planes",
-            ),
+            ("network", f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves"),
+            ("planes", n["planes"]),
             ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]

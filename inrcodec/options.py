@@ -108,5 +108,10 @@ class Options:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
 
     @property
+    def fits_in_auto(self) -> bool:
+        """Whether profile "auto" tries a network: not at efforts 1 to 3, which never import torch, unless a budget is given."""
+        return self.effort > 3 or self.seconds > 0
+
+    @property
     def workers(self) -> int:
         return self.threads or os.cpu_count() or 1

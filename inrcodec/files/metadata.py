@@ -6,7 +6,8 @@ Shared by all formats, so that metadata survives a change of format:
 - `exif`: an Exif block, beginning with its TIFF header (`II*\\0` or `MM\\0*`), without the `Exif\\0\\0` of JPEG
 - `xmp`: an XMP packet, UTF-8
 - `gamma`: the file's gamma × 100000 as ASCII digits, as in PNG's gAMA (45455 is 1/2.2)
-- `density`: three ASCII fields "X Y UNIT": pixels per unit, as decimals or fractions "p/q"; UNIT is `m` (metre), `in`, `cm` or `-` (aspect only)
+- `density`: three ASCII fields "X Y UNIT": pixels per unit, as decimals or fractions "p/q"; UNIT is `m` (metre), `in`, `cm`
+  or `-` (aspect only)
 - `text/KEYWORD`: a text, UTF-8 (Title, Author, Description, Copyright, Creation Time, Software, Comment, …: PNG's keywords)
 - `tag/NAME`: a tag of a recording, UTF-8, names as in Vorbis comments (TITLE, ARTIST, ALBUM, DATE, …)
 - `channel_mask`: the speaker positions of a WAVE_FORMAT_EXTENSIBLE file, ASCII digits

@@ -23,14 +23,13 @@ from .train import Budget, Outcome, train
 
 # seconds of the first fit by effort; each weight coding that is tried adds FINE_TUNE of it
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
-MDL_SECONDS = (0, 0, 0, 6, 12, 30, 90, 300, 1200)
+MDL_SECONDS = (3, 4, 5, 6, 12, 30, 90, 300, 1200)
 EXACT_STEPS, MDL_STEPS = 20000, 4000
 FINE_TUNE = 0.15
 FINE_TUNE_RATE = 0.3  # of the learning rate of the fit
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # places; more go in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}
 SINR_SHARES = (1 / 8, 1 / 4)  # non-zeros per weight that are tried
-SMALLEST_NETWORK_BYTES = 400  # no network is written in less
 LEAST_BITS = 2.0  # per parameter, that a network will take at least
 
 
@@ -210,7 +209,7 @@ def fit(values: Values, bits: int, options: Options) -> CodedNetwork:
         InrcodecError: no such device, or the fit diverged.
     """
     until = options.until or "exact"
-    seconds = options.seconds or (EXACT_SECONDS if until == "exact" else (3, 4, 5, *MDL_SECONDS[3:]))[options.effort - 1]
+    seconds = options.seconds or (EXACT_SECONDS if until == "exact" else MDL_SECONDS)[options.effort - 1]
     weights = options.weights or ("uniform" if until == "exact" else "auto")
     fitted = fit_float(values, bits, options, until, seconds)
     return min(code_all(fitted, options, weights, until), key=lambda r: r.total).coded
@@ -220,8 +219,6 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
     """The same with the shortest description as the aim; None as soon as it is clear that `size` bytes won't be beaten."""
     until = options.until or "mdl"
     seconds = options.seconds or MDL_SECONDS[options.effort - 1]
-    if not seconds or size < SMALLEST_NETWORK_BYTES:
-        return None
     fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
     least = fitted.outcome.code_bits / 8 + fitted.model.architecture.parameters * LEAST_BITS / 8
     if fitted.outcome.hopeless or least > size:

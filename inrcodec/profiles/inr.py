@@ -26,6 +26,7 @@ from . import Coded
 
 NETW = b"NETW"
 TILE_PLACES = 1 << 18
+SMALLEST_NETWORK_BYTES = 400  # no network is written in less
 CHUNK_VALUES = 1 << 22  # of the widest layer, evaluated at a time; no influence on the result
 
 
@@ -71,6 +72,8 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
 
 def encode_if_smaller(values: Values, bits: int, options: Options, size: int) -> Coded | None:
     """The same, given up as soon as it is clear that it won't be smaller than `size` bytes."""
+    if not options.fits_in_auto or size < SMALLEST_NETWORK_BYTES:
+        return None
     from ..fit import fit_if_smaller
 
     coded = fit_if_smaller(values, bits, options, size)

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import InrcodecError, UnsupportedError
+from .errors import InrcodecError, UnsupportedError, naming
 from .options import CODINGS, DEVICES, NETWORKS, PROFILES, UNTIL, FitStatus, Options
 from .signal import Signal
 
@@ -77,15 +77,6 @@ def _read_linr(path: Path) -> bytes:
     from .storage import read_bytes
 
     return read_bytes(path)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name before the message of an error in its data."""
-    try:
-        yield
-    except InrcodecError as fault:
-        raise type(fault)(f"{path}: {fault}") from fault
 
 
 IN = click.Path(path_type=Path)
@@ -213,7 +204,7 @@ def _size(n: float) -> str:
 )
 @click.option("--batch", type=click.IntRange(1), help="Places per step. Default: all of them, where they fit.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything random in the fit.")
-@click.option("--threads", type=click.IntRange(1), help="Default: all cores. The file is the same for any number.")
+@click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -243,7 +234,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
         options = Options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
         line.say("reading done; the first run after installation compiles the kernels, which takes some seconds")
         try:
-            with _naming(input):
+            with naming(input):
                 data = codec.encode(original, options)
         finally:
             line.clear()
@@ -285,7 +276,7 @@ def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
     files.check(output)
     check_output(output, force)
     data = _read_linr(input)
-    with _naming(input):
+    with naming(input):
         found = codec.decode(data, threads or 0)
 
     def write(path: Path) -> None:
@@ -306,7 +297,7 @@ def verify(input: Path, original: Path | None, threads: int | None) -> None:
     from . import codec
 
     data = _read_linr(input)
-    with _naming(input):
+    with naming(input):
         found = codec.decode(data, threads or 0)
     if original is None:
         click.echo(f"{input}: OK, {found.samples.size} samples match their digest")
@@ -340,7 +331,7 @@ def info(input: Path, as_json: bool) -> None:
     from . import codec
 
     data = _read_linr(input)
-    with _naming(input):
+    with naming(input):
         found = codec.info(data)
     if as_json:
         click.echo(json.dumps(found, indent=2))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,136 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import container, planes, profiles
-from .compression import compress, decompress
-from .container import Reader, Section, varint, zigzag
+from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError
+from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Layout, split
 from .options import Options
-from .signal import IMAGE_CHANNELS, KINDS, MAX_AUDIO_CHANNELS, MAX_DIMENSIONS, MAX_RATE, Kind, Signal
+from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 KNOWN = {HEAD, META, INDEX, TILE, b"NETW"}
-
-SAMPLE_TYPES = "bui"
-BIG_ENDIAN = 0x20
-MAX_SAMPLES = 1 << 40
-MAX_METADATA = 1 << 28
-
-
-def digest(samples: npt.NDArray[Any]) -> bytes:
-    """SHA-256 of the samples, little-endian, the last axis fastest; bool as one byte each."""
-    plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
-    return hashlib.sha256(plain.reshape(-1).view(np.uint8).data).digest()
-
-
-# --- header -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Header:
-    """What section HEAD says."""
-
-    profile: int
-    kind: Kind
-    dtype: np.dtype[Any]
-    bit_depth: int
-    shape: tuple[int, ...]
-    sample_rate: int | None
-    value_map: planes.ValueMap
-    digest: bytes
-
-    @property
-    def channel_axis(self) -> bool:
-        return (self.kind == "image" and len(self.shape) == 3) or (self.kind == "audio" and len(self.shape) == 2)
-
-    @property
-    def raw_bytes(self) -> int:
-        return (math.prod(self.shape) * self.bit_depth + 7) // 8
-
-
-def _dtype_byte(dtype: np.dtype[Any]) -> int:
-    """Kind in bits 0–1 (bool, unsigned, signed), log2 of the size in bits 2–3, big-endian in bit 5."""
-    big = dtype.itemsize > 1 and dtype.newbyteorder("=") != dtype.newbyteorder(">") and dtype == dtype.newbyteorder(">")
-    return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
-
-
-def _dtype_of(byte: int) -> np.dtype[Any]:
-    kind, size, big = byte & 3, 1 << (byte >> 2 & 3), bool(byte & BIG_ENDIAN)
-    if byte & ~0x2F or kind > 2 or (kind == 0 and size > 1) or (big and size == 1):
-        raise FormatError("damaged: unknown sample type")
-    return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}").newbyteorder(">" if big else "=")
-
-
-def _write_header(header: Header) -> bytes:
-    m = header.value_map
-    rate = varint(header.sample_rate) if header.sample_rate is not None else b""
-    return b"".join(
-        [
-            bytes([header.profile, KINDS.index(header.kind), _dtype_byte(header.dtype), header.bit_depth, len(header.shape)]),
-            *[varint(n) for n in header.shape],
-            rate,
-            varint(zigzag(m.offset)),
-            varint(m.step),
-            bytes([m.bits]),
-            header.digest,
-        ]
-    )
-
-
-def _read_header(content: bytes) -> Header:
-    r = Reader(content, "the header")
-    profile, kind_number, dtype, bit_depth, ndim = r.byte(), r.byte(), _dtype_of(r.byte()), r.byte(), r.byte()
-    if kind_number >= len(KINDS):
-        raise FormatError("damaged: unknown kind of signal")
-    kind = KINDS[kind_number]
-    if not 1 <= ndim <= MAX_DIMENSIONS:
-        raise FormatError("damaged: the number of dimensions is out of range")
-    shape = tuple(r.varint(MAX_SAMPLES) for _ in range(ndim))
-    if not 1 <= math.prod(shape) <= MAX_SAMPLES:
-        raise FormatError("damaged: the shape is out of range")
-    if not 1 <= bit_depth <= (1 if dtype.kind == "b" else 8 * dtype.itemsize):
-        raise FormatError("damaged: the bit depth is out of range")
-    if kind == "image" and not ((ndim == 2 or (ndim == 3 and shape[2] in IMAGE_CHANNELS)) and dtype.kind != "i"):
-        raise FormatError("damaged: the shape or type is not that of an image")
-    if kind == "audio" and not ((ndim == 1 or (ndim == 2 and shape[1] <= MAX_AUDIO_CHANNELS)) and dtype.kind == "i"):
-        raise FormatError("damaged: the shape or type is not that of a sound")
-    rate = r.varint(MAX_RATE) if kind == "audio" else None
-    if rate == 0:
-        raise FormatError("damaged: the sample rate is 0")
-    value_map = planes.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
-    if not planes.fits(value_map, dtype):
-        raise FormatError("damaged: the value map does not fit the sample type")
-    found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.take(32))
-    r.end()
-    return found
-
-
-# --- metadata -----------------------------------------------------------------------------------------------------
-
-
-def _write_metadata(metadata: Mapping[str, bytes]) -> list[Section]:
-    if not metadata:
-        return []
-    plain = b"".join(varint(len(k)) + k + varint(len(v)) + v for k, v in ((k.encode(), bytes(v)) for k, v in metadata.items()))
-    return [Section(META, varint(len(plain)) + compress(plain))]
-
-
-def _read_metadata(content: bytes) -> dict[str, bytes]:
-    r = Reader(content, "the metadata")
-    size = r.varint(MAX_METADATA)
-    items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
-    metadata: dict[str, bytes] = {}
-    while items.left:
-        key = items.take(items.varint())
-        try:
-            name = key.decode()
-        except UnicodeDecodeError as fault:
-            raise FormatError("damaged: a metadata key is not UTF-8") from fault
-        metadata[name] = items.take(items.varint())
-    return metadata
-
-
-# --- tile index ---------------------------------------------------------------------------------------------------
 
 
 def _write_index(coded: profiles.Coded) -> bytes:
@@ -162,9 +39,6 @@ def _read_index(content: bytes, header: Header, tiles: list[bytes]) -> Layout:
         raise FormatError("damaged: a tile's size is not the one in the index")
     r.end()
     return layout
-
-
-# --- the whole file -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -210,9 +84,9 @@ def open_bytes(data: bytes) -> Opened:
             raise FormatError(f"it needs section {section.type.decode()}, which this version does not know")
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
-    header = _read_header(single[HEAD])
+    header = read_header(single[HEAD])
     layout = _read_index(single[INDEX], header, tiles)
-    metadata = _read_metadata(single[META]) if META in single else {}
+    metadata = read_metadata(single[META]) if META in single else {}
     decoder = profiles.opener(header.profile)(single, layout, header.value_map.bits)
     return Opened(header, layout, metadata, sections, tiles, decoder)
 
@@ -258,8 +132,8 @@ def encode(signal: Signal, options: Options) -> bytes:
     )
     data = container.write(
         [
-            Section(HEAD, _write_header(header)),
-            *_write_metadata(signal.metadata),
+            Section(HEAD, write_header(header)),
+            *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
             *coded.sections,
             Section(INDEX, _write_index(coded)),
             *(Section(TILE, t) for t in coded.tiles),

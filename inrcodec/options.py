@@ -52,11 +52,12 @@ class Options:
         profile: "auto" takes what is smallest; "inr" and "stored" insist.
         effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
         device: where networks are fitted.
-        threads: at most this many (0: as many as there are cores). The file is the same for any number.
+        threads: at most this many (0: as many as there are cores). What is coded with a given network is the same for
+            any number; a fit sums in another order, so its network may differ.
         verify: decode what was written and compare.
         weights: coding of the network's weights; None is "uniform" if until is "exact", else "auto".
         bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 for an exact fit; 4, 6 and 8 are tried by "auto").
-        seed: of everything random. The same seed on the same machine gives the same file (unless a time budget cut it).
+        seed: of everything random. The same seed, machine and threads give the same file, unless a time budget cut the fit.
         until: "exact" stops when every bit is right, "mdl" when weights + payload stop falling; None is "exact" for
             profile "inr" and "mdl" for "auto".
         network: "heads" (SIREN, one output per bit-plane), "siren" (the bit index as a coordinate) or "bitlinear"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -18,6 +19,36 @@ MAX_DIMENSIONS = 4
 IMAGE_CHANNELS = (1, 2, 3, 4)  # grey, grey+alpha, RGB, RGBA
 MAX_AUDIO_CHANNELS = 8
 MAX_RATE = 2**32 - 1
+
+
+def has_channel_axis(kind: Kind, dimensions: int) -> bool:
+    """Whether the last axis of such a signal holds channels."""
+    return (kind == "image" and dimensions == 3) or (kind == "audio" and dimensions == 2)
+
+
+def layout_fault(kind: Kind, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
+    """Why samples of this shape and type cannot be of this kind; None if they can."""
+    if kind == "image":
+        if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in IMAGE_CHANNELS)):
+            return f"shape {shape} is not that of a grey, grey+alpha, RGB or RGBA image"
+        if dtype.kind == "i":
+            return "images of signed samples are not supported; encode them as an array"
+    if kind == "audio":
+        if not (len(shape) == 1 or (len(shape) == 2 and shape[1] <= MAX_AUDIO_CHANNELS)):
+            return f"shape {shape} is not (frames, channels) with at most {MAX_AUDIO_CHANNELS} channels"
+        if dtype.kind != "i":
+            return "sound is signed; give it as signed integers or encode it as an array"
+    return None
+
+
+def type_bits(dtype: np.dtype[Any]) -> int:
+    """Bits that a sample of this type can use."""
+    return 1 if dtype.kind == "b" else 8 * dtype.itemsize
+
+
+def packed_bytes(shape: tuple[int, ...], bit_depth: int) -> int:
+    """Bytes of samples packed at `bit_depth` bits each."""
+    return (math.prod(shape) * bit_depth + 7) // 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +85,16 @@ class Signal:
             raise UnsupportedError(f"nothing to encode: shape {x.shape} has an empty dimension")
         if self.kind not in KINDS:
             raise UnsupportedError(f"unknown kind {self.kind!r}: one of {', '.join(KINDS)}")
-        width = 1 if x.dtype.kind == "b" else 8 * x.dtype.itemsize
+        width = type_bits(x.dtype)
         if self.bit_depth == 0:
             object.__setattr__(self, "bit_depth", width)
         if not 1 <= self.bit_depth <= width:
             raise UnsupportedError(f"bit depth {self.bit_depth} does not fit samples of type {x.dtype}")
-        if self.kind == "image":
-            if not (x.ndim == 2 or (x.ndim == 3 and x.shape[2] in IMAGE_CHANNELS)):
-                raise UnsupportedError(f"shape {x.shape} is not that of a grey, grey+alpha, RGB or RGBA image")
-            if x.dtype.kind == "i":
-                raise UnsupportedError("images of signed samples are not supported; encode them as an array")
-        if self.kind == "audio":
-            if not (x.ndim == 1 or (x.ndim == 2 and x.shape[1] <= MAX_AUDIO_CHANNELS)):
-                raise UnsupportedError(f"shape {x.shape} is not (frames, channels) with at most {MAX_AUDIO_CHANNELS} channels")
-            if x.dtype.kind != "i":
-                raise UnsupportedError("sound is signed; give it as signed integers or encode it as an array")
-            if self.sample_rate is None:
-                raise UnsupportedError("sound needs a sample rate")
+        fault = layout_fault(self.kind, x.shape, x.dtype)
+        if fault:
+            raise UnsupportedError(fault)
+        if self.kind == "audio" and self.sample_rate is None:
+            raise UnsupportedError("sound needs a sample rate")
         if self.sample_rate is not None and not (self.kind == "audio" and 1 <= self.sample_rate <= MAX_RATE):
             raise UnsupportedError(f"sample rate {self.sample_rate} is not valid for kind {self.kind!r}")
         if self.bit_depth < width:
@@ -88,12 +112,12 @@ class Signal:
     @property
     def channel_axis(self) -> bool:
         """Whether the last axis holds channels of one place or moment rather than a coordinate."""
-        return (self.kind == "image" and self.samples.ndim == 3) or (self.kind == "audio" and self.samples.ndim == 2)
+        return has_channel_axis(self.kind, self.samples.ndim)
 
     @property
     def raw_bytes(self) -> int:
         """Bytes of the bare samples, packed at `bit_depth` bits each: what compression is measured against."""
-        return (self.samples.size * self.bit_depth + 7) // 8
+        return packed_bytes(self.samples.shape, self.bit_depth)
 
     def equals(self, other: Signal) -> bool:
         """Whether samples (type and shape included), kind, depth, rate and metadata are all the same."""

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import InrcodecError, UnsupportedError
+from ..errors import InrcodecError, UnsupportedError, naming
 from ..signal import Signal
 from . import tags
-from .naming import naming
 from .pcm import MAX_BYTES, Pcm, container, frames_of, pack, unpack
 
 

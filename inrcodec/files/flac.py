@@ -22,11 +22,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError, UnsupportedError, naming
 from ..signal import Signal
 from . import tags
 from .metadata import add, base, under
-from .naming import naming
 from .pcm import Pcm, frames_of, pack
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127

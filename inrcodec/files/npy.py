@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError, UnsupportedError, naming
 from ..signal import Signal
-from .naming import naming
 
 MAGIC = b"\x93NUMPY"
 HEADER_LIMIT = 1 << 16

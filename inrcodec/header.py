@@ -1,0 +1,131 @@
+"""Sections HEAD and meta: what the signal is, and what came with it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import planes
+from .compression import compress, decompress
+from .container import Reader, varint, zigzag
+from .errors import FormatError
+from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
+
+SAMPLE_TYPES = "bui"
+BIG_ENDIAN = 0x20
+MAX_SAMPLES = 1 << 40
+MAX_METADATA = 1 << 28
+
+
+def digest(samples: npt.NDArray[Any]) -> bytes:
+    """SHA-256 of the samples, little-endian, the last axis fastest; bool as one byte each."""
+    plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    return hashlib.sha256(plain.reshape(-1).view(np.uint8).data).digest()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What section HEAD says."""
+
+    profile: int
+    kind: Kind
+    dtype: np.dtype[Any]
+    bit_depth: int
+    shape: tuple[int, ...]
+    sample_rate: int | None
+    value_map: planes.ValueMap
+    digest: bytes
+
+    @property
+    def channel_axis(self) -> bool:
+        return has_channel_axis(self.kind, len(self.shape))
+
+    @property
+    def raw_bytes(self) -> int:
+        return packed_bytes(self.shape, self.bit_depth)
+
+
+def _dtype_byte(dtype: np.dtype[Any]) -> int:
+    """Kind in bits 0–1 (bool, unsigned, signed), log2 of the size in bits 2–3, big-endian in bit 5."""
+    big = dtype.itemsize > 1 and dtype.newbyteorder("=") != dtype.newbyteorder(">") and dtype == dtype.newbyteorder(">")
+    return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
+
+
+def _dtype_of(byte: int) -> np.dtype[Any]:
+    kind, size, big = byte & 3, 1 << (byte >> 2 & 3), bool(byte & BIG_ENDIAN)
+    if byte & ~0x2F or kind > 2 or (kind == 0 and size > 1) or (big and size == 1):
+        raise FormatError("damaged: unknown sample type")
+    return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}").newbyteorder(">" if big else "=")
+
+
+def write_header(header: Header) -> bytes:
+    """The content of section HEAD."""
+    m = header.value_map
+    rate = varint(header.sample_rate) if header.sample_rate is not None else b""
+    return b"".join(
+        [
+            bytes([header.profile, KINDS.index(header.kind), _dtype_byte(header.dtype), header.bit_depth, len(header.shape)]),
+            *[varint(n) for n in header.shape],
+            rate,
+            varint(zigzag(m.offset)),
+            varint(m.step),
+            bytes([m.bits]),
+            header.digest,
+        ]
+    )
+
+
+def read_header(content: bytes) -> Header:
+    """The header in section HEAD, all of it validated. Raises FormatError."""
+    r = Reader(content, "the header")
+    profile, kind_number, dtype, bit_depth, ndim = r.byte(), r.byte(), _dtype_of(r.byte()), r.byte(), r.byte()
+    if kind_number >= len(KINDS):
+        raise FormatError("damaged: unknown kind of signal")
+    kind = KINDS[kind_number]
+    if not 1 <= ndim <= MAX_DIMENSIONS:
+        raise FormatError("damaged: the number of dimensions is out of range")
+    shape = tuple(r.varint(MAX_SAMPLES) for _ in range(ndim))
+    if not 1 <= math.prod(shape) <= MAX_SAMPLES:
+        raise FormatError("damaged: the shape is out of range")
+    if not 1 <= bit_depth <= type_bits(dtype):
+        raise FormatError("damaged: the bit depth is out of range")
+    fault = layout_fault(kind, shape, dtype)
+    if fault:
+        raise FormatError(f"damaged: {fault}")
+    rate = r.varint(MAX_RATE) if kind == "audio" else None
+    if rate == 0:
+        raise FormatError("damaged: the sample rate is 0")
+    value_map = planes.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
+    if not planes.fits(value_map, dtype):
+        raise FormatError("damaged: the value map does not fit the sample type")
+    found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.take(32))
+    r.end()
+    return found
+
+
+def write_metadata(metadata: Mapping[str, bytes]) -> bytes:
+    """The content of section meta."""
+    plain = b"".join(varint(len(k)) + k + varint(len(v)) + v for k, v in ((k.encode(), bytes(v)) for k, v in metadata.items()))
+    return varint(len(plain)) + compress(plain)
+
+
+def read_metadata(content: bytes) -> dict[str, bytes]:
+    """The metadata in section meta. Raises FormatError."""
+    r = Reader(content, "the metadata")
+    size = r.varint(MAX_METADATA)
+    items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
+    metadata: dict[str, bytes] = {}
+    while items.left:
+        key = items.take(items.varint())
+        try:
+            name = key.decode()
+        except UnicodeDecodeError as fault:
+            raise FormatError("damaged: a metadata key is not UTF-8") from fault
+        metadata[name] = items.take(items.varint())
+    return metadata

@@ -165,7 +165,7 @@ def read_head(content: bytes) -> Head:
     require(code & ~0b101111 == 0, "unknown bits in the sample type")
     sort, width, big = code & 3, 1 << (code >> 2 & 3), bool(code >> 5)
     require(sort <= 2, "an unknown sample type")
-    require(width == 1 if sort == BOOL else not (big and width == 1), "a sample type that does not exist")
+    require((sort != BOOL or width == 1) and not (big and width == 1), "a sample type that does not exist")
     type_bits = 1 if sort == BOOL else 8 * width
     low, high = (-(1 << (type_bits - 1)), (1 << (type_bits - 1)) - 1) if sort == SIGNED else (0, (1 << type_bits) - 1)
     dtype = np.dtype(("?", f"{'>' if big else '<'}u{width}", f"{'>' if big else '<'}i{width}")[sort])
@@ -296,6 +296,7 @@ class Network:
 
     sine: bool
     bit_coordinate: bool
+    gray: bool
     octaves: int
     networks: list[list[Layer]]  # one, or one per plane of a channel
     gains: list[int]
@@ -310,8 +311,8 @@ class Network:
 def read_network(content: bytes, head: Head) -> Network:
     reader = Reader(content)
     flags = reader.byte()
-    require(flags < 8 and flags & 6 != 6, "unknown flags of the network")
-    sine, bit_coordinate, per_plane = bool(flags & 1), bool(flags & 2), bool(flags & 4)
+    require(flags < 16 and flags & 6 != 6, "unknown flags of the network")
+    sine, bit_coordinate, per_plane, gray = (bool(flags & flag) for flag in (1, 2, 4, 8))
     hidden, depth, octaves = reader.varint(), reader.varint(), reader.varint()
     require(1 <= hidden <= 8192 and 1 <= depth <= 32 and octaves <= 24, "the size of the network is out of range")
     coding, setting = reader.byte(), reader.byte()
@@ -346,7 +347,7 @@ def read_network(content: bytes, head: Head) -> Network:
     for network in networks:
         for layer in network:
             check_exact(layer, (24 if octaves == 0 else 14) if layer is network[0] else (14 if sine else 15))
-    return Network(sine, bit_coordinate, octaves, networks, gains, head.channels, head.bits)
+    return Network(sine, bit_coordinate, gray, octaves, networks, gains, head.channels, head.bits)
 
 
 def check_exact(layer: Layer, input_bits: int) -> None:
@@ -534,8 +535,12 @@ class Adaptive:
         if self.age < self.limit:
             self.age += 1
 
+    @property
+    def probability(self) -> int:
+        return min(max(self.estimate >> 6, 1), 65535)
+
     def decode(self, decoder: ArithmeticDecoder) -> int:
-        bit = decoder.bit(min(max(self.estimate >> 6, 1), 65535))
+        bit = decoder.bit(self.probability)
         self.update(bit)
         return bit
 
@@ -571,33 +576,60 @@ def gain(code: int) -> int:
     return 0 if code == 0 else (16 + code % 16) << code // 16
 
 
-def decode_coded(tile: bytes, span: Span, axes: Sequence[int], net: Network) -> Words:
-    """The values of a tile, those of a place together."""
+class Plane:
+    """The nodes of a plane."""
+
+    def __init__(self) -> None:
+        self.squash = squash_table().tolist()
+        self.nodes = [Adaptive(self.squash[256 * m] << 6, 12, 250) for m in range(25)]
+
+    def probability(self, t: int) -> int:
+        m, f = t >> 8, t % 256
+        q = self.nodes[m].estimate * (256 - f) + self.nodes[m + 1].estimate * f >> 14
+        p: int = self.squash[t] + 3 * q + 2 >> 2
+        return min(max(p, 1), 65535)
+
+    def update(self, t: int, bit: int) -> None:
+        m, f = t >> 8, t % 256
+        self.nodes[m if f < 128 else m + 1].update(bit)
+
+
+def squash_arguments(span: Span, axes: Sequence[int], net: Network) -> Iterator[list[int]]:
+    """For each place of a tile, the number t of every plane."""
     shape = tuple(part.stop - part.start for part in span)
     of_axes = [np.array([coordinate(i, n) for i in range(part.start, part.stop)], np.int64) for part, n in zip(span, axes, strict=True)]
-    decoder = ArithmeticDecoder(tile)
-    squash = squash_table().tolist()
-    nodes = [[Adaptive(squash[256 * m] << 6, 12, 250) for m in range(25)] for _ in range(net.planes)]
-    values = []
     places = math.prod(shape)
     block = 1024  # so many places are evaluated at once
     for start in range(0, places, block):
         positions = np.unravel_index(np.arange(start, min(start + block, places)), shape)
         z = logits(net, np.stack([of_axis[i] for of_axis, i in zip(of_axes, positions, strict=True)], axis=1))
-        arguments = np.clip(z * np.array(net.gains) >> 10, -3071, 3071) + 3072
-        for of_place in arguments.tolist():
-            value = 0
-            for plane, t in enumerate(of_place):
-                m, f = t >> 8, t % 256
-                lower, upper = nodes[plane][m], nodes[plane][m + 1]
-                q = lower.estimate * (256 - f) + upper.estimate * f >> 14
-                bit = decoder.bit(min(max(squash[t] + 3 * q + 2 >> 2, 1), 65535))
-                (lower if f < 128 else upper).update(bit)
-                value = value << 1 | bit
-                if plane % net.bits == net.bits - 1:
-                    values.append(value)
-                    value = 0
+        yield from (np.clip(z * np.array(net.gains) >> 10, -3071, 3071) + 3072).tolist()
+
+
+def decode_coded(tile: bytes, span: Span, axes: Sequence[int], net: Network) -> Words:
+    """The values of a tile, those of a place together."""
+    decoder = ArithmeticDecoder(tile)
+    planes = [Plane() for _ in range(net.planes)]
+    values = []
+    for arguments in squash_arguments(span, axes, net):
+        value = 0
+        for number, (plane, t) in enumerate(zip(planes, arguments, strict=True)):
+            bit = decoder.bit(plane.probability(t))
+            plane.update(t, bit)
+            value = value << 1 | bit
+            if number % net.bits == net.bits - 1:
+                values.append(from_gray(value) if net.gray else value)
+                value = 0
     return np.array(values, np.uint64)
+
+
+def from_gray(code: int) -> int:
+    """The value v whose Gray code v xor (v >> 1) is `code`."""
+    value = 0
+    while code:
+        value ^= code
+        code >>= 1
+    return value
 
 
 # The whole file

@@ -1,0 +1,150 @@
+meta:
+  id: linr
+  title: .linr, a losslessly compressed image, sound or array of integers
+  file-extension: linr
+  xref:
+    mime: application/x-linr
+  license: MIT
+  ks-version: 0.9
+  encoding: UTF-8
+  endian: le
+doc: |
+  The container of version 1, its header and its tile index; the tiles, the network and the metadata are left as bytes.
+  Kaitai Struct cannot check the CRC of a section, nor the rules between sections: see SPEC.md.
+doc-ref: SPEC.md
+seq:
+  - id: magic
+    contents: [0x89, LINR, 0x0d, 0x0a, 0x1a, 0x0a]
+  - id: version
+    contents: [1]
+  - id: sections
+    type: section
+    repeat: until
+    repeat-until: _.code == "END!"
+types:
+  section:
+    doc: |
+      A decoder refuses a file with a section that it does not know if the code begins with a capital letter.
+    seq:
+      - id: code
+        type: str
+        size: 4
+        encoding: ASCII
+      - id: len_content
+        type: varint
+      - id: content
+        size: len_content.value
+        type:
+          switch-on: code
+          cases:
+            '"HEAD"': head
+            '"meta"': metadata
+            '"TIDX"': tile_index
+      - id: crc
+        type: u4
+        doc: CRC-32 of code and content.
+  head:
+    seq:
+      - id: profile
+        type: u1
+        enum: profile
+      - id: kind
+        type: u1
+        enum: kind
+      - id: sample_type
+        type: u1
+      - id: bit_depth
+        type: u1
+      - id: num_dimensions
+        type: u1
+        valid:
+          min: 1
+          max: 4
+      - id: shape
+        type: varint
+        repeat: expr
+        repeat-expr: num_dimensions
+      - id: rate
+        type: varint
+        if: kind == kind::audio
+        doc: Frames per second.
+      - id: offset
+        type: signed
+      - id: step
+        type: varint
+      - id: bits
+        type: u1
+        valid:
+          max: 64
+        doc: "A sample is offset + step * value, with 0 <= value < 2^bits."
+      - id: digest
+        size: 32
+        doc: SHA-256 of the samples, little-endian.
+    instances:
+      sort:
+        value: sample_type & 3
+        enum: sort
+      bytes_per_sample:
+        value: 1 << (sample_type >> 2 & 3)
+      big_endian:
+        value: (sample_type & 32) != 0
+      channel_axis:
+        value: (kind == kind::image and num_dimensions == 3) or (kind == kind::audio and num_dimensions == 2)
+        doc: Whether the last axis holds the channels of a place.
+      num_coordinate_axes:
+        value: 'channel_axis ? num_dimensions - 1 : num_dimensions'
+  metadata:
+    seq:
+      - id: len_items
+        type: varint
+      - id: items
+        size-eos: true
+        doc: A Brotli stream of items (key length, key, value length, value).
+  tile_index:
+    doc: |
+      The tile size along each coordinate axis (see num_coordinate_axes of the header, which may come later in the file), then
+      the length of each tile.
+    seq:
+      - id: numbers
+        type: varint
+        repeat: eos
+  varint:
+    doc: |
+      A number in groups of 7 bits, the lowest first. The value is right below 2^63; only offset and step of 64-bit samples can be
+      larger, and have a tenth group.
+    seq:
+      - id: groups
+        type: u1
+        repeat: until
+        repeat-until: _ < 128
+    instances:
+      value:
+        value: >-
+          (groups[0] & 127)
+          + (groups.size > 1 ? (groups[1] & 127) * 128 : 0)
+          + (groups.size > 2 ? (groups[2] & 127) * 16384 : 0)
+          + (groups.size > 3 ? (groups[3] & 127) * 2097152 : 0)
+          + (groups.size > 4 ? (groups[4] & 127) * 268435456 : 0)
+          + (groups.size > 5 ? (groups[5] & 127) * 34359738368 : 0)
+          + (groups.size > 6 ? (groups[6] & 127) * 4398046511104 : 0)
+          + (groups.size > 7 ? (groups[7] & 127) * 562949953421312 : 0)
+          + (groups.size > 8 ? (groups[8] & 127) * 72057594037927936 : 0)
+  signed:
+    seq:
+      - id: z
+        type: varint
+    instances:
+      value:
+        value: '(z.value & 1) == 0 ? z.value / 2 : -(z.value / 2) - 1'
+enums:
+  profile:
+    0: stored
+    1: inr
+  kind:
+    0: image
+    1: audio
+    2: array
+  sort:
+    0: bool
+    1: unsigned
+    2: signed

@@ -42,34 +42,23 @@ class Outcome:
     code_bits: float = math.inf
     bit_errors: tuple[float, ...] = ()
     psnr: float = 0.0
+    exact: bool = False
     stopped: bool = False
     hopeless: bool = False
     history: list[tuple[float, float]] = field(default_factory=list)  # (fraction of the budget, code bits)
 
 
 class Meter:
-    """Sums code length and errors over one pass through the data."""
+    """Code length and errors over one pass through the data. Errors are only worked out when they are asked for."""
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
-        powers = 2.0 ** torch.arange(targets.depth - 1, -1, -1, dtype=torch.float64)
-        self.powers = powers.to(targets.bits.device) if targets.bits.device.type == "cuda" else powers
-        self.reset()
-
-    def reset(self) -> None:
         self.places = 0
         self.bits = 0.0
-        self.wrong = torch.zeros(self.targets.depth, dtype=torch.int64, device=self.targets.bits.device)
-        self.square = 0.0
+        self.read: list[tuple[torch.Tensor, torch.Tensor]] = []  # (likeliest bits, right bits) of each batch, bool and uint8
 
     def add(self, logits: torch.Tensor, bits: torch.Tensor, loss_nats: float) -> None:
-        wrong = (logits > 0) != (bits > 0)
-        self.wrong += wrong.sum((0, 1))
-        found, right = (logits > 0).to(torch.int8), bits.to(torch.int8)
-        if self.targets.gray:  # a bit of the value is the parity of the code's bits down to it
-            found, right = found.cumsum(2) % 2, right.cumsum(2) % 2
-        signs = found - right
-        self.square += float(((signs.double() @ self.powers) ** 2).sum())
+        self.read.append((logits > 0, bits))
         self.places += len(bits)
         self.bits += loss_nats / math.log(2)
 
@@ -82,18 +71,28 @@ class Meter:
         return self.bits * self.targets.places / max(self.places, 1)
 
     @property
-    def bit_errors(self) -> tuple[float, ...]:
-        per_plane = max(self.places, 1) * self.targets.channels
-        return tuple((self.wrong.double() / per_plane).tolist())
+    def exact(self) -> bool:
+        return self.full and not any(bool((found != (right > 0)).any()) for found, right in self.read)
 
     @property
-    def exact(self) -> bool:
-        return self.full and not bool(self.wrong.any())
+    def bit_errors(self) -> tuple[float, ...]:
+        """Share of wrong bits per plane, the most significant first."""
+        wrong = sum((found != (right > 0)).sum((0, 1)) for found, right in self.read)
+        return tuple((torch.as_tensor(wrong).double() / (max(self.places, 1) * self.targets.channels)).tolist())
 
     @property
     def psnr(self) -> float:
-        mean = self.square / max(self.places * self.targets.channels, 1)
-        peak = 2.0**self.targets.depth - 1
+        """Of the values that the likeliest bits make, in dB."""
+        square = 0.0
+        depth = self.targets.depth
+        powers = torch.tensor([2.0**b for b in reversed(range(depth))], dtype=torch.float64)
+        for found, right in self.read:
+            x, y = found.to(torch.int8), right.to(torch.int8)
+            if self.targets.gray:  # a bit of the value is the parity of the code's bits down to it
+                x, y = x.cumsum(2) % 2, y.cumsum(2) % 2
+            square += float((((x - y).cpu().double() @ powers) ** 2).sum())
+        mean = square / max(self.places * self.targets.channels, 1)
+        peak = 2.0**depth - 1
         return 10 * math.log10(peak * peak / mean) if mean else math.inf
 
 
@@ -130,7 +129,7 @@ def train(
     rates = [group["lr"] for group in optimizer.param_groups]
     outcome, meter = Outcome(), Meter(targets)
     best: list[torch.Tensor] | None = None
-    best_key: tuple[bool, float] = (True, math.inf)
+    best_meter = meter
     started = last_report = time.perf_counter()
     last_step = budget.steps
     supply = batches(targets, batch, generator)
@@ -144,27 +143,25 @@ def train(
         loss = nn.functional.binary_cross_entropy_with_logits(logits, bits.to(logits.dtype), reduction="sum")
         meter.add(logits.detach(), bits, loss.item())
         if meter.full:  # the figures of one whole pass, of the weights as they were during it
-            key = (not meter.exact if budget.until_exact else False, meter.code_bits)
+            exact = budget.until_exact and meter.exact
             # a full batch measures the very weights that can be kept; a pass of mini-batches those up to a pass ago
-            if best is None or key < best_key:
-                best_key = key
-                best = [t.detach().clone() for t in tensors]
-                outcome.code_bits, outcome.bit_errors, outcome.psnr = meter.code_bits, meter.bit_errors, meter.psnr
-            if meter.exact and outcome.exact_step is None:
+            if best is None or (not exact, meter.code_bits) < (not outcome.exact, outcome.code_bits):
+                best, best_meter = [t.detach().clone() for t in tensors], meter
+                outcome.exact, outcome.code_bits = exact, meter.code_bits
+            if exact and outcome.exact_step is None:
                 outcome.exact_step, outcome.exact_seconds = outcome.steps, outcome.seconds
-                if budget.until_exact:
-                    last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
+                last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
             outcome.history.append((fraction, meter.code_bits))
         if report and (outcome.steps == 0 or (meter.full and time.perf_counter() - last_report > REPORT_SECONDS)):
             last_report = time.perf_counter()
-            report(_status(stage, outcome, fraction, meter.code_bits, meter.bit_errors, meter.psnr, weights_bytes))
+            report(_status(stage, outcome, fraction, meter, weights_bytes))
         outcome.stopped = bool(stop and stop())
         outcome.hopeless = _projected(outcome.history) > budget.bits_to_beat
         done = outcome.steps >= last_step or outcome.seconds >= budget.seconds
         if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history)):
             break
         if meter.full:
-            meter.reset()
+            meter = Meter(targets)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss / bits.numel())
         scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction))
@@ -173,21 +170,21 @@ def train(
         optimizer.step()
         outcome.steps += 1
 
-    if best is not None:
+    if best is None:  # stopped within the first pass
+        best_meter = meter
+        outcome.code_bits = meter.code_bits
+    else:
         with torch.no_grad():
             for tensor, kept in zip(tensors, best, strict=True):
                 tensor.copy_(kept)
-    else:  # stopped within the first pass
-        outcome.code_bits, outcome.bit_errors, outcome.psnr = meter.code_bits, meter.bit_errors, meter.psnr
+    outcome.bit_errors, outcome.psnr = best_meter.bit_errors, best_meter.psnr
     if report:
-        report(_status(stage, outcome, 1.0, outcome.code_bits, outcome.bit_errors, outcome.psnr, weights_bytes))
+        report(_status(stage, outcome, 1.0, best_meter, weights_bytes))
     return outcome
 
 
-def _status(
-    stage: str, outcome: Outcome, fraction: float, code_bits: float, bit_errors: tuple[float, ...], psnr: float, weights_bytes: int
-) -> FitStatus:
-    return FitStatus(stage, outcome.steps, outcome.seconds, fraction, bit_errors, psnr, code_bits / 8, weights_bytes)
+def _status(stage: str, outcome: Outcome, fraction: float, meter: Meter, weights_bytes: int) -> FitStatus:
+    return FitStatus(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
 
 
 def _before(history: list[tuple[float, float]], fraction: float) -> float:

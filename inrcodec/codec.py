@@ -12,14 +12,15 @@ import numpy.typing as npt
 
 from . import container, planes, profiles
 from .container import Reader, Section, varint
-from .errors import FormatError, InrcodecError
+from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Layout, split
 from .options import Options
 from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
-KNOWN = {HEAD, META, INDEX, TILE, b"NETW"}
+NETW = b"NETW"  # of profile inr
+KNOWN = {HEAD, META, INDEX, TILE, NETW}
 
 
 def _write_index(coded: profiles.Coded) -> bytes:
@@ -85,6 +86,8 @@ def open_bytes(data: bytes) -> Opened:
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
     header = read_header(single[HEAD])
+    if NETW in single and header.profile == profiles.NUMBERS["stored"]:
+        raise FormatError("damaged: it has a network that its profile does not use")
     layout = _read_index(single[INDEX], header, tiles)
     metadata = read_metadata(single[META]) if META in single else {}
     decoder = profiles.opener(header.profile)(single, layout, header.value_map.bits)
@@ -153,10 +156,11 @@ def decode(data: bytes, threads: int = 0) -> Signal:
     opened = open_bytes(data)
     h = opened.header
     try:
-        samples = opened.samples(threads)
+        return Signal(opened.samples(threads), h.kind, h.bit_depth, h.sample_rate, opened.metadata)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
-    return Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+    except UnsupportedError as fault:
+        raise FormatError(f"damaged: {fault}") from fault
 
 
 def info(data: bytes) -> dict[str, Any]:
@@ -166,7 +170,7 @@ def info(data: bytes) -> dict[str, Any]:
     by_type: dict[bytes, int] = {}
     for section in opened.sections:
         by_type[section.type] = by_type.get(section.type, 0) + section.size
-    sizes = {"metadata": by_type.get(META, 0), "weights": by_type.get(b"NETW", 0), "payload": by_type.get(TILE, 0)}
+    sizes = {"metadata": by_type.get(META, 0), "weights": by_type.get(NETW, 0), "payload": by_type.get(TILE, 0)}
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = dict(opened.decoder.describe())
     return {

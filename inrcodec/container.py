@@ -136,6 +136,8 @@ def read(data: bytes) -> list[Section]:
         if crc != zlib.crc32(content, zlib.crc32(kind)):
             raise FormatError(f"damaged: the checksum of section {kind.decode()} does not match")
         if kind == END:
+            if content:
+                raise FormatError("damaged: its end section is not empty")
             reader.end()
             return sections
         sections.append(Section(kind, content))

@@ -19,7 +19,7 @@ from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, lay
 
 SAMPLE_TYPES = "bui"
 BIG_ENDIAN = 0x20
-MAX_SAMPLES = 1 << 40
+MAX_SAMPLES = 1 << 36  # coordinates of longer axes would not fit in 63 bits on the way
 MAX_METADATA = 1 << 28
 
 
@@ -127,5 +127,7 @@ def read_metadata(content: bytes) -> dict[str, bytes]:
             name = key.decode()
         except UnicodeDecodeError as fault:
             raise FormatError("damaged: a metadata key is not UTF-8") from fault
+        if name in metadata:
+            raise FormatError("damaged: a metadata key is there twice")
         metadata[name] = items.take(items.varint())
     return metadata

@@ -25,13 +25,6 @@ MANIFEST: list[dict[str, Any]] = json.loads((VECTORS / "manifest.json").read_tex
 VALID = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" not in entry]
 FAULTY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" in entry]
 # Faulty files that the package decodes although SPEC.md calls them invalid. Strict: a file that is refused again must leave this list.
-TOLERATED = {
-    "faulty/end-content.linr",
-    "faulty/meta-key-twice.linr",
-    "faulty/section-netw-stored.linr",
-    "faulty/tile-mode1-value.linr",
-    "faulty/tile-mode2-value.linr",
-}
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +68,6 @@ def test_both_decode(entry: dict[str, Any], linr: ModuleType) -> None:
 
 @pytest.mark.parametrize("entry", FAULTY)
 def test_package_refuses(entry: dict[str, Any], request: pytest.FixtureRequest) -> None:
-    if entry["file"] in TOLERATED:
-        request.applymarker(pytest.mark.xfail(reason="the package is more tolerant than SPEC.md", strict=True))
     with pytest.raises(inrcodec.FormatError):
         inrcodec.decode((VECTORS / entry["file"]).read_bytes())
 

@@ -175,10 +175,10 @@ def read_head(content: bytes) -> Head:
     dimensions = reader.byte()
     require(1 <= dimensions <= 4, "the number of dimensions is out of range")
     shape = tuple(reader.varint() for _ in range(dimensions))
-    require(min(shape) >= 1 and math.prod(shape) <= 1 << 40, "the shape is out of range")
+    require(min(shape) >= 1 and math.prod(shape) <= 1 << 36, "the shape is out of range")
     rate = None
     if kind == "image":
-        require(dimensions == 2 or (dimensions == 3 and 2 <= shape[2] <= 4), "not the shape of an image")
+        require(dimensions == 2 or (dimensions == 3 and 1 <= shape[2] <= 4), "not the shape of an image")
         require(sort != SIGNED, "an image is not signed")
     elif kind == "audio":
         require(dimensions == 1 or (dimensions == 2 and shape[1] <= 8), "not the shape of a sound")
@@ -187,7 +187,7 @@ def read_head(content: bytes) -> Head:
         require(1 <= rate < 1 << 32, "the sample rate is out of range")
 
     offset, step, bits = reader.signed(), reader.varint(), reader.byte()
-    require(step >= 1 and bits <= 64, "the value map is out of range")
+    require(1 <= step < 1 << 64 and bits <= 64, "the value map is out of range")
     require(low <= offset <= high, "the offset is out of range")
     require(bits == 0 or low <= offset + (step << (bits - 1)) <= high, "the values exceed the sample type")
     require(bits > 0 or profile == 0, "a constant signal has the profile stored")
@@ -201,6 +201,9 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
     require(hashlib.sha256(samples.tobytes()).digest() == head.digest, "the samples do not match the digest")
+    half = 1 << (head.bit_depth - 1)
+    least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
+    require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
     return samples.astype(head.dtype)
 
 
@@ -499,6 +502,7 @@ class ArithmeticDecoder:
         for _ in range(4):
             self.code = self.code << 8 | next(self.bytes)
         self.range = 2**32 - 1
+        require(self.code < self.range, "a string that is not an arithmetic code")
 
     def bit(self, p: int) -> int:
         """The next bit; p / 2^16 is the probability of a 1."""
@@ -512,7 +516,7 @@ class ArithmeticDecoder:
             bit = 0
         while self.range < 1 << 24:
             self.range <<= 8
-            self.code = (self.code << 8 | next(self.bytes)) & 0xFFFFFFFF
+            self.code = self.code << 8 | next(self.bytes)  # it stays below the range
         return bit
 
 

@@ -98,6 +98,11 @@ class Output:
         return finish_encoding(self.state, self.reserve(0))
 
 
+def is_valid(data: bytes) -> bool:
+    """Whether `data` can be an encoder's output: the code is below the range."""
+    return not data.startswith(b"\xff\xff\xff\xff")
+
+
 # decoder: code − low, range, position
 DECODER_STATE = 3
 CODE, DRANGE, DPOSITION = range(DECODER_STATE)

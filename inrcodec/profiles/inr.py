@@ -88,6 +88,8 @@ class Decoder:
 
     def decode_tile(self, box: Box, data: bytes) -> Values:
         a = self.coded.network.architecture
+        if not coder.is_valid(data):
+            raise FormatError("damaged: a tile is not an arithmetic code")
         calibration = Calibration(self.coded.gains)
         buffer = np.frombuffer(data, np.uint8)
         state = coder.start_decoding(buffer)

@@ -34,8 +34,10 @@ def _pack(values: Values, bits: int) -> bytes:
 
 
 def _unpack(data: bytes, count: int, bits: int) -> Values:
-    unpacked = np.unpackbits(np.frombuffer(data, np.uint8), count=count * bits)
-    return join_bits(unpacked.reshape(count, bits), bits).ravel()
+    unpacked = np.unpackbits(np.frombuffer(data, np.uint8))
+    if unpacked[count * bits :].any():
+        raise FormatError("damaged: the last byte of a tile is not filled with zeros")
+    return join_bits(unpacked[: count * bits].reshape(count, bits), bits).ravel()
 
 
 def _width(bits: int) -> int:
@@ -107,6 +109,8 @@ class Decoder:
         padded = np.zeros((count, 8), np.uint8)
         padded[:, :width] = by_value
         values: npt.NDArray[Any] = padded.view("<u8").ravel().astype(np.uint64)
+        if bits < 64 and int(values.max()) >> bits:
+            raise FormatError("damaged: a value of a tile is out of range")
         if mode == PLANAR:
             return np.moveaxis(values.reshape(self.layout.channels, *shape[:-1]), 0, -1)
         return values.reshape(shape)

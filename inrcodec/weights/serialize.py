@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..container import Reader, varint
 from ..errors import FormatError
-from ..kernels import integers
+from ..kernels import coder, integers
 from ..kernels.network import Architecture, BoundError, Layer, Network
 from . import sinr
 
@@ -103,7 +103,10 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
     coding = CODINGS[number]
     is_sparse = sparse_layers(a) * a.networks if coding == "sinr" else [False] * len(shapes)
     plain = [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if not sparse]
-    parts = integers.decode(r.take(r.varint()), [*(o for o, _ in shapes), *(o * i for o, i in plain)])
+    numbers = r.take(r.varint())
+    if not coder.is_valid(numbers):
+        raise FormatError("damaged: the network's numbers are not an arithmetic code")
+    parts = integers.decode(numbers, [*(o for o, _ in shapes), *(o * i for o, i in plain)])
     biases, matrices = parts[: len(shapes)], iter(parts[len(shapes) :])
     codes: list[sinr.Sparse | None] = [None] * len(shapes)
     if coding == "sinr":

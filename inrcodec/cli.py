@@ -17,7 +17,7 @@ import click
 
 from . import __version__
 from .errors import InrcodecError, UnsupportedError, naming
-from .options import CODINGS, DEVICES, NETWORKS, PROFILES, UNTIL, FitStatus, Options
+from .options import CODINGS, DEVICES, MAX_SEED, NETWORKS, PROFILES, UNTIL, FitStatus, Options
 from .signal import Signal
 
 SUFFIX = ".linr"
@@ -130,6 +130,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
+        sys.stderr.write("\nfinishing with the best network so far; Ctrl-C again gives up\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:
@@ -203,7 +204,7 @@ def _size(n: float) -> str:
     help="Most seconds of the fit; each weight coding tried adds a quarter. Default: by effort.",
 )
 @click.option("--batch", type=click.IntRange(1), help="Places per step. Default: all of them, where they fit.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything random in the fit.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of everything random in the fit.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")

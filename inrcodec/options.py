@@ -18,6 +18,7 @@ DEVICES = get_args(Device)
 CODINGS = get_args(Coding)
 NETWORKS = get_args(NetworkName)
 UNTIL = get_args(Until)
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,9 @@ class Options:
         for name in ("threads", "hidden", "layers", "omega", "learning_rate", "steps", "seconds", "batch", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+
+        if self.seed > MAX_SEED:
+            raise ValueError(f"seed is {self.seed}; it can be at most {MAX_SEED}")
 
     @property
     def fits_in_auto(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -113,7 +114,6 @@ def rate_of(a: Architecture, options: Options) -> float:
 def fit_float(values: Values, bits: int, options: Options, until: str, seconds: float, to_beat: float = math.inf) -> Fitted:
     """Train a float network (with ternary weights in the loop for "bitlinear")."""
     device = device_of(options)
-    torch.set_num_threads(options.workers)
     generator = torch.Generator().manual_seed(options.seed)
     a = architecture_of(values, bits, options, until)
     omega, lowest = omega_of(values, options, until)
@@ -202,6 +202,17 @@ def _measure(model: BitPlaneNetwork, coding: Coding, label: str, data: Targets, 
     return Result(coded, label, weights_bytes, payload_bytes, wrong, steps)
 
 
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Let torch use n threads, and leave the caller's setting as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def fit(values: Values, bits: int, options: Options) -> CodedNetwork:
     """Fit a network to values of shape (axes…, channels), below 2^bits ≥ 2, as the options say.
 
@@ -211,17 +222,19 @@ def fit(values: Values, bits: int, options: Options) -> CodedNetwork:
     until = options.until or "exact"
     seconds = options.seconds or (EXACT_SECONDS if until == "exact" else MDL_SECONDS)[options.effort - 1]
     weights = options.weights or ("uniform" if until == "exact" else "auto")
-    fitted = fit_float(values, bits, options, until, seconds)
-    return min(code_all(fitted, options, weights, until), key=lambda r: r.total).coded
+    with _threads(options.workers):
+        fitted = fit_float(values, bits, options, until, seconds)
+        return min(code_all(fitted, options, weights, until), key=lambda r: r.total).coded
 
 
 def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> CodedNetwork | None:
     """The same with the shortest description as the aim; None as soon as it is clear that `size` bytes won't be beaten."""
     until = options.until or "mdl"
     seconds = options.seconds or MDL_SECONDS[options.effort - 1]
-    fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
-    least = fitted.outcome.code_bits / 8 + fitted.model.architecture.parameters * LEAST_BITS / 8
-    if fitted.outcome.hopeless or least > size:
-        return None
-    best = min(code_all(fitted, options, options.weights or "auto", until), key=lambda r: r.total)
+    with _threads(options.workers):
+        fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
+        least = fitted.outcome.code_bits / 8 + fitted.model.architecture.parameters * LEAST_BITS / 8
+        if fitted.outcome.hopeless or least > size:
+            return None
+        best = min(code_all(fitted, options, options.weights or "auto", until), key=lambda r: r.total)
     return best.coded if best.total < size else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal as signals
 import sys
 import time
@@ -88,8 +89,8 @@ IN = click.Path(path_type=Path)
 class ProgressLine:
     """One line on standard error that is written over: stage, time, step, bit errors per plane, PSNR, code length."""
 
-    def __init__(self, shown: bool, raw_bytes: int) -> None:
-        self.shown, self.raw_bytes = shown, raw_bytes
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
         self.width = 0
 
     def __call__(self, status: FitStatus) -> None:
@@ -109,6 +110,7 @@ class ProgressLine:
             self._write(text)
 
     def _write(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be written over
         sys.stderr.write("\r" + text.ljust(self.width))
         sys.stderr.flush()
         self.width = len(text)
@@ -229,7 +231,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target.name}")
     check_output(target, force)
     original = _read_signal(input)
-    line = ProgressLine(not quiet and sys.stderr.isatty(), original.raw_bytes)
+    line = ProgressLine(not quiet and sys.stderr.isatty())
     started = time.perf_counter()
     with _interruptible() as stop:
         options = Options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
@@ -367,4 +369,4 @@ def demo(directory: Path) -> None:
     """A photograph, a 64×64 crop of it fitted until every bit is right, and half a second of sound: encoded, decoded, compared."""
     from .demo import run
 
-    run(directory, ProgressLine(sys.stderr.isatty(), 0))
+    run(directory, ProgressLine(sys.stderr.isatty()))

@@ -18,7 +18,7 @@ import click
 
 from . import __version__
 from .errors import InrcodecError, UnsupportedError, naming
-from .options import CODINGS, DEVICES, MAX_SEED, NETWORKS, PROFILES, UNTIL, FitStatus, Options
+from .options import CODINGS, DEVICES, LIMITS, NETWORKS, PROFILES, UNTIL, FitStatus, Options
 from .signal import Signal
 
 SUFFIX = ".linr"
@@ -152,6 +152,14 @@ def _size(n: float) -> str:
 # --- encode -------------------------------------------------------------------------------------------------------
 
 
+def _options(**given: Any) -> Options:
+    """The options, or wrong usage if one of them is out of its range."""
+    try:
+        return Options(**given)
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from fault
+
+
 @main.command(short_help="Compress a file to .linr.")
 @click.argument("input", metavar="IN", type=IN)
 @click.option("-o", "--output", type=IN, help="Output file; the default is IN with the extension .linr.")
@@ -193,20 +201,28 @@ def _size(n: float) -> str:
     help="heads: SIREN with an output per bit-plane. siren: SIREN with the bit index as a coordinate. "
     "bitlinear: positional encoding, GELU, ternary weights, a network per bit-plane.",
 )
-@click.option("--hidden", type=click.IntRange(1, 8192), help="Units per hidden layer. Default: by the size of the signal.")
-@click.option("--layers", type=click.IntRange(1, 32), help="Hidden layers. Default: 3.")
 @click.option(
-    "--omega", type=click.FloatRange(0, min_open=True), help="Frequency of the first sine layer. Default: by the size of the signal."
+    "--hidden", type=click.IntRange(1, int(LIMITS["hidden"][1])), help="Units per hidden layer. Default: by the size of the signal."
 )
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Of Adam. Default: by the width of the network.")
-@click.option("--steps", type=click.IntRange(1), help="Most steps of the fit. Default: by effort.")
+@click.option("--layers", type=click.IntRange(1, int(LIMITS["layers"][1])), help="Hidden layers. Default: 3.")
+@click.option(
+    "--omega",
+    type=click.FloatRange(0, LIMITS["omega"][1], min_open=True),
+    help="Frequency of the first sine layer. Default: by the size of the signal.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, LIMITS["learning_rate"][1], min_open=True),
+    help="Of Adam. Default: by the width of the network.",
+)
+@click.option("--steps", type=click.IntRange(1, int(LIMITS["steps"][1])), help="Most steps of the fit. Default: by effort.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
     help="Most seconds of the fit; each weight coding tried adds a quarter. Default: by effort.",
 )
-@click.option("--batch", type=click.IntRange(1), help="Places per step. Default: all of them, where they fit.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of everything random in the fit.")
+@click.option("--batch", type=click.IntRange(1, int(LIMITS["batch"][1])), help="Places per step. Default: all of them, where they fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random in the fit.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")
@@ -234,7 +250,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     line = ProgressLine(not quiet and sys.stderr.isatty())
     started = time.perf_counter()
     with _interruptible() as stop:
-        options = Options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
+        options = _options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
         line.say("reading done; the first run after installation compiles the kernels, which takes some seconds")
         try:
             with naming(input):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 ProfileName = Literal["auto", "inr", "stored"]
@@ -18,7 +19,21 @@ DEVICES = get_args(Device)
 CODINGS = get_args(Coding)
 NETWORKS = get_args(NetworkName)
 UNTIL = get_args(Until)
-MAX_SEED = 2**63 - 1
+
+# smallest and largest number of each option; 0 means: choose
+LIMITS: dict[str, tuple[float, float]] = {
+    "effort": (1, 9),
+    "threads": (0, 1024),
+    "bits": (0, 16),
+    "seed": (0, 2**63 - 1),
+    "hidden": (0, 8192),
+    "layers": (0, 32),
+    "omega": (0, 1e5),
+    "learning_rate": (0, 1),
+    "steps": (0, 10**9),
+    "seconds": (0, 1e9),
+    "batch": (0, 2**40),
+}
 
 
 @dataclass(frozen=True)
@@ -99,18 +114,22 @@ class Options:
             ("weights", self.weights, (None, *CODINGS)),
             ("until", self.until, (None, *UNTIL)),
             ("network", self.network, NETWORKS),
-            ("effort", self.effort, tuple(range(1, 10))),
-            ("bits", self.bits, (0, *range(2, 17))),
         )
         for name, value, allowed in choices:
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(str, allowed))}")
-        for name in ("threads", "hidden", "layers", "omega", "learning_rate", "steps", "seconds", "batch", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
-
-        if self.seed > MAX_SEED:
-            raise ValueError(f"seed is {self.seed}; it can be at most {MAX_SEED}")
+        for name, (least, most) in LIMITS.items():
+            number = getattr(self, name)
+            whole = not isinstance(getattr(type(self), name), float)
+            if isinstance(number, bool) or not isinstance(number, Integral if whole else Real):
+                raise ValueError(f"{name} is {number!r}; it must be a{' whole' if whole else ''} number")
+            if not least <= float(number) <= most:  # NaN is not either
+                raise ValueError(f"{name} is {number!r}; it can be {least} to {most}")
+        if self.bits == 1:
+            raise ValueError("bits is 1; it can be 2 to 16, or 0")
+        for name in ("progress", "stop"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise ValueError(f"{name} must be a function or None")
 
     @property
     def fits_in_auto(self) -> bool:

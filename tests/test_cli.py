@@ -231,13 +231,16 @@ def test_formats_that_cannot_hold_the_samples(photo: Path, tmp_path: Path) -> No
         ["encode"],
         ["encode", "x.png", "--profile", "best"],
         ["encode", "x.png", "--effort", "10"],
+        ["encode", "PHOTO", "--omega", "nan"],
+        ["encode", "PHOTO", "--seed", str(2**70)],
         ["encode", "x.png", "-o", "x.png"],
         ["decode", "x.linr"],
         ["frobnicate"],
     ],
 )
-def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
-    assert run(*arguments).exit_code == 2
+def test_wrong_usage_is_status_2(arguments: list[str], photo: Path) -> None:
+    assert run(*[str(photo) if a == "PHOTO" else a for a in arguments]).exit_code == 2
+    assert not photo.with_suffix(".linr").exists()
 
 
 @pytest.mark.parametrize("command", [[], ["encode"], ["decode"], ["info"], ["verify"], ["demo"]])

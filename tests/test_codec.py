@@ -160,7 +160,25 @@ def test_signal_checks() -> None:
         Signal(np.full((3, 3), 16, np.uint8), "image", 4)
 
 
-@pytest.mark.parametrize("bad", [{"effort": 0}, {"profile": "best"}, {"bits": 1}, {"threads": -1}, {"weights": "float"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"effort": 0},
+        {"effort": True},
+        {"profile": "best"},
+        {"bits": 1},
+        {"bits": 4.0},
+        {"threads": -1},
+        {"weights": "float"},
+        {"omega": float("nan")},
+        {"learning_rate": float("inf")},
+        {"seed": 2**63},
+        {"seed": "1"},
+        {"hidden": 2.5},
+        {"layers": 33},
+        {"stop": True},
+    ],
+)
 def test_options_are_checked(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         inrcodec.encode(np.zeros(3, np.uint8), **bad)

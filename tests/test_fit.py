@@ -197,6 +197,16 @@ def test_a_fit_on_cuda_decodes_on_the_cpu() -> None:
     assert (inrcodec.decode(data).samples == samples).all()
 
 
+def test_a_network_that_could_not_be_written_is_refused() -> None:
+    with pytest.raises(inrcodec.InrcodecError, match="too large"):
+        inrcodec.encode(photo(), kind="image", profile="inr", hidden=8192, layers=32)
+
+
+def test_a_fit_that_diverges_is_still_exact() -> None:
+    data = inrcodec.encode(photo(), kind="image", profile="inr", hidden=16, steps=5, learning_rate=1.0)
+    assert (inrcodec.decode(data).samples == photo()).all()
+
+
 def test_budget_ends_a_fit() -> None:
     values, value_map = to_values(photo())
     fitted = search.fit_float(values, value_map.bits, Options(hidden=16, steps=7), "exact", 60)

@@ -15,7 +15,7 @@ from ..errors import InrcodecError
 from ..kernels.network import Architecture, BoundError
 from ..options import Options
 from ..planes import Values
-from ..weights.serialize import CodedNetwork
+from ..weights.serialize import MAX_PARAMETERS, CodedNetwork
 from .data import Targets, targets
 from .export import export, finish
 from .model import BitPlaneNetwork
@@ -116,6 +116,10 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     device = device_of(options)
     generator = torch.Generator().manual_seed(options.seed)
     a = architecture_of(values, bits, options, until)
+    if a.parameters > MAX_PARAMETERS:
+        raise InrcodecError(
+            f"a network of {a.parameters} parameters is too large: at most {MAX_PARAMETERS} can be written; take fewer hidden units"
+        )
     omega, lowest = omega_of(values, options, until)
     model = BitPlaneNetwork(a, omega, generator, lowest).to(device)
     # an exact fit memorizes plain planes in fewer steps; a short description gains 4 to 20 % with Gray code

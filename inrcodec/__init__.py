@@ -49,7 +49,8 @@ def encode(
     import numpy as np
 
     if not isinstance(samples, Signal):
-        samples = Signal(np.asarray(samples), kind, bit_depth, sample_rate, metadata or {})
+        plain = samples if isinstance(samples, np.ma.MaskedArray) else np.asarray(samples)
+        samples = Signal(plain, kind, bit_depth, sample_rate, metadata or {})
     return codec.encode(samples, Options(**options))
 
 

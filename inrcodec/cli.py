@@ -92,8 +92,11 @@ class ProgressLine:
     def __init__(self, shown: bool) -> None:
         self.shown = shown
         self.width = 0
+        self.fitted: FitStatus | None = None  # the last word on the fit itself
 
     def __call__(self, status: FitStatus) -> None:
+        if status.stage == "fit":
+            self.fitted = status
         if not self.shown:
             return
         # as in a plot: one column per bit-plane, the most significant first
@@ -139,6 +142,11 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signals.signal(signals.SIGINT, before)
+
+
+def _on_terminal() -> bool:
+    """Whether standard error is there and is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _size(n: float) -> str:
@@ -190,7 +198,8 @@ def _options(**given: Any) -> Options:
 @click.option(
     "--until",
     type=click.Choice(UNTIL),
-    help="exact: fit until every bit is right. mdl: until weights + payload stop falling. Default: exact with --profile inr. "
+    help="exact: fit until every bit is right, or the time of --effort or --seconds is over. "
+    "mdl: until weights + payload stop falling. Default: exact with --profile inr, mdl with auto. "
     "The file is exact either way.",
 )
 @click.option(
@@ -219,7 +228,7 @@ def _options(**given: Any) -> Options:
 @click.option(
     "--seconds",
     type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
-    help="Most seconds of the fit; each weight coding tried adds a quarter. Default: by effort.",
+    help="Most seconds of the fit; each weight coding tried adds 15 %. Default: by effort.",
 )
 @click.option("--batch", type=click.IntRange(1, int(LIMITS["batch"][1])), help="Places per step. Default: all of them, where they fit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random in the fit.")
@@ -237,17 +246,19 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     inrcodec encode photo.png                                     photo.linr, as small as auto gets it
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until every bit is right
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: small network + payload
-    inrcodec encode crop.png --profile inr --weights sinr         the same network, sparse weights
+    inrcodec encode crop.png --profile inr --weights sinr         sparse weights over a dictionary
     """
     from . import codec
     from .storage import check_output, replace
 
+    if not input.name:
+        raise InrcodecError(f"{input}: is a directory")
     target = output or input.with_suffix(SUFFIX)
     if target.suffix.lower() != SUFFIX:
-        raise click.UsageError(f"the output must be named {SUFFIX}, not {target.name}")
+        raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force)
     original = _read_signal(input)
-    line = ProgressLine(not quiet and sys.stderr.isatty())
+    line = ProgressLine(not quiet and _on_terminal())
     started = time.perf_counter()
     with _interruptible() as stop:
         options = _options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
@@ -271,8 +282,14 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
             f"{target}: {found['profile']}, {original.raw_bytes} → {len(data)} bytes ({100 * len(data) / original.raw_bytes:.1f} %, "
             f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
         )
+        if line.fitted and found["profile"] == "inr":
+            error = sum(line.fitted.bit_errors) / len(line.fitted.bit_errors)
+            ended = ", interrupted" if stop() else ""
+            click.echo(
+                f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding"
+            )
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
-            click.echo("the network is larger than the samples; --profile auto or --until mdl writes a smaller file", err=True)
+            click.echo("the network is larger than the samples: --profile auto never writes that", err=True)
 
 
 # --- decode, verify, info -----------------------------------------------------------------------------------------
@@ -303,6 +320,9 @@ def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
             files.write(path, found)
         except UnsupportedError as fault:  # it names the temporary file
             raise UnsupportedError(str(fault).replace(str(path), str(output))) from fault
+        lost = sorted(files.lost(path, found))
+        if lost:
+            click.echo(f"{output}: this format cannot hold {', '.join(lost)}", err=True)
 
     replace(output, write, force)
 
@@ -385,4 +405,4 @@ def demo(directory: Path) -> None:
     """A photograph, a 64×64 crop of it fitted until every bit is right, and half a second of sound: encoded, decoded, compared."""
     from .demo import run
 
-    run(directory, ProgressLine(sys.stderr.isatty()))
+    run(directory, ProgressLine(_on_terminal()))

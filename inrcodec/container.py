@@ -113,6 +113,8 @@ def read(data: bytes) -> list[Section]:
     Raises:
         FormatError: it is not a .linr file, of a later version, truncated, or a section's CRC does not match.
     """
+    if not isinstance(data, bytes):
+        raise TypeError(f"a .linr file is bytes, not {type(data).__name__}")
     if len(data) == 0:
         raise FormatError("not a .linr file: it is empty")
     if data[: len(MAGIC)] != MAGIC:

@@ -72,7 +72,7 @@ class Options:
             any number; a fit sums in another order, so its network may differ.
         verify: decode what was written and compare.
         weights: coding of the network's weights; None is "uniform" if until is "exact", else "auto".
-        bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 for an exact fit; 4, 6 and 8 are tried by "auto").
+        bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 and 4; "auto" tries 5 and 7, 3 and 5).
         seed: of everything random. The same seed, machine and threads give the same file, unless a time budget cut the fit.
         until: "exact" stops when every bit is right, "mdl" when weights + payload stop falling; None is "exact" for
             profile "inr" and "mdl" for "auto".
@@ -81,7 +81,7 @@ class Options:
         hidden, layers: units and hidden layers; 0 chooses by the size of the signal.
         omega: frequency of the first sine layer; 0 chooses.
         learning_rate: of Adam; 0 chooses.
-        steps, seconds: budget of the fit; 0 takes the effort's. Fine-tuning for each weight coding takes a part more.
+        steps, seconds: budget of the fit; 0 takes the effort's. Fine-tuning adds 15 % for each coding tried.
         batch: places per step; 0 is all of them where they fit.
         progress: called now and then during a fit.
         stop: asked now and then; True ends the fit, and the best network so far is written.
@@ -134,7 +134,7 @@ class Options:
     @property
     def fits_in_auto(self) -> bool:
         """Whether profile "auto" tries a network: not at efforts 1 to 3, which never import torch, unless a budget is given."""
-        return self.effort > 3 or self.seconds > 0
+        return self.effort > 3 or self.seconds > 0 or self.steps > 0
 
     @property
     def workers(self) -> int:

@@ -77,6 +77,17 @@ class Signal:
 
     def __post_init__(self) -> None:
         x = self.samples
+        if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+            raise UnsupportedError(f"samples must be a plain NumPy array, not {type(x).__name__}")
+        for name in ("bit_depth", "sample_rate"):
+            number = getattr(self, name)
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int | np.integer)):
+                raise UnsupportedError(f"{name.replace('_', ' ')} must be a whole number, not {number!r}")
+        for key, value in self.metadata.items():
+            if not isinstance(key, str) or not isinstance(value, bytes):
+                raise UnsupportedError(f"metadata {key!r}: keys must be str and values bytes")
+            if not key.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in key):
+                raise UnsupportedError(f"metadata {key!r}: the key is not valid Unicode")
         if x.dtype.kind not in "bui":
             raise UnsupportedError(f"samples of type {x.dtype} are not supported: only integers and bool are lossless here")
         if not 1 <= x.ndim <= MAX_DIMENSIONS:

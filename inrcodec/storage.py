@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,17 @@ def check_output(path: Path, force: bool) -> None:
     """Before long work: raise InrcodecError if `path` exists (unless `force`) or cannot be created."""
     if path.is_dir():
         raise InrcodecError(f"{path}: is a directory")
-    if path.exists() and not force:
-        raise InrcodecError(f"{path}: exists already; --force overwrites it")
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+    else:
+        if not force:
+            raise InrcodecError(f"{path}: exists already; --force overwrites it")
+        if path.exists() and not path.is_file():
+            raise InrcodecError(f"{path}: is not a regular file")
     if not path.parent.is_dir():
         raise InrcodecError(f"{path}: there is no directory {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -38,7 +48,8 @@ def check_output(path: Path, force: bool) -> None:
 def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
     """Have `write` make a temporary file beside `path`, then move it there in one step.
 
-    The temporary file keeps the extension, which names the format. It is removed if anything fails.
+    The temporary file keeps the extension, which names the format. It is removed if anything fails. A file that is
+    overwritten keeps its permissions; a symbolic link stays, and the file that it leads to is replaced.
 
     Raises:
         InrcodecError: it cannot be written, or `path` has come into being meanwhile (unless `force`).
@@ -46,23 +57,27 @@ def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
     check_output(path, force)
     temporary = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
+        target = path.resolve() if path.is_symlink() else path
+        handle, name = tempfile.mkstemp(prefix=".inrcodec-", suffix=path.suffix, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private
+        if target.exists():
+            shutil.copymode(target, temporary)
+        else:  # mkstemp makes it private
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
         write(temporary)
         if force:
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         else:  # a link fails if the name is taken; not every file system has links
             try:
-                os.link(temporary, path)
+                os.link(temporary, target)
             except FileExistsError:
                 raise InrcodecError(f"{path}: exists already; --force overwrites it") from None
             except OSError:
                 check_output(path, force)
-                os.replace(temporary, path)
+                os.replace(temporary, target)
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
     finally:

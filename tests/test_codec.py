@@ -147,6 +147,21 @@ def test_threads_do_not_change_what_a_network_codes(monkeypatch: pytest.MonkeyPa
         assert same(inrcodec.decode(data, threads=n).samples, samples)
 
 
+def test_what_numpy_would_hide_is_refused() -> None:
+    masked = np.ma.array([1, 2, 3], mask=[False, True, False])
+    with pytest.raises(UnsupportedError, match="MaskedArray"):
+        inrcodec.encode(masked)
+    for bad in ({"icc": 5}, {"icc": "text"}, {5: b""}, {"\ud800": b""}):
+        with pytest.raises(UnsupportedError, match="metadata"):
+            inrcodec.encode(np.zeros(3, np.uint8), metadata=bad)  # type: ignore[arg-type]
+    for rate in (44100.0, "44100", True):
+        with pytest.raises(UnsupportedError, match="sample rate"):
+            inrcodec.encode(np.zeros(3, np.int16), kind="audio", sample_rate=rate)  # type: ignore[arg-type]
+    for data in (None, 5, "text"):
+        with pytest.raises(TypeError, match="bytes"):
+            inrcodec.decode(data)  # type: ignore[arg-type]
+
+
 def test_signal_checks() -> None:
     for bad in (np.zeros((3, 0), np.uint8), np.zeros((), np.uint8), np.zeros((1,) * 5, np.uint8), np.zeros(3), np.zeros(3, complex)):
         with pytest.raises(UnsupportedError):

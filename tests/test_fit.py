@@ -119,6 +119,25 @@ def test_stopping_writes_the_best_so_far() -> None:
     assert calls < 40
 
 
+def test_stopping_before_the_beginning_writes_nothing() -> None:
+    with pytest.raises(inrcodec.InrcodecError, match="before the fit had begun"):
+        inrcodec.encode(photo(), kind="image", profile="inr", stop=lambda: True)
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    from inrcodec.fit.export import export
+    from inrcodec.fit.model import BitPlaneNetwork
+    from inrcodec.fit.quantize import Uniform
+    from inrcodec.kernels.network import Architecture, BoundError
+
+    for value in (float("inf"), float("nan"), 1e30):
+        model = BitPlaneNetwork(Architecture(1, 1, 1, 4, 1), 30.0, torch.Generator())
+        with torch.no_grad():
+            model.weights[0][0, 0, 0] = value
+        with pytest.raises(BoundError):
+            export(model, Uniform(model, 8))
+
+
 def test_progress_reports_what_happens() -> None:
     seen: list[FitStatus] = []
     inrcodec.encode(photo(), kind="image", profile="inr", hidden=128, steps=400, progress=seen.append)

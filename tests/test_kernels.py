@@ -67,6 +67,12 @@ def test_integers_round_trip(parts: list[list[int]]) -> None:
         assert a.tolist() == b.tolist()
 
 
+@pytest.mark.parametrize("value", [2**32, -(2**32), -(2**63)])
+def test_integers_that_are_too_large_are_refused(value: int) -> None:
+    with pytest.raises(ValueError, match="32 bits"):
+        integers.encode([np.array([value])])
+
+
 def test_integers_cost_about_their_entropy() -> None:
     values = np.rint(np.random.default_rng(0).normal(0, 40, 50_000)).astype(np.int64)
     entropy = math.log2(40 * math.sqrt(2 * math.pi * math.e))

@@ -55,6 +55,12 @@ def read(path: Path) -> Signal:
     return signal
 
 
+def lost(path: Path, signal: Signal) -> set[str]:
+    """Metadata of `signal` that a file written from it does not hold; what belongs to one other format only is not counted."""
+    shared = {key for key in signal.metadata if "/" not in key or key.startswith(("text/", "tag/"))}
+    return shared - read(path).metadata.keys() if shared else set()
+
+
 def write(path: Path, signal: Signal) -> None:
     """Write `signal` to `path` in the format that its extension names.
 

@@ -46,6 +46,8 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     peak = int(np.abs(integers).sum(axis=1).max()) << (input_bits + (3 if a.activation == "gelu" and index else 0))
     if peak >= EXACT_FLOAT64:
         raise BoundError("the weights are too large to be evaluated exactly")
+    if not math.isfinite(factor):
+        raise BoundError("a layer's scale is not finite")
     shift = LARGEST_SHIFT
     while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= 1 << 62):
         shift -= 1
@@ -53,6 +55,8 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     if multiplier >= LARGEST_MULTIPLIER or peak * multiplier >= 1 << 62:
         raise BoundError("the weights are too large to be evaluated exactly")
     scaled = np.rint(bias * (unit * 2.0**bits))
+    if not (np.abs(scaled) < 2.0**62).all():
+        raise BoundError("a bias is out of range")
     if sine:
         half = 1 << (TURN_BITS - 1)
         offset = (scaled.astype(np.int64) + half) % (2 * half) - half

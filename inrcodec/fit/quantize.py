@@ -16,6 +16,7 @@ from sklearn.linear_model import orthogonal_mp_gram
 from torch import nn
 
 from ..kernels.dictionary import DEVIATION, atoms
+from ..kernels.network import LARGEST_WEIGHT, BoundError
 from ..weights import sinr
 from ..weights.serialize import CodingName, sparse_layers
 from .model import BitPlaneNetwork
@@ -88,8 +89,11 @@ class Coding(ABC, nn.Module):
 
 
 def _as_integers(x: torch.Tensor) -> np.ndarray:
-    found: np.ndarray = torch.round(x.detach()).double().cpu().numpy().astype(np.int64)
-    return found
+    """x rounded to int64. Raises BoundError if it is not finite or larger than any weight may be."""
+    found = torch.round(x.detach()).double().cpu().numpy()
+    if not (np.abs(found) <= LARGEST_WEIGHT).all():
+        raise BoundError("a weight is out of range")
+    return np.asarray(found, np.int64)
 
 
 class Uniform(Coding):

@@ -133,6 +133,8 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     outcome = train(
         model, source, [{"params": list(model.parameters()), "lr": rate}], data, budget, batch, generator, options.progress, options.stop
     )
+    if outcome.stopped and outcome.steps == 0:
+        raise InrcodecError("stopped before the fit had begun; nothing was written")
     return Fitted(model, outcome, data, rate)
 
 
@@ -194,7 +196,7 @@ def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list
         if best is not None:
             results.append(best)
     if not results:
-        raise InrcodecError("the fit diverged: its weights are too large for exact evaluation; try a smaller learning rate")
+        raise InrcodecError("the fit diverged: its weights are too large for exact evaluation; try a smaller learning rate or omega")
     return results
 
 

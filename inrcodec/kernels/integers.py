@@ -89,6 +89,8 @@ def encode(parts: list[npt.NDArray[Any]]) -> bytes:
     output = coder.Output()
     for part in parts:
         values = np.ascontiguousarray(part, np.int64).ravel()
+        if len(values) and not -(1 << MAGNITUDE_BITS) < int(values.min()) <= int(values.max()) < 1 << MAGNITUDE_BITS:
+            raise ValueError(f"a number has more than {MAGNITUDE_BITS} bits")
         estimate, age = _model()
         step = 1 << 16  # bounds the buffer, which must hold the worst case
         for i in range(0, len(values), step):

@@ -20,6 +20,7 @@ from . import __version__
 from .errors import InrcodecError, UnsupportedError, naming
 from .options import CODINGS, DEVICES, LIMITS, NETWORKS, PROFILES, UNTIL, FitStatus, Options
 from .signal import Signal
+from .storage import check_output, read_bytes, reason, replace
 
 SUFFIX = ".linr"
 
@@ -35,8 +36,6 @@ class Commands(click.Group):
         except MemoryError:
             message = "not enough memory"
         except OSError as fault:
-            from .storage import reason
-
             message = f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault)
         except KeyboardInterrupt:
             click.echo("inrcodec: interrupted; nothing was written", err=True)
@@ -69,18 +68,11 @@ def _read_signal(path: Path) -> Signal:
     try:
         return files.read(path)
     except OSError as fault:
-        from .storage import reason
-
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def _read_linr(path: Path) -> bytes:
-    from .storage import read_bytes
-
-    return read_bytes(path)
-
-
 IN = click.Path(path_type=Path)
+THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Default: all cores.")
 
 
 # --- progress and interruption ------------------------------------------------------------------------------------
@@ -232,7 +224,7 @@ def _options(**given: Any) -> Options:
 )
 @click.option("--batch", type=click.IntRange(1, int(LIMITS["batch"][1])), help="Places per step. Default: all of them, where they fit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random in the fit.")
-@click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+@THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -249,7 +241,6 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     inrcodec encode crop.png --profile inr --weights sinr         sparse weights over a dictionary
     """
     from . import codec
-    from .storage import check_output, replace
 
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
@@ -298,7 +289,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
 @main.command(short_help="Decompress a .linr file.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
-@click.option("--threads", type=click.IntRange(1), default=None, help="Default: all cores.")
+@THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array.
@@ -307,11 +298,10 @@ def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
     must be able to hold the samples exactly.
     """
     from . import codec, files
-    from .storage import check_output, replace
 
     files.check(output)
     check_output(output, force)
-    data = _read_linr(input)
+    data = read_bytes(input)
     with naming(input):
         found = codec.decode(data, threads or 0)
 
@@ -330,12 +320,12 @@ def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
 @main.command(short_help="Check a .linr file, or compare it with an original.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
-@click.option("--threads", type=click.IntRange(1), default=None, help="Default: all cores.")
+@THREADS
 def verify(input: Path, original: Path | None, threads: int | None) -> None:
     """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
     from . import codec
 
-    data = _read_linr(input)
+    data = read_bytes(input)
     with naming(input):
         found = codec.decode(data, threads or 0)
     if original is None:
@@ -369,7 +359,7 @@ def info(input: Path, as_json: bool) -> None:
     """Show what IN.linr holds and where its bytes go, without decoding its samples."""
     from . import codec
 
-    data = _read_linr(input)
+    data = read_bytes(input)
     with naming(input):
         found = codec.info(data)
     if as_json:

@@ -94,7 +94,7 @@ def open_bytes(data: bytes) -> Opened:
     return Opened(header, layout, metadata, sections, tiles, decoder)
 
 
-def _code(values: planes.Values, bits: int, raw_bytes: int, options: Options) -> profiles.Coded:
+def _code(values: planes.Values, bits: int, options: Options) -> profiles.Coded:
     """What the chosen profile makes of the values; `auto` takes the smallest."""
     from .profiles import stored
 
@@ -122,7 +122,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     samples = signal.samples
     values, value_map = planes.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
-    coded = _code(values.reshape(*axes, channels), value_map.bits, signal.raw_bytes, options)
+    coded = _code(values.reshape(*axes, channels), value_map.bits, options)
     header = Header(
         profiles.NUMBERS[coded.profile],
         signal.kind,

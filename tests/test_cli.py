@@ -270,6 +270,8 @@ def test_formats_that_cannot_hold_the_samples(photo: Path, tmp_path: Path) -> No
         ["encode", "x.png", "--effort", "10"],
         ["encode", "PHOTO", "--omega", "nan"],
         ["encode", "PHOTO", "--seed", str(2**70)],
+        ["decode", "x.linr", "-o", "x.png", "--threads", "5000"],
+        ["verify", "x.linr", "--threads", "5000"],
         ["encode", "x.png", "-o", "x.png"],
         ["decode", "x.linr"],
         ["frobnicate"],

@@ -17,6 +17,8 @@ from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
 from inrcodec.files import npy
 from inrcodec.signal import Signal
 
+from .support import through
+
 DTYPES = [f"{order}{kind}{size}" for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)] + ["bool"]
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -25,17 +27,6 @@ def saved(array: npt.NDArray[Any], version: tuple[int, int] | None = None) -> by
     out = io.BytesIO()
     np.lib.format.write_array(out, array, version=version, allow_pickle=True)
     return out.getvalue()
-
-
-def through(path: Path, data: bytes) -> Signal:
-    """Read, write and compare the bytes and the signal of a second reading."""
-    path.write_bytes(data)
-    signal = npy.read(path)
-    path.unlink()
-    npy.write(path, signal)
-    assert path.read_bytes() == data
-    assert npy.read(path).equals(signal)
-    return signal
 
 
 @many

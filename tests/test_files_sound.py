@@ -24,6 +24,8 @@ from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
 from inrcodec.files import aiff, flac, wav
 from inrcodec.signal import Signal
 
+from .support import through
+
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rates = st.sampled_from([1, 8000, 22050, 44100, 192000, 2**32 - 1])
 GUID = bytes.fromhex("000000001000800000aa00389b71")
@@ -39,17 +41,6 @@ def noise(shape: tuple[int, ...], bits: int = 16, seed: int = 0) -> npt.NDArray[
 
 def sound(shape: tuple[int, ...] = (50, 2), bits: int = 16, rate: int = 44100, **metadata: bytes) -> Signal:
     return Signal(noise(shape, bits), "audio", bits, rate, {key.replace("__", "/"): value for key, value in metadata.items()})
-
-
-def through(path: Path, data: bytes) -> Signal:
-    """Read, write, compare the bytes and the signal of a second reading."""
-    path.write_bytes(data)
-    signal = files.read(path)
-    path.unlink()
-    files.write(path, signal)
-    assert path.read_bytes() == data
-    assert files.read(path).equals(signal)
-    return signal
 
 
 def fault(path: Path, data: bytes, kind: type[InrcodecError], match: str | None = None) -> None:

@@ -11,6 +11,7 @@ from inrcodec.fit.export import export
 from inrcodec.fit.model import BitPlaneNetwork
 from inrcodec.fit.quantize import Coding, Lsq, Sinr, Ternary, Uniform, nonzeros, pursue, pursue_all
 from inrcodec.kernels.network import Architecture, axis_coordinates
+from inrcodec.options import LIMITS
 from inrcodec.weights import serialize, sinr
 
 FORMS = {
@@ -129,6 +130,11 @@ def test_matrices_survive_being_cut_into_vectors() -> None:
     for shape in ((64, 64), (120, 49), (1, 1), (3, 7)):
         matrix = np.arange(shape[0] * shape[1]).reshape(shape)
         assert (sinr.from_vectors(sinr.to_vectors(matrix), shape) == matrix).all()
+
+
+def test_what_can_be_asked_for_can_be_read() -> None:
+    assert LIMITS["hidden"][1] == serialize.MAX_HIDDEN
+    assert LIMITS["layers"][1] == serialize.MAX_LAYERS
 
 
 def test_damaged_networks_are_refused() -> None:

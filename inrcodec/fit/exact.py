@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -44,7 +46,7 @@ def torch_logits(network: Network, coordinates: np.ndarray, device: torch.device
     return found
 
 
-def _run(a: Architecture, layers: object, c: torch.Tensor) -> torch.Tensor:
+def _run(a: Architecture, layers: Sequence[Layer], c: torch.Tensor) -> torch.Tensor:
     sine_table = torch.from_numpy(sine().astype(np.int64)).to(c.device)
     gelu_table = torch.from_numpy(gelu().astype(np.int64)).to(c.device)
     x = c
@@ -56,9 +58,7 @@ def _run(a: Architecture, layers: object, c: torch.Tensor) -> torch.Tensor:
                 phase = (axis << k) >> (COORDINATE_BITS + 1 - TURN_BITS)
                 columns += [sine_table[phase & 0xFFFF], sine_table[(phase + (1 << (TURN_BITS - 2))) & 0xFFFF]]
         x = torch.stack(columns, 1)
-    assert isinstance(layers, list | tuple)
     for i, layer in enumerate(layers):
-        assert isinstance(layer, Layer)
         weights = torch.from_numpy(layer.weights.T.astype(np.float64)).to(c.device)
         sums = (x.double() @ weights).to(torch.int64)
         argument = ((sums * layer.multiplier) >> layer.shift) + torch.from_numpy(layer.bias).to(c.device)

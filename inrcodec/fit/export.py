@@ -11,15 +11,16 @@ import torch
 from ..kernels import coder
 from ..kernels.calibration import GAIN_CODES, Calibration, gain
 from ..kernels.network import (
-    EXACT_FLOAT64,
     LARGEST_BIAS,
     LARGEST_MULTIPLIER,
+    LARGEST_PRODUCT,
     LARGEST_SHIFT,
     OUTPUT_BITS,
     Architecture,
     BoundError,
     Layer,
     Network,
+    peak_of,
 )
 from ..kernels.tables import TURN_BITS
 from ..weights import serialize
@@ -42,18 +43,13 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     bits = a.argument_bits if hidden else OUTPUT_BITS
     input_bits = a.input_bits if index == 0 else a.activation_bits
     factor = step * unit * 2.0 ** (bits - input_bits)
-    # the sums are at most 2^input_bits·8 in magnitude per weight (GELU reaches 8)
-    peak = int(np.abs(integers).sum(axis=1).max()) << (input_bits + (3 if a.activation == "gelu" and index else 0))
-    if peak >= EXACT_FLOAT64:
-        raise BoundError("the weights are too large to be evaluated exactly")
     if not math.isfinite(factor):
         raise BoundError("a layer's scale is not finite")
-    shift = LARGEST_SHIFT
-    while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= 1 << 62):
+    peak = peak_of(integers, a.largest_input(index))
+    shift = LARGEST_SHIFT  # the finest that fits; if none does, Network refuses the layer
+    while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= LARGEST_PRODUCT):
         shift -= 1
     multiplier = round(factor * 2.0**shift)
-    if multiplier >= LARGEST_MULTIPLIER or peak * multiplier >= 1 << 62:
-        raise BoundError("the weights are too large to be evaluated exactly")
     scaled = np.rint(bias * (unit * 2.0**bits))
     if not (np.abs(scaled) < 2.0**62).all():
         raise BoundError("a bias is out of range")

@@ -1,7 +1,7 @@
 """The weight codings as differentiable stand-ins for the weights, for fine-tuning with the coding in the loop.
 
 Each is a WeightSource: called with a layer, it gives the weights that the decoder would see, with gradients passed
-straight through the rounding (Bengio et al., 2013). `integers(layer)` gives what is written.
+straight through the rounding (Bengio et al., 2013). `grid(layer)` gives what is written.
 """
 
 from __future__ import annotations
@@ -96,15 +96,19 @@ def _as_integers(x: torch.Tensor) -> np.ndarray:
     return np.asarray(found, np.int64)
 
 
-class Uniform(Coding):
-    """n bits, the step from the largest weight of the layer."""
-
-    name: CodingName = "uniform"
+class Bits(Coding):
+    """Integers of n bits, symmetric about 0."""
 
     def __init__(self, model: BitPlaneNetwork, bits: int) -> None:
         super().__init__(model)
         self.setting = bits
         self.largest = 2 ** (bits - 1) - 1
+
+
+class Uniform(Bits):
+    """n bits, the step from the largest weight of the layer."""
+
+    name: CodingName = "uniform"
 
     def _step(self, layer: int) -> torch.Tensor:
         return torch.div(self.weights(layer).detach().abs().max().clamp_min(1e-12), self.largest)
@@ -118,15 +122,13 @@ class Uniform(Coding):
         return Grid(_as_integers(self.weights(layer) / step), float(step))
 
 
-class Lsq(Coding):
+class Lsq(Bits):
     """n bits with a learned step: x̄ = quantize(clamp(x/s, −1, 1)), x̂ = x̄·s (after Esser et al., LSQ, ICLR 2020)."""
 
     name: CodingName = "lsq"
 
     def __init__(self, model: BitPlaneNetwork, bits: int) -> None:
-        super().__init__(model)
-        self.setting = bits
-        self.largest = 2 ** (bits - 1) - 1
+        super().__init__(model, bits)
         self.log_scale = nn.ParameterList(nn.Parameter(self._initial(w).log()) for w in model.weights)
 
     def _initial(self, weights: torch.Tensor) -> torch.Tensor:

@@ -111,6 +111,17 @@ def rate_of(a: Architecture, options: Options) -> float:
     return 2e-3 if a.activation == "gelu" else min(1e-2, 0.15 / a.hidden)
 
 
+def batch_of(data: Targets, options: Options) -> int:
+    """Places per step: all of them where they fit."""
+    device = data.bits.device.type
+    return options.batch or (data.places if data.places <= FULL_BATCH[device] else MINI_BATCH[device])
+
+
+def least_bytes(a: Architecture) -> float:
+    """What the weights of a network will take at least."""
+    return a.parameters * LEAST_BITS / 8
+
+
 def fit_float(values: Values, bits: int, options: Options, until: str, seconds: float, to_beat: float = math.inf) -> Fitted:
     """Train a float network (with ternary weights in the loop for "bitlinear")."""
     device = device_of(options)
@@ -126,13 +137,10 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     data = targets(values, bits, device, gray=until == "mdl")
     source = Ternary(model) if options.network == "bitlinear" else model.plain
     steps = options.steps or (EXACT_STEPS if until == "exact" else MDL_STEPS)
-    budget = Budget(steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * (to_beat - a.parameters * LEAST_BITS / 8))
+    budget = Budget(steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * (to_beat - least_bytes(a)))
     rate = rate_of(a, options)
-    full, mini = FULL_BATCH[device.type], MINI_BATCH[device.type]
-    batch = options.batch or (data.places if data.places <= full else mini)
-    outcome = train(
-        model, source, [{"params": list(model.parameters()), "lr": rate}], data, budget, batch, generator, options.progress, options.stop
-    )
+    groups: list[dict[str, object]] = [{"params": list(model.parameters()), "lr": rate}]
+    outcome = train(model, source, groups, data, budget, batch_of(data, options), generator, options.progress, options.stop)
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
     return Fitted(model, outcome, data, rate)
@@ -175,16 +183,13 @@ def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list
             steps = max(20, int(outcome.steps * FINE_TUNE))
             budget = Budget(steps, max(1.0, outcome.seconds * FINE_TUNE), until_exact=False)
             generator = torch.Generator().manual_seed(options.seed)
-            places = fitted.targets.places
-            device = fitted.targets.bits.device.type
-            batch = options.batch or (places if places <= FULL_BATCH[device] else MINI_BATCH[device])
             tuned = train(
                 model,
                 coding,
                 coding.groups(FINE_TUNE_RATE * fitted.rate),
                 fitted.targets,
                 budget,
-                batch,
+                batch_of(fitted.targets, options),
                 generator,
                 options.progress,
                 options.stop,
@@ -239,7 +244,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
     seconds = options.seconds or MDL_SECONDS[options.effort - 1]
     with _threads(options.workers):
         fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
-        least = fitted.outcome.code_bits / 8 + fitted.model.architecture.parameters * LEAST_BITS / 8
+        least = fitted.outcome.code_bits / 8 + least_bytes(fitted.model.architecture)
         if fitted.outcome.hopeless or least > size:
             return None
         best = min(code_all(fitted, options, options.weights or "auto", until), key=lambda r: r.total)

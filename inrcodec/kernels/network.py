@@ -1,8 +1,8 @@
 """Bit-plane networks in exact integer arithmetic: coordinates in, one logit per bit-plane out.
 
 Every matrix product is one of integers whose partial sums stay below 2^53 (2^24 in float32), so BLAS, CUDA and a plain
-loop agree bit for bit whatever the order of summation. A Network proves the bound for its
-weights when it is made, so nothing is evaluated without it. SPEC.md, "The network", defines the same function in words.
+loop agree bit for bit whatever the order of summation. A Network proves the
+bound for its weights when it is made, so nothing is evaluated without it. SPEC.md, "The network", defines the same function in words.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LARGEST_WEIGHT = 1 << 30
 LARGEST_BIAS = 1 << 31
 LARGEST_MULTIPLIER = 1 << 31
 LARGEST_SHIFT = 62
+LARGEST_PRODUCT = 1 << 62
 
 Activation = Literal["sine", "gelu"]
 Integers = npt.NDArray[np.int64]
@@ -99,6 +100,12 @@ class Architecture:
     def activation_bits(self) -> int:
         """Fractional bits of a hidden layer's output."""
         return SINE_BITS if self.activation == "sine" else GELU_BITS
+
+    def largest_input(self, layer: int) -> int:
+        """Largest magnitude that an input of a layer can have."""
+        if layer == 0:
+            return 1 << self.input_bits
+        return 1 << SINE_BITS if self.activation == "sine" else GELU_LIMIT
 
     @property
     def argument_bits(self) -> int:
@@ -177,26 +184,28 @@ def positional(coordinates: Integers, octaves: int) -> Integers:
     return np.stack(columns, axis=1)
 
 
+def peak_of(weights: Integers, largest_input: int) -> int:
+    """Largest magnitude that any partial sum of these weights (outputs, inputs) with such inputs can have."""
+    return int(np.abs(weights).sum(axis=1).max()) * largest_input
+
+
 def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
     """Each layer with the largest magnitude any of its partial sums can have; raises BoundError if that is too large."""
     a = network.architecture
     if len(network.layers) != a.networks or [x.weights.shape for x in network.layers[index]] != a.shapes:
         raise BoundError("the weights do not have the shapes of the architecture")
-    largest = 1 << (SINE_BITS if a.octaves else COORDINATE_BITS)
     pairs = []
-    for layer in network.layers[index]:
+    for i, layer in enumerate(network.layers[index]):
         if not (0 <= layer.multiplier < LARGEST_MULTIPLIER and 0 <= layer.shift <= LARGEST_SHIFT):
             raise BoundError("a layer's multiplier or shift is out of range")
         if layer.bias.shape != layer.weights.shape[:1] or int(np.abs(layer.bias).max()) > LARGEST_BIAS:
             raise BoundError("a layer's bias is out of range")
-        magnitudes = np.abs(layer.weights)
-        if int(magnitudes.max()) > LARGEST_WEIGHT:
+        if int(np.abs(layer.weights).max()) > LARGEST_WEIGHT:
             raise BoundError("a weight is out of range")
-        peak = int(magnitudes.sum(axis=1).max()) * largest
-        if peak >= EXACT_FLOAT64 or peak * layer.multiplier >= 1 << 62:
+        peak = peak_of(layer.weights, a.largest_input(i))
+        if peak >= EXACT_FLOAT64 or peak * layer.multiplier >= LARGEST_PRODUCT:
             raise BoundError("a sum of weights is too large to be exact")
         pairs.append((layer, peak))
-        largest = 1 << SINE_BITS if a.activation == "sine" else GELU_LIMIT
     return pairs
 
 

@@ -73,7 +73,8 @@ class Options:
         verify: decode what was written and compare.
         weights: coding of the network's weights; None is "uniform" if until is "exact", else "auto".
         bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 and 4; "auto" tries 5 and 7, 3 and 5).
-        seed: of everything random. The same seed, machine and threads give the same file, unless a time budget cut the fit.
+        seed: of everything random. The same seed, machine and threads give the same file where steps end the fit;
+            a time budget that is nearer paces the learning rate by the clock.
         until: "exact" stops when every bit is right, "mdl" when weights + payload stop falling; None is "exact" for
             profile "inr" and "mdl" for "auto".
         network: "heads" (SIREN, one output per bit-plane), "siren" (the bit index as a coordinate) or "bitlinear"

@@ -88,6 +88,17 @@ def test_the_same_seed_gives_the_same_file() -> None:
     assert len(files) == 2
 
 
+def test_a_clock_does_not_change_a_fit_that_steps_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock takes some seconds on the second run, as on a machine that is busy or cold."""
+    import time
+
+    options: dict[str, Any] = {"profile": "inr", "until": "mdl", "weights": "uniform", "bits": 4, "hidden": 16, "steps": 30, "threads": 1}
+    first = inrcodec.encode(photo(), kind="image", seconds=1e6, **options)
+    real, looks = time.perf_counter, iter(range(10**9))
+    monkeypatch.setattr(time, "perf_counter", lambda: real() + 5 * next(looks))
+    assert inrcodec.encode(photo(), kind="image", seconds=1e6, **options) == first
+
+
 def test_fitting_leaves_the_global_generators_alone() -> None:
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002 - the old global state is what is tested

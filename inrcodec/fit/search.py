@@ -52,12 +52,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A float network after training, with what it took."""
+    """A float network after training, with what it took and the seconds it was given."""
 
     model: BitPlaneNetwork
     outcome: Outcome
     targets: Targets
     rate: float
+    seconds: float
 
 
 def device_of(options: Options) -> torch.device:
@@ -143,7 +144,7 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     outcome = train(model, source, groups, data, budget, batch_of(data, options), generator, options.progress, options.stop)
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
-    return Fitted(model, outcome, data, rate)
+    return Fitted(model, outcome, data, rate, seconds)
 
 
 def candidates(model: BitPlaneNetwork, options: Options, weights: str) -> Iterator[tuple[str, Callable[[BitPlaneNetwork], Coding]]]:
@@ -181,7 +182,8 @@ def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list
         exact_enough = until == "exact" and best is not None and best.wrong == 0
         if not (stopped or already or exact_enough):
             steps = max(20, int(outcome.steps * FINE_TUNE))
-            budget = Budget(steps, max(1.0, outcome.seconds * FINE_TUNE), until_exact=False)
+            # a share of the time that was given, not of the time it took: a clock must not pace what steps are to end
+            budget = Budget(steps, max(1.0, fitted.seconds * FINE_TUNE), until_exact=False)
             generator = torch.Generator().manual_seed(options.seed)
             tuned = train(
                 model,

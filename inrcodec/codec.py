@@ -16,11 +16,13 @@ from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Layout, split
 from .options import Options
-from .signal import Signal
+from .signal import Kind, Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 NETW = b"NETW"  # of profile inr
-KNOWN = {HEAD, META, INDEX, TILE, NETW}
+HYBR = b"HYBR"  # of profile hybrid
+KNOWN = {HEAD, META, INDEX, TILE, NETW, HYBR}
+OWNERS = {NETW: "inr", HYBR: "hybrid"}
 
 
 def _write_index(coded: profiles.Coded) -> bytes:
@@ -55,13 +57,15 @@ class Opened:
 
     def samples(self, threads: int = 0) -> npt.NDArray[Any]:
         """All samples. Raises FormatError if they do not match the digest."""
-        values = np.empty((*self.layout.axes, self.layout.channels), np.uint64)
+        values = np.empty((*self.layout.axes, self.layout.channels), planes.value_type(self.header.value_map.bits))
 
         def decode_tile(index: int) -> None:
             box = self.layout.box(index)
-            values[box] = self.decoder.decode_tile(box, self.tiles[index])
+            values[box] = self.decoder.decode_tile(box, self.tiles[index], inner)
 
-        with ThreadPoolExecutor(Options(threads=threads).workers) as pool:
+        workers = Options(threads=threads).workers
+        inner = max(1, workers // self.layout.tiles)
+        with ThreadPoolExecutor(workers) as pool:
             list(pool.map(decode_tile, range(self.layout.tiles)))
         samples = planes.from_values(values, self.header.value_map, self.header.dtype).reshape(self.header.shape)
         if digest(samples) != self.header.digest:
@@ -86,15 +90,16 @@ def open_bytes(data: bytes) -> Opened:
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
     header = read_header(single[HEAD])
-    if NETW in single and header.profile == profiles.NUMBERS["stored"]:
-        raise FormatError("damaged: it has a network that its profile does not use")
+    for type_, profile in OWNERS.items():
+        if type_ in single and header.profile in profiles.NAMES and profiles.NAMES[header.profile] != profile:
+            raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
     layout = _read_index(single[INDEX], header, tiles)
     metadata = read_metadata(single[META]) if META in single else {}
     decoder = profiles.opener(header.profile)(single, layout, header.value_map.bits)
     return Opened(header, layout, metadata, sections, tiles, decoder)
 
 
-def _code(values: planes.Values, bits: int, options: Options) -> profiles.Coded:
+def _code(values: planes.Values, bits: int, kind: Kind, options: Options) -> profiles.Coded:
     """What the chosen profile makes of the values; `auto` takes the smallest."""
     from .profiles import stored
 
@@ -104,13 +109,22 @@ def _code(values: planes.Values, bits: int, options: Options) -> profiles.Coded:
         from .profiles import inr
 
         return inr.encode(values, bits, options)
+    if options.profile == "hybrid":
+        from .profiles import hybrid
+
+        if kind == "audio" or not hybrid.applies(values, bits):
+            raise UnsupportedError("profile hybrid codes images and arrays of two axes or more, of up to 16 bits")
+        return hybrid.encode(values, bits, options)
     floor = stored.encode(values, bits, options)
     if options.profile == "stored":
         return floor
-    from .profiles import inr
+    from .profiles import hybrid, inr
 
-    coded = inr.encode_if_smaller(values, bits, options, floor.size)
-    return coded if coded is not None and coded.size < floor.size else floor
+    if kind != "audio" and hybrid.applies(values, bits):
+        coded = hybrid.encode(values, bits, options)
+        return coded if coded.size < floor.size else floor
+    fitted = inr.encode_if_smaller(values, bits, options, floor.size)
+    return fitted if fitted is not None and fitted.size < floor.size else floor
 
 
 def encode(signal: Signal, options: Options) -> bytes:
@@ -122,7 +136,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     samples = signal.samples
     values, value_map = planes.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
-    coded = _code(values.reshape(*axes, channels), value_map.bits, options)
+    coded = _code(values.reshape(*axes, channels), value_map.bits, signal.kind, options)
     header = Header(
         profiles.NUMBERS[coded.profile],
         signal.kind,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
-ProfileName = Literal["auto", "inr", "stored"]
+ProfileName = Literal["auto", "hybrid", "inr", "stored"]
 Device = Literal["auto", "cpu", "cuda"]
 Coding = Literal["auto", "uniform", "lsq", "ternary", "sinr"]
 NetworkName = Literal["heads", "siren", "bitlinear"]
@@ -65,7 +65,7 @@ class Options:
     """How to encode.
 
     Attributes:
-        profile: "auto" takes what is smallest; "inr" and "stored" insist.
+        profile: "auto" takes what is smallest; "hybrid", "inr" and "stored" insist.
         effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
         device: where networks are fitted.
         threads: at most this many (0: as many as there are cores). What is coded with a given network is the same for

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Values = npt.NDArray[np.uint64]
+Values = npt.NDArray[Any]  # unsigned, of any width that holds them
 
 
 @dataclass(frozen=True)
@@ -24,30 +24,44 @@ class ValueMap:
     bits: int
 
 
+def value_type(bits: int) -> np.dtype[Any]:
+    """The narrowest unsigned type for values below 2^bits."""
+    return np.dtype(next(t for t, width in ((np.uint8, 8), (np.uint16, 16), (np.uint32, 32), (np.uint64, 64)) if bits <= width))
+
+
 def _wrapped(samples: npt.NDArray[Any]) -> Values:
-    """The samples modulo 2^64."""
+    """The samples modulo 2^w, w being the bits of their type."""
     native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    if native.dtype.kind == "i":
-        return native.astype(np.int64).view(np.uint64)
-    return native.astype(np.uint64)
+    return native.view(f"u{native.dtype.itemsize}")
+
+
+def _step(values: Values) -> int:
+    """The greatest common divisor; 1 if all are 0."""
+    if values.dtype.itemsize <= 2:
+        values = np.flatnonzero(np.bincount(values.ravel())).astype(values.dtype)
+    return int(np.gcd.reduce(values, axis=None)) or 1
 
 
 def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
     """The values of integer or bool samples, same shape, and the map that leads back."""
     offset = int(samples.min())
-    values = _wrapped(samples) - np.uint64(offset % 2**64)
-    step = int(np.gcd.reduce(values, axis=None)) or 1
+    wrapped = _wrapped(samples)
+    values = wrapped - wrapped.dtype.type(offset % (1 << 8 * wrapped.dtype.itemsize))
+    step = _step(values)
     if step > 1:
-        values //= np.uint64(step)
-    return values, ValueMap(offset, step, int(values.max()).bit_length())
+        values //= values.dtype.type(step)
+    bits = int(values.max()).bit_length()
+    return values.astype(value_type(bits), copy=False), ValueMap(offset, step, bits)
 
 
 def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The samples of these values, of type `dtype`. `fits` must hold of the map."""
-    wrapped = values * np.uint64(value_map.step) + np.uint64(value_map.offset % 2**64)
-    if dtype.kind == "i":
-        return wrapped.view(np.int64).astype(dtype)
-    return wrapped.astype(dtype)
+    wrapped = values.astype(f"u{dtype.itemsize}")
+    whole = 1 << 8 * dtype.itemsize
+    wrapped *= wrapped.dtype.type(value_map.step % whole)
+    wrapped += wrapped.dtype.type(value_map.offset % whole)
+    native = wrapped.view(np.dtype(f"{dtype.kind}{dtype.itemsize}"))
+    return native.astype(dtype, copy=False)
 
 
 def type_range(dtype: np.dtype[Any]) -> tuple[int, int]:

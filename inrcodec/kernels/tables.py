@@ -7,6 +7,7 @@ by one entry would decode wrong samples, so it is refused instead. SPEC.md, "Tab
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
@@ -23,6 +24,10 @@ GELU_BITS = 12  # a GELU layer's argument and output count 2^-12
 GELU_LIMIT = 8 << GELU_BITS  # and the argument is limited to [-8, 8)
 LOGIT_BITS = 8  # a calibrated logit counts 2^-8 (natural logarithm)
 LOGIT_LIMIT = 12 << LOGIT_BITS  # and is limited to (-12, 12)
+EXP2_STEPS = 256  # of hybrid's functions: entries per unit of the argument
+LOG2_STEPS = 256
+SIGMOID_STEPS = 64
+SIGMOID_LIMIT = 16
 
 
 def _checked(sha256: str) -> Callable[[Callable[[], npt.NDArray[Any]]], Callable[[], npt.NDArray[Any]]]:
@@ -124,3 +129,47 @@ def squash() -> npt.NDArray[np.int32]:
         rise[t] = min(65535, (2 * 65536 * power + power + ONE) // (2 * (power + ONE)))
         power = power * step >> FRACTION
     return np.concatenate([65536 - rise[:0:-1], rise])
+
+
+def _log2_of(numerator: int, denominator: int, bits: int) -> int:
+    """floor(2^bits·log2(numerator/denominator)) for a ratio from 1 to 2, bit by bit by squaring."""
+    x, out = (numerator << FRACTION) // denominator, 0
+    for _ in range(bits):
+        x = x * x >> FRACTION
+        out <<= 1
+        if x >= 2 * ONE:
+            x >>= 1
+            out |= 1
+    return out
+
+
+@_checked("a78b7ce471df25af4c297d4047f969d40430cd63b5d7486fb9731c34d479855d")
+def exp2_fractions() -> npt.NDArray[np.int64]:
+    """round(2^30·2^(i/256)) for i = 0 … 256."""
+    root = 2 * ONE
+    for _ in range(EXP2_STEPS.bit_length() - 1):
+        root = math.isqrt(root << FRACTION)
+    power, out = ONE, []
+    for _ in range(EXP2_STEPS + 1):
+        out.append(power + (1 << FRACTION - 31) >> FRACTION - 30)
+        power = power * root >> FRACTION
+    return np.array(out, np.int64)
+
+
+@_checked("1d19f867bcdc6e60c8149dda5686a0304d64e7e9647ebda84231defc00dac0bf")
+def log2_mantissas() -> npt.NDArray[np.int64]:
+    """floor(2^30·log2(1 + i/256)) for i = 0 … 256."""
+    inner = [_log2_of(LOG2_STEPS + i, LOG2_STEPS, 30) for i in range(LOG2_STEPS)]
+    return np.array([*inner, 1 << 30], np.int64)
+
+
+@_checked("2b921f08e417392812bad34d1e8f9ccb6d96734cecc21da3848f97aa46e2e8fd")
+def sigmoids() -> npt.NDArray[np.int64]:
+    """round(2^48 / (1 + e^(−t/64))) for t = −1024 … 1024: the logistic function."""
+    step, power = _exp_of_fraction(1, SIGMOID_STEPS), ONE
+    rise = []
+    for _ in range(SIGMOID_LIMIT * SIGMOID_STEPS + 1):
+        rise.append(((power << 49) + power + ONE) // (2 * (power + ONE)))
+        power = power * step >> FRACTION
+    whole = 1 << 48
+    return np.array([*(whole - r for r in rise[:0:-1]), *rise], np.int64)

@@ -16,7 +16,7 @@ from ..errors import FormatError
 from ..layout import Box, Layout
 from ..planes import Values
 
-NUMBERS = {"stored": 0, "inr": 1}
+NUMBERS = {"stored": 0, "inr": 1, "hybrid": 2}
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 
@@ -37,7 +37,7 @@ class Coded:
 class TileDecoder(Protocol):
     """Decodes tiles, in any order, from any thread."""
 
-    def decode_tile(self, box: Box, data: bytes) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
         """The values of one tile: (*sizes of box, channels)."""
 
     def describe(self) -> Mapping[str, object]:

@@ -86,7 +86,7 @@ class Decoder:
     def __init__(self, coded: CodedNetwork, layout: Layout, section_bytes: int) -> None:
         self.coded, self.layout, self.section_bytes = coded, layout, section_bytes
 
-    def decode_tile(self, box: Box, data: bytes) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
         a = self.coded.network.architecture
         if not coder.is_valid(data):
             raise FormatError("damaged: a tile is not an arithmetic code")

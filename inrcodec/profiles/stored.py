@@ -87,7 +87,7 @@ class Decoder:
     def __init__(self, layout: Layout, bits: int) -> None:
         self.layout, self.bits = layout, bits
 
-    def decode_tile(self, box: Box, data: bytes) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
         shape = (*box_shape(box), self.layout.channels)
         count, bits = math.prod(shape), self.bits
         if bits == 0:

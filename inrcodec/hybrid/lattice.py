@@ -1,0 +1,187 @@
+"""The value lattice: finding the integer planes that an image's colours were once converted from.
+
+An image that once was Y, C1, C2 in integers (JPEG, video, PhotoCD) uses only the colours round(M·(Y, C1, C2) + o): a lattice in the
+RGB cube. Its dual shows as peaks of the Fourier transform of the set of colours; no converter need be known by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..kernels import colours
+
+FOLD = 128  # the histogram is folded to this size: its transform is the full one's, sampled
+LEAST_COLOURS = 2000
+LEAST_AMPLITUDE = 0.1
+REFINED_ON = 20000  # colours
+TRIED_ON = 500
+LEAST_GAIN = 0.7  # bits per pixel, estimated
+SCALE = 16  # fractional bits of the matrix
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """colour = clip((matrix·label + offset + 2^15) >> 16), componentwise.
+
+    Attributes:
+        matrix: (3, 3) int64, rows R, G, B; columns Y, C1, C2; in units of 2^-16.
+        offset: (3,) int64, the same.
+        least: (3,) int64: the smallest label of each plane; planes hold label − least.
+    """
+
+    matrix: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    least: npt.NDArray[np.int64]
+
+
+def _amplitude(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> complex:
+    turns = colours_ @ k
+    return complex(np.exp(2j * np.pi * turns).mean())
+
+
+def _refine(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The frequency near k where the phases agree best: least squares on what they are off, some times over."""
+    centred = colours_ - colours_.mean(0)
+    for _ in range(8):
+        turns = colours_ @ k
+        off = turns - np.angle(np.exp(2j * np.pi * turns).mean()) / (2 * np.pi)
+        off -= np.round(off)
+        change, *_ = np.linalg.lstsq(centred, -off * (np.abs(off) < 0.3), rcond=None)
+        k = k + change
+    return k
+
+
+def _peaks(distinct: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+    """Frequencies in [−1/2, 1/2)³ where the transform of the set of colours stands out, the highest first."""
+    from scipy import fft
+
+    folded = np.bincount(((distinct[:, 0] % FOLD) * FOLD + distinct[:, 1] % FOLD) * FOLD + distinct[:, 2] % FOLD, minlength=FOLD**3)
+    spectrum = np.abs(fft.rfftn(folded.reshape(FOLD, FOLD, FOLD).astype(np.float32), workers=-1)) / len(distinct)
+    f = np.fft.fftfreq(FOLD)
+    near = np.abs(f) < 0.05
+    spectrum[np.ix_(near, near, np.flatnonzero(near[: FOLD // 2 + 1]))] = 0
+    threshold = max(0.5 * LEAST_AMPLITUDE, 6 / np.sqrt(len(distinct)))
+    found: list[npt.NDArray[np.float64]] = []
+    for _ in range(16):
+        at = np.unravel_index(int(spectrum.argmax()), spectrum.shape)
+        if spectrum[at] < threshold:
+            break
+        found.append(np.array([f[at[0]], f[at[1]], at[2] / FOLD]))
+        for other in (at, tuple((FOLD - i) % FOLD for i in at)):
+            around = [np.arange(i - 3, i + 4) % FOLD for i in other[:2]]
+            third = np.arange(other[2] - 3, other[2] + 4)
+            spectrum[np.ix_(*around, third[(third >= 0) & (third <= FOLD // 2)])] = 0
+    return found
+
+
+SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=3)), float)
+COMBINATIONS = np.array([n for n in itertools.product(range(-3, 4), repeat=3) if any(n)], float)
+
+
+def _independent(triple: tuple[npt.NDArray[np.float64], ...]) -> bool:
+    """Whether no small combination is a whole vector: whole frequencies tell nothing of integers."""
+    sums = COMBINATIONS @ np.array(triple)
+    return bool(np.abs(sums - np.round(sums)).max(1).min() > 0.012)
+
+
+def _aliases(k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The short vectors that differ from k by whole numbers."""
+    aliases = k + SHIFTS
+    norms = np.linalg.norm(aliases, axis=1)
+    order = np.argsort(norms, kind="stable")[:4]
+    return aliases[order[norms[order] < 0.9]]
+
+
+def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Another basis of the same lattice: luma, and two chroma planes that grey leaves as they are, where there are such."""
+    whole = np.array([n for n in itertools.product(range(-2, 3), repeat=3) if any(n)], float)
+    vectors = whole @ basis
+    order = np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")
+    whole, vectors = whole[order], vectors[order]
+    grey = np.flatnonzero(np.abs(vectors.sum(1)) < 0.02)
+    for i, j in itertools.combinations(grey[:12], 2):
+        for luma in np.flatnonzero(vectors.sum(1) > 0.2):
+            if abs(abs(np.linalg.det(whole[[luma, i, j]])) - 1) < 1e-6:
+                chosen: npt.NDArray[np.float64] = vectors[[luma, i, j]]
+                return chosen
+    return basis
+
+
+def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | None:
+    """The lattice of an RGB image (height, width, 3) of 8 bits and the labels (3, height, width) less their least; None if there is none."""
+    rgb = np.ascontiguousarray(image.reshape(-1, 3)).astype(np.int64)
+    counts = np.bincount(rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2], minlength=1 << 24)
+    keys = np.flatnonzero(counts)
+    distinct = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], 1)
+    inside = distinct[((distinct > 2) & (distinct < 253)).all(1)]
+    if len(inside) < LEAST_COLOURS:
+        return None
+    peaks = _peaks(inside)
+    if len(peaks) < 3:
+        return None
+    sample = inside[:: max(1, len(inside) // REFINED_ON)].astype(float)
+    peaks = [_refine(sample, k) for k in peaks[:10]]
+    peaks = [k for k in peaks if abs(_amplitude(sample, k)) > LEAST_AMPLITUDE]
+    peaks.sort(key=lambda k: -abs(_amplitude(sample, k)))
+    few = sample[:: max(1, len(sample) // TRIED_ON)]
+    best: tuple[float, npt.NDArray[np.float64]] | None = None
+    for triple in filter(_independent, itertools.combinations(peaks[:5], 3)):
+        for rows in itertools.product(*map(_aliases, triple)):
+            basis = np.array(rows)
+            if not 0.01 < abs(np.linalg.det(basis)) < 0.8:
+                continue
+            fitted = _fit(few, basis, 2)
+            if fitted is not None and (best is None or fitted.gain > best[0]):
+                best = fitted.gain, basis
+    if best is None or best[0] < LEAST_GAIN:
+        return None
+    fitted = _fit(sample, _nice(best[1]), 4)
+    if fitted is None:
+        return None
+    matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
+    planes = colours.label(np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset)
+    least = planes.reshape(3, -1).min(1).astype(np.int64)
+    return Lattice(matrix, offset, least), planes - least[:, None, None].astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """colour ≈ matrix·label + offset; gain: bits per colour that the lattice saves, less what its exceptions cost."""
+
+    matrix: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+    gain: float
+
+
+def _entropy(share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    p = np.clip(share, 1e-9, 1 - 1e-9)
+    return -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+
+
+def _fit(sample: npt.NDArray[np.float64], basis: npt.NDArray[np.float64], turns: int) -> Fit | None:
+    """The matrix and the labels, by turns. sample: (n, 3) unsaturated colours."""
+    phases = np.array([np.angle(_amplitude(sample, k)) / (2 * np.pi) for k in basis])
+    labels = np.round(sample @ basis.T - phases)
+    deltas = np.array(list(itertools.product((-1, 0, 1), repeat=3)), float)
+    for _ in range(turns):
+        a = np.concatenate([labels, np.ones((len(labels), 1))], 1)
+        solution, *_ = np.linalg.lstsq(a, sample, rcond=None)
+        matrix, offset = solution[:3].T, solution[3]
+        if abs(np.linalg.det(matrix)) < 1e-3:
+            return None
+        labels = np.round((sample - offset) @ np.linalg.inv(matrix).T)
+        best = np.full(len(sample), np.inf)
+        chosen = labels.copy()
+        for d in deltas:
+            e = np.abs((labels + d) @ matrix.T + offset - sample).max(1)
+            better = e < best
+            best[better], chosen[better] = e[better], (labels + d)[better]
+        labels = chosen
+    exact = (np.floor(labels @ matrix.T + offset + 0.5) == sample).mean(0)
+    gain = float(np.log2(abs(np.linalg.det(matrix))) - _entropy(exact).sum() - (best > 1.01).mean() * 8)
+    return Fit(matrix, offset, gain)

@@ -1,0 +1,92 @@
+"""The shipped priors: weights that every context network begins with. A file names the prior it needs by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..container import Reader
+from ..compression import decompress
+from ..errors import FormatError
+from ..kernels import mixture
+from . import scan
+from .plan import LATTICE, PRIOR_BYTES, Plan, Plane
+from .scan import Pass
+
+MAGIC = b"LINRprior1"
+MAX_BYTES = 1 << 24
+CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior"}
+Networks = dict[str, npt.NDArray[np.float32]]
+
+
+def network_name(p: Pass, plane: Plane, plan: Plan) -> str:
+    """Which network of a prior begins on a pass."""
+    chroma = plan.kind == LATTICE and p.name == "raster" and plane.references
+    return f"{'chroma' if chroma else p.name}{len(plane.references)}"
+
+
+@cache
+def _shipped() -> dict[bytes, str]:
+    """Hashes of the priors in the package, and their names."""
+    folder = resources.files("inrcodec.priors")
+    names = [f.name for f in folder.iterdir() if f.name.endswith(".prior")]
+    return {hashlib.sha256((folder / name).read_bytes()).digest()[:PRIOR_BYTES]: name for name in names}
+
+
+@cache
+def load(name: str) -> Networks:
+    """The networks of a shipped prior, by name: float32 weights in the order of `kernels.mixture`."""
+    return read((resources.files("inrcodec.priors") / name).read_bytes())
+
+
+def named(prior: bytes) -> Networks:
+    """The networks of the prior that a file names. Raises FormatError if it is not in this package."""
+    if prior not in _shipped():
+        raise FormatError(f"it needs prior {prior.hex()}, which this version does not have")
+    return load(_shipped()[prior])
+
+
+@cache
+def current(units: int) -> bytes:
+    """What a new file names: the latest prior of so many units."""
+    return next(key for key, name in _shipped().items() if name == CURRENT[units])
+
+
+def read(data: bytes) -> Networks:
+    """Parse a prior: SPEC.md, "Priors"."""
+    if not data.startswith(MAGIC):
+        raise FormatError("damaged: not a prior")
+    r = Reader(data[len(MAGIC) :], "the prior")
+    plain = Reader(decompress(r.rest(), MAX_BYTES, "the prior"), "the prior")
+    units = plain.byte()
+    networks: Networks = {}
+    for _ in range(plain.byte()):
+        name = plain.take(plain.byte()).decode()
+        inputs = plain.varint(4096)
+        count = mixture.parameters(inputs, units)
+        shift = np.frombuffer(plain.take(count_of_tensors(inputs, units)), np.int8)
+        low = np.frombuffer(plain.take(count), np.uint8)
+        high = np.frombuffer(plain.take(count), np.int8)
+        whole = low.astype(np.int32) | high.astype(np.int32) << 8
+        networks[name] = scale(whole, shift, inputs, units)
+    return networks
+
+
+def sizes(inputs: int, units: int) -> list[int]:
+    """Numbers in each of a network's six tensors."""
+    return [inputs * units, units, units * units, units, mixture.OUTPUTS * units, mixture.OUTPUTS]
+
+
+def count_of_tensors(inputs: int, units: int) -> int:
+    return len(sizes(inputs, units))
+
+
+def scale(whole: npt.NDArray[np.int32], shift: npt.NDArray[np.int8], inputs: int, units: int) -> npt.NDArray[np.float32]:
+    """16-bit integers times a power of two for each tensor: exact in float32."""
+    factors = np.repeat(np.ldexp(np.float32(1), -shift.astype(np.int32)), sizes(inputs, units))
+    return (whole.astype(np.float32) * factors).astype(np.float32)

@@ -1,0 +1,191 @@
+"""A tile: its planes' passes as jobs, and the bytes they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..container import Reader, varint
+from ..errors import FormatError
+from ..kernels import coder, colours, functions, leastsquares, mixing, mixture
+from ..kernels.image import ACTIVITIES, DERIVED, EXTRAS, FLAGS, OCTAVES, SURE, TALLY, Geometry, LeastSquares, Mixer, Mixture, State, Switches, Taps, code_rows
+from ..kernels.tables import SINE_BITS, sine
+from . import pipeline, scan
+from .contexts import context_taps
+from .pipeline import Job
+from .plan import RATE_UNIT, Model, Plan
+from .scan import Pass
+
+BELOW = 4  # rows below its own that a pass may look at in planes that are known
+NO_DUMP = np.zeros((0, 1), np.float32)
+COSINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
+Weights = Any  # (pass name, references, plane's kind) → float32 weights
+
+
+def inputs_of(t: Taps, coordinates: bool = True) -> int:
+    """Features of the network for these taps."""
+    return len(t.plane) + EXTRAS + (4 * OCTAVES if coordinates else 0)
+
+
+@dataclass
+class Worker:
+    """One pass over one plane: what it adapts, and its stream."""
+
+    name: Pass
+    geometry: Geometry
+    taps: Taps
+    switches: Switches
+    one: LeastSquares
+    two: LeastSquares
+    net: Mixture
+    mixer: Mixer
+    state: State
+    output: coder.Output = field(default_factory=coder.Output)
+    input: Any = None
+    dump: npt.NDArray[np.float32] = field(default_factory=lambda: NO_DUMP)
+    dumped: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def read_from(self, data: bytes) -> None:
+        """Decode from these bytes."""
+        buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
+        self.input = (coder.start_decoding(buffer), buffer)
+
+    def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
+        """Code rows first … last − 1 of the pass."""
+        g = self.geometry
+        if self.input is None:
+            state, stream = self.output.state, self.output.reserve((last - first) * (g.width // g.step + 1) * (g.bits + 1))
+        else:
+            state, stream = self.input
+        code_rows(
+            self.input is None, first, last, planes, residuals, g, self.taps, self.switches, self.one, self.two, self.net, self.mixer, self.state,
+            state, stream, self.dump, self.dumped,
+        )  # fmt: skip
+
+
+@cache
+def _sure() -> npt.NDArray[np.float32]:
+    classes = (np.arange(SURE) // 2 + 0.5) / 2 * np.where(np.arange(SURE) % 2, 1.0, -1.0)
+    return np.array([functions.sigmoid(float(x)) for x in classes], np.float32)
+
+
+def worker(p: Pass, plane: int, references: tuple[int, ...], largest: int, size: tuple[int, int], origin: tuple[int, int], model: Model, weights: Any) -> Worker:
+    """A fresh worker. size, origin: of the tile, (height, width) and (y, x); weights: of the network, float32, None for no network."""
+    g = Geometry(plane, *size, p.top, p.left, p.step, largest, largest.bit_length(), *origin)
+    taps = scan.taps(p, plane, references)
+    columns = max(1, -(-(size[1] - p.left) // p.step))
+    least = model.least_squares
+    one = leastsquares.least_squares(scan.predictor_taps(p, len(references), True), columns if least > 0 else 1, 16, 8, 0.9)
+    two = leastsquares.least_squares(scan.predictor_taps(p, len(references), False), columns if least > 1 else 1, 8, 8, 0.8)
+    units = model.units if weights is not None else 0
+    inputs = inputs_of(taps)
+    net = mixture.mixture(inputs, max(units, 8), weights if units else np.zeros(mixture.parameters(inputs, 8), np.float32))
+    found = context_taps(model.contexts, taps)
+    m = mixing.mixer(len(found), least + (units > 0), 1 << model.lines)
+    state = State(
+        np.zeros(len(taps.plane) + DERIVED, np.int64), np.zeros(len(taps.plane)), np.tile(2.0 ** (np.arange(ACTIVITIES) / 2 - 2), (2, 1)),
+        np.full(FLAGS, 0.9, np.float32), _sure().copy(), np.zeros(4, np.int64), np.zeros((TALLY, 2)), found, COSINES,
+    )  # fmt: skip
+    return Worker(p, g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
+
+
+class Tile:
+    """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
+
+    def __init__(self, plan: Plan, weights: Weights, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
+        self.plan, self.planes = plan, planes
+        self.residuals = np.zeros_like(planes)
+        self.workers: list[list[Worker]] = []
+        self.jobs: list[Job] = []
+        size = (planes.shape[1], planes.shape[2])
+        by_plane: list[list[Job]] = []
+        for i, p in enumerate(plan.planes):
+            passes = [q for q in scan.passes(p.two_pass) if q.top < size[0] and q.left < size[1]] if p.largest else []
+            found = [worker(q, i, p.references, p.largest, size, origin, plan.model, weights(q.name, p, plan)) for q in passes]
+            jobs: list[Job] = []
+            for k, w in enumerate(found):
+                jobs.append(self._job(w, jobs[:k], [by_plane[r] for r in p.references]))
+            self.workers.append(found)
+            by_plane.append(jobs)
+            self.jobs += jobs
+        self.corrections = Corrections(plan, self.planes, by_plane) if plan.lattice is not None else None
+        if self.corrections is not None:
+            self.jobs.append(self.corrections.job)
+
+    def _job(self, w: Worker, before: list[Job], references: list[list[Job]]) -> Job:
+        g = w.geometry
+        others = [job for jobs in references for job in jobs] + before
+
+        def needs(last: int) -> list[tuple[Job, int]]:
+            until = g.top + (last - 1) * g.step + BELOW  # the last row of the tile that is looked at
+            return [(job, min(job.rows, rows_until(job, until))) for job in others]
+
+        return Job(w.name.rows(g.height), lambda first, last: w.run(first, last, self.planes, self.residuals), needs, g.top, g.step)
+
+    def encode(self, threads: int, image: npt.NDArray[np.int32] | None = None) -> bytes:
+        """The tile's bytes. image: (height, width, 3), with a lattice."""
+        if self.corrections is not None:
+            self.corrections.image = image
+        pipeline.run(self.jobs, threads)
+        streams = [w.output.finish() for found in self.workers for w in found]
+        if self.corrections is not None:
+            streams.append(self.corrections.output.finish())
+        return b"".join([varint(len(s)) for s in streams] + streams)
+
+    def decode(self, data: bytes, threads: int) -> npt.NDArray[np.int32]:
+        """The planes; with a lattice the image, (3, height, width)."""
+        r = Reader(data, "a tile")
+        found = [w for workers in self.workers for w in workers]
+        sizes = [r.varint(len(data)) for _ in range(len(found) + (self.corrections is not None))]
+        streams = [r.take(n) for n in sizes]
+        r.end()
+        if not all(map(coder.is_valid, streams)):
+            raise FormatError("damaged: a tile is not an arithmetic code")
+        for w, s in zip(found, streams, strict=False):
+            w.read_from(s)
+        if self.corrections is not None:
+            self.corrections.read_from(streams[-1])
+        pipeline.run(self.jobs, threads)
+        return self.planes if self.corrections is None else np.moveaxis(self.corrections.image, -1, 0)
+
+
+def rows_until(job: Job, row: int) -> int:
+    """How many rows of a job it takes to have every row of the tile up to `row` that it codes."""
+    return max(0, (row - job.top) // job.step + 1)
+
+
+class Corrections:
+    """What the colours differ by from their labels'."""
+
+    def __init__(self, plan: Plan, planes: npt.NDArray[np.int32], by_plane: list[list[Job]]) -> None:
+        assert plan.lattice is not None
+        self.lattice, self.planes = plan.lattice, planes
+        _, height, width = planes.shape
+        self.image: Any = np.zeros((height, width, 3), np.int32)
+        self.mixer = mixing.mixer(colours.CONTEXTS, 0, 1 << plan.model.lines)
+        self.wrong = np.zeros((3, width + 2), np.uint8)
+        self.counters = np.zeros(4, np.int64)
+        self.output = coder.Output()
+        self.input: Any = None
+        every = [job for jobs in by_plane for job in jobs]
+        self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in every])
+
+    def read_from(self, data: bytes) -> None:
+        buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
+        self.input = (coder.start_decoding(buffer), buffer)
+
+    def run(self, first: int, last: int) -> None:
+        """Rows first … last − 1."""
+        if self.input is None:
+            state, stream = self.output.state, self.output.reserve((last - first) * self.planes.shape[2] * 3 * colours.MOST_BITS)
+        else:
+            state, stream = self.input
+        labels = self.planes[:, first:last].astype(np.int64) + self.lattice.least[:, None, None]
+        colours.correct_rows(
+            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.wrong, self.mixer, self.counters,
+            state, stream,
+        )  # fmt: skip

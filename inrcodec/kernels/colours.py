@@ -1,0 +1,151 @@
+"""Labels ↔ colours of a value lattice, and the corrections that make the way back exact. Integers only on the way back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .coder import decode_bit, encode_bit
+from .mixing import NODES, find_lines, gather, mix, mix_hash, refine, update
+
+SCALE = 16
+HALF = 1 << (SCALE - 1)
+
+
+@njit(inline="always", cache=True)
+def component(matrix: Any, offset: Any, i: Any, a: Any, b: Any, c: Any) -> Any:
+    """Component i of a label's colour, in units of 2^-16, before rounding and clipping."""
+    return matrix[i, 0] * a + matrix[i, 1] * b + matrix[i, 2] * c + offset[i]
+
+
+@njit(inline="always", cache=True)
+def rounded(t: Any) -> Any:
+    """To the nearest of 0 … 255."""
+    return min(max((t + HALF) >> SCALE, 0), 255)
+
+
+@njit(cache=True, nogil=True)
+def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any) -> Any:
+    """Labels (3, height, width) int32 of an image (height, width, 3): of those that reproduce a pixel best, the nearest to its neighbours'.
+
+    inverse: of the matrix, float64, not in 2^-16; origin: the offset, likewise. Encoder only: floats decide which label, never what it means.
+    """
+    height, width, _ = image.shape
+    out = np.zeros((3, height, width), np.int32)
+    start = np.zeros(3, np.int64)
+    for y in range(height):
+        for x in range(width):
+            saturated = False
+            for i in range(3):
+                saturated = saturated or image[y, x, i] == 0 or image[y, x, i] == 255
+            for j in range(3):
+                t = 0.0
+                for i in range(3):
+                    t += inverse[j, i] * (image[y, x, i] - origin[i])
+                start[j] = np.int64(math.floor(t + 0.5))
+            reach = 2 if saturated else 1
+            best = 1e30
+            for da in range(-reach, reach + 1):
+                for db in range(-reach, reach + 1):
+                    for dc in range(-reach, reach + 1):
+                        a, b, c = start[0] + da, start[1] + db, start[2] + dc
+                        wrong = 0.0
+                        off = 0.0
+                        for i in range(3):
+                            t = component(matrix, offset, i, a, b, c)
+                            wrong += abs(rounded(t) - image[y, x, i])
+                            d = abs(t / 65536.0 - image[y, x, i])
+                            if image[y, x, i] == 255 and t > 255 << SCALE or image[y, x, i] == 0 and t < 0:
+                                d = 0.0
+                            off = max(off, d)
+                        cost = 1000.0 * wrong + off
+                        if saturated:
+                            rough = 0.0
+                            if x > 0:
+                                rough += abs(out[0, y, x - 1] - a) + 2 * (abs(out[1, y, x - 1] - b) + abs(out[2, y, x - 1] - c))
+                            if y > 0:
+                                rough += abs(out[0, y - 1, x] - a) + 2 * (abs(out[1, y - 1, x] - b) + abs(out[2, y - 1, x] - c))
+                            cost = 1000.0 * wrong + rough
+                        if cost < best:
+                            best = cost
+                            out[0, y, x], out[1, y, x], out[2, y, x] = a, b, c
+    return out
+
+
+CONTEXTS = 3
+UNARY = 12  # from here on a correction's size is written in 8 plain bits
+MOST_BITS = 2 + UNARY + 8  # of a component
+
+
+@njit(cache=True, nogil=True)
+def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, wrong: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
+    """Code what a pixel's components differ by from their label's, rows first … last − 1.
+
+    labels: (3, height, width) int32, the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8, zero at
+    first: which components of the row above, or of this row so far, differed; m: a Mixer of CONTEXTS contexts and no experts.
+    """
+    width = labels.shape[2]
+    for y in range(first, last):
+        for x in range(width):
+            a, b, c = np.int64(labels[0, y, x]), np.int64(labels[1, y, x]), np.int64(labels[2, y, x])
+            whole = mix_hash(mix_hash(a, b), c)
+            for i in range(3):
+                t = component(matrix, offset, i, a, b, c)
+                predicted = rounded(t)
+                near = np.int64(wrong[i, x]) | np.int64(wrong[i, x + 1]) << 1 | np.int64(wrong[i, x + 2]) << 2
+                before = np.int64(wrong[0, x + 1] if i > 0 else 0) | np.int64(wrong[1, x + 1] if i > 1 else 0) << 1
+                part = (t >> (SCALE - 5)) & 31
+                small = ((i * 4 + before) * 8 + near) * 32 + part
+                m.hashes[0] = small
+                m.hashes[1] = mix_hash(np.int64(i), t >> (SCALE - 5))
+                m.hashes[2] = mix_hash(whole, np.int64(i))
+                find_lines(m, np.int64(1))
+                m.selected[0] = i * 32 + part
+                m.selected[1] = near * 4 + before
+                m.selected[2] = i
+                m.selected[3] = 0
+                difference = np.int64(image[y, x, i]) - predicted if encoding else np.int64(0)
+                bit = code_bit(encoding, m, 1, np.int64(difference != 0), counters, coder, stream)
+                wrong[i, x + 1] = bit
+                if bit:
+                    negative = code_bit(encoding, m, 2, np.int64(difference < 0), counters, coder, stream)
+                    size = 1
+                    while size < UNARY:
+                        if not code_bit(encoding, m, 2 + size, np.int64(abs(difference) > size), counters, coder, stream):
+                            break
+                        size += 1
+                    if size == UNARY:
+                        rest = np.int64(0)
+                        for k in range(7, -1, -1):
+                            bit = ((abs(difference) - UNARY) >> k) & 1
+                            if encoding:
+                                encode_bit(coder, stream, 32768, bit)
+                            else:
+                                bit = decode_bit(coder, stream, 32768)
+                            rest = rest << 1 | bit
+                        size += rest
+                    difference = -size if negative else size
+                if not encoding:
+                    image[y, x, i] = np.int32(min(max(predicted + difference, 0), 255))
+
+
+@njit(cache=True, nogil=True)
+def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: Any, stream: Any) -> Any:
+    """One decision at a node of the contexts' lines."""
+    m.inputs[0] = np.float32(0.3)
+    gather(m, 0, node)
+    total = mix(m)
+    first = m.selected[0] * NODES + node
+    second = m.selected[1] * NODES + node
+    p = refine(m, total, first, second)
+    pi = min(max(np.int64(p * np.float32(65536)), 1), 65535)
+    if encoding:
+        encode_bit(coder, stream, pi, bit)
+    else:
+        bit = decode_bit(coder, stream, pi)
+    counters[0] += 1
+    update(m, bit, total, first, second, np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)))
+    return bit

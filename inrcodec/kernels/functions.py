@@ -1,0 +1,47 @@
+"""exp2, log2 and the logistic function for the decoder: float64, table and interpolation, no libm.
+
+Each is + − × ÷ on exact table entries in the order written here, so that every machine gets the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .tables import EXP2_STEPS, LOG2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
+
+EXP2: npt.NDArray[np.float64] = exp2_fractions().astype(np.float64) / 2.0**30
+LOG2: npt.NDArray[np.float64] = log2_mantissas().astype(np.float64) / 2.0**30
+SIGMOID: npt.NDArray[np.float64] = sigmoids().astype(np.float64) / 2.0**48
+LN2 = 0.6931471805599453
+
+
+@njit(inline="always", cache=True)
+def exp2(x: Any) -> Any:
+    """2^x for −60 ≤ x ≤ 60: linear between 2^(i/256)."""
+    whole = math.floor(x)
+    t = (x - whole) * EXP2_STEPS
+    i = np.int64(t)
+    part = EXP2[i] + (EXP2[i + 1] - EXP2[i]) * (t - i)
+    return part * np.float64(np.int64(1) << np.int64(whole)) if whole >= 0 else part / np.float64(np.int64(1) << np.int64(-whole))
+
+
+@njit(inline="always", cache=True)
+def log2(x: Any) -> Any:
+    """log2 x for finite x > 0: the exponent, and linear between log2(1 + i/256)."""
+    m, e = math.frexp(x)  # exact: x = m·2^e, 1/2 ≤ m < 1
+    t = (2.0 * m - 1.0) * LOG2_STEPS
+    i = np.int64(t)
+    return (e - 1) + (LOG2[i] + (LOG2[i + 1] - LOG2[i]) * (t - i))
+
+
+@njit(inline="always", cache=True)
+def sigmoid(x: Any) -> Any:
+    """1/(1 + e^−x), x limited to ±16: linear between multiples of 1/64."""
+    t = (min(max(x, -SIGMOID_LIMIT + 0.01), SIGMOID_LIMIT - 0.01) + SIGMOID_LIMIT) * SIGMOID_STEPS
+    i = np.int64(t)
+    return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)

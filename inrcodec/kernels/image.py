@@ -1,0 +1,406 @@
+"""One pass over a plane of a tile: gather, predict, mix, code, learn. SPEC.md, "Hybrid", defines it in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from . import leastsquares as ls
+from . import mixing as mx
+from . import mixture as nn
+from .coder import decode_bit, encode_bit
+from .functions import LN2, SIGMOID, log2, sigmoid
+from .leastsquares import LeastSquares
+from .mixing import Mixer, mix_hash
+from .mixture import Mixture
+
+F32 = np.float32
+EXTRAS = 17  # features beside the gathered values, without the coordinates
+OCTAVES = 3
+DERIVED = 12  # numbers that contexts may use beside the gathered values
+ACTIVITIES = 40
+SURE = 32  # classes of bits that an expert is sure of
+
+
+class Geometry(NamedTuple):
+    """Where a pass runs. All int64."""
+
+    plane: int
+    height: int
+    width: int
+    top: int  # row and column of its first place
+    left: int
+    step: int
+    largest: int  # value
+    bits: int
+    origin_y: int  # of the tile in the picture
+    origin_x: int
+
+
+class Taps(NamedTuple):
+    """Places to gather: plane, dy, dx, and whether they follow the rule for causal places. int64 arrays."""
+
+    plane: Any
+    dy: Any
+    dx: Any
+    causal: Any
+    group: Any  # of each tap
+    start: Any  # of each group, and the end
+    means: Any  # (groups, 2): first and end of the taps of a group that make its mean
+
+
+class Switches(NamedTuple):
+    """What this pass uses."""
+
+    least: int  # 0, 1 or 2 predictors
+    units: int  # 0: no network
+    learning: float  # rate of Adam
+    coordinates: int
+    mixing: float  # the mixer's last rate
+
+
+class State(NamedTuple):
+    """What a pass adapts beside its predictors."""
+
+    gathered: Any  # (taps + DERIVED,) int64
+    relative: Any  # (taps,) float64
+    spread: Any  # (2, ACTIVITIES) float64: mean errors of the least squares predictors
+    flags: Any  # (FLAGS,) float32: "as predicted"
+    sure: Any  # (17·SURE,) float32
+    counters: Any  # (4,) int64: bits mixed, last flags
+    tally: Any  # (20, 2) float64: cost in bits and bits coded: by index of the bit, then flags
+    context_taps: Any  # (contexts, longest) int64: indices into `gathered`, −1 ends
+    cosines: Any  # sine table float32
+
+
+FLAGS = 1 << 10
+TALLY = 20
+
+
+@njit(cache=True, nogil=True)
+def outside(values: Any, y: Any, x: Any, dy: Any, dx: Any, causal: Any, top: Any, left: Any, step: Any, start: Any) -> Any:
+    """The value a tap stands for near the tile's edges. values: (height, width)."""
+    height, width = values.shape
+    if causal:
+        if dy == 0:
+            if x + dx >= left:
+                return values[y, x + dx]
+            if x > left:
+                return values[y, left]
+            return values[y - step, left] if y > top else start
+        if y == top:
+            return values[y, x - step] if x > left else start
+        yy = max(y + dy, top)
+        last = left + (width - 1 - left) // step * step
+        return values[yy, min(max(x + dx, left), last)]
+    yy, xx = y + dy, x + dx
+    if yy < 0:
+        yy = -yy
+    if yy >= height:
+        yy = 2 * (height - 1) - yy
+    if xx < 0:
+        xx = -xx
+    if xx >= width:
+        xx = 2 * (width - 1) - xx
+    return values[min(max(yy, 0), height - 1), min(max(xx, 0), width - 1)]
+
+
+@njit(cache=True, nogil=True)
+def gather(planes: Any, g: Geometry, taps: Taps, y: Any, x: Any, gathered: Any) -> None:
+    """Fill `gathered` with the taps' values at a place."""
+    reach = 4 * g.step
+    inside = y >= reach and x >= reach and y < g.height - reach and x < g.width - reach
+    if inside:
+        for t in range(taps.plane.shape[0]):
+            gathered[t] = planes[taps.plane[t], y + taps.dy[t], x + taps.dx[t]]
+    else:
+        start = (g.largest + 1) >> 1
+        for t in range(taps.plane.shape[0]):
+            gathered[t] = outside(planes[taps.plane[t]], y, x, taps.dy[t], taps.dx[t], taps.causal[t], g.top, g.left, g.step, start)
+
+
+@njit(inline="always", cache=True)
+def error_at(residuals: Any, y: Any, x: Any, dy: Any, dx: Any, g: Geometry) -> Any:
+    """A residual of the first predictor, in eighths."""
+    if y + dy >= g.top and x + dx >= g.left and x + dx < g.width:
+        return residuals[y + dy, x + dx]
+    return np.int32(g.largest >> 2)
+
+
+@njit(cache=True, nogil=True)
+def features(st: State, g: Geometry, taps: Taps, sw: Switches, m: Mixture, residuals: Any, y: Any, x: Any, p1: Any, p2: Any, unit: Any, e2: Any) -> None:
+    """The network's inputs: see SPEC.md for the list."""
+    f = m.x
+    inverse = 1.0 / unit
+    n = taps.plane.shape[0]
+    for t in range(n):
+        z = st.relative[t] * inverse
+        f[t] = F32(z / (1.0 + 0.25 * abs(z)))
+    own = residuals[g.plane]
+    mean = st.gathered[0] + st.gathered[1]
+    z = (p1 - 0.5 * mean) * inverse
+    f[n] = F32(z / (1.0 + 0.25 * abs(z)))
+    z = (p2 - p1) * inverse
+    f[n + 1] = F32(z / (1.0 + 0.25 * abs(z)))
+    f[n + 2] = F32(min(log2(unit), 8.0) * 0.25)
+    f[n + 3] = F32(log2((e2 + 0.25) * inverse))
+    w, nn_, nw, ne = st.relative[0], st.relative[1], st.relative[2], st.relative[3]
+    act = 0.25 * (abs(w - nw) + abs(nn_ - nw) + abs(nn_ - ne) + abs(w - st.relative[4]))
+    f[n + 4] = F32(log2((act + 0.25) * inverse))
+    s = g.step
+    for k in range(4):
+        if k == 0:
+            r = error_at(own, y, x, 0, -s, g)
+        elif k == 1:
+            r = error_at(own, y, x, -s, 0, g)
+        elif k == 2:
+            r = error_at(own, y, x, -s, -s, g)
+        else:
+            r = error_at(own, y, x, -s, s, g)
+        z = r * 0.125 * inverse
+        f[n + 5 + k] = F32(z / (1.0 + 0.25 * abs(z)))
+    for k in range(2):
+        z = 0.0
+        if k + 1 < taps.start.shape[0] - 1:
+            z = residuals[taps.plane[taps.start[k + 1]], y, x] * 0.125 * inverse
+        f[n + 9 + k] = F32(z / (1.0 + 0.25 * abs(z)))
+    f[n + 11] = F32(2.0 * p1 / g.largest - 1.0)
+    f[n + 12] = F32(2.0 * (p1 - math.floor(p1)) - 1.0)
+    py, px = (y + g.origin_y) & 7, (x + g.origin_x) & 7
+    f[n + 13] = st.cosines[py * 8192]
+    f[n + 14] = st.cosines[(py * 8192 + 16384) & 65535]
+    f[n + 15] = st.cosines[px * 8192]
+    f[n + 16] = st.cosines[(px * 8192 + 16384) & 65535]
+    if sw.coordinates:
+        i = n + EXTRAS
+        for axis in range(2):
+            turn = (y * 65536) // (2 * g.height) if axis == 0 else (x * 65536) // (2 * g.width)
+            for k in range(OCTAVES):
+                f[i] = st.cosines[(turn << k) & 65535]
+                f[i + 1] = st.cosines[((turn << k) + 16384) & 65535]
+                i += 2
+
+
+@njit(cache=True, nogil=True)
+def code_rows(
+    encoding: bool, first: int, last: int, planes: Any, residuals: Any, g: Geometry, taps: Taps, sw: Switches, one: LeastSquares, two: LeastSquares,
+    net: Mixture, mixer: Mixer, st: State, coder: Any, stream: Any, dump: Any, dumped: Any,
+) -> None:  # fmt: skip
+    """Code rows first … last − 1 of the pass (its own rows, step apart)."""
+    n = taps.plane.shape[0]
+    groups = taps.start.shape[0] - 1
+    ga = st.gathered
+    experts = 1 + sw.least if sw.units > 0 else sw.least
+    contexts = mixer.hashes.shape[0]
+    own = residuals[g.plane]
+    s = g.step
+    fl = np.zeros(3)
+    fh = np.zeros(3)
+    fm = np.zeros(3)
+    inv = np.zeros(3)
+    mean = np.zeros(3)
+    for row in range(first, last):
+        y = g.top + row * s
+        columns = (g.width - g.left + s - 1) // s
+        for column in range(columns):
+            x = g.left + column * s
+            gather(planes, g, taps, y, x, ga)
+            v = np.int64(planes[g.plane, y, x]) if encoding else np.int64(0)
+            # flat surroundings: one decision, "as its neighbour"
+            flat = ga[0] == ga[1] and ga[0] == ga[2] and ga[0] == ga[3]
+            for k in range(1, groups):
+                b = taps.start[k]
+                flat = flat and ga[b] == ga[b + 1] and ga[b] == ga[b + 2]
+            if flat:
+                c = (np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (st.counters[1] & 63) << 2 | np.int64(st.counters[2] > 16) << 8)
+                p = st.flags[c]
+                bit = np.int64(v == ga[0])
+                pi = min(max(np.int64(p * F32(65536)), 1), 65535)
+                if encoding:
+                    encode_bit(coder, stream, pi, bit)
+                else:
+                    bit = decode_bit(coder, stream, pi)
+                st.tally[17, 0] -= log2(pi / 65536.0 if bit else 1.0 - pi / 65536.0)
+                st.tally[17, 1] += 1
+                st.flags[c] = p + (F32(bit) - p) * F32(0.02)
+                st.counters[1] = (st.counters[1] << 1 | bit) & 63
+                st.counters[2] = st.counters[2] + 1 if bit else 0
+                if bit:
+                    if not encoding:
+                        planes[g.plane, y, x] = np.int32(ga[0])
+                    own[y, x] = 0
+                    if sw.least > 0 and column % one.block == 0:
+                        ls.fade(one, column)
+                    if sw.least > 1 and column % two.block == 0:
+                        ls.fade(two, column)
+                    continue
+            unit = 1.0
+            le = 0
+            p1 = p2 = 0.0
+            m0 = 0.5 * (ga[0] + ga[1])
+            if sw.least > 0:
+                for k in range(groups):
+                    b = taps.start[k]
+                    t = 0.0
+                    for i in range(b + taps.means[k, 0], b + taps.means[k, 1]):
+                        t += ga[i]
+                    t /= taps.means[k, 1] - taps.means[k, 0]
+                    if k == 0:
+                        m0 = t
+                    for i in range(b, taps.start[k + 1]):
+                        st.relative[i] = ga[i] - t
+                ew = abs(error_at(own, y, x, 0, -s, g))
+                en = abs(error_at(own, y, x, -s, 0, g))
+                around = abs(error_at(own, y, x, -s, -s, g)) + abs(error_at(own, y, x, -s, s, g))
+                far = abs(error_at(own, y, x, 0, -2 * s, g)) + abs(error_at(own, y, x, -2 * s, 0, g))
+                unit = 0.25 + (2 * (ew + en) + around + far) * (1.0 / 64.0)
+                le = min(np.int64(2.0 * (log2(unit) + 2.0)), ACTIVITIES - 1)
+                p1 = min(max(m0 + ls.predict(one, st.relative, column), 0.0), np.float64(g.largest))
+                p2 = p1
+                if sw.least > 1:
+                    p2 = min(max(m0 + ls.predict(two, st.relative, column), 0.0), np.float64(g.largest))
+                if sw.units > 0:
+                    features(st, g, taps, sw, net, residuals, y, x, p1, p2, unit, abs(ga[0] - p2))
+                    nn.forward(net, p1, unit)
+            elif flat:
+                m0 = m0
+            if dump.shape[0] > 0:
+                if dumped[0] < dump.shape[0]:
+                    for i in range(net.x.shape[0]):
+                        dump[dumped[0], i] = net.x[i]
+                    dump[dumped[0], net.x.shape[0]] = F32(p1)
+                    dump[dumped[0], net.x.shape[0] + 1] = F32(unit)
+                    dump[dumped[0], net.x.shape[0] + 2] = F32(v)
+                    dumped[0] += 1
+            # what the contexts may use beside the gathered values
+            w, nv, nwv = ga[0], ga[1], ga[2]
+            ga[n] = np.int64(p1 + 0.5)
+            ga[n + 1] = np.int64(2.0 * p1)
+            ga[n + 2] = np.int64(p2 + 0.5)
+            ga[n + 3] = w + nv - nwv
+            ga[n + 8] = le
+            if groups > 1:
+                b = taps.start[1]
+                ga[n + 4] = w + ga[b] - ga[b + 1]
+                ga[n + 5] = nv + ga[b] - ga[b + 2]
+            if groups > 2:
+                b = taps.start[2]
+                ga[n + 6] = w + ga[b] - ga[b + 1]
+                ga[n + 7] = nv + ga[b] - ga[b + 2]
+            if sw.units > 0:
+                t = 0.0
+                for k in range(nn.COMPONENTS):
+                    t += net.share[k] * net.mean[k]
+                ga[n + 9] = np.int64(min(max(t, 0.0), np.float64(g.largest)) * 2.0)
+            for c in range(contexts):
+                h = np.int64(c)
+                for i in range(st.context_taps.shape[1]):
+                    t = st.context_taps[c, i]
+                    if t < 0:
+                        break
+                    h = mix_hash(h, ga[t])
+                mixer.hashes[c] = h
+            # the experts' distributions
+            for k in range(sw.least):
+                mean[k] = p1 if k == 0 else p2
+                inv[k] = 1.0 / (0.6 * st.spread[k, le] + 0.03)
+            activity = np.int64(min(log2(1.0 + abs(w - nwv) + abs(nv - nwv) + abs(nv - ga[3])), 15.0))
+            for k in range(3):
+                fl[k] = 0.0
+                fh[k] = 1.0
+            low = np.int64(0)
+            top = np.int64(1) << g.bits
+            prefix = np.int64(1)
+            looked = False
+            for b in range(g.bits):
+                half = (low + top) >> 1
+                if contexts > 0 and b & 3 == 0:
+                    looked = False
+                bit = (v >> (g.bits - 1 - b)) & 1
+                if half > g.largest:
+                    bit = 0
+                    top = half
+                    prefix = prefix << 1
+                    continue
+                edge = half - 0.5
+                sure = experts > 0
+                i = 0
+                if sw.units > 0:
+                    fm[2] = nn.below(net, edge)
+                    p = min(max((fh[2] - fm[2] + 1e-7) / (fh[2] - fl[2] + 2e-7), 2e-6), 1.0 - 2e-6)
+                    t = mx.stretch(p)
+                    mixer.inputs[0] = F32(t)
+                    sure = abs(t) > 6.5
+                    i = 1
+                for k in range(sw.least):
+                    fm[k] = sigmoid((edge - mean[k]) * inv[k])
+                    if not sure or sw.units == 0:
+                        p = min(max((fh[k] - fm[k] + 1e-6) / (fh[k] - fl[k] + 2e-6), 1e-4), 1.0 - 1e-4)
+                        t = mx.stretch(p)
+                        mixer.inputs[i] = F32(t)
+                        sure = sure and abs(t) > 5.5
+                    i += 1
+                if sure:
+                    t = np.float64(mixer.inputs[0])
+                    c = min(np.int64(abs(t) * 2.0), SURE // 2 - 1) * 2 + np.int64(t > 0.0)
+                    p32 = st.sure[c]
+                    pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
+                    if encoding:
+                        encode_bit(coder, stream, pi, bit)
+                    else:
+                        bit = decode_bit(coder, stream, pi)
+                    st.sure[c] = p32 + (F32(bit) - p32) * F32(0.002)
+                else:
+                    if contexts > 0 and not looked:
+                        mx.find_lines(mixer, prefix if b & 3 == 0 else prefix >> (b & 3))
+                        looked = True
+                    mixer.inputs[experts] = F32(0.3)
+                    confident = 0
+                    if contexts > 0:
+                        confident = mx.gather(mixer, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1)))
+                    t = np.float64(mixer.inputs[0]) if experts > 0 else 0.0
+                    mixer.selected[0] = b * 32 + min(np.int64(abs(t) * 2.0), 15) * 2 + np.int64(t > 0.0)
+                    mixer.selected[1] = b * 16 + activity
+                    mixer.selected[2] = (prefix if b < 9 else b * 32) if contexts > 0 else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
+                    mixer.selected[3] = b * 40 + (confident if contexts > 6 else le)
+                    total = mx.mix(mixer)
+                    m1 = mixer.selected[2] if contexts > 0 else b * 64 + le
+                    m2 = np.int64(mix_hash(mixer.hashes[0], prefix) >> 16 & (mx.MAPS - 1)) if contexts > 0 else mixer.selected[2]
+                    p32 = mx.refine(mixer, total, m1, m2)
+                    pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
+                    if encoding:
+                        encode_bit(coder, stream, pi, bit)
+                    else:
+                        bit = decode_bit(coder, stream, pi)
+                    st.counters[0] += 1
+                    rate = sw.mixing + 0.02 / (1.0 + st.counters[0] * 0.0005)
+                    mx.update(mixer, bit, total, m1, m2, F32(rate))
+                st.tally[b, 0] -= log2(pi / 65536.0 if bit else 1.0 - pi / 65536.0)
+                st.tally[b, 1] += 1
+                prefix = prefix << 1 | bit
+                if bit:
+                    low = half
+                    for k in range(3):
+                        fl[k] = fm[k]
+                else:
+                    top = half
+                    for k in range(3):
+                        fh[k] = fm[k]
+            if not encoding:
+                v = low
+                planes[g.plane, y, x] = np.int32(v)
+            if sw.least > 0:
+                r = (v - p1) * 8.0
+                own[y, x] = np.int32(math.floor(r + 0.5))
+                e = abs(v - p1)
+                t = 1.0 / (0.5 + unit + 0.25 * e)
+                ls.learn(one, v - m0, t * t, column)
+                st.spread[0, le] += (e - st.spread[0, le]) * 0.01
+                if sw.least > 1:
+                    ls.learn(two, v - m0, t * t, column)
+                    st.spread[1, le] += (abs(v - p2) - st.spread[1, le]) * 0.01
+                if sw.units > 0 and sw.learning > 0.0:
+                    nn.learn(net, np.float64(v), np.float64(g.largest), unit, sw.learning)

@@ -1,0 +1,207 @@
+"""Adaptive contexts, gated logistic mixing and adaptive probability maps, in strict arithmetic.
+
+The construction of M. Mahoney's PAQ ("Adaptive weighing of context models for lossless data compression", 2005): every
+model gives a probability, they are added in the logistic domain with weights that small contexts select, and the weights follow the coding
+error. Contexts are hashed; a slot is looked up a nibble at a time, so that a context costs one cache line per nibble.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .functions import LN2, LOG2, SIGMOID, log2, sigmoid
+from .tables import LOG2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS
+
+F32 = np.float32
+NODES = 16  # of a nibble's line: the first holds a check, the others the 15 nodes of the tree
+LIMIT = 12.0  # of a stretched probability
+SETS = 4  # weight sets
+SELECTIONS = 1024
+FINE = 33  # nodes of an adaptive probability map
+STEPS = 4096  # of a slot's probability that are told apart
+
+
+def _stretches() -> Any:
+    """ln(p/(1 − p)) for p = (i + 1/2)/4096, float32."""
+    return np.array([LN2 * (log2((i + 0.5) / STEPS) - log2(1.0 - (i + 0.5) / STEPS)) for i in range(STEPS)], np.float32)
+
+
+STRETCH = _stretches()
+SQUASH = SIGMOID.astype(np.float32)
+# how fast a slot moves after n bits, and how far its stretch is trusted
+SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
+TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
+
+
+class Mixer(NamedTuple):
+    """All that the mixing of one pass adapts."""
+
+    slots: Any  # (contexts, lines·NODES) uint32: probability << 16 | bits seen << 8 | history
+    history: Any  # (contexts, 256) float32: the probability that a history of (n0, n1) stands for
+    weights: Any  # (SETS, SELECTIONS, inputs) float32
+    gates: Any  # (SELECTIONS, SETS) float32: the second layer
+    maps: Any  # (2, maps, FINE) float32
+    hashes: Any  # (contexts,) int64 of this value
+    lines: Any  # (contexts,) int64 of this nibble
+    slot: Any  # (contexts,) int64 of this bit
+    inputs: Any  # (inputs,) float32
+    selected: Any  # (SETS,) int64
+    dots: Any  # (SETS,) float32
+    squashed: Any  # (SETS,) float32
+
+
+MAPS = 1 << 14
+
+
+def mixer(contexts: int, experts: int, lines: int) -> Mixer:
+    """A fresh mixer for so many contexts, of `lines` (a power of two) lines each, and experts' probabilities."""
+    inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
+    slots = np.zeros((contexts, lines * NODES), np.uint32)
+    n0, n1 = np.divmod(np.arange(256), 16)
+    history = np.tile(((n1 + 0.5) / (n0 + n1 + 1.0)).astype(np.float32), (contexts, 1))
+    weights = np.full((SETS, SELECTIONS, inputs), 0.15 if contexts else 0.3, np.float32)
+    if experts:
+        weights[:, :, :experts] = 0.6 / experts if contexts else 1.0 / experts
+        weights[:, :, 0] = 0.4 if contexts else 0.7
+    nodes = (np.arange(FINE) - FINE // 2) * 0.75
+    maps = np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, MAPS, 1))
+    return Mixer(
+        slots, history, weights, np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32), maps, *(np.zeros(contexts, np.int64) for _ in range(3)),
+        np.zeros(inputs, np.float32), np.zeros(SETS, np.int64), np.zeros(SETS, np.float32), np.zeros(SETS, np.float32),
+    )  # fmt: skip
+
+
+@njit(inline="always", cache=True)
+def mix_hash(a: Any, b: Any) -> Any:
+    """A 64-bit hash of a hash and a number, in wrapping arithmetic."""
+    x = (np.int64(a) * np.int64(0x1E3779B97F4A7C15) + np.int64(b) + np.int64(0x7F4A7C15)) * np.int64(0x56E8FEB86659FD93)
+    return x ^ ((x >> 32) & 0xFFFFFFFF)
+
+
+@njit(inline="always", cache=True)
+def stretch(p: Any) -> Any:
+    """ln(p/(1 − p)) of a float64, within ±LIMIT."""
+    return min(max(LN2 * (log2(p) - log2(1.0 - p)), -LIMIT), LIMIT)
+
+
+@njit(inline="always", cache=True)
+def squash(d: Any) -> Any:
+    """1/(1 + e^−d) of a float32 within ±15: the nearest table entry below."""
+    return SQUASH[np.int64((d + F32(SIGMOID_LIMIT)) * F32(SIGMOID_STEPS) + F32(0.5))]
+
+
+@njit(cache=True, nogil=True)
+def find_lines(m: Mixer, nibble: Any) -> None:
+    """Point every context at its line for a nibble, `nibble` being what identifies it within the value; a line of another is cleared."""
+    mask = np.int64(m.slots.shape[1] // NODES - 1)
+    for c in range(m.hashes.shape[0]):
+        h = mix_hash(m.hashes[c], nibble)
+        line = ((h >> 20) & mask) * NODES
+        check = np.uint32(h & 0xFFFF) | np.uint32(1 << 16)
+        m.lines[c] = line
+        if m.slots[c, line] != check:
+            m.slots[c, line] = check
+            for k in range(1, NODES):
+                m.slots[c, line + k] = np.uint32(32768 << 16)
+
+
+@njit(cache=True, nogil=True)
+def gather(m: Mixer, experts: Any, node: Any) -> Any:
+    """The contexts' inputs at node 1 … 15 of the nibble's tree. Returns how many contexts have seen it 3 times."""
+    confident = 0
+    for c in range(m.hashes.shape[0]):
+        at = m.lines[c] + node
+        m.slot[c] = at
+        packed = np.int64(m.slots[c, at])
+        n = (packed >> 8) & 255
+        i = experts + 1 + 2 * c
+        if n == 0:
+            m.inputs[i] = F32(0)
+            m.inputs[i + 1] = F32(0)
+        else:
+            m.inputs[i] = STRETCH[packed >> 20] * TRUST[n]
+            m.inputs[i + 1] = STRETCH[np.int64(m.history[c, packed & 255] * F32(4095))]
+            if n > 2:
+                confident += 1
+    return confident
+
+
+@njit(cache=True, nogil=True)
+def mix(m: Mixer) -> Any:
+    """The mixed probability's stretch, float32, with the weight sets `selected`."""
+    x = m.inputs
+    lanes0 = lanes1 = lanes2 = lanes3 = lanes4 = lanes5 = lanes6 = lanes7 = F32(0)
+    total = F32(0)
+    for s in range(SETS):
+        row = m.selected[s]
+        lanes0 = lanes1 = lanes2 = lanes3 = lanes4 = lanes5 = lanes6 = lanes7 = F32(0)
+        for i in range(0, x.shape[0], 8):
+            lanes0 += m.weights[s, row, i] * x[i]
+            lanes1 += m.weights[s, row, i + 1] * x[i + 1]
+            lanes2 += m.weights[s, row, i + 2] * x[i + 2]
+            lanes3 += m.weights[s, row, i + 3] * x[i + 3]
+            lanes4 += m.weights[s, row, i + 4] * x[i + 4]
+            lanes5 += m.weights[s, row, i + 5] * x[i + 5]
+            lanes6 += m.weights[s, row, i + 6] * x[i + 6]
+            lanes7 += m.weights[s, row, i + 7] * x[i + 7]
+        d = ((lanes0 + lanes4) + (lanes1 + lanes5)) + ((lanes2 + lanes6) + (lanes3 + lanes7))
+        d = min(max(d, F32(-LIMIT)), F32(LIMIT))
+        m.dots[s] = d
+        m.squashed[s] = squash(d)
+        total += m.gates[m.selected[0], s] * d
+    return min(max(total, F32(-LIMIT)), F32(LIMIT))
+
+
+@njit(cache=True, nogil=True)
+def refine(m: Mixer, total: Any, first: Any, second: Any) -> Any:
+    """The final probability, float32: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
+    t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
+    i = np.int64(t)
+    share = t - F32(i)
+    one = F32(1)
+    a = m.maps[0, first, i] * (one - share) + m.maps[0, first, i + 1] * share
+    b = m.maps[1, second, i] * (one - share) + m.maps[1, second, i + 1] * share
+    return F32(0.5) * squash(total) + F32(0.25) * (a + b)
+
+
+@njit(cache=True, nogil=True)
+def update(m: Mixer, bit: Any, total: Any, first: Any, second: Any, rate: Any) -> None:
+    """Learn a bit: weights, gates, maps, slots and histories."""
+    y = F32(bit)
+    x = m.inputs
+    e = (y - squash(total)) * F32(0.002)
+    for s in range(SETS):
+        m.gates[m.selected[0], s] += e * m.dots[s]
+        row = m.selected[s]
+        f = (y - m.squashed[s]) * rate
+        for i in range(x.shape[0]):
+            m.weights[s, row, i] += f * x[i]
+    t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
+    i = np.int64(t)
+    share = t - F32(i)
+    near = i + 1 if share > F32(0.5) else i
+    m.maps[0, first, near] += (y - m.maps[0, first, near]) * F32(0.02)
+    m.maps[1, second, near] += (y - m.maps[1, second, near]) * F32(0.02)
+    for c in range(m.hashes.shape[0]):
+        packed = np.int64(m.slots[c, m.slot[c]])
+        p, n, state = packed >> 16, (packed >> 8) & 255, packed & 255
+        m.history[c, state] += (y - m.history[c, state]) * F32(0.01)
+        n0, n1 = state >> 4, state & 15
+        if bit:
+            p += ((65535 - p) * SLOT_RATE[n]) >> 16
+            if n1 < 15:
+                n1 += 1
+            if n0 > 2:
+                n0 = (n0 >> 1) + 1
+        else:
+            p -= (p * SLOT_RATE[n]) >> 16
+            if n0 < 15:
+                n0 += 1
+            if n1 > 2:
+                n1 = (n1 >> 1) + 1
+        if n < 127:
+            n += 1
+        m.slots[c, m.slot[c]] = np.uint32(p << 16 | n << 8 | n0 << 4 | n1)

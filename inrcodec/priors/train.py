@@ -1,0 +1,214 @@
+"""Train the shipped prior: `python -m inrcodec.priors.train PHOTOS OUT.npz`. Needs torch and a folder of RGB 8-bit PNG photographs.
+
+Every tenth file of each family (the name before `_`) is left out, for validation. Features are what the codec itself
+gathers on crops of the photographs: as RGB, as luma and chroma, and with chroma interpolated from half the resolution. Networks
+that see no coordinates are trained: what depends on the place is left to the file at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..hybrid import tile
+from ..hybrid.scan import RASTER, passes, taps
+from ..kernels import coder, mixture
+from ..kernels.image import OCTAVES, Switches, code_rows
+
+CROP = 288
+COORDINATES = 4 * OCTAVES
+Samples = dict[str, npt.NDArray[Any]]
+
+
+def network_name(pass_name: str, references: int, chroma: bool) -> str:
+    """What a network is called in the prior."""
+    return f"{'chroma' if chroma and pass_name == 'raster' and references else pass_name}{references}"
+
+
+def load(path: Path) -> npt.NDArray[np.int32]:
+    """(height, width, 3) of an RGB PNG."""
+    import imagecodecs
+
+    image = np.atleast_3d(imagecodecs.imread(str(path)))
+    return image[:, :, [0, 0, 0] if image.shape[2] < 3 else [0, 1, 2]].astype(np.int32)
+
+
+def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bool) -> npt.NDArray[np.int32]:
+    """Planes (3, height, width) as a converter would have had them: BT.601 weights, random steps, chroma perhaps interpolated."""
+    import cv2
+
+    r, g, b = (rgb[:, :, i].astype(np.float64) for i in range(3))
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    cb, cr = (b - y) * 0.564 + 128, (r - y) * 0.713 + 128
+    if halve:
+        height, width = y.shape
+        kind = random.integers(3)
+        out = []
+        for c in (cb, cr):
+            half = cv2.resize(np.round(c), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+            half = np.round(half)
+            if kind == 0:  # samples of the half resolution stay where they are
+                full = np.zeros((height, width))
+                full[::2, ::2] = half
+                right = np.concatenate([half[:, 1:], half[:, -1:]], 1)
+                full[::2, 1::2] = (half + right) / 2
+                below = np.concatenate([half[1:], half[-1:]], 0)
+                full[1::2, ::2] = (half + below) / 2
+                full[1::2, 1::2] = (half + right + below + np.concatenate([right[1:], right[-1:]], 0)) / 4
+                out.append(full)
+            else:
+                how = cv2.INTER_LINEAR if kind == 1 else cv2.INTER_CUBIC
+                out.append(cv2.resize(half, (width, height), interpolation=how))
+        cb, cr = out
+    scale, chroma_scale = (1.0, 1.0) if random.integers(2) else (random.uniform(0.6, 1.0), random.uniform(0.45, 1.0))
+    noise = random.normal(0, 0.15, (2, *y.shape)) if random.integers(2) else 0.0  # labels of a lattice err now and then
+    planes = np.stack([y * scale, *(np.stack([cr, cb]) * chroma_scale + noise)])
+    return np.clip(np.round(planes), 0, 255).astype(np.int32)
+
+
+def gather(job: tuple[Path, int]) -> Samples:
+    """Features, base, unit and value of places of one photograph, by network: float32 (n, features + 3)."""
+    path, samples = job
+    image = load(path)
+    random = np.random.default_rng(zlib.crc32(path.name.encode()))
+    found: dict[str, list[npt.NDArray[Any]]] = {}
+    for variant in ("rgb", "chroma", "halved"):
+        top, left = (int(random.integers(0, max(1, n - CROP + 1))) for n in image.shape[:2])
+        crop = image[top : top + CROP, left : left + CROP]
+        crop = crop[: crop.shape[0] // 2 * 2, : crop.shape[1] // 2 * 2]
+        if variant == "rgb":
+            planes = np.ascontiguousarray(np.moveaxis(crop[:, :, [1, 0, 2]], -1, 0))
+        else:
+            planes = to_luma_chroma(crop, random, variant == "halved")
+        for plane in range(3):
+            if variant == "halved" and plane == 0:
+                continue
+            for p in passes(True) if variant == "halved" and plane else RASTER:
+                rows = collect(planes, plane, p, (top, left))
+                keep = random.permutation(len(rows))[: samples // 2 if variant == "chroma" and plane == 0 else samples]
+                found.setdefault(network_name(p.name, plane, variant == "chroma"), []).append(rows[keep])
+    return {name: np.concatenate(rows) for name, rows in found.items()}
+
+
+def collect(planes: npt.NDArray[np.int32], plane: int, p: Any, origin: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """What the codec's network would see on one pass."""
+    height, width = planes.shape[1:]
+    references = list(range(plane))
+    w = tile.worker(p, plane, references, 255, (height, width), origin, Switches(2, 8, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
+    rows = p.rows(height)
+    inputs = tile.inputs_of(taps(p, plane, references))
+    dump, dumped = np.zeros((rows * width, inputs + 3), np.float32), np.zeros(1, np.int64)
+    out = coder.Output()
+    residuals = np.zeros(planes.shape, np.int32)
+    for reference in references:  # the residuals of the planes before are features too
+        if p.step == 1 or reference == 0:
+            before = tile.worker(RASTER[0], reference, references[:reference], 255, (height, width), origin, Switches(2, 0, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
+            o = coder.Output()
+            code_rows(True, 0, height, planes, residuals, before.geometry, before.taps, before.switches, before.one, before.two, before.net, before.mixer, before.state, o.state, o.reserve(height * width * 17), dump[:0], dumped)  # fmt: skip
+        else:
+            for q in passes(True):
+                before = tile.worker(q, reference, references[:reference], 255, (height, width), origin, Switches(2, 0, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
+                o = coder.Output()
+                code_rows(True, 0, q.rows(height), planes, residuals, before.geometry, before.taps, before.switches, before.one, before.two, before.net, before.mixer, before.state, o.state, o.reserve(height * width * 17), dump[:0], dumped)  # fmt: skip
+    code_rows(True, 0, rows, planes, residuals, w.geometry, w.taps, w.switches, w.one, w.two, w.net, w.mixer, w.state, out.state, out.reserve(rows * width * 17), dump, dumped)  # fmt: skip
+    return dump[: dumped[0]]
+
+
+def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: int, steps: int, seed: int) -> tuple[npt.NDArray[np.float32], float]:
+    """Weights of one network, in the order of kernels.mixture, and bits per value on the samples held out."""
+    import torch
+    from torch.nn import functional as F
+
+    torch.manual_seed(seed)
+    inputs = samples.shape[1] - 3
+    k = mixture.COMPONENTS
+    data, test = torch.from_numpy(samples), torch.from_numpy(held)
+    p = [
+        torch.randn(inputs, units) / math.sqrt(inputs), torch.zeros(units), torch.randn(units, units) / math.sqrt(units), torch.zeros(units),
+        torch.randn(mixture.OUTPUTS, units) * 0.01, torch.zeros(mixture.OUTPUTS),
+    ]  # fmt: skip
+    p[0][-COORDINATES:] = 0
+    p[5][2 * k : 3 * k] = torch.linspace(-1.5, 1.0, k)
+    p = [x.requires_grad_() for x in p]
+
+    def bits(batch: Any) -> Any:
+        x, base, unit, value = batch[:, :inputs], batch[:, inputs], batch[:, inputs + 1], batch[:, inputs + 2]
+
+        def act(a: Any) -> Any:
+            return 0.5 * a * (1 + a / (1 + a.abs()))
+
+        o = act(act(x @ p[0] + p[1]) @ p[2] + p[3]) @ p[4].T + p[5]
+        share = F.softmax(o[:, :k] * math.log(2), -1)
+        mean = base[:, None] + unit[:, None] * o[:, k : 2 * k]
+        scale = (unit[:, None] * torch.exp2(o[:, 2 * k : 3 * k].clamp(-12, 12))).clamp(min=0.03)
+        v = value[:, None]
+        high = torch.where(v >= 255, torch.ones_like(mean), torch.sigmoid((v + 0.5 - mean) / scale))
+        low = torch.where(v <= 0, torch.zeros_like(mean), torch.sigmoid((v - 0.5 - mean) / scale))
+        return -torch.log2((share * (high - low)).sum(-1) * (1 - 2**-12) + 2**-20)
+
+    optimizer = torch.optim.Adam(p, lr=4e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.1)
+    size = 4096
+    order, at = torch.randperm(len(data)), 0
+    for _ in range(steps):
+        if at + size > len(data):
+            order, at = torch.randperm(len(data)), 0
+        loss = bits(data[order[at : at + size]]).mean()
+        at += size
+        optimizer.zero_grad()
+        loss.backward()
+        p[0].grad[-COORDINATES:] = 0
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        score = float(torch.cat([bits(test[i : i + 65536]) for i in range(0, len(test), 65536)]).mean())
+    return torch.cat([x.detach().ravel() for x in p]).numpy(), score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--samples", type=int, default=8000, help="places of a crop, for each network")
+    parser.add_argument("--units", type=int, nargs="+", default=[32])
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--cache", type=Path, help="keep the gathered features here")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    families: dict[str, list[Path]] = {}
+    for path in sorted(options.photos.glob("*.png")):
+        families.setdefault(path.name.split("_")[0], []).append(path)
+    held = [p for family in families.values() for p in family[9::10]]
+    train = [p for family in families.values() for p in family if p not in held]
+    start = time.time()
+    sets: list[Samples] = []
+    for name, paths in (("train", train), ("held", held)):
+        cache = options.cache / f"{name}.npz" if options.cache else None
+        if cache and cache.exists():
+            sets.append(dict(np.load(cache)))
+            continue
+        with ProcessPoolExecutor(options.workers) as pool:
+            parts = list(pool.map(gather, [(p, options.samples) for p in paths]))
+        sets.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+        if cache:
+            np.savez(cache, **sets[-1])
+    print(f"{len(train)} photographs, {len(held)} held out, {time.time() - start:.0f} s", flush=True)
+    out = {}
+    for units in options.units:
+        for name in sorted(sets[0]):
+            start = time.time()
+            out[f"{name}_{units}"], score = fit(sets[0][name], sets[1][name], units, options.steps, 0)
+            print(f"{name} {units} units: {len(sets[0][name])} samples, held out {score:.4f} bits, {time.time() - start:.0f} s", flush=True)
+            np.savez(options.out, **out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The `hybrid` profile: P(bit) from what was decoded before, by a shipped network and experts that learn as they go.
+
+Section HYBR holds the plan; a tile holds one arithmetic code for each pass of each plane. For images, and for arrays of two axes or more
+of up to 16 bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..container import Section
+from ..errors import FormatError
+from ..hybrid import plan as plans
+from ..hybrid import priors, transform
+from ..hybrid.plan import Plan, Plane
+from ..hybrid.scan import Pass
+from ..hybrid.tile import Tile
+from ..layout import Box, Layout, box_shape, tile_of
+from ..options import Options
+from ..planes import Values
+from . import Coded
+
+HYBR = b"HYBR"
+TILE_PLACES = 1 << 20
+
+
+def applies(values: Values, bits: int) -> bool:
+    """Whether this profile can code such values, (axes…, channels)."""
+    return values.ndim >= 3 and 1 <= bits <= plans.MAX_BITS and math.prod(values.shape[:-3]) * values.shape[-1] <= plans.MAX_PLANES
+
+
+def layout_of(axes: tuple[int, ...], channels: int) -> Layout:
+    """Tiles cut the last two axes."""
+    return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], TILE_PLACES)))
+
+
+def weights_of(plan: Plan) -> Any:
+    """What a tile asks for a pass's first weights: None where there is no network for it."""
+    if not plan.model.units:
+        return lambda p, plane, plan_: None
+    networks = priors.named(plan.model.prior)
+
+    def find(p: Pass, plane: Plane, plan_: Plan) -> npt.NDArray[np.float32] | None:
+        return networks.get(priors.network_name(p, plane, plan_))
+
+    return find
+
+
+def encode(values: Values, bits: int, options: Options) -> Coded:
+    """Values of shape (axes…, channels), two axes or more, below 2^bits."""
+    from ..hybrid import analysis
+
+    layout = layout_of(values.shape[:-1], values.shape[-1])
+    sources = transform.split(values)
+    plan, planes = analysis.choose(sources, bits, options)
+    weights = weights_of(plan)
+    boxes = list(layout.boxes())
+    inner = max(1, options.workers // len(boxes))
+
+    def encode_tile(box: Box) -> bytes:
+        y, x = box[-2:]
+        tile = Tile(plan, weights, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
+        image = np.ascontiguousarray(np.moveaxis(sources[:, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
+        return tile.encode(inner, image)
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        tiles = list(pool.map(encode_tile, boxes))
+    return Coded("hybrid", layout, [Section(HYBR, plans.write(plan))], tiles)
+
+
+class Decoder:
+    """Holds the plan and the prior's networks."""
+
+    def __init__(self, plan: Plan, layout: Layout, bits: int) -> None:
+        self.plan, self.layout, self.bits = plan, layout, bits
+        self.weights = weights_of(plan)
+
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+        y, x = box[-2:]
+        shape = (*box_shape(box), self.layout.channels)
+        planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
+        decoded = Tile(self.plan, self.weights, planes, (y.start, x.start)).decode(data, threads)
+        if self.plan.lattice is None:
+            decoded = transform.from_planes(decoded, self.plan)
+        elif int(decoded.max()) >> self.bits:
+            raise FormatError("damaged: a value of a tile is out of range")
+        return transform.join(decoded, shape)
+
+    def describe(self) -> Mapping[str, object]:
+        m = self.plan.model
+        return {
+            "transform": ("planes", "lattice", "palette")[self.plan.kind],
+            "planes": [{"largest": p.largest, "references": list(p.references), "two_pass": p.two_pass, "table": p.table is not None} for p in self.plan.planes],
+            "least_squares": m.least_squares,
+            "units": m.units,
+            "contexts": m.contexts,
+            "prior": m.prior.hex(),
+        }
+
+
+def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> Decoder:
+    """Parse and check the plan. Raises FormatError."""
+    if HYBR not in sections:
+        raise FormatError("damaged: it lacks its plan")
+    if len(layout.axes) < 2 or layout.tile[:-2] != layout.axes[:-2]:
+        raise FormatError("damaged: its tiles are not those of a picture")
+    sources = math.prod(layout.axes[:-2]) * layout.channels
+    return Decoder(plans.read(sections[HYBR], sources, bits), layout, bits)

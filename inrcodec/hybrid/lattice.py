@@ -79,6 +79,16 @@ def _peaks(distinct: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
     return found
 
 
+def _distinct(peaks: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
+    """The peaks without the whole vectors, and without those that repeat an earlier one, turned round or not."""
+    kept: list[npt.NDArray[np.float64]] = []
+    for k in peaks:
+        others = [np.zeros(3), *kept, *(-q for q in kept)]
+        if all(np.abs(k - q - np.round(k - q)).max() > 0.02 for q in others):
+            kept.append(k)
+    return kept
+
+
 SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=3)), float)
 COMBINATIONS = np.array([n for n in itertools.product(range(-3, 4), repeat=3) if any(n)], float)
 
@@ -126,8 +136,7 @@ def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | Non
         return None
     sample = inside[:: max(1, len(inside) // REFINED_ON)].astype(float)
     peaks = [_refine(sample, k) for k in peaks[:10]]
-    peaks = [k for k in peaks if abs(_amplitude(sample, k)) > LEAST_AMPLITUDE]
-    peaks.sort(key=lambda k: -abs(_amplitude(sample, k)))
+    peaks = _distinct(sorted((k for k in peaks if abs(_amplitude(sample, k)) > LEAST_AMPLITUDE), key=lambda k: -abs(_amplitude(sample, k))))
     few = sample[:: max(1, len(sample) // TRIED_ON)]
     best: tuple[float, npt.NDArray[np.float64]] | None = None
     for triple in filter(_independent, itertools.combinations(peaks[:5], 3)):

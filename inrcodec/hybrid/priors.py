@@ -62,7 +62,8 @@ def read(data: bytes) -> Networks:
     if not data.startswith(MAGIC):
         raise FormatError("damaged: not a prior")
     r = Reader(data[len(MAGIC) :], "the prior")
-    plain = Reader(decompress(r.rest(), MAX_BYTES, "the prior"), "the prior")
+    size = r.varint(MAX_BYTES)
+    plain = Reader(decompress(r.rest(), size, "the prior"), "the prior")
     units = plain.byte()
     networks: Networks = {}
     for _ in range(plain.byte()):
@@ -79,7 +80,7 @@ def read(data: bytes) -> Networks:
 
 def sizes(inputs: int, units: int) -> list[int]:
     """Numbers in each of a network's six tensors."""
-    return [inputs * units, units, units * units, units, mixture.OUTPUTS * units, mixture.OUTPUTS]
+    return [n for rows, columns in mixture.shapes(inputs, units) for n in ((rows - 1) * columns, columns)]
 
 
 def count_of_tensors(inputs: int, units: int) -> int:

@@ -105,7 +105,7 @@ class Tile:
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
             passes = [q for q in scan.passes(p.two_pass) if q.top < size[0] and q.left < size[1]] if p.largest else []
-            found = [worker(q, i, p.references, p.largest, size, origin, plan.model, weights(q.name, p, plan)) for q in passes]
+            found = [worker(q, i, p.references, p.largest, size, origin, plan.model, weights(q, p, plan)) for q in passes]
             jobs: list[Job] = []
             for k, w in enumerate(found):
                 jobs.append(self._job(w, jobs[:k], [by_plane[r] for r in p.references]))

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from .coder import decode_bit, encode_bit
-from .mixing import NODES, find_lines, gather, mix, mix_hash, refine, update
+from .mixing import NODES, find_lines, gather, mix, mix_hash, refine, remember, update
 
 SCALE = 16
 HALF = 1 << (SCALE - 1)
@@ -75,7 +75,7 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any) -> An
     return out
 
 
-CONTEXTS = 3
+CONTEXTS = 7
 UNARY = 12  # from here on a correction's size is written in 8 plain bits
 MOST_BITS = 2 + UNARY + 8  # of a component
 
@@ -102,11 +102,15 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
                 m.hashes[0] = small
                 m.hashes[1] = mix_hash(np.int64(i), t >> (SCALE - 5))
                 m.hashes[2] = mix_hash(whole, np.int64(i))
-                find_lines(m, np.int64(1))
+                m.hashes[3] = mix_hash(mix_hash(b, c), np.int64(part * 4 + i))
+                m.hashes[5] = mix_hash(mix_hash(b, c), np.int64(i))
+                m.hashes[6] = mix_hash(mix_hash(a, c), np.int64(part * 4 + i))
+                m.hashes[4] = mix_hash(a, np.int64(part * 4 + i))
+                find_lines(m.slots, m.hashes, m.lines, m.checks, np.int64(1))
                 m.selected[0] = i * 32 + part
                 m.selected[1] = near * 4 + before
-                m.selected[2] = i
-                m.selected[3] = 0
+                m.selected[2] = (b & 255) * 3 + i
+                m.selected[3] = (a & 3) * 3 + i
                 difference = np.int64(image[y, x, i]) - predicted if encoding else np.int64(0)
                 bit = code_bit(encoding, m, 1, np.int64(difference != 0), counters, coder, stream)
                 wrong[i, x + 1] = bit
@@ -136,16 +140,17 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
 def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: Any, stream: Any) -> Any:
     """One decision at a node of the contexts' lines."""
     m.inputs[0] = np.float32(0.3)
-    gather(m, 0, node)
-    total = mix(m)
+    gather(m.slots, m.history, m.hashes, m.lines, m.slot, m.inputs, 0, node)
+    total = mix(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed)
     first = m.selected[0] * NODES + node
     second = m.selected[1] * NODES + node
-    p = refine(m, total, first, second)
+    p = refine(m.maps, total, first, second)
     pi = min(max(np.int64(p * np.float32(65536)), 1), 65535)
     if encoding:
         encode_bit(coder, stream, pi, bit)
     else:
         bit = decode_bit(coder, stream, pi)
     counters[0] += 1
-    update(m, bit, total, first, second, np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)))
+    update(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed, m.maps, bit, total, first, second, np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)))
+    remember(m.slots, m.history, m.slot, bit)
     return bit

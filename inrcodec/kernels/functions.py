@@ -5,12 +5,15 @@ Each is + − × ÷ on exact table entries in the order written here, so that ev
 
 from __future__ import annotations
 
+
 import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 from .tables import EXP2_STEPS, LOG2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
 
@@ -30,13 +33,26 @@ def exp2(x: Any) -> Any:
     return part * np.float64(np.int64(1) << np.int64(whole)) if whole >= 0 else part / np.float64(np.int64(1) << np.int64(-whole))
 
 
+@intrinsic
+def bits_of(context: Any, x: Any) -> Any:
+    """The 64 bits of a float64 as int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+PART = 1.0 / (1 << 44)
+
+
 @njit(inline="always", cache=True)
 def log2(x: Any) -> Any:
-    """log2 x for finite x > 0: the exponent, and linear between log2(1 + i/256)."""
-    m, e = math.frexp(x)  # exact: x = m·2^e, 1/2 ≤ m < 1
-    t = (2.0 * m - 1.0) * LOG2_STEPS
-    i = np.int64(t)
-    return (e - 1) + (LOG2[i] + (LOG2[i + 1] - LOG2[i]) * (t - i))
+    """log2 x for a normal x > 0: the exponent, and linear between log2(1 + i/256)."""
+    bits = bits_of(np.float64(x))
+    i = (bits >> 44) & 255
+    t = (bits & ((1 << 44) - 1)) * PART
+    return ((bits >> 52) - 1023) + (LOG2[i] + (LOG2[i + 1] - LOG2[i]) * t)
 
 
 @njit(inline="always", cache=True)

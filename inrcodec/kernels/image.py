@@ -12,7 +12,7 @@ from . import leastsquares as ls
 from . import mixing as mx
 from . import mixture as nn
 from .coder import decode_bit, encode_bit
-from .functions import LN2, SIGMOID, log2, sigmoid
+from .functions import log2, sigmoid
 from .leastsquares import LeastSquares
 from .mixing import Mixer, mix_hash
 from .mixture import Mixture
@@ -76,6 +76,7 @@ class State(NamedTuple):
     cosines: Any  # sine table float32
 
 
+COST = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)  # bits; only told, never used
 FLAGS = 1 << 10
 TALLY = 20
 
@@ -108,18 +109,18 @@ def outside(values: Any, y: Any, x: Any, dy: Any, dx: Any, causal: Any, top: Any
     return values[min(max(yy, 0), height - 1), min(max(xx, 0), width - 1)]
 
 
-@njit(cache=True, nogil=True)
-def gather(planes: Any, g: Geometry, taps: Taps, y: Any, x: Any, gathered: Any) -> None:
+@njit(inline="always", cache=True)
+def gather(planes: Any, g: Geometry, plane: Any, dy: Any, dx: Any, causal: Any, y: Any, x: Any, gathered: Any) -> None:
     """Fill `gathered` with the taps' values at a place."""
     reach = 4 * g.step
     inside = y >= reach and x >= reach and y < g.height - reach and x < g.width - reach
     if inside:
-        for t in range(taps.plane.shape[0]):
-            gathered[t] = planes[taps.plane[t], y + taps.dy[t], x + taps.dx[t]]
+        for t in range(plane.shape[0]):
+            gathered[t] = planes[plane[t], y + dy[t], x + dx[t]]
     else:
         start = (g.largest + 1) >> 1
-        for t in range(taps.plane.shape[0]):
-            gathered[t] = outside(planes[taps.plane[t]], y, x, taps.dy[t], taps.dx[t], taps.causal[t], g.top, g.left, g.step, start)
+        for t in range(plane.shape[0]):
+            gathered[t] = outside(planes[plane[t]], y, x, dy[t], dx[t], causal[t], g.top, g.left, g.step, start)
 
 
 @njit(inline="always", cache=True)
@@ -130,25 +131,27 @@ def error_at(residuals: Any, y: Any, x: Any, dy: Any, dx: Any, g: Geometry) -> A
     return np.int32(g.largest >> 2)
 
 
-@njit(cache=True, nogil=True)
-def features(st: State, g: Geometry, taps: Taps, sw: Switches, m: Mixture, residuals: Any, y: Any, x: Any, p1: Any, p2: Any, unit: Any, e2: Any) -> None:
+@njit(inline="always", cache=True)
+def features(
+    gathered: Any, relative: Any, cosines: Any, g: Geometry, plane: Any, start: Any, coordinates: Any, f: Any, residuals: Any, y: Any, x: Any, p1: Any, p2: Any,
+    unit: Any, e2: Any,
+) -> None:  # fmt: skip
     """The network's inputs: see SPEC.md for the list."""
-    f = m.x
     inverse = 1.0 / unit
-    n = taps.plane.shape[0]
+    n = plane.shape[0]
     for t in range(n):
-        z = st.relative[t] * inverse
+        z = relative[t] * inverse
         f[t] = F32(z / (1.0 + 0.25 * abs(z)))
     own = residuals[g.plane]
-    mean = st.gathered[0] + st.gathered[1]
+    mean = gathered[0] + gathered[1]
     z = (p1 - 0.5 * mean) * inverse
     f[n] = F32(z / (1.0 + 0.25 * abs(z)))
     z = (p2 - p1) * inverse
     f[n + 1] = F32(z / (1.0 + 0.25 * abs(z)))
     f[n + 2] = F32(min(log2(unit), 8.0) * 0.25)
     f[n + 3] = F32(log2((e2 + 0.25) * inverse))
-    w, nn_, nw, ne = st.relative[0], st.relative[1], st.relative[2], st.relative[3]
-    act = 0.25 * (abs(w - nw) + abs(nn_ - nw) + abs(nn_ - ne) + abs(w - st.relative[4]))
+    w, nn_, nw, ne = relative[0], relative[1], relative[2], relative[3]
+    act = 0.25 * (abs(w - nw) + abs(nn_ - nw) + abs(nn_ - ne) + abs(w - relative[4]))
     f[n + 4] = F32(log2((act + 0.25) * inverse))
     s = g.step
     for k in range(4):
@@ -164,23 +167,23 @@ def features(st: State, g: Geometry, taps: Taps, sw: Switches, m: Mixture, resid
         f[n + 5 + k] = F32(z / (1.0 + 0.25 * abs(z)))
     for k in range(2):
         z = 0.0
-        if k + 1 < taps.start.shape[0] - 1:
-            z = residuals[taps.plane[taps.start[k + 1]], y, x] * 0.125 * inverse
+        if k + 1 < start.shape[0] - 1:
+            z = residuals[plane[start[k + 1]], y, x] * 0.125 * inverse
         f[n + 9 + k] = F32(z / (1.0 + 0.25 * abs(z)))
     f[n + 11] = F32(2.0 * p1 / g.largest - 1.0)
     f[n + 12] = F32(2.0 * (p1 - math.floor(p1)) - 1.0)
     py, px = (y + g.origin_y) & 7, (x + g.origin_x) & 7
-    f[n + 13] = st.cosines[py * 8192]
-    f[n + 14] = st.cosines[(py * 8192 + 16384) & 65535]
-    f[n + 15] = st.cosines[px * 8192]
-    f[n + 16] = st.cosines[(px * 8192 + 16384) & 65535]
-    if sw.coordinates:
+    f[n + 13] = cosines[py * 8192]
+    f[n + 14] = cosines[(py * 8192 + 16384) & 65535]
+    f[n + 15] = cosines[px * 8192]
+    f[n + 16] = cosines[(px * 8192 + 16384) & 65535]
+    if coordinates:
         i = n + EXTRAS
         for axis in range(2):
             turn = (y * 65536) // (2 * g.height) if axis == 0 else (x * 65536) // (2 * g.width)
             for k in range(OCTAVES):
-                f[i] = st.cosines[(turn << k) & 65535]
-                f[i + 1] = st.cosines[((turn << k) + 16384) & 65535]
+                f[i] = cosines[(turn << k) & 65535]
+                f[i + 1] = cosines[((turn << k) + 16384) & 65535]
                 i += 2
 
 
@@ -197,6 +200,17 @@ def code_rows(
     contexts = mixer.hashes.shape[0]
     own = residuals[g.plane]
     s = g.step
+    # out of the tuples once: for every value it would cost more than the arithmetic
+    one_taps, one_w, one_x, one_a, one_b = one.taps, one.w, one.x, one.a, one.b
+    two_taps, two_w, two_x, two_a, two_b = two.taps, two.w, two.x, two.a, two.b
+    nx, w1, w2, w3, h1, d1, h2, d2, out, dout, mixed = net.x, net.w1, net.w2, net.w3, net.h1, net.d1, net.h2, net.d2, net.out, net.dout, net.mix
+    w2t, w3t, xs, h1s, h2s, s1, s2, douts, clock = net.w2t, net.w3t, net.xs, net.h1s, net.h2s, net.s1, net.s2, net.douts, net.clock
+    slots, history, weights, gates, maps, hashes = mixer.slots, mixer.history, mixer.weights, mixer.gates, mixer.maps, mixer.hashes
+    lines, checks, slot, inputs, selected, dots, squashed = mixer.lines, mixer.checks, mixer.slot, mixer.inputs, mixer.selected, mixer.dots, mixer.squashed
+    relative, spread, flags, sures, counters, tally, context_taps, cosines = (
+        st.relative, st.spread, st.flags, st.sure, st.counters, st.tally, st.context_taps, st.cosines
+    )  # fmt: skip
+    tap_plane, tap_dy, tap_dx, tap_causal, starts, means = taps.plane, taps.dy, taps.dx, taps.causal, taps.start, taps.means
     fl = np.zeros(3)
     fh = np.zeros(3)
     fm = np.zeros(3)
@@ -207,35 +221,35 @@ def code_rows(
         columns = (g.width - g.left + s - 1) // s
         for column in range(columns):
             x = g.left + column * s
-            gather(planes, g, taps, y, x, ga)
+            gather(planes, g, tap_plane, tap_dy, tap_dx, tap_causal, y, x, ga)
             v = np.int64(planes[g.plane, y, x]) if encoding else np.int64(0)
+            if sw.least > 0 and column % one.block == 0:
+                ls.fade(one_a, one_b, column // one.block, one.decay)
+            if sw.least > 1 and column % two.block == 0:
+                ls.fade(two_a, two_b, column // two.block, two.decay)
             # flat surroundings: one decision, "as its neighbour"
             flat = ga[0] == ga[1] and ga[0] == ga[2] and ga[0] == ga[3]
             for k in range(1, groups):
-                b = taps.start[k]
+                b = starts[k]
                 flat = flat and ga[b] == ga[b + 1] and ga[b] == ga[b + 2]
             if flat:
-                c = (np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (st.counters[1] & 63) << 2 | np.int64(st.counters[2] > 16) << 8)
-                p = st.flags[c]
+                c = (np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (counters[1] & 63) << 2 | np.int64(counters[2] > 16) << 8)
+                p = flags[c]
                 bit = np.int64(v == ga[0])
                 pi = min(max(np.int64(p * F32(65536)), 1), 65535)
                 if encoding:
                     encode_bit(coder, stream, pi, bit)
                 else:
                     bit = decode_bit(coder, stream, pi)
-                st.tally[17, 0] -= log2(pi / 65536.0 if bit else 1.0 - pi / 65536.0)
-                st.tally[17, 1] += 1
-                st.flags[c] = p + (F32(bit) - p) * F32(0.02)
-                st.counters[1] = (st.counters[1] << 1 | bit) & 63
-                st.counters[2] = st.counters[2] + 1 if bit else 0
+                tally[17, 0] += COST[(pi if bit else 65536 - pi) >> 4]
+                tally[17, 1] += 1
+                flags[c] = p + (F32(bit) - p) * F32(0.02)
+                counters[1] = (counters[1] << 1 | bit) & 63
+                counters[2] = counters[2] + 1 if bit else 0
                 if bit:
                     if not encoding:
                         planes[g.plane, y, x] = np.int32(ga[0])
                     own[y, x] = 0
-                    if sw.least > 0 and column % one.block == 0:
-                        ls.fade(one, column)
-                    if sw.least > 1 and column % two.block == 0:
-                        ls.fade(two, column)
                     continue
             unit = 1.0
             le = 0
@@ -243,37 +257,40 @@ def code_rows(
             m0 = 0.5 * (ga[0] + ga[1])
             if sw.least > 0:
                 for k in range(groups):
-                    b = taps.start[k]
+                    b = starts[k]
                     t = 0.0
-                    for i in range(b + taps.means[k, 0], b + taps.means[k, 1]):
+                    for i in range(b + means[k, 0], b + means[k, 1]):
                         t += ga[i]
-                    t /= taps.means[k, 1] - taps.means[k, 0]
+                    t /= means[k, 1] - means[k, 0]
                     if k == 0:
                         m0 = t
-                    for i in range(b, taps.start[k + 1]):
-                        st.relative[i] = ga[i] - t
+                    for i in range(b, starts[k + 1]):
+                        relative[i] = ga[i] - t
                 ew = abs(error_at(own, y, x, 0, -s, g))
                 en = abs(error_at(own, y, x, -s, 0, g))
                 around = abs(error_at(own, y, x, -s, -s, g)) + abs(error_at(own, y, x, -s, s, g))
                 far = abs(error_at(own, y, x, 0, -2 * s, g)) + abs(error_at(own, y, x, -2 * s, 0, g))
                 unit = 0.25 + (2 * (ew + en) + around + far) * (1.0 / 64.0)
                 le = min(np.int64(2.0 * (log2(unit) + 2.0)), ACTIVITIES - 1)
-                p1 = min(max(m0 + ls.predict(one, st.relative, column), 0.0), np.float64(g.largest))
+                if column % one.every == 0:
+                    ls.solve(one, column // one.block)
+                p1 = min(max(m0 + ls.predict(one_taps, one_w, one_x, relative), 0.0), np.float64(g.largest))
                 p2 = p1
                 if sw.least > 1:
-                    p2 = min(max(m0 + ls.predict(two, st.relative, column), 0.0), np.float64(g.largest))
+                    if column % two.every == 0:
+                        ls.solve(two, column // two.block)
+                    p2 = min(max(m0 + ls.predict(two_taps, two_w, two_x, relative), 0.0), np.float64(g.largest))
                 if sw.units > 0:
-                    features(st, g, taps, sw, net, residuals, y, x, p1, p2, unit, abs(ga[0] - p2))
-                    nn.forward(net, p1, unit)
-            elif flat:
-                m0 = m0
+                    features(ga, relative, cosines, g, tap_plane, starts, sw.coordinates, nx, residuals, y, x, p1, p2, unit, abs(ga[0] - p2))
+                    nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mixed, p1, unit)
             if dump.shape[0] > 0:
                 if dumped[0] < dump.shape[0]:
-                    for i in range(net.x.shape[0]):
-                        dump[dumped[0], i] = net.x[i]
-                    dump[dumped[0], net.x.shape[0]] = F32(p1)
-                    dump[dumped[0], net.x.shape[0] + 1] = F32(unit)
-                    dump[dumped[0], net.x.shape[0] + 2] = F32(v)
+                    k = nx.shape[0] - 1
+                    for i in range(k):
+                        dump[dumped[0], i] = nx[i]
+                    dump[dumped[0], k] = F32(p1)
+                    dump[dumped[0], k + 1] = F32(unit)
+                    dump[dumped[0], k + 2] = F32(v)
                     dumped[0] += 1
             # what the contexts may use beside the gathered values
             w, nv, nwv = ga[0], ga[1], ga[2]
@@ -283,30 +300,30 @@ def code_rows(
             ga[n + 3] = w + nv - nwv
             ga[n + 8] = le
             if groups > 1:
-                b = taps.start[1]
+                b = starts[1]
                 ga[n + 4] = w + ga[b] - ga[b + 1]
                 ga[n + 5] = nv + ga[b] - ga[b + 2]
             if groups > 2:
-                b = taps.start[2]
+                b = starts[2]
                 ga[n + 6] = w + ga[b] - ga[b + 1]
                 ga[n + 7] = nv + ga[b] - ga[b + 2]
             if sw.units > 0:
                 t = 0.0
                 for k in range(nn.COMPONENTS):
-                    t += net.share[k] * net.mean[k]
+                    t += mixed[0, k] * mixed[1, k]
                 ga[n + 9] = np.int64(min(max(t, 0.0), np.float64(g.largest)) * 2.0)
             for c in range(contexts):
                 h = np.int64(c)
-                for i in range(st.context_taps.shape[1]):
-                    t = st.context_taps[c, i]
+                for i in range(context_taps.shape[1]):
+                    t = context_taps[c, i]
                     if t < 0:
                         break
                     h = mix_hash(h, ga[t])
-                mixer.hashes[c] = h
+                hashes[c] = h
             # the experts' distributions
             for k in range(sw.least):
                 mean[k] = p1 if k == 0 else p2
-                inv[k] = 1.0 / (0.6 * st.spread[k, le] + 0.03)
+                inv[k] = 1.0 / (0.6 * spread[k, le] + 0.03)
             activity = np.int64(min(log2(1.0 + abs(w - nwv) + abs(nv - nwv) + abs(nv - ga[3])), 15.0))
             for k in range(3):
                 fl[k] = 0.0
@@ -329,57 +346,57 @@ def code_rows(
                 sure = experts > 0
                 i = 0
                 if sw.units > 0:
-                    fm[2] = nn.below(net, edge)
-                    p = min(max((fh[2] - fm[2] + 1e-7) / (fh[2] - fl[2] + 2e-7), 2e-6), 1.0 - 2e-6)
-                    t = mx.stretch(p)
-                    mixer.inputs[0] = F32(t)
+                    fm[2] = nn.below(mixed, edge)
+                    t = mx.odds(max(fh[2] - fm[2], 0.0) + 1e-7, max(fm[2] - fl[2], 0.0) + 1e-7)
+                    inputs[0] = F32(t)
                     sure = abs(t) > 6.5
                     i = 1
                 for k in range(sw.least):
                     fm[k] = sigmoid((edge - mean[k]) * inv[k])
                     if not sure or sw.units == 0:
-                        p = min(max((fh[k] - fm[k] + 1e-6) / (fh[k] - fl[k] + 2e-6), 1e-4), 1.0 - 1e-4)
-                        t = mx.stretch(p)
-                        mixer.inputs[i] = F32(t)
+                        t = min(max(mx.odds(fh[k] - fm[k] + 1e-6, fm[k] - fl[k] + 1e-6), -9.0), 9.0)
+                        inputs[i] = F32(t)
                         sure = sure and abs(t) > 5.5
                     i += 1
                 if sure:
-                    t = np.float64(mixer.inputs[0])
+                    t = np.float64(inputs[0])
                     c = min(np.int64(abs(t) * 2.0), SURE // 2 - 1) * 2 + np.int64(t > 0.0)
-                    p32 = st.sure[c]
+                    p32 = sures[c]
                     pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
                     if encoding:
                         encode_bit(coder, stream, pi, bit)
                     else:
                         bit = decode_bit(coder, stream, pi)
-                    st.sure[c] = p32 + (F32(bit) - p32) * F32(0.002)
+                    sures[c] = p32 + (F32(bit) - p32) * F32(0.002)
                 else:
                     if contexts > 0 and not looked:
-                        mx.find_lines(mixer, prefix if b & 3 == 0 else prefix >> (b & 3))
+                        mx.find_lines(slots, hashes, lines, checks, prefix if b & 3 == 0 else prefix >> (b & 3))
                         looked = True
-                    mixer.inputs[experts] = F32(0.3)
+                    inputs[experts] = F32(0.3)
                     confident = 0
                     if contexts > 0:
-                        confident = mx.gather(mixer, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1)))
-                    t = np.float64(mixer.inputs[0]) if experts > 0 else 0.0
-                    mixer.selected[0] = b * 32 + min(np.int64(abs(t) * 2.0), 15) * 2 + np.int64(t > 0.0)
-                    mixer.selected[1] = b * 16 + activity
-                    mixer.selected[2] = (prefix if b < 9 else b * 32) if contexts > 0 else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
-                    mixer.selected[3] = b * 40 + (confident if contexts > 6 else le)
-                    total = mx.mix(mixer)
-                    m1 = mixer.selected[2] if contexts > 0 else b * 64 + le
-                    m2 = np.int64(mix_hash(mixer.hashes[0], prefix) >> 16 & (mx.MAPS - 1)) if contexts > 0 else mixer.selected[2]
-                    p32 = mx.refine(mixer, total, m1, m2)
+                        confident = mx.gather(slots, history, hashes, lines, slot, inputs, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1)))
+                    t = np.float64(inputs[0]) if experts > 0 else 0.0
+                    selected[0] = b * 32 + min(np.int64(abs(t) * 2.0), 15) * 2 + np.int64(t > 0.0)
+                    selected[1] = b * 16 + activity
+                    selected[2] = (prefix if b < 9 else b * 32) if contexts > 0 else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
+                    selected[3] = b * 40 + (confident if contexts > 6 else le)
+                    total = mx.mix(inputs, weights, gates, selected, dots, squashed)
+                    m1 = selected[2] if contexts > 0 else b * 64 + le
+                    m2 = np.int64(mix_hash(hashes[0], prefix) >> 16 & (mx.MAPS - 1)) if contexts > 0 else selected[2]
+                    p32 = mx.refine(maps, total, m1, m2)
                     pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
                     if encoding:
                         encode_bit(coder, stream, pi, bit)
                     else:
                         bit = decode_bit(coder, stream, pi)
-                    st.counters[0] += 1
-                    rate = sw.mixing + 0.02 / (1.0 + st.counters[0] * 0.0005)
-                    mx.update(mixer, bit, total, m1, m2, F32(rate))
-                st.tally[b, 0] -= log2(pi / 65536.0 if bit else 1.0 - pi / 65536.0)
-                st.tally[b, 1] += 1
+                    counters[0] += 1
+                    rate = sw.mixing + 0.02 / (1.0 + counters[0] * 0.0005)
+                    mx.update(inputs, weights, gates, selected, dots, squashed, maps, bit, total, m1, m2, F32(rate))
+                    if contexts > 0:
+                        mx.remember(slots, history, slot, bit)
+                tally[b, 0] += COST[(pi if bit else 65536 - pi) >> 4]
+                tally[b, 1] += 1
                 prefix = prefix << 1 | bit
                 if bit:
                     low = half
@@ -397,10 +414,16 @@ def code_rows(
                 own[y, x] = np.int32(math.floor(r + 0.5))
                 e = abs(v - p1)
                 t = 1.0 / (0.5 + unit + 0.25 * e)
-                ls.learn(one, v - m0, t * t, column)
-                st.spread[0, le] += (e - st.spread[0, le]) * 0.01
+                ls.learn(one_a, one_b, one_x, v - m0, t * t, column // one.block)
+                spread[0, le] += (e - spread[0, le]) * 0.01
                 if sw.least > 1:
-                    ls.learn(two, v - m0, t * t, column)
-                    st.spread[1, le] += (abs(v - p2) - st.spread[1, le]) * 0.01
+                    ls.learn(two_a, two_b, two_x, v - m0, t * t, column // two.block)
+                    spread[1, le] += (abs(v - p2) - spread[1, le]) * 0.01
                 if sw.units > 0 and sw.learning > 0.0:
-                    nn.learn(net, np.float64(v), np.float64(g.largest), unit, sw.learning)
+                    nn.gradient(mixed, dout, np.float64(v), np.float64(g.largest), unit)
+                    sample = np.int64(clock[0])
+                    nn.backward(nx, h1, d1, h2, d2, dout, w2t, w3t, xs, h1s, h2s, s1, s2, douts, sample)
+                    clock[0] += 1.0
+                    if sample + 1 == nn.BATCH:
+                        clock[0] = 0.0
+                        nn.step(net, sw.learning)

@@ -60,20 +60,27 @@ def solve(s: LeastSquares, block: Any) -> None:
                 z[i] += s.b[other, i]
     for k in range(n):
         u[k, k] += RIDGE
-    for k in range(n):
-        if not u[k, k] > 1e-9:
-            return
-        inverse = 1.0 / math.sqrt(u[k, k])
-        for j in range(k, n):
-            u[k, j] *= inverse
-        for i in range(k + 1, n):
-            f = u[k, i]
+    for i in range(n):  # row by row; each element loses the products of the rows above, from the first to the last
+        row = u[i]
+        whole = i // 4 * 4
+        for k in range(0, whole, 4):
+            r0, r1, r2, r3 = u[k], u[k + 1], u[k + 2], u[k + 3]
+            f0, f1, f2, f3 = r0[i], r1[i], r2[i], r3[i]
             for j in range(i, n):
-                u[i, j] -= f * u[k, j]
-        t = z[k] * inverse
-        z[k] = t
-        for j in range(k + 1, n):
-            z[j] -= u[k, j] * t
+                row[j] = (((row[j] - f0 * r0[j]) - f1 * r1[j]) - f2 * r2[j]) - f3 * r3[j]
+            z[i] = (((z[i] - f0 * z[k]) - f1 * z[k + 1]) - f2 * z[k + 2]) - f3 * z[k + 3]
+        for k in range(whole, i):
+            r0 = u[k]
+            f0 = r0[i]
+            for j in range(i, n):
+                row[j] -= f0 * r0[j]
+            z[i] -= f0 * z[k]
+        if not row[i] > 1e-9:
+            return
+        inverse = 1.0 / math.sqrt(row[i])
+        for j in range(i, n):
+            row[j] *= inverse
+        z[i] *= inverse
     for i in range(n - 1, -1, -1):
         t = z[i]
         for j in range(i + 1, n):
@@ -81,39 +88,32 @@ def solve(s: LeastSquares, block: Any) -> None:
         s.w[i] = t / u[i, i]
 
 
-@njit(cache=True, nogil=True)
-def fade(s: LeastSquares, column: Any) -> None:
-    """Forget a little of the block that begins at `column`."""
-    block = column // s.block
-    for i in range(s.w.shape[0]):
-        for j in range(i, s.w.shape[0]):
-            s.a[block, i, j] *= s.decay
-        s.b[block, i] *= s.decay
+@njit(inline="always", cache=True)
+def fade(a: Any, b: Any, block: Any, decay: Any) -> None:
+    """Forget a little of a block."""
+    for i in range(b.shape[1]):
+        for j in range(b.shape[1]):
+            a[block, i, j] *= decay
+        b[block, i] *= decay
 
 
-@njit(cache=True, nogil=True)
-def predict(s: LeastSquares, relative: Any, column: Any) -> Any:
+@njit(inline="always", cache=True)
+def predict(taps: Any, w: Any, x: Any, relative: Any) -> Any:
     """The prediction, relative to the own group's mean; relative: gathered values less their group's mean."""
-    n = s.w.shape[0]
-    if column % s.block == 0:
-        fade(s, column)
-    if column % s.every == 0:
-        solve(s, column // s.block)
     p = 0.0
-    for i in range(n):
-        t = relative[s.taps[i]]
-        s.x[i] = t
-        p += s.w[i] * t
+    for i in range(w.shape[0]):
+        t = relative[taps[i]]
+        x[i] = t
+        p += w[i] * t
     return p
 
 
-@njit(cache=True, nogil=True)
-def learn(s: LeastSquares, target: Any, weight: Any, column: Any) -> None:
-    """Add a place to the sums: its regressors as `predict` left them, and the value that was to be predicted."""
-    block = column // s.block
-    n = s.w.shape[0]
+@njit(inline="always", cache=True)
+def learn(a: Any, b: Any, x: Any, target: Any, weight: Any, block: Any) -> None:
+    """Add a place to a block's sums: its regressors as `predict` left them, and the value that was to be predicted."""
+    n = x.shape[0]
     for i in range(n):
-        t = s.x[i] * weight
-        for j in range(i, n):
-            s.a[block, i, j] += t * s.x[j]
-        s.b[block, i] += t * target
+        t = x[i] * weight
+        for j in range(i // 8 * 8, n):  # whole lanes; what lies below the diagonal is not looked at
+            a[block, i, j] += t * x[j]
+        b[block, i] += t * target

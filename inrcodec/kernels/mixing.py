@@ -10,7 +10,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from .functions import LN2, LOG2, SIGMOID, log2, sigmoid
 from .tables import LOG2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS
@@ -37,7 +41,7 @@ TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
 
 
 class Mixer(NamedTuple):
-    """All that the mixing of one pass adapts."""
+    """All that the mixing of one pass adapts. The kernels take the arrays one by one: see `mixture.Mixture`."""
 
     slots: Any  # (contexts, lines·NODES) uint32: probability << 16 | bits seen << 8 | history
     history: Any  # (contexts, 256) float32: the probability that a history of (n0, n1) stands for
@@ -46,6 +50,7 @@ class Mixer(NamedTuple):
     maps: Any  # (2, maps, FINE) float32
     hashes: Any  # (contexts,) int64 of this value
     lines: Any  # (contexts,) int64 of this nibble
+    checks: Any  # (contexts,) uint32
     slot: Any  # (contexts,) int64 of this bit
     inputs: Any  # (inputs,) float32
     selected: Any  # (SETS,) int64
@@ -69,7 +74,7 @@ def mixer(contexts: int, experts: int, lines: int) -> Mixer:
     nodes = (np.arange(FINE) - FINE // 2) * 0.75
     maps = np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, MAPS, 1))
     return Mixer(
-        slots, history, weights, np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32), maps, *(np.zeros(contexts, np.int64) for _ in range(3)),
+        slots, history, weights, np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32), maps, np.zeros(contexts, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.uint32), np.zeros(contexts, np.int64),
         np.zeros(inputs, np.float32), np.zeros(SETS, np.int64), np.zeros(SETS, np.float32), np.zeros(SETS, np.float32),
     )  # fmt: skip
 
@@ -82,9 +87,9 @@ def mix_hash(a: Any, b: Any) -> Any:
 
 
 @njit(inline="always", cache=True)
-def stretch(p: Any) -> Any:
-    """ln(p/(1 − p)) of a float64, within ±LIMIT."""
-    return min(max(LN2 * (log2(p) - log2(1.0 - p)), -LIMIT), LIMIT)
+def odds(ones: Any, zeros: Any) -> Any:
+    """The stretched probability ln(ones/zeros) of two float64 masses, within ±LIMIT."""
+    return min(max(LN2 * log2(ones / zeros), -LIMIT), LIMIT)
 
 
 @njit(inline="always", cache=True)
@@ -93,102 +98,128 @@ def squash(d: Any) -> Any:
     return SQUASH[np.int64((d + F32(SIGMOID_LIMIT)) * F32(SIGMOID_STEPS) + F32(0.5))]
 
 
-@njit(cache=True, nogil=True)
-def find_lines(m: Mixer, nibble: Any) -> None:
+@intrinsic
+def prefetch(context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of a contiguous array's element, counted flat: no effect but on speed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [pointer, ir.Constant(ir.IntType(32), 1), ir.Constant(ir.IntType(32), 3), ir.Constant(ir.IntType(32), 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@njit(inline="always", cache=True)
+def find_lines(slots: Any, hashes: Any, lines: Any, checks: Any, nibble: Any) -> None:
     """Point every context at its line for a nibble, `nibble` being what identifies it within the value; a line of another is cleared."""
-    mask = np.int64(m.slots.shape[1] // NODES - 1)
-    for c in range(m.hashes.shape[0]):
-        h = mix_hash(m.hashes[c], nibble)
-        line = ((h >> 20) & mask) * NODES
-        check = np.uint32(h & 0xFFFF) | np.uint32(1 << 16)
-        m.lines[c] = line
-        if m.slots[c, line] != check:
-            m.slots[c, line] = check
+    mask = np.int64(slots.shape[1] // NODES - 1)
+    for c in range(hashes.shape[0]):
+        h = mix_hash(hashes[c], nibble)
+        lines[c] = ((h >> 20) & mask) * NODES
+        checks[c] = np.uint32(h & 0xFFFF) | np.uint32(1 << 16)
+        prefetch(slots, c * slots.shape[1] + lines[c])
+    for c in range(hashes.shape[0]):
+        line, check = lines[c], checks[c]
+        if slots[c, line] != check:
+            slots[c, line] = check
             for k in range(1, NODES):
-                m.slots[c, line + k] = np.uint32(32768 << 16)
+                slots[c, line + k] = np.uint32(32768 << 16)
 
 
-@njit(cache=True, nogil=True)
-def gather(m: Mixer, experts: Any, node: Any) -> Any:
+@njit(inline="always", cache=True)
+def gather(slots: Any, history: Any, hashes: Any, lines: Any, slot: Any, inputs: Any, experts: Any, node: Any) -> Any:
     """The contexts' inputs at node 1 … 15 of the nibble's tree. Returns how many contexts have seen it 3 times."""
     confident = 0
-    for c in range(m.hashes.shape[0]):
-        at = m.lines[c] + node
-        m.slot[c] = at
-        packed = np.int64(m.slots[c, at])
+    for c in range(hashes.shape[0]):
+        at = lines[c] + node
+        slot[c] = at
+        packed = np.int64(slots[c, at])
         n = (packed >> 8) & 255
         i = experts + 1 + 2 * c
         if n == 0:
-            m.inputs[i] = F32(0)
-            m.inputs[i + 1] = F32(0)
+            inputs[i] = F32(0)
+            inputs[i + 1] = F32(0)
         else:
-            m.inputs[i] = STRETCH[packed >> 20] * TRUST[n]
-            m.inputs[i + 1] = STRETCH[np.int64(m.history[c, packed & 255] * F32(4095))]
+            inputs[i] = STRETCH[packed >> 20] * TRUST[n]
+            inputs[i + 1] = STRETCH[np.int64(history[c, packed & 255] * F32(4095))]
             if n > 2:
                 confident += 1
     return confident
 
 
-@njit(cache=True, nogil=True)
-def mix(m: Mixer) -> Any:
+@njit(inline="always", cache=True)
+def mix(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed: Any) -> Any:
     """The mixed probability's stretch, float32, with the weight sets `selected`."""
-    x = m.inputs
-    lanes0 = lanes1 = lanes2 = lanes3 = lanes4 = lanes5 = lanes6 = lanes7 = F32(0)
     total = F32(0)
     for s in range(SETS):
-        row = m.selected[s]
+        row = selected[s]
         lanes0 = lanes1 = lanes2 = lanes3 = lanes4 = lanes5 = lanes6 = lanes7 = F32(0)
         for i in range(0, x.shape[0], 8):
-            lanes0 += m.weights[s, row, i] * x[i]
-            lanes1 += m.weights[s, row, i + 1] * x[i + 1]
-            lanes2 += m.weights[s, row, i + 2] * x[i + 2]
-            lanes3 += m.weights[s, row, i + 3] * x[i + 3]
-            lanes4 += m.weights[s, row, i + 4] * x[i + 4]
-            lanes5 += m.weights[s, row, i + 5] * x[i + 5]
-            lanes6 += m.weights[s, row, i + 6] * x[i + 6]
-            lanes7 += m.weights[s, row, i + 7] * x[i + 7]
+            lanes0 += weights[s, row, i] * x[i]
+            lanes1 += weights[s, row, i + 1] * x[i + 1]
+            lanes2 += weights[s, row, i + 2] * x[i + 2]
+            lanes3 += weights[s, row, i + 3] * x[i + 3]
+            lanes4 += weights[s, row, i + 4] * x[i + 4]
+            lanes5 += weights[s, row, i + 5] * x[i + 5]
+            lanes6 += weights[s, row, i + 6] * x[i + 6]
+            lanes7 += weights[s, row, i + 7] * x[i + 7]
         d = ((lanes0 + lanes4) + (lanes1 + lanes5)) + ((lanes2 + lanes6) + (lanes3 + lanes7))
         d = min(max(d, F32(-LIMIT)), F32(LIMIT))
-        m.dots[s] = d
-        m.squashed[s] = squash(d)
-        total += m.gates[m.selected[0], s] * d
+        dots[s] = d
+        squashed[s] = squash(d)
+        total += gates[selected[0], s] * d
     return min(max(total, F32(-LIMIT)), F32(LIMIT))
 
 
-@njit(cache=True, nogil=True)
-def refine(m: Mixer, total: Any, first: Any, second: Any) -> Any:
+@njit(inline="always", cache=True)
+def refine(maps: Any, total: Any, first: Any, second: Any) -> Any:
     """The final probability, float32: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
     i = np.int64(t)
     share = t - F32(i)
     one = F32(1)
-    a = m.maps[0, first, i] * (one - share) + m.maps[0, first, i + 1] * share
-    b = m.maps[1, second, i] * (one - share) + m.maps[1, second, i + 1] * share
+    a = maps[0, first, i] * (one - share) + maps[0, first, i + 1] * share
+    b = maps[1, second, i] * (one - share) + maps[1, second, i + 1] * share
     return F32(0.5) * squash(total) + F32(0.25) * (a + b)
 
 
-@njit(cache=True, nogil=True)
-def update(m: Mixer, bit: Any, total: Any, first: Any, second: Any, rate: Any) -> None:
-    """Learn a bit: weights, gates, maps, slots and histories."""
+@njit(inline="always", cache=True)
+def update(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed: Any, maps: Any, bit: Any, total: Any, first: Any, second: Any, rate: Any) -> None:
+    """Learn a bit: weights, gates and maps."""
     y = F32(bit)
-    x = m.inputs
     e = (y - squash(total)) * F32(0.002)
     for s in range(SETS):
-        m.gates[m.selected[0], s] += e * m.dots[s]
-        row = m.selected[s]
-        f = (y - m.squashed[s]) * rate
-        for i in range(x.shape[0]):
-            m.weights[s, row, i] += f * x[i]
+        gates[selected[0], s] += e * dots[s]
+        row = selected[s]
+        f = (y - squashed[s]) * rate
+        for i in range(0, x.shape[0], 8):
+            weights[s, row, i] += f * x[i]
+            weights[s, row, i + 1] += f * x[i + 1]
+            weights[s, row, i + 2] += f * x[i + 2]
+            weights[s, row, i + 3] += f * x[i + 3]
+            weights[s, row, i + 4] += f * x[i + 4]
+            weights[s, row, i + 5] += f * x[i + 5]
+            weights[s, row, i + 6] += f * x[i + 6]
+            weights[s, row, i + 7] += f * x[i + 7]
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
     i = np.int64(t)
-    share = t - F32(i)
-    near = i + 1 if share > F32(0.5) else i
-    m.maps[0, first, near] += (y - m.maps[0, first, near]) * F32(0.02)
-    m.maps[1, second, near] += (y - m.maps[1, second, near]) * F32(0.02)
-    for c in range(m.hashes.shape[0]):
-        packed = np.int64(m.slots[c, m.slot[c]])
+    near = i + 1 if t - F32(i) > F32(0.5) else i
+    maps[0, first, near] += (y - maps[0, first, near]) * F32(0.02)
+    maps[1, second, near] += (y - maps[1, second, near]) * F32(0.02)
+
+
+@njit(inline="always", cache=True)
+def remember(slots: Any, history: Any, slot: Any, bit: Any) -> None:
+    """Learn a bit: the contexts' slots and their histories' meaning."""
+    y = F32(bit)
+    for c in range(slot.shape[0]):
+        packed = np.int64(slots[c, slot[c]])
         p, n, state = packed >> 16, (packed >> 8) & 255, packed & 255
-        m.history[c, state] += (y - m.history[c, state]) * F32(0.01)
+        history[c, state] += (y - history[c, state]) * F32(0.01)
         n0, n1 = state >> 4, state & 15
         if bit:
             p += ((65535 - p) * SLOT_RATE[n]) >> 16
@@ -204,4 +235,4 @@ def update(m: Mixer, bit: Any, total: Any, first: Any, second: Any, rate: Any) -
                 n1 = (n1 >> 1) + 1
         if n < 127:
             n += 1
-        m.slots[c, m.slot[c]] = np.uint32(p << 16 | n << 8 | n0 << 4 | n1)
+        slots[c, slot[c]] = np.uint32(p << 16 | n << 8 | n0 << 4 | n1)

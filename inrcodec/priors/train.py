@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..hybrid import tile
-from ..hybrid.scan import RASTER, passes, taps
-from ..kernels import coder, mixture
-from ..kernels.image import OCTAVES, Switches, code_rows
+from ..compression import compress
+from ..container import varint
+from ..hybrid import priors, tile
+from ..hybrid.plan import PLANES, Model, Plan, Plane
+from ..hybrid.scan import Pass, taps
+from ..kernels import mixture
+from ..kernels.image import OCTAVES
 
 CROP = 288
 COORDINATES = 4 * OCTAVES
@@ -88,38 +91,30 @@ def gather(job: tuple[Path, int]) -> Samples:
             planes = np.ascontiguousarray(np.moveaxis(crop[:, :, [1, 0, 2]], -1, 0))
         else:
             planes = to_luma_chroma(crop, random, variant == "halved")
-        for plane in range(3):
-            if variant == "halved" and plane == 0:
+        for name, references, rows in collect(planes, variant == "halved", (top, left)):
+            if variant == "halved" and name == "raster":
                 continue
-            for p in passes(True) if variant == "halved" and plane else RASTER:
-                rows = collect(planes, plane, p, (top, left))
-                keep = random.permutation(len(rows))[: samples // 2 if variant == "chroma" and plane == 0 else samples]
-                found.setdefault(network_name(p.name, plane, variant == "chroma"), []).append(rows[keep])
+            keep = random.permutation(len(rows))[: samples // 2 if variant == "chroma" and references == 0 else samples]
+            found.setdefault(network_name(name, references, variant == "chroma"), []).append(rows[keep])
     return {name: np.concatenate(rows) for name, rows in found.items()}
 
 
-def collect(planes: npt.NDArray[np.int32], plane: int, p: Any, origin: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """What the codec's network would see on one pass."""
-    height, width = planes.shape[1:]
-    references = list(range(plane))
-    w = tile.worker(p, plane, references, 255, (height, width), origin, Switches(2, 8, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
-    rows = p.rows(height)
-    inputs = tile.inputs_of(taps(p, plane, references))
-    dump, dumped = np.zeros((rows * width, inputs + 3), np.float32), np.zeros(1, np.int64)
-    out = coder.Output()
-    residuals = np.zeros(planes.shape, np.int32)
-    for reference in references:  # the residuals of the planes before are features too
-        if p.step == 1 or reference == 0:
-            before = tile.worker(RASTER[0], reference, references[:reference], 255, (height, width), origin, Switches(2, 0, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
-            o = coder.Output()
-            code_rows(True, 0, height, planes, residuals, before.geometry, before.taps, before.switches, before.one, before.two, before.net, before.mixer, before.state, o.state, o.reserve(height * width * 17), dump[:0], dumped)  # fmt: skip
-        else:
-            for q in passes(True):
-                before = tile.worker(q, reference, references[:reference], 255, (height, width), origin, Switches(2, 0, 0.0, 0, 0.002), None, np.zeros((0, 1), np.int64), 1)
-                o = coder.Output()
-                code_rows(True, 0, q.rows(height), planes, residuals, before.geometry, before.taps, before.switches, before.one, before.two, before.net, before.mixer, before.state, o.state, o.reserve(height * width * 17), dump[:0], dumped)  # fmt: skip
-    code_rows(True, 0, rows, planes, residuals, w.geometry, w.taps, w.switches, w.one, w.two, w.net, w.mixer, w.state, out.state, out.reserve(rows * width * 17), dump, dumped)  # fmt: skip
-    return dump[: dumped[0]]
+def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]) -> list[tuple[str, int, npt.NDArray[np.float32]]]:
+    """What the codec's networks would see on each pass of three planes: pass name, references, (n, features + 3)."""
+    named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
+    model = Model(2, 8, 0, False, "none", 1)
+    t = tile.Tile(Plan(PLANES, 3, named, model), lambda p, plane, plan: blank(p, len(plane.references)), planes, origin)
+    for workers in t.workers:
+        for w in workers:
+            places = w.name.rows(planes.shape[1]) * -(-planes.shape[2] // w.name.step)
+            w.dump = np.zeros((places, len(w.net.x) + 2), np.float32)
+    t.encode(1)
+    return [(w.name.name, i, w.dump[: w.dumped[0]]) for i, workers in enumerate(t.workers) for w in workers]
+
+
+def blank(p: Pass, references: int) -> npt.NDArray[np.float32]:
+    """Weights of a network that is there for its features only."""
+    return np.zeros(mixture.parameters(tile.inputs_of(taps(p, 0, range(1, references + 1))), 8), np.float32)
 
 
 def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: int, steps: int, seed: int) -> tuple[npt.NDArray[np.float32], float]:
@@ -133,7 +128,7 @@ def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: 
     data, test = torch.from_numpy(samples), torch.from_numpy(held)
     p = [
         torch.randn(inputs, units) / math.sqrt(inputs), torch.zeros(units), torch.randn(units, units) / math.sqrt(units), torch.zeros(units),
-        torch.randn(mixture.OUTPUTS, units) * 0.01, torch.zeros(mixture.OUTPUTS),
+        torch.randn(units, mixture.OUTPUTS) * 0.01, torch.zeros(mixture.OUTPUTS),
     ]  # fmt: skip
     p[0][-COORDINATES:] = 0
     p[5][2 * k : 3 * k] = torch.linspace(-1.5, 1.0, k)
@@ -145,7 +140,7 @@ def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: 
         def act(a: Any) -> Any:
             return 0.5 * a * (1 + a / (1 + a.abs()))
 
-        o = act(act(x @ p[0] + p[1]) @ p[2] + p[3]) @ p[4].T + p[5]
+        o = act(act(x @ p[0] + p[1]) @ p[2] + p[3]) @ p[4] + p[5]
         share = F.softmax(o[:, :k] * math.log(2), -1)
         mean = base[:, None] + unit[:, None] * o[:, k : 2 * k]
         scale = (unit[:, None] * torch.exp2(o[:, 2 * k : 3 * k].clamp(-12, 12))).clamp(min=0.03)
@@ -171,6 +166,30 @@ def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: 
     with torch.no_grad():
         score = float(torch.cat([bits(test[i : i + 65536]) for i in range(0, len(test), 65536)]).mean())
     return torch.cat([x.detach().ravel() for x in p]).numpy(), score
+
+
+def quantize(weights: npt.NDArray[np.float32], inputs: int, units: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
+    """16-bit integers and, for each tensor, the power of two they count."""
+    whole, shifts, start = np.empty(len(weights), np.int32), [], 0
+    for size in priors.sizes(inputs, units):
+        part = weights[start : start + size].astype(np.float64)
+        shift = min(30, int(math.floor(math.log2(32767 / max(1e-9, float(np.abs(part).max()))))))
+        whole[start : start + size] = np.round(part * 2.0**shift)
+        shifts.append(shift)
+        start += size
+    return whole, np.array(shifts, np.int8)
+
+
+def pack(networks: dict[str, npt.NDArray[np.float32]], units: int) -> bytes:
+    """A prior as it is shipped: SPEC.md, "Priors"."""
+    parts = [bytes([units, len(networks)])]
+    for name, weights in sorted(networks.items()):
+        inputs = (len(weights) - mixture.parameters(0, units)) // units
+        whole, shifts = quantize(weights, inputs, units)
+        parts += [bytes([len(name)]), name.encode(), varint(inputs), shifts.tobytes()]
+        parts += [(whole & 255).astype(np.uint8).tobytes(), (whole >> 8).astype(np.int8).tobytes()]
+    plain = b"".join(parts)
+    return priors.MAGIC + varint(len(plain)) + compress(plain)
 
 
 def main() -> None:
@@ -208,6 +227,9 @@ def main() -> None:
             out[f"{name}_{units}"], score = fit(sets[0][name], sets[1][name], units, options.steps, 0)
             print(f"{name} {units} units: {len(sets[0][name])} samples, held out {score:.4f} bits, {time.time() - start:.0f} s", flush=True)
             np.savez(options.out, **out)
+    for units in options.units:
+        chosen = {name.removesuffix(f"_{units}"): w for name, w in out.items() if name.endswith(f"_{units}")}
+        options.out.with_name(f"{options.out.stem}-{units}.prior").write_bytes(pack(chosen, units))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..options import Options
 from . import lattice, priors, transform
-from .plan import LATTICE, MAX_COLOURS, PALETTE, PLANES, Model, Plan, Plane
+from .plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source
 from .transform import Planes
 
 LARGEST_PALETTE = 256
@@ -17,27 +17,39 @@ FLAT_SHARE = 0.4  # of places with flat surroundings, from which a picture count
 INTERPOLATED = 0.6  # of the gradient that must go when the places between are interpolated
 
 
-def choose(sources: Planes, bits: int, options: Options) -> tuple[Plan, Planes]:
-    """The plan, and the planes it codes, (planes, height, width) uint16."""
-    found = palette(sources)
+def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, Planes]:
+    """The plan, the planes it codes (planes, height, width) uint16, and the indices of the signal's planes."""
+    found = palette(planes)
     ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # grey in colour: a photograph may be so
-    drawn = (found is not None and not ramp) or flatness(sources) > FLAT_SHARE
+    drawn = (found is not None and not ramp) or flatness(planes) > FLAT_SHARE
     model = model_of(options.effort, drawn)
+    sources = tuple(source_of(p, drawn) for p in planes)
+    indices = transform.to_indices(planes, sources)
     if found is not None:
-        plan = Plan(PALETTE, len(sources), (Plane(0, len(found) - 1),), model, colours=found)
-        return plan, transform.to_planes(sources, plan)
-    if len(sources) == 3 and bits <= 8 and not drawn and options.effort > 0:
-        lattice_found = lattice.find(np.ascontiguousarray(np.moveaxis(sources, 0, -1)))
-        if lattice_found is not None:
-            labels = lattice_found[1]
-            largest = [int(p.max()) for p in labels]
-            planes = []
-            for i, p in enumerate(labels):
-                references = tuple(j for j in range(i) if largest[j])
-                planes.append(Plane(0, largest[i], references[-2:], i > 0 and is_interpolated(p)))
-            return Plan(LATTICE, 3, tuple(planes), model, lattice_found[0]), labels.astype(np.uint16)
-    plan = Plan(PLANES, len(sources), tuple(order(sources, drawn)), model)
-    return plan, transform.to_planes(sources, plan)
+        colours = transform.to_indices(found.T[:, None].astype(planes.dtype), sources)[:, 0].T.astype(np.int64)
+        plan = Plan(PALETTE, sources, (Plane(0, len(found) - 1),), model, colours=colours)
+        return plan, transform.to_palette(indices, colours), indices
+    if 3 <= len(sources) <= 4 and max(s.largest for s in sources[:3]) <= 255 and not drawn:
+        at = lattice.find(np.ascontiguousarray(np.moveaxis(indices[:3], 0, -1)))
+        if at is not None:
+            coded = [*at[1].astype(np.uint16), *indices[3:]]
+            largest = [*(int(p.max()) for p in at[1]), *(s.largest for s in sources[3:])]
+            found_planes = []
+            for i, p in enumerate(coded):
+                live = [j for j in range(i) if largest[j]]
+                found_planes.append(Plane(i, largest[i], tuple(live[-2:]) if i < 3 else tuple(live[:1]), 0 < i < 3 and is_interpolated(p)))
+            return Plan(LATTICE, sources, tuple(found_planes), model, at[0]), np.stack(coded), indices
+    ordered = order(sources, drawn)
+    return Plan(PLANES, sources, tuple(ordered), model), indices[[p.source for p in ordered]], indices
+
+
+def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
+    """Offset, or table where at most half of the values in its range occur."""
+    least, most = int(plane.min()), int(plane.max())
+    used = np.flatnonzero(np.bincount(plane.ravel(), minlength=most + 1))
+    if 1 < len(used) <= (most - least + 1) // 2 and (most > 255 or drawn or len(used) <= 16):
+        return Source(len(used) - 1, 0, used.astype(np.int64))
+    return Source(most - least, least)
 
 
 def model_of(effort: int, drawn: bool) -> Model:
@@ -45,7 +57,7 @@ def model_of(effort: int, drawn: bool) -> Model:
     if drawn:
         return Model(0, 0, 0, False, "graphics", 16)
     units = 0 if effort < 3 else 32
-    return Model(2 if effort > 1 else 1, units, 33, True, "none" if effort < 5 else "photo", 14, priors.current(units) if units else b"")
+    return Model(2 if effort > 1 else 1, units, 20, True, "none" if effort < 5 else "photo", 14, priors.current(units) if units else b"")
 
 
 def palette(sources: Planes) -> npt.NDArray[np.int64] | None:
@@ -84,25 +96,13 @@ def is_interpolated(plane: npt.NDArray[Any]) -> bool:
     return bool((off <= 1).mean() > 0.5 and off.mean() < (1 - INTERPOLATED) * 2 * across.mean() + 0.7)
 
 
-def order(sources: Planes, drawn: bool) -> list[Plane]:
-    """The planes in coded order with their references."""
+def order(sources: tuple[Source, ...], drawn: bool) -> list[Plane]:
+    """The planes in coded order with their references: green first, alpha first where flat areas hang on it."""
     count = len(sources)
-    first = {2: [1, 0], 3: [1, 0, 2], 4: [3, 1, 0, 2]}.get(count, list(range(count)))
-    if count == 4 and not drawn:
-        first = [1, 0, 2, 3]
+    first = {2: [1, 0] if drawn else [0, 1], 3: [1, 0, 2], 4: [3, 1, 0, 2] if drawn else [1, 0, 2, 3]}.get(count, list(range(count)))
     planes: list[Plane] = []
     for source in first:
-        values = sources[source]
-        least, most = int(values.min()), int(values.max())
         live = [i for i, p in enumerate(planes) if p.largest]
         references = tuple(live[:-4:-1]) if drawn else tuple(live[-2:])
-        table = None
-        if most - least > 255 or drawn:
-            used = np.flatnonzero(np.bincount(values.ravel(), minlength=most + 1))
-            if len(used) * 2 <= most - least + 1 and len(used) > 1:
-                table = used.astype(np.int64)
-        if table is not None:
-            planes.append(Plane(source, len(table) - 1, references, False, 0, table))
-        else:
-            planes.append(Plane(source, most - least, references, False, least))
+        planes.append(Plane(source, sources[source].largest, references))
     return planes

@@ -21,12 +21,13 @@ LEAST_AMPLITUDE = 0.1
 REFINED_ON = 20000  # colours
 TRIED_ON = 500
 LEAST_GAIN = 0.7  # bits per pixel, estimated
+SURE_GAIN = 1.7  # no need to look further
 SCALE = 16  # fractional bits of the matrix
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """colour = clip((matrix·label + offset + 2^15) >> 16), componentwise.
+    """colour = clip((matrix·label + offset + 2^15) >> 16), componentwise, between 0 and the largest component.
 
     Attributes:
         matrix: (3, 3) int64, rows R, G, B; columns Y, C1, C2; in units of 2^-16.
@@ -47,12 +48,12 @@ def _amplitude(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) ->
 def _refine(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The frequency near k where the phases agree best: least squares on what they are off, some times over."""
     centred = colours_ - colours_.mean(0)
+    normal = centred.T @ centred + np.eye(3)
     for _ in range(8):
         turns = colours_ @ k
         off = turns - np.angle(np.exp(2j * np.pi * turns).mean()) / (2 * np.pi)
         off -= np.round(off)
-        change, *_ = np.linalg.lstsq(centred, -off * (np.abs(off) < 0.3), rcond=None)
-        k = k + change
+        k = k + np.linalg.solve(normal, centred.T @ (-off * (np.abs(off) < 0.3)))
     return k
 
 
@@ -125,10 +126,12 @@ def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | None:
     """The lattice of an RGB image (height, width, 3) of 8 bits and the labels (3, height, width) less their least; None if there is none."""
     rgb = np.ascontiguousarray(image.reshape(-1, 3)).astype(np.int64)
-    counts = np.bincount(rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2], minlength=1 << 24)
-    keys = np.flatnonzero(counts)
+    present = np.zeros(1 << 24, np.bool_)
+    present[rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]] = True
+    keys = np.flatnonzero(present)
     distinct = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], 1)
-    inside = distinct[((distinct > 2) & (distinct < 253)).all(1)]
+    limit = int(distinct.max())
+    inside = distinct[((distinct > 2) & (distinct < limit - 2)).all(1)]
     if len(inside) < LEAST_COLOURS:
         return None
     peaks = _peaks(inside)
@@ -147,13 +150,15 @@ def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | Non
             fitted = _fit(few, basis, 2)
             if fitted is not None and (best is None or fitted.gain > best[0]):
                 best = fitted.gain, basis
+        if best is not None and best[0] > SURE_GAIN:
+            break
     if best is None or best[0] < LEAST_GAIN:
         return None
     fitted = _fit(sample, _nice(best[1]), 4)
     if fitted is None:
         return None
     matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
-    planes = colours.label(np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset)
+    planes = colours.label(np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit)
     least = planes.reshape(3, -1).min(1).astype(np.int64)
     return Lattice(matrix, offset, least), planes - least[:, None, None].astype(np.int32)
 

@@ -20,9 +20,25 @@ MAX_BITS = 16
 MAX_PLANES = 1 << 16
 MAX_REFERENCES = 3
 MAX_COLOURS = 1 << 12
+MAX_LINES = 18  # log2
 UNITS = (0, 16, 32, 64)
 RATE_UNIT = 2.0**-14  # of Adam's rate
 PRIOR_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the signal's planes, as the transform sees it: value = least + index, or the table's entry.
+
+    Attributes:
+        largest: index that occurs.
+        least: what is added to the index; 0 where there is a table.
+        table: the values that occur, ascending, where few do: (largest + 1,) int64.
+    """
+
+    largest: int
+    least: int = 0
+    table: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,20 +46,16 @@ class Plane:
     """One coded plane.
 
     Attributes:
-        source: which of the signal's planes it is; 0 in a lattice or palette.
+        source: of which source it holds the indices. In a lattice the first three planes hold labels, in a palette the only one holds colours.
         largest: value; 0: the plane is constant and nothing is coded.
         references: earlier coded planes, at most MAX_REFERENCES, none of them constant.
         two_pass: whether it is coded in four passes, a quarter of the places first.
-        least: what is added to the values, or to the indices' values where there is a table.
-        table: the values that occur, ascending, where few do: the plane holds indices.
     """
 
     source: int
     largest: int
     references: tuple[int, ...] = ()
     two_pass: bool = False
-    least: int = 0
-    table: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Model:
 
     least_squares: int = 2
     units: int = 32
-    learning: int = 33
+    learning: int = 20
     coordinates: bool = True
     contexts: str = "none"
     lines: int = 14
@@ -74,15 +86,25 @@ class Plan:
     """All that section HYBR says."""
 
     kind: int
-    sources: int
+    sources: tuple[Source, ...]
     planes: tuple[Plane, ...]
     model: Model
-    lattice: Lattice | None = None
-    colours: npt.NDArray[np.int64] | None = None  # (colours, sources) of a palette
+    lattice: Lattice | None = None  # of the first three sources
+    colours: npt.NDArray[np.int64] | None = None  # (colours, sources) of a palette, in indices
+
+    @property
+    def limit(self) -> int:
+        """The largest colour component of a lattice."""
+        return max(s.largest for s in self.sources[:3])
 
 
 def _signed(numbers: Any) -> bytes:
     return b"".join(varint(zigzag(int(n))) for n in np.ravel(numbers))
+
+
+def _packed(data: bytes) -> bytes:
+    packed = compress(data)
+    return varint(len(packed)) + packed
 
 
 def write(plan: Plan) -> bytes:
@@ -91,22 +113,22 @@ def write(plan: Plan) -> bytes:
     parts = [
         bytes([plan.kind, m.least_squares, m.units, m.learning, m.coordinates, contexts.NAMES.index(m.contexts), m.lines]),
         m.prior if m.units else b"",
-        varint(plan.sources),
+        varint(len(plan.sources)),
     ]
+    for s in plan.sources:
+        parts += [varint(s.largest), bytes([s.table is not None])]
+        if s.table is not None:
+            present = np.zeros(int(s.table[-1]) + 1, np.uint8)
+            present[s.table] = 1
+            parts += [varint(int(s.table[-1])), _packed(np.packbits(present).tobytes())]
+        else:
+            parts.append(varint(s.least))
     if plan.lattice is not None:
         parts.append(_signed(plan.lattice.matrix) + _signed(plan.lattice.offset) + _signed(plan.lattice.least))
     if plan.colours is not None:
-        packed = compress(plan.colours.T.astype("<u2").tobytes())
-        parts += [varint(len(plan.colours)), varint(len(packed)), packed]
+        parts += [varint(len(plan.colours)), _packed(plan.colours.T.astype("<u2").tobytes())]
     for p in plan.planes:
-        parts += [varint(p.largest), bytes([p.two_pass | (p.table is not None) << 1, len(p.references)]), *(varint(r) for r in p.references)]
-        if plan.kind == PLANES:
-            parts += [varint(p.source), varint(p.least)]
-        if p.table is not None:
-            present = np.zeros(int(p.table[-1]) + 1, np.uint8)
-            present[p.table] = 1
-            packed = compress(np.packbits(present).tobytes())
-            parts += [varint(int(p.table[-1])), varint(len(packed)), packed]
+        parts += [varint(p.source), varint(p.largest), bytes([p.two_pass, len(p.references)]), *(varint(r) for r in p.references)]
     return b"".join(parts)
 
 
@@ -115,62 +137,68 @@ def read(content: bytes, sources: int, bits: int) -> Plan:
     what = "section HYBR"
     r = Reader(content, what)
     kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))
-    if kind > PALETTE or least_squares > 2 or units not in UNITS or coordinates > 1 or set_number >= len(contexts.NAMES) or not 1 <= lines <= 22:
+    if kind > PALETTE or least_squares > 2 or units not in UNITS or coordinates > 1 or set_number >= len(contexts.NAMES) or not 1 <= lines <= MAX_LINES:
         raise FormatError(f"damaged: {what} has an unknown setting")
     if units and not least_squares:
         raise FormatError("damaged: a network needs a least squares predictor")
-    prior = r.take(PRIOR_BYTES) if units else b""
-    model = Model(least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, prior)
+    model = Model(least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b"")
     if r.varint() != sources or not 1 <= sources <= MAX_PLANES or not 1 <= bits <= MAX_BITS:
         raise FormatError("damaged: the planes are not those of the header")
+    found = tuple(_read_source(r, bits) for _ in range(sources))
     lattice = colours = None
+    labels = 0
     if kind == LATTICE:
-        if sources != 3 or bits > 8:
+        if sources < 3 or max(s.largest for s in found[:3]) > 255:
             raise FormatError("damaged: a lattice is of three planes of 8 bits")
         numbers = [r.signed() for _ in range(15)]
         if max(map(abs, numbers)) >= 1 << 31:
             raise FormatError("damaged: a lattice's number is out of range")
         flat = np.array(numbers, np.int64)
-        lattice = Lattice(flat[:9].reshape(3, 3), flat[9:12], flat[12:])
+        lattice, labels = Lattice(flat[:9].reshape(3, 3), flat[9:12], flat[12:]), 3
     if kind == PALETTE:
-        count, size = r.varint(MAX_COLOURS), r.varint()
-        raw = decompress(r.take(size), 2 * count * sources, "the palette")
+        count = r.varint(MAX_COLOURS)
+        raw = decompress(r.take(r.varint()), 2 * count * sources, "the palette")
         if not count or len(raw) != 2 * count * sources:
             raise FormatError("damaged: the palette does not have its size")
         colours = np.frombuffer(raw, "<u2").reshape(sources, count).T.astype(np.int64)
-        if int(colours.max()) >> bits:
+        if (colours > np.array([s.largest for s in found])).any():
             raise FormatError("damaged: a colour of the palette is out of range")
-    planes = []
-    for i in range(1 if kind == PALETTE else sources):
-        planes.append(_read_plane(r, i, kind, planes, sources, bits, count - 1 if colours is not None else (1 << bits) - 1))
-    if kind == PLANES and sorted(p.source for p in planes) != list(range(sources)):
+    planes: list[Plane] = []
+    for i in range(1 if colours is not None else sources):
+        p = _read_plane(r, planes, sources)
+        limit = len(colours) - 1 if colours is not None else found[p.source].largest
+        if i >= labels and p.largest != limit:
+            raise FormatError("damaged: a plane's values are out of range")
+        planes.append(p)
+    if sorted(p.source for p in planes) != list(range(len(planes))) or any(planes[i].source != i for i in range(labels)):
         raise FormatError("damaged: a plane is missing")
     r.end()
-    return Plan(kind, sources, tuple(planes), model, lattice, colours)
+    return Plan(kind, found, tuple(planes), model, lattice, colours)
 
 
-def _read_plane(r: Reader, index: int, kind: int, before: list[Plane], sources: int, bits: int, limit: int) -> Plane:
-    largest, flags, count = r.varint((1 << MAX_BITS) - 1), r.byte(), r.byte()
-    if flags > 3 or count > MAX_REFERENCES or (kind != PLANES and flags & 2):
+def _read_source(r: Reader, bits: int) -> Source:
+    largest, has_table = r.varint((1 << bits) - 1), r.byte()
+    if has_table > 1:
+        raise FormatError("damaged: a plane has an unknown setting")
+    last = r.varint((1 << bits) - 1)
+    if not has_table:
+        if largest + last >= 1 << bits:
+            raise FormatError("damaged: a plane's values are out of range")
+        return Source(largest, last)
+    size = (last + 8) // 8
+    raw = decompress(r.take(r.varint()), size, "a table of values")
+    present = np.unpackbits(np.frombuffer(raw, np.uint8))
+    table = np.flatnonzero(present).astype(np.int64)
+    if len(raw) != size or len(table) != largest + 1 or table[-1] != last:
+        raise FormatError("damaged: a table of values is not valid")
+    return Source(largest, 0, table)
+
+
+def _read_plane(r: Reader, before: list[Plane], sources: int) -> Plane:
+    source, largest, two_pass, count = r.varint(sources - 1), r.varint((1 << MAX_BITS) - 1), r.byte(), r.byte()
+    if two_pass > 1 or count > MAX_REFERENCES:
         raise FormatError("damaged: a plane has an unknown setting")
     references = tuple(r.varint(MAX_PLANES) for _ in range(count))
-    if any(q >= index or before[q].largest == 0 for q in references) or len(set(references)) != count:
+    if any(q >= len(before) or before[q].largest == 0 for q in references) or len(set(references)) != count:
         raise FormatError("damaged: a plane refers to one that is not there")
-    source, least = (r.varint(sources - 1), r.varint((1 << bits) - 1)) if kind == PLANES else (0, 0)
-    table = None
-    if flags & 2:
-        last = r.varint((1 << bits) - 1)
-        raw = decompress(r.take(r.varint()), (last + 8) // 8, "a table of values")
-        if len(raw) != (last + 8) // 8:
-            raise FormatError("damaged: a table of values does not have its size")
-        present = np.unpackbits(np.frombuffer(raw, np.uint8))
-        table = np.flatnonzero(present[: last + 1]).astype(np.int64)
-        if present[last + 1 :].any() or not present[last] or len(table) != largest + 1:
-            raise FormatError("damaged: a table of values is not valid")
-    elif kind != LATTICE and largest + least > limit:
-        raise FormatError("damaged: a plane's values are out of range")
-    if least and table is not None:
-        raise FormatError("damaged: a plane has both a table and a least value")
-    return Plane(source, largest, references, bool(flags & 1), least, table)
-
-
+    return Plane(source, largest, references, bool(two_pass))

@@ -14,7 +14,7 @@ from ..errors import FormatError
 from ..kernels import coder, colours, functions, leastsquares, mixing, mixture
 from ..kernels.image import ACTIVITIES, DERIVED, EXTRAS, FLAGS, OCTAVES, SURE, TALLY, Geometry, LeastSquares, Mixer, Mixture, State, Switches, Taps, code_rows
 from ..kernels.tables import SINE_BITS, sine
-from . import pipeline, scan
+from . import pipeline, scan, transform
 from .contexts import context_taps
 from .pipeline import Job
 from .plan import RATE_UNIT, Model, Plan
@@ -127,7 +127,7 @@ class Tile:
         return Job(w.name.rows(g.height), lambda first, last: w.run(first, last, self.planes, self.residuals), needs, g.top, g.step)
 
     def encode(self, threads: int, image: npt.NDArray[np.int32] | None = None) -> bytes:
-        """The tile's bytes. image: (height, width, 3), with a lattice."""
+        """The tile's bytes. image: (height, width, 3) of the first three sources' indices, with a lattice."""
         if self.corrections is not None:
             self.corrections.image = image
         pipeline.run(self.jobs, threads)
@@ -136,8 +136,8 @@ class Tile:
             streams.append(self.corrections.output.finish())
         return b"".join([varint(len(s)) for s in streams] + streams)
 
-    def decode(self, data: bytes, threads: int) -> npt.NDArray[np.int32]:
-        """The planes; with a lattice the image, (3, height, width)."""
+    def decode(self, data: bytes, threads: int) -> npt.NDArray[Any]:
+        """The signal's planes, (sources, height, width) uint16."""
         r = Reader(data, "a tile")
         found = [w for workers in self.workers for w in workers]
         sizes = [r.varint(len(data)) for _ in range(len(found) + (self.corrections is not None))]
@@ -150,7 +150,8 @@ class Tile:
         if self.corrections is not None:
             self.corrections.read_from(streams[-1])
         pipeline.run(self.jobs, threads)
-        return self.planes if self.corrections is None else np.moveaxis(self.corrections.image, -1, 0)
+        image = np.moveaxis(self.corrections.image, -1, 0) if self.corrections is not None else None
+        return transform.from_planes(self.planes, image, self.plan)
 
 
 def rows_until(job: Job, row: int) -> int:
@@ -163,7 +164,7 @@ class Corrections:
 
     def __init__(self, plan: Plan, planes: npt.NDArray[np.int32], by_plane: list[list[Job]]) -> None:
         assert plan.lattice is not None
-        self.lattice, self.planes = plan.lattice, planes
+        self.lattice, self.planes, self.limit = plan.lattice, planes, plan.limit
         _, height, width = planes.shape
         self.image: Any = np.zeros((height, width, 3), np.int32)
         self.mixer = mixing.mixer(colours.CONTEXTS, 0, 1 << plan.model.lines)
@@ -171,7 +172,7 @@ class Corrections:
         self.counters = np.zeros(4, np.int64)
         self.output = coder.Output()
         self.input: Any = None
-        every = [job for jobs in by_plane for job in jobs]
+        every = [job for jobs in by_plane[:3] for job in jobs]
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in every])
 
     def read_from(self, data: bytes) -> None:
@@ -184,8 +185,8 @@ class Corrections:
             state, stream = self.output.state, self.output.reserve((last - first) * self.planes.shape[2] * 3 * colours.MOST_BITS)
         else:
             state, stream = self.input
-        labels = self.planes[:, first:last].astype(np.int64) + self.lattice.least[:, None, None]
+        labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
         colours.correct_rows(
-            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.wrong, self.mixer, self.counters,
+            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.limit, self.wrong, self.mixer, self.counters,
             state, stream,
         )  # fmt: skip

@@ -22,13 +22,13 @@ def component(matrix: Any, offset: Any, i: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @njit(inline="always", cache=True)
-def rounded(t: Any) -> Any:
-    """To the nearest of 0 … 255."""
-    return min(max((t + HALF) >> SCALE, 0), 255)
+def rounded(t: Any, limit: Any) -> Any:
+    """To the nearest of 0 … limit."""
+    return min(max((t + HALF) >> SCALE, 0), limit)
 
 
 @njit(cache=True, nogil=True)
-def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any) -> Any:
+def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit: Any) -> Any:
     """Labels (3, height, width) int32 of an image (height, width, 3): of those that reproduce a pixel best, the nearest to its neighbours'.
 
     inverse: of the matrix, float64, not in 2^-16; origin: the offset, likewise. Encoder only: floats decide which label, never what it means.
@@ -40,14 +40,21 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any) -> An
         for x in range(width):
             saturated = False
             for i in range(3):
-                saturated = saturated or image[y, x, i] == 0 or image[y, x, i] == 255
+                saturated = saturated or image[y, x, i] == 0 or image[y, x, i] == limit
             for j in range(3):
                 t = 0.0
                 for i in range(3):
                     t += inverse[j, i] * (image[y, x, i] - origin[i])
                 start[j] = np.int64(math.floor(t + 0.5))
-            reach = 2 if saturated else 1
             best = 1e30
+            if not saturated:  # most are found at once
+                off = 0.0
+                for i in range(3):
+                    off = max(off, abs(component(matrix, offset, i, start[0], start[1], start[2]) / 65536.0 - image[y, x, i]))
+                if off < 0.5:
+                    out[0, y, x], out[1, y, x], out[2, y, x] = start[0], start[1], start[2]
+                    continue
+            reach = 2 if saturated else 1
             for da in range(-reach, reach + 1):
                 for db in range(-reach, reach + 1):
                     for dc in range(-reach, reach + 1):
@@ -56,9 +63,9 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any) -> An
                         off = 0.0
                         for i in range(3):
                             t = component(matrix, offset, i, a, b, c)
-                            wrong += abs(rounded(t) - image[y, x, i])
+                            wrong += abs(rounded(t, limit) - image[y, x, i])
                             d = abs(t / 65536.0 - image[y, x, i])
-                            if image[y, x, i] == 255 and t > 255 << SCALE or image[y, x, i] == 0 and t < 0:
+                            if image[y, x, i] == limit and t > limit << SCALE or image[y, x, i] == 0 and t < 0:
                                 d = 0.0
                             off = max(off, d)
                         cost = 1000.0 * wrong + off
@@ -81,7 +88,7 @@ MOST_BITS = 2 + UNARY + 8  # of a component
 
 
 @njit(cache=True, nogil=True)
-def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, wrong: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
+def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, limit: Any, wrong: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
     """Code what a pixel's components differ by from their label's, rows first … last − 1.
 
     labels: (3, height, width) int32, the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8, zero at
@@ -94,7 +101,7 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
             whole = mix_hash(mix_hash(a, b), c)
             for i in range(3):
                 t = component(matrix, offset, i, a, b, c)
-                predicted = rounded(t)
+                predicted = rounded(t, limit)
                 near = np.int64(wrong[i, x]) | np.int64(wrong[i, x + 1]) << 1 | np.int64(wrong[i, x + 2]) << 2
                 before = np.int64(wrong[0, x + 1] if i > 0 else 0) | np.int64(wrong[1, x + 1] if i > 1 else 0) << 1
                 part = (t >> (SCALE - 5)) & 31
@@ -133,7 +140,7 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
                         size += rest
                     difference = -size if negative else size
                 if not encoding:
-                    image[y, x, i] = np.int32(min(max(predicted + difference, 0), 255))
+                    image[y, x, i] = np.int32(min(max(predicted + difference, 0), limit))
 
 
 @njit(cache=True, nogil=True)

@@ -57,8 +57,7 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     from ..hybrid import analysis
 
     layout = layout_of(values.shape[:-1], values.shape[-1])
-    sources = transform.split(values)
-    plan, planes = analysis.choose(sources, bits, options)
+    plan, planes, indices = analysis.choose(transform.split(values), bits, options)
     weights = weights_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, options.workers // len(boxes))
@@ -66,7 +65,7 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     def encode_tile(box: Box) -> bytes:
         y, x = box[-2:]
         tile = Tile(plan, weights, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
-        image = np.ascontiguousarray(np.moveaxis(sources[:, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
+        image = np.ascontiguousarray(np.moveaxis(indices[:3, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
         return tile.encode(inner, image)
 
     with ThreadPoolExecutor(options.workers) as pool:
@@ -86,17 +85,14 @@ class Decoder:
         shape = (*box_shape(box), self.layout.channels)
         planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
         decoded = Tile(self.plan, self.weights, planes, (y.start, x.start)).decode(data, threads)
-        if self.plan.lattice is None:
-            decoded = transform.from_planes(decoded, self.plan)
-        elif int(decoded.max()) >> self.bits:
-            raise FormatError("damaged: a value of a tile is out of range")
         return transform.join(decoded, shape)
 
     def describe(self) -> Mapping[str, object]:
         m = self.plan.model
         return {
             "transform": ("planes", "lattice", "palette")[self.plan.kind],
-            "planes": [{"largest": p.largest, "references": list(p.references), "two_pass": p.two_pass, "table": p.table is not None} for p in self.plan.planes],
+            "tables": sum(s.table is not None for s in self.plan.sources),
+            "planes": [{"largest": p.largest, "references": list(p.references), "two_pass": p.two_pass} for p in self.plan.planes],
             "least_squares": m.least_squares,
             "units": m.units,
             "contexts": m.contexts,

@@ -90,5 +90,5 @@ def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:
         own = 14 if wide else 8
     around = 13 if not causal else len(AROUND)
     total = (18 if causal else 14) + np.arange(references) * around
-    near = 9 if wide else 3 if causal else 5
+    near = (9 if causal else 5) if wide else 3
     return [*range(own), *(int(b) + i for b in total for i in range(near))]

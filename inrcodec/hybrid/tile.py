@@ -79,8 +79,9 @@ def worker(p: Pass, plane: int, references: tuple[int, ...], largest: int, size:
     taps = scan.taps(p, plane, references)
     columns = max(1, -(-(size[1] - p.left) // p.step))
     least = model.least_squares
-    one = leastsquares.least_squares(scan.predictor_taps(p, len(references), True), columns if least > 0 else 1, 16, 8, 0.9)
-    two = leastsquares.least_squares(scan.predictor_taps(p, len(references), False), columns if least > 1 else 1, 8, 8, 0.8)
+    wide = leastsquares.least_squares(scan.predictor_taps(p, len(references), True), columns if least > 1 else 1, 16, 16 // p.step, 0.9)
+    narrow = leastsquares.least_squares(scan.predictor_taps(p, len(references), False), columns if least > 0 else 1, 8, 8, 0.8)
+    one, two = (wide, narrow) if least > 1 else (narrow, wide)
     units = model.units if weights is not None else 0
     inputs = inputs_of(taps)
     net = mixture.mixture(inputs, max(units, 8), weights if units else np.zeros(mixture.parameters(inputs, 8), np.float32))
@@ -169,6 +170,7 @@ class Corrections:
         self.image: Any = np.zeros((height, width, 3), np.int32)
         self.mixer = mixing.mixer(colours.CONTEXTS, 0, 1 << plan.model.lines)
         self.wrong = np.zeros((3, width + 2), np.uint8)
+        self.sure = np.full(colours.SMALL, colours.START, np.float32)
         self.counters = np.zeros(4, np.int64)
         self.output = coder.Output()
         self.input: Any = None
@@ -187,6 +189,6 @@ class Corrections:
             state, stream = self.input
         labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
         colours.correct_rows(
-            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.limit, self.wrong, self.mixer, self.counters,
+            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.limit, self.wrong, self.sure, self.mixer, self.counters,
             state, stream,
         )  # fmt: skip

@@ -83,16 +83,19 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit
 
 
 CONTEXTS = 7
+SMALL = 3 * 4 * 8 * 32
+START = 0.1  # of a first guess
+SURE = np.float32(1 / 128)
 UNARY = 12  # from here on a correction's size is written in 8 plain bits
 MOST_BITS = 2 + UNARY + 8  # of a component
 
 
 @njit(cache=True, nogil=True)
-def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, limit: Any, wrong: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
+def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, limit: Any, wrong: Any, sure: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
     """Code what a pixel's components differ by from their label's, rows first … last − 1.
 
     labels: (3, height, width) int32, the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8, zero at
-    first: which components of the row above, or of this row so far, differed; m: a Mixer of CONTEXTS contexts and no experts.
+    first: which components of the row above, or of this row so far, differed; sure: (SMALL,) float32, the first guess; m: a Mixer of CONTEXTS contexts and no experts.
     """
     width = labels.shape[2]
     for y in range(first, last):
@@ -106,6 +109,21 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
                 before = np.int64(wrong[0, x + 1] if i > 0 else 0) | np.int64(wrong[1, x + 1] if i > 1 else 0) << 1
                 part = (t >> (SCALE - 5)) & 31
                 small = ((i * 4 + before) * 8 + near) * 32 + part
+                difference = np.int64(image[y, x, i]) - predicted if encoding else np.int64(0)
+                share = sure[small]
+                if share < SURE:  # hardly ever: not worth the contexts
+                    bit = np.int64(difference != 0)
+                    pi = min(max(np.int64(share * np.float32(65536)), 1), 65535)
+                    if encoding:
+                        encode_bit(coder, stream, pi, bit)
+                    else:
+                        bit = decode_bit(coder, stream, pi)
+                    sure[small] = share + (np.float32(bit) - share) * np.float32(0.01)
+                    wrong[i, x + 1] = bit
+                    if not bit:
+                        if not encoding:
+                            image[y, x, i] = np.int32(predicted)
+                        continue
                 m.hashes[0] = small
                 m.hashes[1] = mix_hash(np.int64(i), t >> (SCALE - 5))
                 m.hashes[2] = mix_hash(whole, np.int64(i))
@@ -118,9 +136,11 @@ def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any,
                 m.selected[1] = near * 4 + before
                 m.selected[2] = (b & 255) * 3 + i
                 m.selected[3] = (a & 3) * 3 + i
-                difference = np.int64(image[y, x, i]) - predicted if encoding else np.int64(0)
-                bit = code_bit(encoding, m, 1, np.int64(difference != 0), counters, coder, stream)
-                wrong[i, x + 1] = bit
+                bit = np.int64(1)
+                if share >= SURE:
+                    bit = code_bit(encoding, m, 1, np.int64(difference != 0), counters, coder, stream)
+                    sure[small] = share + (np.float32(bit) - share) * np.float32(0.01)
+                    wrong[i, x + 1] = bit
                 if bit:
                     negative = code_bit(encoding, m, 2, np.int64(difference < 0), counters, coder, stream)
                     size = 1

@@ -22,6 +22,7 @@ EXTRAS = 17  # features beside the gathered values, without the coordinates
 OCTAVES = 3
 DERIVED = 12  # numbers that contexts may use beside the gathered values
 ACTIVITIES = 40
+SURE_LIMIT = 5.0  # of the network's stretched probability: beyond it, nothing else is asked
 SURE = 32  # classes of bits that an expert is sure of
 
 
@@ -343,22 +344,23 @@ def code_rows(
                     prefix = prefix << 1
                     continue
                 edge = half - 0.5
-                sure = experts > 0
+                sure = False
+                agreed = experts > 0
                 i = 0
                 if sw.units > 0:
                     fm[2] = nn.below(mixed, edge)
                     t = mx.odds(max(fh[2] - fm[2], 0.0) + 1e-7, max(fm[2] - fl[2], 0.0) + 1e-7)
                     inputs[0] = F32(t)
-                    sure = abs(t) > 6.5
+                    sure = abs(t) > SURE_LIMIT
                     i = 1
                 for k in range(sw.least):
                     fm[k] = sigmoid((edge - mean[k]) * inv[k])
-                    if not sure or sw.units == 0:
+                    if not sure:
                         t = min(max(mx.odds(fh[k] - fm[k] + 1e-6, fm[k] - fl[k] + 1e-6), -9.0), 9.0)
                         inputs[i] = F32(t)
-                        sure = sure and abs(t) > 5.5
+                        agreed = agreed and abs(t) > SURE_LIMIT
                     i += 1
-                if sure:
+                if sure or (agreed and sw.units == 0):
                     t = np.float64(inputs[0])
                     c = min(np.int64(abs(t) * 2.0), SURE // 2 - 1) * 2 + np.int64(t > 0.0)
                     p32 = sures[c]

@@ -21,6 +21,7 @@ from .signal import Kind, Signal
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 NETW = b"NETW"  # of profile inr
 HYBR = b"HYBR"  # of profile hybrid
+SMALL = 1 << 16  # bytes: below, every profile is tried
 KNOWN = {HEAD, META, INDEX, TILE, NETW, HYBR}
 OWNERS = {NETW: "inr", HYBR: "hybrid"}
 
@@ -115,16 +116,26 @@ def _code(values: planes.Values, bits: int, kind: Kind, options: Options) -> pro
         if kind == "audio" or not hybrid.applies(values, bits):
             raise UnsupportedError("profile hybrid codes images and arrays of two axes or more, of up to 16 bits")
         return hybrid.encode(values, bits, options)
-    floor = stored.encode(values, bits, options)
     if options.profile == "stored":
-        return floor
-    from .profiles import hybrid, inr
+        return stored.encode(values, bits, options)
+    return _smallest(values, bits, kind, options)
 
+
+def _smallest(values: planes.Values, bits: int, kind: Kind, options: Options) -> profiles.Coded:
+    """Pictures go through `hybrid`; a network is fitted to other signals, and to pictures where a budget is given for it."""
+    from .profiles import hybrid, inr, stored
+
+    best: profiles.Coded | None = None
+    fits = options.fits_in_auto
     if kind != "audio" and hybrid.applies(values, bits):
-        coded = hybrid.encode(values, bits, options)
-        return coded if coded.size < floor.size else floor
-    fitted = inr.encode_if_smaller(values, bits, options, floor.size)
-    return fitted if fitted is not None and fitted.size < floor.size else floor
+        best = hybrid.encode(values, bits, options)
+        fits = options.steps > 0 or options.seconds > 0
+    raw = values.size * bits / 8
+    if best is None or raw < SMALL or not 0.1 * raw < best.size < 0.9 * raw:  # elsewhere Brotli has no chance
+        floor = stored.encode(values, bits, options)
+        best = floor if best is None or floor.size <= best.size else best
+    fitted = inr.encode_if_smaller(values, bits, options, best.size) if fits else None
+    return fitted if fitted is not None and fitted.size < best.size else best
 
 
 def encode(signal: Signal, options: Options) -> bytes:

@@ -199,7 +199,7 @@ def test_a_hopeless_fit_is_given_up() -> None:
     assert search.fit_if_smaller(values[..., None], value_map.bits, options, 1000) is None
 
 
-def test_smooth_signals_go_through_the_network_with_auto() -> None:
+def test_a_network_may_be_smaller_than_brotli() -> None:
     """Three bit-planes of large discs: a network says it in fewer bytes than Brotli."""
     y, x = np.mgrid[0:128, 0:128] / 128
     discs = sum(
@@ -207,7 +207,7 @@ def test_smooth_signals_go_through_the_network_with_auto() -> None:
         for i, (cx, cy, r) in enumerate(((0.4, 0.5, 0.3), (0.6, 0.3, 0.25), (0.5, 0.8, 0.4)))
     )
     noise = np.random.default_rng(0).random(discs.shape) < 0.02
-    data = inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", steps=250, seconds=1000, hidden=16)
+    data = inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", profile="inr", until="mdl", weights="auto", steps=250, seconds=1000, hidden=16)
     found = inrcodec.info(data)
     assert found["profile"] == "inr"
     assert found["file_bytes"] < len(inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", profile="stored"))

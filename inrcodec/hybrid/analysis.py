@@ -22,7 +22,7 @@ def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, P
     found = palette(planes)
     ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # grey in colour: a photograph may be so
     drawn = (found is not None and not ramp) or flatness(planes) > FLAT_SHARE
-    model = model_of(options.effort, drawn)
+    model = model_of(options.effort, drawn, found is not None and not ramp)
     sources = tuple(source_of(p, drawn) for p in planes)
     indices = transform.to_indices(planes, sources)
     if found is not None:
@@ -52,12 +52,21 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
     return Source(most - least, least)
 
 
-def model_of(effort: int, drawn: bool) -> Model:
-    """The model for an effort, 1 to 9."""
-    if drawn:
-        return Model(0, 0, 0, False, "graphics", 16)
-    units = 0 if effort < 3 else 32
-    return Model(2 if effort > 1 else 1, units, 20, True, "none" if effort < 5 else "photo", 14, priors.current(units) if units else b"")
+# by effort, 1 to 9
+LEAST_SQUARES = (1, 2, 2, 2, 2, 2, 2, 2, 2)
+UNITS = (0, 0, 16, 16, 32, 32, 64, 64, 64)
+CONTEXTS = ("none", "none", "none", "photo", "photo", "graphics", "graphics", "graphics", "graphics")
+LEARNING = 20
+
+
+def model_of(effort: int, drawn: bool, coloured: bool) -> Model:
+    """The model for an effort. drawn: flat areas, lines and text; coloured: the plane holds colours' numbers, which no predictor can add."""
+    e = effort - 1
+    if coloured or (drawn and effort <= 2):
+        return Model(0, 0, 0, False, "few" if effort <= 2 else "graphics", 16)
+    contexts = ("few" if effort <= 2 else "graphics") if drawn else CONTEXTS[e]
+    units = UNITS[e]
+    return Model(LEAST_SQUARES[e], units, LEARNING if units else 0, units > 0, contexts, 16 if drawn else 14, priors.current(units) if units else b"")
 
 
 def palette(sources: Planes) -> npt.NDArray[np.int64] | None:

@@ -41,7 +41,8 @@ GRAPHICS: list[list[list[int]]] = [
         [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N, A], [R, RW, W], [G, GW, R, RW, WG],
     ],
 ]  # fmt: skip
-SETS = {"none": None, "photo": PHOTO, "graphics": GRAPHICS}
+FEW = [[some[i] for i in (0, 3, 5, 6, 8, 10)] for some in GRAPHICS]
+SETS = {"none": None, "photo": PHOTO, "graphics": GRAPHICS, "few": FEW}
 NAMES = list(SETS)
 
 

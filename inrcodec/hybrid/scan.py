@@ -32,7 +32,7 @@ BELOW: list[Offset] = [
     (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1), (-3, 0), (3, 0), (-2, -1), (-2, 1), (2, -1), (2, 1),
 ]  # fmt: skip
 FILLED = 12  # of DIAGONAL: known on both sides; the others are causal
-REACH = 3  # rows that a tap can lie below, at most
+LEAST_SIZE = 4  # of a tile coded in four passes: below, a mirrored tap could fall on a place that is not known
 
 
 @dataclass(frozen=True)

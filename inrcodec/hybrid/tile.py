@@ -23,6 +23,7 @@ from .scan import Pass
 BELOW = 4  # rows below its own that a pass may look at in planes that are known
 NO_DUMP = np.zeros((0, 1), np.float32)
 COSINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
+SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
 Weights = Any  # (pass name, references, plane's kind) → float32 weights
 
 
@@ -88,7 +89,7 @@ def worker(p: Pass, plane: int, references: tuple[int, ...], largest: int, size:
     found = context_taps(model.contexts, taps)
     m = mixing.mixer(len(found), least + (units > 0), 1 << model.lines)
     state = State(
-        np.zeros(len(taps.plane) + DERIVED, np.int64), np.zeros(len(taps.plane)), np.tile(2.0 ** (np.arange(ACTIVITIES) / 2 - 2), (2, 1)),
+        np.zeros(len(taps.plane) + DERIVED, np.int64), np.zeros(len(taps.plane)), np.tile(SPREAD, (2, 1)),
         np.full(FLAGS, 0.9, np.float32), _sure().copy(), np.zeros(4, np.int64), np.zeros((TALLY, 2)), found, COSINES,
     )  # fmt: skip
     return Worker(p, g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
@@ -105,7 +106,7 @@ class Tile:
         size = (planes.shape[1], planes.shape[2])
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
-            passes = [q for q in scan.passes(p.two_pass) if q.top < size[0] and q.left < size[1]] if p.largest else []
+            passes = scan.passes(p.two_pass and min(size) >= scan.LEAST_SIZE) if p.largest else ()
             found = [worker(q, i, p.references, p.largest, size, origin, plan.model, weights(q, p, plan)) for q in passes]
             jobs: list[Job] = []
             for k, w in enumerate(found):

@@ -28,6 +28,7 @@ from . import Coded
 
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
+Choice = tuple[Plan, transform.Planes, transform.Planes]  # the plan, the coded planes, the sources' indices
 
 
 def applies(values: Values, bits: int) -> bool:
@@ -56,11 +57,16 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     """Values of shape (axes…, channels), two axes or more, below 2^bits."""
     from ..hybrid import analysis
 
-    layout = layout_of(values.shape[:-1], values.shape[-1])
-    plan, planes, indices = analysis.choose(transform.split(values), bits, options)
+    return encode_with(analysis.choose(transform.split(values), bits, options), values.shape, options.workers)
+
+
+def encode_with(chosen: Choice, shape: tuple[int, ...], workers: int = 1) -> Coded:
+    """Code a choice of plan and planes; shape: of the values, (axes…, channels)."""
+    plan, planes, indices = chosen
+    layout = layout_of(shape[:-1], shape[-1])
     weights = weights_of(plan)
     boxes = list(layout.boxes())
-    inner = max(1, options.workers // len(boxes))
+    inner = max(1, workers // len(boxes))
 
     def encode_tile(box: Box) -> bytes:
         y, x = box[-2:]
@@ -68,7 +74,7 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
         image = np.ascontiguousarray(np.moveaxis(indices[:3, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
         return tile.encode(inner, image)
 
-    with ThreadPoolExecutor(options.workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         tiles = list(pool.map(encode_tile, boxes))
     return Coded("hybrid", layout, [Section(HYBR, plans.write(plan))], tiles)
 

@@ -59,6 +59,9 @@ def decode(data: bytes, *, threads: int = 0) -> Signal:
     return codec.decode(data, threads)
 
 
-def info(data: bytes) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go (the fields of `inrcodec info --json`). Raises FormatError."""
-    return codec.info(data)
+def info(data: bytes, stages: bool = False) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go (the fields of `inrcodec info --json`). Raises FormatError.
+
+    stages: decode the samples as well, to tell where time and bits go.
+    """
+    return codec.info(data, stages)

@@ -91,6 +91,9 @@ class ProgressLine:
             self.fitted = status
         if not self.shown:
             return
+        if status.stage == "coding":
+            self._write(f"coding {100 * status.fraction:3.0f}%  {status.seconds:.0f} s")
+            return
         # as in a plot: one column per bit-plane, the most significant first
         marks = "".join("·" if e == 0 else "▁▂▃▄▅▆▇█"[min(7, int(e * 16))] for e in status.bit_errors)
         mean = sum(status.bit_errors) / max(1, len(status.bit_errors))
@@ -127,7 +130,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        sys.stderr.write("\nfinishing with the best network so far; Ctrl-C again gives up\n")
+        sys.stderr.write("\nstopping; what is being fitted is written with the best network so far. Ctrl-C again gives up\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:
@@ -168,10 +171,11 @@ def _options(**given: Any) -> Options:
     type=click.Choice(PROFILES),
     default="auto",
     show_default=True,
-    help="auto: whatever is smallest. inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
+    help="auto: whatever is smallest. hybrid: predicts each bit from what was decoded before (images and arrays up to 16 bits). "
+    "inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
 )
 @click.option(
-    "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 is fast, 9 is small. 1 to 3 fit no network with auto."
+    "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 is fast, 9 is small: see README.md for the curve."
 )
 @click.option(
     "--device",
@@ -231,8 +235,9 @@ def _options(**given: Any) -> Options:
 def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
 
-    The result is decoded and compared before it is put in place. Ctrl-C ends a fit early: the file is written with
-    the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing.
+    The result is decoded and compared before it is put in place. Ctrl-C ends a fit (profile inr) early: the file is written
+    with the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing. With other
+    profiles the first one does.
 
     \b
     inrcodec encode photo.png                                     photo.linr, as small as auto gets it
@@ -355,18 +360,20 @@ def _difference(a: Signal, b: Signal) -> str:
 @main.command(short_help="Show what a .linr file holds.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def info(input: Path, as_json: bool) -> None:
-    """Show what IN.linr holds and where its bytes go, without decoding its samples."""
+@click.option("--stages", is_flag=True, help="Decode the samples as well, to show where bits and time go.")
+def info(input: Path, as_json: bool, stages: bool) -> None:
+    """Show what IN.linr holds and where its bytes go; without --stages, no sample is decoded."""
     from . import codec
 
     data = read_bytes(input)
     with naming(input):
-        found = codec.info(data)
+        found = codec.info(data, stages)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     total = found["file_bytes"]
     rate, unit = (found["bits_per_pixel"], "pixel") if "bits_per_pixel" in found else (found["bits_per_sample"], "sample")
+    places = 8 * total / rate
     rows = [
         ("profile", found["profile"]),
         ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {found['bit_depth']} bits ({found['dtype']})"),
@@ -383,10 +390,20 @@ def info(input: Path, as_json: bool) -> None:
             ("planes", n["planes"]),
             ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
+    if found["profile"] == "hybrid":
+        n = found["network"]
+        network = f"network of {n['units']} units, prior {n['prior']}" if n["units"] else "no network"
+        rows.append(("model", f"{n['transform']}; {n['least_squares']} least squares predictors, {network}, contexts: {n['contexts']}"))
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
     rows.append(("digest", f"SHA-256 {found['digest']}"))
     for name, value in rows:
         click.echo(f"{name + ':':<16}{value}")
+    for stage in found.get("stages", []):
+        timed = f"  {stage['seconds']:7.2f} s" if "seconds" in stage else ""
+        click.echo(f"  {stage['name']:<20}{stage['bytes']:>10} bytes  {8 * stage['bytes'] / places:8.4f} bits per {unit}{timed}")
+        spent = [f"{key} {bits / places:.4f}" for key, bits in stage.get("bits", {}).items() if bits]
+        if spent:
+            click.echo(f"{'':<6}{', '.join(spent)}")
 
 
 @main.command(short_help="Fit, encode, decode and compare three examples.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -188,9 +189,17 @@ def decode(data: bytes, threads: int = 0) -> Signal:
         raise FormatError(f"damaged: {fault}") from fault
 
 
-def info(data: bytes) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go, without decoding its samples. Raises FormatError."""
+def info(data: bytes, stages: bool = False) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go. Raises FormatError.
+
+    stages: decode the samples too, to tell where time and bits go; otherwise they are not decoded.
+    """
     opened = open_bytes(data)
+    start = time.perf_counter()
+    found_stages = opened.decoder.stages(opened.tiles, stages)
+    if stages and not found_stages:
+        opened.samples(1)
+        found_stages = [{"name": "all", "bytes": sum(map(len, opened.tiles)), "seconds": time.perf_counter() - start, "bits": {}}]
     h = opened.header
     by_type: dict[bytes, int] = {}
     for section in opened.sections:
@@ -213,6 +222,7 @@ def info(data: bytes) -> dict[str, Any]:
         "tiles": {"shape": list(opened.layout.tile), "count": opened.layout.tiles},
         "weights": model.pop("weights", None),
         **({"network": model} if model else {}),
+        **({"stages": found_stages} if found_stages else {}),
         "metadata": {k: len(v) for k, v in opened.metadata.items()},
         "digest": h.digest.hex(),
     }

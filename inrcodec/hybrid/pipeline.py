@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,16 @@ class Job:
     top: int = 0
     step: int = 1
     done: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
     running: bool = field(default=False, init=False)
+
+    def advance(self) -> int:
+        """Do the next rows; how many."""
+        first, last = self.done, min(self.rows, self.done + CHUNK)
+        start = time.perf_counter()
+        self.run(first, last)
+        self.seconds += time.perf_counter() - start
+        return last - first
 
     @property
     def ready(self) -> bool:
@@ -35,13 +45,18 @@ class Job:
         return all(job.done >= rows for job, rows in self.needs(last))
 
 
-def run(jobs: Sequence[Job], threads: int) -> None:
-    """Do all jobs. What they compute depends on the rows they need alone, so neither on threads nor on timing."""
+def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = None) -> None:
+    """Do all jobs. What they compute depends on the rows they need alone, so neither on threads nor on timing.
+
+    tick: told now and then how many rows were done since; what it raises ends the work.
+    """
     if threads <= 1 or len(jobs) <= 1:
         for job in jobs:
-            for first in range(0, job.rows, CHUNK):
-                job.run(first, min(job.rows, first + CHUNK))
-                job.done = min(job.rows, first + CHUNK)
+            while job.done < job.rows:
+                rows = job.advance()
+                job.done += rows
+                if tick:
+                    tick(rows)
         return
     changed = threading.Condition()
     faults: list[BaseException] = []
@@ -57,13 +72,15 @@ def run(jobs: Sequence[Job], threads: int) -> None:
                     return
                 job = next(job for job in jobs if job.ready)
                 job.running = True
-            last = min(job.rows, job.done + CHUNK)
+            rows = 0
             try:
-                job.run(job.done, last)
+                rows = job.advance()
+                if tick:
+                    tick(rows)
             except BaseException as fault:  # the other threads must not wait for ever
                 faults.append(fault)
             with changed:
-                job.done, job.running = last, False
+                job.done, job.running = job.done + rows, False
                 changed.notify_all()
 
     workers = [threading.Thread(target=work) for _ in range(min(threads, len(jobs)) - 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels import coder, colours, functions, leastsquares, mixing, mixture
-from ..kernels.image import ACTIVITIES, DERIVED, EXTRAS, FLAGS, OCTAVES, SURE, TALLY, Geometry, LeastSquares, Mixer, Mixture, State, Switches, Taps, code_rows
+from ..kernels.image import ACTIVITIES, DERIVED, EXTRAS, FLAGS, OCTAVES, SURE, TALLY, FLAT, Geometry, LeastSquares, Mixer, Mixture, State, Switches, Taps, code_rows
 from ..kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, transform
 from .contexts import context_taps
@@ -66,6 +67,16 @@ class Worker:
             self.input is None, first, last, planes, residuals, g, self.taps, self.switches, self.one, self.two, self.net, self.mixer, self.state,
             state, stream, self.dump, self.dumped,
         )  # fmt: skip
+
+
+@dataclass
+class Stage:
+    """A part of the payload: bytes, seconds of decoding, and bits by what they were spent on."""
+
+    name: str
+    bytes: int
+    seconds: float
+    bits: dict[str, float]
 
 
 @cache
@@ -128,23 +139,39 @@ class Tile:
 
         return Job(w.name.rows(g.height), lambda first, last: w.run(first, last, self.planes, self.residuals), needs, g.top, g.step)
 
-    def encode(self, threads: int, image: npt.NDArray[np.int32] | None = None) -> bytes:
-        """The tile's bytes. image: (height, width, 3) of the first three sources' indices, with a lattice."""
+    def encode(self, threads: int, image: npt.NDArray[np.int32] | None = None, tick: Callable[[int], None] | None = None) -> bytes:
+        """The tile's bytes. image: (height, width, 3) of the first three sources' indices, with a lattice; tick: see `pipeline.run`."""
         if self.corrections is not None:
             self.corrections.image = image
-        pipeline.run(self.jobs, threads)
+        pipeline.run(self.jobs, threads, tick)
         streams = [w.output.finish() for found in self.workers for w in found]
         if self.corrections is not None:
             streams.append(self.corrections.output.finish())
         return b"".join([varint(len(s)) for s in streams] + streams)
 
+    def streams(self, data: bytes) -> list[bytes]:
+        """The arithmetic-coded strings of a tile: of its passes, then, with a lattice, of the corrections. Raises FormatError."""
+        r = Reader(data, "a tile")
+        sizes = [r.varint(len(data)) for _ in self.jobs]
+        found = [r.take(n) for n in sizes]
+        r.end()
+        return found
+
+    def stages(self, data: bytes) -> Iterator[Stage]:
+        """Where this tile's bytes go, and, after it was decoded, the time and the bits."""
+        workers = [w for found in self.workers for w in found]
+        for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
+            if i == len(workers):
+                yield Stage("corrections", len(stream), job.seconds, {})
+                continue
+            w = workers[i]
+            bits = {f"bit {w.geometry.bits - 1 - b}": float(w.state.tally[b, 0]) for b in range(w.geometry.bits)}
+            yield Stage(f"plane {w.geometry.plane} {w.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(w.state.tally[FLAT, 0])})
+
     def decode(self, data: bytes, threads: int) -> npt.NDArray[Any]:
         """The signal's planes, (sources, height, width) uint16."""
-        r = Reader(data, "a tile")
         found = [w for workers in self.workers for w in workers]
-        sizes = [r.varint(len(data)) for _ in range(len(found) + (self.corrections is not None))]
-        streams = [r.take(n) for n in sizes]
-        r.end()
+        streams = self.streams(data)
         if not all(map(coder.is_valid, streams)):
             raise FormatError("damaged: a tile is not an arithmetic code")
         for w, s in zip(found, streams, strict=False):

@@ -72,14 +72,15 @@ class State(NamedTuple):
     flags: Any  # (FLAGS,) float32: "as predicted"
     sure: Any  # (17·SURE,) float32
     counters: Any  # (4,) int64: bits mixed, last flags
-    tally: Any  # (20, 2) float64: cost in bits and bits coded: by index of the bit, then flags
+    tally: Any  # (TALLY, 2) float64: cost in bits, and decisions: by index of the bit, then of flat places
     context_taps: Any  # (contexts, longest) int64: indices into `gathered`, −1 ends
     cosines: Any  # sine table float32
 
 
 COST = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)  # bits; only told, never used
 FLAGS = 1 << 10
-TALLY = 20
+TALLY = 18
+FLAT = 17  # row of the tally
 
 
 @njit(cache=True, nogil=True)
@@ -242,8 +243,8 @@ def code_rows(
                     encode_bit(coder, stream, pi, bit)
                 else:
                     bit = decode_bit(coder, stream, pi)
-                tally[17, 0] += COST[(pi if bit else 65536 - pi) >> 4]
-                tally[17, 1] += 1
+                tally[FLAT, 0] += COST[(pi if bit else 65536 - pi) >> 4]
+                tally[FLAT, 1] += 1
                 flags[c] = p + (F32(bit) - p) * F32(0.02)
                 counters[1] = (counters[1] << 1 | bit) & 63
                 counters[2] = counters[2] + 1 if bit else 0

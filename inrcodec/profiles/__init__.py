@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..container import Section
 from ..errors import FormatError
@@ -42,6 +42,9 @@ class TileDecoder(Protocol):
 
     def describe(self) -> Mapping[str, object]:
         """What `info` shows of the model; empty if there is none."""
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        """What `info` shows of where the payload goes; with `decode`, of the time too. Empty where there is but one stage."""
 
 
 Opener = Callable[[Mapping[bytes, bytes], Layout, int], TileDecoder]

@@ -7,7 +7,8 @@ of up to 16 bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,9 +21,9 @@ from ..hybrid import plan as plans
 from ..hybrid import priors, transform
 from ..hybrid.plan import Plan, Plane
 from ..hybrid.scan import Pass
-from ..hybrid.tile import Tile
+from ..hybrid.tile import Stage, Tile
 from ..layout import Box, Layout, box_shape, tile_of
-from ..options import Options
+from ..options import FitStatus, Options
 from ..planes import Values
 from . import Coded
 
@@ -57,22 +58,40 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     """Values of shape (axes…, channels), two axes or more, below 2^bits."""
     from ..hybrid import analysis
 
-    return encode_with(analysis.choose(transform.split(values), bits, options), values.shape, options.workers)
+    return encode_with(analysis.choose(transform.split(values), bits, options), values.shape, options)
 
 
-def encode_with(chosen: Choice, shape: tuple[int, ...], workers: int = 1) -> Coded:
-    """Code a choice of plan and planes; shape: of the values, (axes…, channels)."""
+class Ticker:
+    """Counts rows, tells of them, and stops the work when asked to."""
+
+    def __init__(self, options: Options) -> None:
+        self.options, self.done, self.total, self.start = options, 0, 1, time.perf_counter()
+
+    def __call__(self, rows: int) -> None:
+        self.done += rows
+        if self.options.stop and self.options.stop():
+            raise KeyboardInterrupt
+        if self.options.progress:
+            seconds = time.perf_counter() - self.start
+            self.options.progress(FitStatus("coding", self.done, seconds, min(1.0, self.done / self.total), (), math.inf, 0.0))
+
+
+def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options) -> Coded:
+    """Code a choice of plan and planes; shape: of the values, (axes…, channels). Raises KeyboardInterrupt where options.stop says so."""
+    workers = options.workers
     plan, planes, indices = chosen
     layout = layout_of(shape[:-1], shape[-1])
     weights = weights_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, workers // len(boxes))
+    ticker = Ticker(options)
 
     def encode_tile(box: Box) -> bytes:
         y, x = box[-2:]
         tile = Tile(plan, weights, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
         image = np.ascontiguousarray(np.moveaxis(indices[:3, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
-        return tile.encode(inner, image)
+        ticker.total = len(boxes) * sum(job.rows for job in tile.jobs)
+        return tile.encode(inner, image, ticker)
 
     with ThreadPoolExecutor(workers) as pool:
         tiles = list(pool.map(encode_tile, boxes))
@@ -92,6 +111,24 @@ class Decoder:
         planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
         decoded = Tile(self.plan, self.weights, planes, (y.start, x.start)).decode(data, threads)
         return transform.join(decoded, shape)
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        """Where the payload goes, by plane and pass; with `decode` also the time it takes on one thread, and the bits by what they were spent on."""
+        total: dict[str, Stage] = {}
+        for index, data in enumerate(tiles):
+            y, x = self.layout.box(index)[-2:]
+            planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
+            tile = Tile(self.plan, self.weights, planes, (y.start, x.start))
+            if decode:
+                tile.decode(data, 1)
+            for stage in tile.stages(data):
+                sum_ = total.setdefault(stage.name, Stage(stage.name, 0, 0.0, {}))
+                sum_.bytes += stage.bytes
+                sum_.seconds += stage.seconds
+                for key, bits in stage.bits.items():
+                    sum_.bits[key] = sum_.bits.get(key, 0.0) + bits
+        timed = ("name", "bytes", "seconds", "bits") if decode else ("name", "bytes")
+        return [{key: getattr(stage, key) for key in timed} for stage in total.values()]
 
     def describe(self) -> Mapping[str, object]:
         m = self.plan.model

@@ -6,8 +6,10 @@ coordinates of the whole signal, so any tile can be decoded alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +99,9 @@ class Decoder:
         for places, logits in logits_of(self.coded.network, box, self.layout.axes):
             values[places] = join_bits(calibration.decode(state, buffer, logits), a.bits)
         return (from_gray(values) if self.coded.gray else values).reshape(*box_shape(box), a.channels)
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        return []
 
     def describe(self) -> Mapping[str, object]:
         a = self.coded.network.architecture

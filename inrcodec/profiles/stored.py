@@ -11,7 +11,7 @@ A tile is a mode byte and its content; the encoder takes the smallest:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -114,6 +114,9 @@ class Decoder:
         if mode == PLANAR:
             return np.moveaxis(values.reshape(self.layout.channels, *shape[:-1]), 0, -1)
         return values.reshape(shape)
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        return []
 
     def describe(self) -> Mapping[str, object]:
         return {}

@@ -1,0 +1,221 @@
+"""Pictures beside PNG, WebP and JPEG XL: sizes and times in one run, the effort ladder, and what each part is worth.
+
+    python -m bench.images compare DATA [--sets kodak photos bsd graphics deep] [--effort 5]
+    python -m bench.images efforts FILE…
+    python -m bench.images ablation FILE…
+
+DATA holds folders kodak/, photos/ (families urban_, sun_, bsd_: every tenth file is used, those the priors were not trained on),
+graphics/ and deep/. Times are of library calls in one process after a warm-up, so that they hold no start-up; ours with `--threads` threads, JPEG XL's likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+import inrcodec
+from inrcodec import Signal, files
+from inrcodec.hybrid import analysis, lattice
+
+from .common import save, table
+
+Samples = npt.NDArray[Any]
+
+
+@dataclass
+class Result:
+    """Bytes, seconds of encoding and decoding."""
+
+    size: int
+    encode: float
+    decode: float
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    found = call()
+    return found, time.perf_counter() - start
+
+
+def ours(signal: Signal, effort: int, threads: int) -> Result:
+    """Without verification: that costs one decoding more."""
+    data, encode = timed(lambda: inrcodec.encode(signal, effort=effort, threads=threads, verify=False))
+    back, decode = timed(lambda: inrcodec.decode(data, threads))
+    if not back.equals(signal):
+        raise SystemExit("a picture did not come back")
+    return Result(len(data), encode, decode)
+
+
+def jpegxl(signal: Signal, threads: int) -> Result:
+    samples = signal.samples
+    depth = signal.bit_depth if samples.dtype != np.uint8 else None
+    data, encode = timed(lambda: imagecodecs.jpegxl_encode(samples, lossless=True, effort=10, bitspersample=depth, numthreads=threads))
+    back, decode = timed(lambda: imagecodecs.jpegxl_decode(data, numthreads=threads))
+    if not np.array_equal(np.squeeze(back), np.squeeze(samples)):
+        raise SystemExit("JPEG XL did not give the picture back")
+    return Result(len(data), encode, decode)
+
+
+def webp(signal: Signal) -> Result | None:
+    """Method 6, quality 100; 8-bit RGB and RGBA only."""
+    samples = signal.samples
+    if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[2] < 3:
+        return None
+    data, encode = timed(lambda: imagecodecs.webp_encode(samples, lossless=True, level=100, method=6))
+    back, decode = timed(lambda: imagecodecs.webp_decode(data))
+    return Result(len(data), encode, decode) if np.array_equal(back, samples) else None  # it drops colours under alpha 0
+
+
+def png(signal: Signal) -> Result | None:
+    """Pillow's optimize for 8 bits; for 16, libpng at level 9 with the best of its filters."""
+    samples = signal.samples
+    if samples.dtype == np.uint8:
+        out = io.BytesIO()
+        _, encode = timed(lambda: Image.fromarray(np.squeeze(samples)).save(out, "PNG", optimize=True))
+        data = out.getvalue()
+    elif samples.dtype == np.uint16:
+        data, encode = timed(lambda: imagecodecs.png_encode(samples, level=9))
+    else:
+        return None
+    _, decode = timed(lambda: imagecodecs.png_decode(data))
+    return Result(len(data), encode, decode)
+
+
+def sets_of(data: Path) -> dict[str, list[Path]]:
+    """The files of each set."""
+
+    def tenth(family: str) -> list[Path]:
+        return sorted((data / "photos").glob(f"{family}_*.png"))[9::10]
+
+    return {
+        "kodak": sorted((data / "kodak").glob("*.png")),
+        "photos": tenth("urban") + tenth("sun"),
+        "bsd": tenth("bsd"),
+        "graphics": sorted((data / "graphics").glob("*.png")),
+        "deep": sorted((data / "deep").glob("*")),
+    }
+
+
+def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list[str]:
+    warm_up()
+    parts, summary = [], []
+    for name in names:
+        rows, sums = [], []
+        for path in sets_of(data)[name]:
+            signal = files.read(path)
+            pixels = signal.samples.shape[0] * signal.samples.shape[1]
+            found = {"png": png(signal), "webp": webp(signal), "jxl": jpegxl(signal, threads), "ours": ours(signal, effort, threads)}
+            sums.append((pixels, found))
+            bpp = [8 * r.size / pixels if r else "" for r in found.values()]
+            jxl, mine = found["jxl"], found["ours"]
+            assert jxl and mine
+            rows.append([path.name, *bpp, mine.size / jxl.size, jxl.encode, mine.encode, mine.decode])
+        parts.append(f"## {name}\n\n" + table(["file", "PNG", "WebP", "JPEG XL", "ours", "ours / JPEG XL", "JPEG XL encodes, s", "ours encodes, s", "decodes, s"], rows))
+        summary.append(summarize(name, sums))
+    heads = ["set", "files", "PNG bpp", "WebP bpp", "JPEG XL bpp", "ours bpp", "ours / JPEG XL", "total bytes / min(WebP, JPEG XL)", "larger than JPEG XL", "encode / JXL encode", "decode / JXL encode"]
+    return [table(heads, summary), *parts]
+
+
+def summarize(name: str, sums: list[tuple[int, dict[str, Result | None]]]) -> list[Any]:
+    """A row: means of bits per pixel, ratios, times beside the time that JPEG XL takes to encode."""
+
+    def mean(key: str) -> Any:
+        known = [8 * r[key].size / pixels for pixels, r in sums if r[key]]  # type: ignore[union-attr]
+        return float(np.mean(known)) if len(known) == len(sums) else ""
+
+    def total(key: str, what: str) -> float:
+        return float(sum(getattr(r[key], what) for _, r in sums if r[key]))
+
+    rival = total("jxl", "size") if mean("webp") == "" else min(total("jxl", "size"), total("webp", "size"))
+    worse = sum(r["ours"].size >= r["jxl"].size for _, r in sums)  # type: ignore[union-attr]
+    return [
+        name, len(sums), mean("png"), mean("webp"), mean("jxl"), mean("ours"), f"{mean('ours') / mean('jxl'):.3f}", f"{total('ours', 'size') / rival:.3f}", worse,
+        total("ours", "encode") / total("jxl", "encode"), total("ours", "decode") / total("jxl", "encode"),
+    ]  # fmt: skip
+
+
+def warm_up() -> None:
+    """Compile the kernels, load the priors."""
+    g = np.random.default_rng(0)
+    small = Signal((g.integers(0, 9, (64, 64, 3)) + np.arange(64)[:, None, None]).astype(np.uint8), "image")
+    for effort in range(1, 10):
+        inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
+
+
+def efforts(paths: list[Path], threads: int) -> list[str]:
+    warm_up()
+    signals = [files.read(p) for p in paths]
+    pixels = [s.samples.shape[0] * s.samples.shape[1] for s in signals]
+    rows = []
+    for effort in range(1, 10):
+        found = [ours(s, effort, threads) for s in signals]
+        bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
+        rows.append([effort, f"{bpp:.4f}", sum(r.encode for r in found), sum(r.decode for r in found), sum(pixels) / 1e6 / sum(r.decode for r in found)])
+    rival = [jpegxl(s, threads) for s in signals]
+    bpp = float(np.mean([8 * r.size / n for r, n in zip(rival, pixels, strict=True)]))
+    rows.append(["JPEG XL effort 10", f"{bpp:.4f}", sum(r.encode for r in rival), sum(r.decode for r in rival), sum(pixels) / 1e6 / sum(r.decode for r in rival)])
+    return [f"{', '.join(p.name for p in paths)}; mean bits per pixel, sums of seconds.", table(["effort", "bpp", "encode, s", "decode, s", "MP/s decoding"], rows)]
+
+
+def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
+    """One part less at a time."""
+    signals = [files.read(p) for p in paths]
+    pixels = [s.samples.shape[0] * s.samples.shape[1] for s in signals]
+    plain = analysis.model_of
+
+    def changed(**fields: Any) -> Any:
+        return mock.patch.object(analysis, "model_of", lambda *a: replace(plain(*a), **fields))
+
+    cases: list[tuple[str, Any]] = [
+        ("everything", mock.patch.object(analysis, "LEARNING", analysis.LEARNING)),
+        ("without the lattice", mock.patch.object(lattice, "find", lambda image: None)),
+        ("without two passes", mock.patch.object(analysis, "is_interpolated", lambda plane: False)),
+        ("without the network", changed(units=0, learning=0)),
+        ("prior only: the network does not learn while coding", changed(learning=0)),
+        ("without coordinates", changed(coordinates=False)),
+        ("without contexts", changed(contexts="none")),
+        ("one small least squares predictor instead of two", changed(least_squares=1)),
+        ("without least squares, and so without the network", changed(least_squares=0, units=0, learning=0)),
+    ]
+    rows, base = [], 0.0
+    for name, patch in cases:
+        with patch:
+            found = [ours(s, effort, threads) for s in signals]
+        bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
+        base = base or bpp
+        rows.append([name, f"{bpp:.4f}", f"{100 * (bpp / base - 1):+.2f} %", sum(r.decode for r in found)])
+    return [f"{', '.join(p.name for p in paths)}; effort {effort}.", table(["", "mean bpp", "change", "decode, s"], rows)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["compare", "efforts", "ablation"])
+    parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "graphics", "deep"])
+    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--name", help="of the result's file")
+    options = parser.parse_args()
+    if options.what == "compare":
+        parts = compare(options.paths[0], options.sets, options.effort, options.threads)
+    elif options.what == "efforts":
+        parts = efforts(options.paths, options.threads)
+    else:
+        parts = ablation(options.paths, options.effort, options.threads)
+    names = {"compare": "Pictures", "efforts": "Efforts", "ablation": "What each part is worth"}
+    save(options.name or f"images-{options.what}", names[options.what], parts, "imagecodecs", "numba", "pillow")
+
+
+if __name__ == "__main__":
+    main()

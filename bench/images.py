@@ -5,7 +5,8 @@
     python -m bench.images ablation FILE…
 
 DATA holds folders kodak/, photos/ (families urban_, sun_, bsd_: every tenth file is used, those the priors were not trained on),
-graphics/ and deep/. Times are of library calls in one process after a warm-up, so that they hold no start-up; ours with `--threads` threads, JPEG XL's likewise.
+graphics/ and deep/. Times are of library calls in one process after a warm-up, so that they hold no start-up; ours with `--threads`
+threads, JPEG XL's likewise.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 def ours(signal: Signal, effort: int, threads: int) -> Result:
     """Without verification: that costs one decoding more."""
     data, encode = timed(lambda: inrcodec.encode(signal, effort=effort, threads=threads, verify=False))
-    back, decode = timed(lambda: inrcodec.decode(data, threads))
+    back, decode = timed(lambda: inrcodec.decode(data, threads=threads))
     if not back.equals(signal):
         raise SystemExit("a picture did not come back")
     return Result(len(data), encode, decode)
@@ -119,11 +120,29 @@ def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list
             sums.append((pixels, found))
             bpp = [8 * r.size / pixels if r else "" for r in found.values()]
             jxl, mine = found["jxl"], found["ours"]
-            assert jxl and mine
+            assert jxl
+            assert mine
             rows.append([path.name, *bpp, mine.size / jxl.size, jxl.encode, mine.encode, mine.decode])
-        parts.append(f"## {name}\n\n" + table(["file", "PNG", "WebP", "JPEG XL", "ours", "ours / JPEG XL", "JPEG XL encodes, s", "ours encodes, s", "decodes, s"], rows))
+        parts.append(
+            f"## {name}\n\n"
+            + table(
+                ["file", "PNG", "WebP", "JPEG XL", "ours", "ours / JPEG XL", "JPEG XL encodes, s", "ours encodes, s", "decodes, s"], rows
+            )
+        )
         summary.append(summarize(name, sums))
-    heads = ["set", "files", "PNG bpp", "WebP bpp", "JPEG XL bpp", "ours bpp", "ours / JPEG XL", "total bytes / min(WebP, JPEG XL)", "larger than JPEG XL", "encode / JXL encode", "decode / JXL encode"]
+    heads = [
+        "set",
+        "files",
+        "PNG bpp",
+        "WebP bpp",
+        "JPEG XL bpp",
+        "ours bpp",
+        "ours / JPEG XL",
+        "total bytes / min(WebP, JPEG XL)",
+        "larger than JPEG XL",
+        "encode / JXL encode",
+        "decode / JXL encode",
+    ]
     return [table(heads, summary), *parts]
 
 
@@ -140,9 +159,18 @@ def summarize(name: str, sums: list[tuple[int, dict[str, Result | None]]]) -> li
     rival = total("jxl", "size") if mean("webp") == "" else min(total("jxl", "size"), total("webp", "size"))
     worse = sum(r["ours"].size >= r["jxl"].size for _, r in sums)  # type: ignore[union-attr]
     return [
-        name, len(sums), mean("png"), mean("webp"), mean("jxl"), mean("ours"), f"{mean('ours') / mean('jxl'):.3f}", f"{total('ours', 'size') / rival:.3f}", worse,
-        total("ours", "encode") / total("jxl", "encode"), total("ours", "decode") / total("jxl", "encode"),
-    ]  # fmt: skip
+        name,
+        len(sums),
+        mean("png"),
+        mean("webp"),
+        mean("jxl"),
+        mean("ours"),
+        f"{mean('ours') / mean('jxl'):.3f}",
+        f"{total('ours', 'size') / rival:.3f}",
+        worse,
+        total("ours", "encode") / total("jxl", "encode"),
+        total("ours", "decode") / total("jxl", "encode"),
+    ]
 
 
 def warm_up() -> None:
@@ -161,11 +189,30 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
     for effort in range(1, 10):
         found = [ours(s, effort, threads) for s in signals]
         bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
-        rows.append([effort, f"{bpp:.4f}", sum(r.encode for r in found), sum(r.decode for r in found), sum(pixels) / 1e6 / sum(r.decode for r in found)])
+        rows.append(
+            [
+                effort,
+                f"{bpp:.4f}",
+                sum(r.encode for r in found),
+                sum(r.decode for r in found),
+                sum(pixels) / 1e6 / sum(r.decode for r in found),
+            ]
+        )
     rival = [jpegxl(s, threads) for s in signals]
     bpp = float(np.mean([8 * r.size / n for r, n in zip(rival, pixels, strict=True)]))
-    rows.append(["JPEG XL effort 10", f"{bpp:.4f}", sum(r.encode for r in rival), sum(r.decode for r in rival), sum(pixels) / 1e6 / sum(r.decode for r in rival)])
-    return [f"{', '.join(p.name for p in paths)}; mean bits per pixel, sums of seconds.", table(["effort", "bpp", "encode, s", "decode, s", "MP/s decoding"], rows)]
+    rows.append(
+        [
+            "JPEG XL effort 10",
+            f"{bpp:.4f}",
+            sum(r.encode for r in rival),
+            sum(r.decode for r in rival),
+            sum(pixels) / 1e6 / sum(r.decode for r in rival),
+        ]
+    )
+    return [
+        f"{', '.join(p.name for p in paths)}; mean bits per pixel, sums of seconds.",
+        table(["effort", "bpp", "encode, s", "decode, s", "MP/s decoding"], rows),
+    ]
 
 
 def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
@@ -179,8 +226,8 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
 
     cases: list[tuple[str, Any]] = [
         ("everything", mock.patch.object(analysis, "LEARNING", analysis.LEARNING)),
-        ("without the lattice", mock.patch.object(lattice, "find", lambda image: None)),
-        ("without two passes", mock.patch.object(analysis, "is_interpolated", lambda plane: False)),
+        ("without the lattice", mock.patch.object(lattice, "find", return_value=None)),
+        ("without two passes", mock.patch.object(analysis, "is_interpolated", return_value=False)),
         ("without the network", changed(units=0, learning=0)),
         ("prior only: the network does not learn while coding", changed(learning=0)),
         ("without coordinates", changed(coordinates=False)),

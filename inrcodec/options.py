@@ -134,7 +134,10 @@ class Options:
 
     @property
     def fits_in_auto(self) -> bool:
-        """Whether profile "auto" fits a network to what `hybrid` can't code: not at efforts 1 to 3, which never import torch, unless a budget is given."""
+        """Whether profile "auto" fits a network to what `hybrid` can't code.
+
+        Not at efforts 1 to 3, which never import torch, unless a budget is given.
+        """
         return self.effort > 3 or self.seconds > 0 or self.steps > 0
 
     @property

@@ -82,7 +82,8 @@ def fits(value_map: ValueMap, dtype: np.dtype[Any]) -> bool:
 
 def to_gray(values: Values) -> Values:
     """The reflected binary code (Gray): neighbouring values differ in one bit, so planes of smooth signals change less often."""
-    return values ^ (values >> np.uint64(1))
+    codes: Values = values ^ (values >> np.uint64(1))
+    return codes
 
 
 def from_gray(codes: Values) -> Values:

@@ -207,7 +207,9 @@ def test_a_network_may_be_smaller_than_brotli() -> None:
         for i, (cx, cy, r) in enumerate(((0.4, 0.5, 0.3), (0.6, 0.3, 0.25), (0.5, 0.8, 0.4)))
     )
     noise = np.random.default_rng(0).random(discs.shape) < 0.02
-    data = inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", profile="inr", until="mdl", weights="auto", steps=250, seconds=1000, hidden=16)
+    data = inrcodec.encode(
+        (discs ^ noise).astype(np.uint8), kind="image", profile="inr", until="mdl", weights="auto", steps=250, seconds=1000, hidden=16
+    )
     found = inrcodec.info(data)
     assert found["profile"] == "inr"
     assert found["file_bytes"] < len(inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", profile="stored"))

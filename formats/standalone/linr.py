@@ -8,6 +8,7 @@ It is meant to be read beside the specification, and to check other decoders: it
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import math
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 import brotli
@@ -88,7 +90,7 @@ def unbrotli(stream: bytes, size: int) -> bytes:
 # 1. Sections
 
 MAGIC = b"\x89LINR\r\n\x1a\n"
-ONCE = {b"HEAD", b"meta", b"NETW", b"TIDX"}
+ONCE = {b"HEAD", b"meta", b"NETW", b"HYBR", b"TIDX"}
 
 
 def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -156,7 +158,7 @@ class Head:
 def read_head(content: bytes) -> Head:
     reader = Reader(content)
     profile = reader.byte()
-    require(profile <= 1, "an unknown profile")
+    require(profile <= 2, "an unknown profile")
     kind_code = reader.byte()
     require(kind_code <= 2, "an unknown kind")
     kind = KINDS[kind_code]
@@ -636,6 +638,22 @@ def from_gray(code: int) -> int:
     return value
 
 
+# 10 to 15. The profile hybrid
+
+
+@cache
+def hybrid() -> ModuleType:
+    """linr_hybrid.py, which lies beside this file. It imports `linr`: this module, by whatever name it runs."""
+    sys.modules["linr"] = sys.modules[__name__]
+    spec = importlib.util.spec_from_file_location("linr_hybrid", Path(__file__).with_name("linr_hybrid.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["linr_hybrid"] = module  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module
+
+
 # The whole file
 
 
@@ -646,8 +664,10 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     head = read_head(sections[b"HEAD"])
     metadata = read_metadata(sections[b"meta"]) if b"meta" in sections else {}
     require((b"NETW" in sections) == (head.profile == 1), "a network is missing, or there without need")
+    require((b"HYBR" in sections) == (head.profile == 2), "a plan is missing, or there without need")
     spans = read_index(sections[b"TIDX"], head, tiles)
     net = read_network(sections[b"NETW"], head) if head.profile == 1 else None
+    plan = hybrid().read_plan(sections[b"HYBR"], head) if head.profile == 2 else None
 
     values = np.zeros((*head.axes, head.channels), np.uint64)
     for tile, span in zip(tiles, spans, strict=True):
@@ -655,10 +675,12 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
             require(not tile, "a tile of a constant signal has content")
             continue
         shape = values[span].shape
-        if net is None:
-            of_tile = decode_stored(tile, math.prod(shape[:-1]), head.channels, head.bits)
-        else:
+        if net is not None:
             of_tile = decode_coded(tile, span, head.axes, net)
+        elif plan is not None:
+            of_tile = hybrid().decode_tile(tile, span, head, plan)
+        else:
+            of_tile = decode_stored(tile, math.prod(shape[:-1]), head.channels, head.bits)
         values[span] = of_tile.reshape(shape)
     return samples_of(head, values), {
         "kind": head.kind,

@@ -60,13 +60,18 @@ LEARNING = 20
 
 
 def model_of(effort: int, drawn: bool, coloured: bool) -> Model:
-    """The model for an effort. drawn: flat areas, lines and text; coloured: the plane holds colours' numbers, which no predictor can add."""
+    """The model for an effort.
+
+    drawn: flat areas, lines and text; coloured: the plane holds colours' numbers, which no predictor can add.
+    """
     e = effort - 1
     if coloured or (drawn and effort <= 2):
         return Model(0, 0, 0, False, "few" if effort <= 2 else "graphics", 16)
     contexts = ("few" if effort <= 2 else "graphics") if drawn else CONTEXTS[e]
     units = UNITS[e]
-    return Model(LEAST_SQUARES[e], units, LEARNING if units else 0, units > 0, contexts, 16 if drawn else 14, priors.current(units) if units else b"")
+    return Model(
+        LEAST_SQUARES[e], units, LEARNING if units else 0, units > 0, contexts, 16 if drawn else 14, priors.current(units) if units else b""
+    )
 
 
 def palette(sources: Planes) -> npt.NDArray[np.int64] | None:
@@ -80,8 +85,9 @@ def palette(sources: Planes) -> npt.NDArray[np.int64] | None:
     if len(keys) > LARGEST_PALETTE or len(keys) >= sources[0].size:
         return None
     shifts = np.arange(len(sources) - 1, -1, -1, dtype=np.uint64) * np.uint64(16)
-    colours = ((keys[:, None] >> shifts) & np.uint64(0xFFFF)).astype(np.int64)
-    return colours[np.argsort(colours.sum(1), kind="stable")]
+    colours: npt.NDArray[np.int64] = ((keys[:, None] >> shifts) & np.uint64(0xFFFF)).astype(np.int64)
+    ordered: npt.NDArray[np.int64] = colours[np.argsort(colours.sum(1), kind="stable")]
+    return ordered
 
 
 def flatness(sources: Planes) -> float:

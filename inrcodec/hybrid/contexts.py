@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -28,17 +26,19 @@ GRAPHICS: list[list[list[int]]] = [
         [W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW, NNNE], [W, WW, WWW], [N, NN, NNN],
     ],
     [
-        [G], [G, W], [G, N], [G, W, N], [G, GW, W], [G, GN, N], [G, GW, GN, W, N], [G, W, N, NW, NE], [G, GW, GN, GNW, GNE, W, N, NW, NE],
-        [G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, W, N], [G, W, N, NW, NE, WW, NN, NNE, NWW, NEE], [WG], [NG], [G, WG, NG],
-        [G, GW, GN, GE, GS, W, N, NW, NE, WW, NN], [G, GE, W],
+        [G], [G, W], [G, N], [G, W, N], [G, GW, W], [G, GN, N], [G, GW, GN, W, N], [G, W, N, NW, NE],
+        [G, GW, GN, GNW, GNE, W, N, NW, NE], [G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, W, N], [G, W, N, NW, NE, WW, NN, NNE, NWW, NEE],
+        [WG], [NG], [G, WG, NG], [G, GW, GN, GE, GS, W, N, NW, NE, WW, NN], [G, GE, W],
     ],
     [
-        [G, R], [G, R, W], [G, R, N], [G, R, W, N], [G, R, GW, RW, W], [G, R, GN, RN, N], [G, R, GW, RW, GN, RN, W, N], [G, R, W, N, NW, NE],
-        [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N], [R, RW, W], [G, GW, R, RW, WG],
+        [G, R], [G, R, W], [G, R, N], [G, R, W, N], [G, R, GW, RW, W], [G, R, GN, RN, N], [G, R, GW, RW, GN, RN, W, N],
+        [G, R, W, N, NW, NE], [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N],
+        [R, RW, W], [G, GW, R, RW, WG],
     ],
     [
-        [G, R, A], [G, R, A, W], [G, R, A, N], [G, R, A, W, N], [G, R, A, GW, RW, W], [G, R, A, GN, RN, N], [G, R, GW, RW, GN, RN, W, N, A], [G, R, W, N, NW, NE],
-        [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N, A], [R, RW, W], [G, GW, R, RW, WG],
+        [G, R, A], [G, R, A, W], [G, R, A, N], [G, R, A, W, N], [G, R, A, GW, RW, W], [G, R, A, GN, RN, N], [G, R, GW, RW, GN, RN, W, N, A],
+        [G, R, W, N, NW, NE], [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N, A],
+        [R, RW, W], [G, GW, R, RW, WG],
     ],
 ]  # fmt: skip
 FEW = [[some[i] for i in (0, 3, 5, 6, 8, 10)] for some in GRAPHICS]
@@ -62,7 +62,7 @@ def context_taps(name: str, taps: Taps) -> npt.NDArray[np.int64]:
         start, end = taps.start[group], taps.start[group + 1]
         return int(min(start + i, end - 1))
 
-    out: Any = np.full((len(lists), max([1, *map(len, lists)])), -1, np.int64)
+    out: npt.NDArray[np.int64] = np.full((len(lists), max([1, *map(len, lists)])), -1, np.int64)
     for row, items in zip(out, lists, strict=True):
         row[: len(items)] = [index(i) for i in items]
     return out

@@ -105,7 +105,8 @@ def _aliases(k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     aliases = k + SHIFTS
     norms = np.linalg.norm(aliases, axis=1)
     order = np.argsort(norms, kind="stable")[:4]
-    return aliases[order[norms[order] < 0.9]]
+    short: npt.NDArray[np.float64] = aliases[order[norms[order] < 0.9]]
+    return short
 
 
 def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -124,7 +125,10 @@ def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | None:
-    """The lattice of an RGB image (height, width, 3) of 8 bits and the labels (3, height, width) less their least; None if there is none."""
+    """The lattice of an RGB image of 8 bits, (height, width, 3), and the labels (3, height, width) less their least.
+
+    None if there is none.
+    """
     rgb = np.ascontiguousarray(image.reshape(-1, 3)).astype(np.int64)
     present = np.zeros(1 << 24, np.bool_)
     present[rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]] = True
@@ -154,11 +158,15 @@ def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | Non
             break
     if best is None or best[0] < LEAST_GAIN:
         return None
-    fitted = _fit(sample, _nice(best[1]), 4)
+    fitted = _fit(sample, _nice(best[1]), 3)
     if fitted is None:
         return None
     matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
-    planes = colours.label(np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit)
+    steps = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if any(d)], float) @ fitted.matrix.T
+    near = float(np.abs(steps).max(1).min()) / 2  # a colour this near to a label's is near to no other's
+    planes = colours.label(
+        np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit, near
+    )
     least = planes.reshape(3, -1).min(1).astype(np.int64)
     return Lattice(matrix, offset, least), planes - least[:, None, None].astype(np.int32)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,8 @@ class Plane:
     """One coded plane.
 
     Attributes:
-        source: of which source it holds the indices. In a lattice the first three planes hold labels, in a palette the only one holds colours.
+        source: of which source it holds the indices. In a lattice the first three planes hold labels, in a palette the only one holds
+            colours.
         largest: value; 0: the plane is constant and nothing is coded.
         references: earlier coded planes, at most MAX_REFERENCES, none of them constant.
         two_pass: whether it is coded in four passes, a quarter of the places first.
@@ -137,11 +137,20 @@ def read(content: bytes, sources: int, bits: int) -> Plan:
     what = "section HYBR"
     r = Reader(content, what)
     kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))
-    if kind > PALETTE or least_squares > 2 or units not in UNITS or coordinates > 1 or set_number >= len(contexts.NAMES) or not 1 <= lines <= MAX_LINES:
+    if (
+        kind > PALETTE
+        or least_squares > 2
+        or units not in UNITS
+        or coordinates > 1
+        or set_number >= len(contexts.NAMES)
+        or not 1 <= lines <= MAX_LINES
+    ):
         raise FormatError(f"damaged: {what} has an unknown setting")
     if units and not least_squares:
         raise FormatError("damaged: a network needs a least squares predictor")
-    model = Model(least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b"")
+    model = Model(
+        least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b""
+    )
     if r.varint() != sources or not 1 <= sources <= MAX_PLANES or not 1 <= bits <= MAX_BITS:
         raise FormatError("damaged: the planes are not those of the header")
     found = tuple(_read_source(r, bits) for _ in range(sources))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..container import Reader
 from ..compression import decompress
+from ..container import Reader
 from ..errors import FormatError
 from ..kernels import mixture
-from . import scan
 from .plan import LATTICE, PRIOR_BYTES, Plan, Plane
 from .scan import Pass
 
@@ -90,4 +88,5 @@ def count_of_tensors(inputs: int, units: int) -> int:
 def scale(whole: npt.NDArray[np.int32], shift: npt.NDArray[np.int8], inputs: int, units: int) -> npt.NDArray[np.float32]:
     """16-bit integers times a power of two for each tensor: exact in float32."""
     factors = np.repeat(np.ldexp(np.float32(1), -shift.astype(np.int32)), sizes(inputs, units))
-    return (whole.astype(np.float32) * factors).astype(np.float32)
+    scaled: npt.NDArray[np.float32] = (whole.astype(np.float32) * factors).astype(np.float32)
+    return scaled

@@ -79,7 +79,7 @@ def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
         start.append(len(rows))
         means.append(reference_mean)
     columns = np.array(rows, np.int64).T
-    return Taps(*(np.ascontiguousarray(c) for c in columns), np.array(start, np.int64), np.array(means, np.int64))
+    return Taps(*(np.ascontiguousarray(c) for c in columns), np.array(start, np.int64), np.array(means, np.int64))  # type: ignore[call-arg]
 
 
 def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:

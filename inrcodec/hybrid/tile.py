@@ -13,7 +13,24 @@ import numpy.typing as npt
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels import coder, colours, functions, leastsquares, mixing, mixture
-from ..kernels.image import ACTIVITIES, DERIVED, EXTRAS, FLAGS, OCTAVES, SURE, TALLY, FLAT, Geometry, LeastSquares, Mixer, Mixture, State, Switches, Taps, code_rows
+from ..kernels.image import (
+    ACTIVITIES,
+    DERIVED,
+    EXTRAS,
+    FLAGS,
+    OCTAVES,
+    SURE,
+    TALLY,
+    FLAT,
+    Geometry,
+    LeastSquares,
+    Mixer,
+    Mixture,
+    State,
+    Switches,
+    Taps,
+    code_rows,
+)
 from ..kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, transform
 from .contexts import context_taps
@@ -85,7 +102,16 @@ def _sure() -> npt.NDArray[np.float32]:
     return np.array([functions.sigmoid(float(x)) for x in classes], np.float32)
 
 
-def worker(p: Pass, plane: int, references: tuple[int, ...], largest: int, size: tuple[int, int], origin: tuple[int, int], model: Model, weights: Any) -> Worker:
+def worker(
+    p: Pass,
+    plane: int,
+    references: tuple[int, ...],
+    largest: int,
+    size: tuple[int, int],
+    origin: tuple[int, int],
+    model: Model,
+    weights: Any,
+) -> Worker:
     """A fresh worker. size, origin: of the tile, (height, width) and (y, x); weights: of the network, float32, None for no network."""
     g = Geometry(plane, *size, p.top, p.left, p.step, largest, largest.bit_length(), *origin)
     taps = scan.taps(p, plane, references)
@@ -166,7 +192,9 @@ class Tile:
                 continue
             w = workers[i]
             bits = {f"bit {w.geometry.bits - 1 - b}": float(w.state.tally[b, 0]) for b in range(w.geometry.bits)}
-            yield Stage(f"plane {w.geometry.plane} {w.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(w.state.tally[FLAT, 0])})
+            yield Stage(
+                f"plane {w.geometry.plane} {w.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(w.state.tally[FLAT, 0])}
+            )
 
     def decode(self, data: bytes, threads: int) -> npt.NDArray[Any]:
         """The signal's planes, (sources, height, width) uint16."""

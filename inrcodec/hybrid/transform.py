@@ -63,7 +63,10 @@ def to_palette(indices: Planes, colours: npt.NDArray[np.int64]) -> Planes:
 
 
 def from_planes(planes: Planes, image: Planes | None, plan: Plan) -> Planes:
-    """The signal's planes, (sources, height, width) uint16. planes: as coded; image: (3, height, width), what a lattice's labels stand for."""
+    """The signal's planes, (sources, height, width) uint16.
+
+    planes: as coded; image: (3, height, width), what a lattice's labels stand for.
+    """
     if plan.colours is not None:
         return from_indices(np.moveaxis(plan.colours[planes[0]], -1, 0), plan.sources)
     indices = np.empty((len(plan.sources), *planes.shape[1:]), np.int32)

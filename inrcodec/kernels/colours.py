@@ -28,10 +28,11 @@ def rounded(t: Any, limit: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit: Any) -> Any:
+def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit: Any, near: Any) -> Any:
     """Labels (3, height, width) int32 of an image (height, width, 3): of those that reproduce a pixel best, the nearest to its neighbours'.
 
-    inverse: of the matrix, float64, not in 2^-16; origin: the offset, likewise. Encoder only: floats decide which label, never what it means.
+    inverse: of the matrix, float64, not in 2^-16; origin: the offset, likewise; near: half the least distance of two labels' colours.
+    Encoder only: floats decide which label, never what it means.
     """
     height, width, _ = image.shape
     out = np.zeros((3, height, width), np.int32)
@@ -51,7 +52,7 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit
                 off = 0.0
                 for i in range(3):
                     off = max(off, abs(component(matrix, offset, i, start[0], start[1], start[2]) / 65536.0 - image[y, x, i]))
-                if off < 0.5:
+                if off < near:
                     out[0, y, x], out[1, y, x], out[2, y, x] = start[0], start[1], start[2]
                     continue
             reach = 2 if saturated else 1
@@ -91,7 +92,22 @@ MOST_BITS = 2 + UNARY + 8  # of a component
 
 
 @njit(cache=True, nogil=True)
-def correct_rows(encoding: bool, first: int, last: int, labels: Any, image: Any, matrix: Any, offset: Any, limit: Any, wrong: Any, sure: Any, m: Any, counters: Any, coder: Any, stream: Any) -> None:
+def correct_rows(
+    encoding: bool,
+    first: int,
+    last: int,
+    labels: Any,
+    image: Any,
+    matrix: Any,
+    offset: Any,
+    limit: Any,
+    wrong: Any,
+    sure: Any,
+    m: Any,
+    counters: Any,
+    coder: Any,
+    stream: Any,
+) -> None:
     """Code what a pixel's components differ by from their label's, rows first … last − 1.
 
     labels: (3, height, width) int32, the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8, zero at
@@ -178,6 +194,19 @@ def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: 
     else:
         bit = decode_bit(coder, stream, pi)
     counters[0] += 1
-    update(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed, m.maps, bit, total, first, second, np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)))
+    update(
+        m.inputs,
+        m.weights,
+        m.gates,
+        m.selected,
+        m.dots,
+        m.squashed,
+        m.maps,
+        bit,
+        total,
+        first,
+        second,
+        np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)),
+    )
     remember(m.slots, m.history, m.slot, bit)
     return bit

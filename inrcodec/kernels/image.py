@@ -205,10 +205,30 @@ def code_rows(
     # out of the tuples once: for every value it would cost more than the arithmetic
     one_taps, one_w, one_x, one_a, one_b = one.taps, one.w, one.x, one.a, one.b
     two_taps, two_w, two_x, two_a, two_b = two.taps, two.w, two.x, two.a, two.b
-    nx, w1, w2, w3, h1, d1, h2, d2, out, dout, mixed = net.x, net.w1, net.w2, net.w3, net.h1, net.d1, net.h2, net.d2, net.out, net.dout, net.mix
+    nx, w1, w2, w3, h1, d1, h2, d2, out, dout, mixed = (
+        net.x,
+        net.w1,
+        net.w2,
+        net.w3,
+        net.h1,
+        net.d1,
+        net.h2,
+        net.d2,
+        net.out,
+        net.dout,
+        net.mix,
+    )
     w2t, w3t, xs, h1s, h2s, s1, s2, douts, clock = net.w2t, net.w3t, net.xs, net.h1s, net.h2s, net.s1, net.s2, net.douts, net.clock
     slots, history, weights, gates, maps, hashes = mixer.slots, mixer.history, mixer.weights, mixer.gates, mixer.maps, mixer.hashes
-    lines, checks, slot, inputs, selected, dots, squashed = mixer.lines, mixer.checks, mixer.slot, mixer.inputs, mixer.selected, mixer.dots, mixer.squashed
+    lines, checks, slot, inputs, selected, dots, squashed = (
+        mixer.lines,
+        mixer.checks,
+        mixer.slot,
+        mixer.inputs,
+        mixer.selected,
+        mixer.dots,
+        mixer.squashed,
+    )
     relative, spread, flags, sures, counters, tally, context_taps, cosines = (
         st.relative, st.spread, st.flags, st.sure, st.counters, st.tally, st.context_taps, st.cosines
     )  # fmt: skip
@@ -235,7 +255,7 @@ def code_rows(
                 b = starts[k]
                 flat = flat and ga[b] == ga[b + 1] and ga[b] == ga[b + 2]
             if flat:
-                c = (np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (counters[1] & 63) << 2 | np.int64(counters[2] > 16) << 8)
+                c = np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (counters[1] & 63) << 2 | np.int64(counters[2] > 16) << 8
                 p = flags[c]
                 bit = np.int64(v == ga[0])
                 pi = min(max(np.int64(p * F32(65536)), 1), 65535)
@@ -283,7 +303,9 @@ def code_rows(
                         ls.solve(two, column // two.block)
                     p2 = min(max(m0 + ls.predict(two_taps, two_w, two_x, relative), 0.0), np.float64(g.largest))
                 if sw.units > 0:
-                    features(ga, relative, cosines, g, tap_plane, starts, sw.coordinates, nx, residuals, y, x, p1, p2, unit, abs(ga[0] - p2))
+                    features(
+                        ga, relative, cosines, g, tap_plane, starts, sw.coordinates, nx, residuals, y, x, p1, p2, unit, abs(ga[0] - p2)
+                    )
                     nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mixed, p1, unit)
             if dump.shape[0] > 0:
                 if dumped[0] < dump.shape[0]:
@@ -378,11 +400,17 @@ def code_rows(
                     inputs[experts] = F32(0.3)
                     confident = 0
                     if contexts > 0:
-                        confident = mx.gather(slots, history, hashes, lines, slot, inputs, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1)))
+                        confident = mx.gather(
+                            slots, history, hashes, lines, slot, inputs, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1))
+                        )
                     t = np.float64(inputs[0]) if experts > 0 else 0.0
                     selected[0] = b * 32 + min(np.int64(abs(t) * 2.0), 15) * 2 + np.int64(t > 0.0)
                     selected[1] = b * 16 + activity
-                    selected[2] = (prefix if b < 9 else b * 32) if contexts > 0 else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
+                    selected[2] = (
+                        (prefix if b < 9 else b * 32)
+                        if contexts > 0
+                        else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
+                    )
                     selected[3] = b * 40 + (confident if contexts > 6 else le)
                     total = mx.mix(inputs, weights, gates, selected, dots, squashed)
                     m1 = selected[2] if contexts > 0 else b * 64 + le

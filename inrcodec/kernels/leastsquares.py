@@ -39,8 +39,17 @@ def least_squares(taps: Any, columns: int, block: int, every: int, decay: float)
     w = np.zeros(n)
     w[:2] = 0.5
     return LeastSquares(
-        np.asarray(taps, np.int64), block, every, decay, np.zeros((blocks, n, n)), np.zeros((blocks, n)), np.zeros((n, n)), np.zeros(n), w, np.zeros(n)
-    )  # fmt: skip
+        np.asarray(taps, np.int64),
+        block,
+        every,
+        decay,
+        np.zeros((blocks, n, n)),
+        np.zeros((blocks, n)),
+        np.zeros((n, n)),
+        np.zeros(n),
+        w,
+        np.zeros(n),
+    )
 
 
 @njit(cache=True, nogil=True)

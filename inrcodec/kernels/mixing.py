@@ -16,8 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from .functions import LN2, LOG2, SIGMOID, log2, sigmoid
-from .tables import LOG2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS
+from .functions import LN2, SIGMOID, log2, sigmoid
+from .tables import SIGMOID_LIMIT, SIGMOID_STEPS
 
 F32 = np.float32
 NODES = 16  # of a nibble's line: the first holds a check, the others the 15 nodes of the tree
@@ -74,9 +74,20 @@ def mixer(contexts: int, experts: int, lines: int) -> Mixer:
     nodes = (np.arange(FINE) - FINE // 2) * 0.75
     maps = np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, MAPS, 1))
     return Mixer(
-        slots, history, weights, np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32), maps, np.zeros(contexts, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.uint32), np.zeros(contexts, np.int64),
-        np.zeros(inputs, np.float32), np.zeros(SETS, np.int64), np.zeros(SETS, np.float32), np.zeros(SETS, np.float32),
-    )  # fmt: skip
+        slots,
+        history,
+        weights,
+        np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32),
+        maps,
+        np.zeros(contexts, np.int64),
+        np.zeros(contexts, np.int64),
+        np.zeros(contexts, np.uint32),
+        np.zeros(contexts, np.int64),
+        np.zeros(inputs, np.float32),
+        np.zeros(SETS, np.int64),
+        np.zeros(SETS, np.float32),
+        np.zeros(SETS, np.float32),
+    )
 
 
 @njit(inline="always", cache=True)
@@ -103,10 +114,10 @@ def prefetch(context: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of a contiguous array's element, counted flat: no effect but on speed."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
         pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
         builder.call(function, [pointer, ir.Constant(ir.IntType(32), 1), ir.Constant(ir.IntType(32), 3), ir.Constant(ir.IntType(32), 1)])
         return context.get_dummy_value()
 
@@ -121,7 +132,7 @@ def find_lines(slots: Any, hashes: Any, lines: Any, checks: Any, nibble: Any) ->
         h = mix_hash(hashes[c], nibble)
         lines[c] = ((h >> 20) & mask) * NODES
         checks[c] = np.uint32(h & 0xFFFF) | np.uint32(1 << 16)
-        prefetch(slots, c * slots.shape[1] + lines[c])
+        prefetch(slots, c * slots.shape[1] + lines[c])  # type: ignore[call-arg]
     for c in range(hashes.shape[0]):
         line, check = lines[c], checks[c]
         if slots[c, line] != check:
@@ -188,7 +199,20 @@ def refine(maps: Any, total: Any, first: Any, second: Any) -> Any:
 
 
 @njit(inline="always", cache=True)
-def update(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed: Any, maps: Any, bit: Any, total: Any, first: Any, second: Any, rate: Any) -> None:
+def update(
+    x: Any,
+    weights: Any,
+    gates: Any,
+    selected: Any,
+    dots: Any,
+    squashed: Any,
+    maps: Any,
+    bit: Any,
+    total: Any,
+    first: Any,
+    second: Any,
+    rate: Any,
+) -> None:
     """Learn a bit: weights, gates and maps."""
     y = F32(bit)
     e = (y - squash(total)) * F32(0.002)
@@ -206,8 +230,8 @@ def update(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed:
             weights[s, row, i + 6] += f * x[i + 6]
             weights[s, row, i + 7] += f * x[i + 7]
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
-    i = np.int64(t)
-    near = i + 1 if t - F32(i) > F32(0.5) else i
+    node = np.int64(t)
+    near = node + 1 if t - F32(node) > F32(0.5) else node
     maps[0, first, near] += (y - maps[0, first, near]) * F32(0.02)
     maps[1, second, near] += (y - maps[1, second, near]) * F32(0.02)
 

@@ -8,7 +8,6 @@ logistics: T. Salimans et al., "PixelCNN++", 2017.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,10 +88,10 @@ def mixture(inputs: int, units: int, weights: Any) -> Mixture:
     def zeros(*shape: int) -> Any:
         return np.zeros(shape, np.float32)
 
-    return Mixture(
+    return Mixture(  # type: ignore[call-arg]
         flat, gradient, first, second, *w, *views(gradient), w[1][:-1].T.copy(), w[2][:-1].T.copy(), x, h1, zeros(units), h2, zeros(units),
-        zeros(OUTPUTS), zeros(OUTPUTS), np.zeros((3, COMPONENTS)), zeros(inputs + 1, BATCH), zeros(units + 1, BATCH), zeros(units + 1, BATCH),
-        zeros(BATCH, units), zeros(BATCH, units), zeros(BATCH, OUTPUTS), np.array([0.0, 1.0, 1.0]),
+        zeros(OUTPUTS), zeros(OUTPUTS), np.zeros((3, COMPONENTS)), zeros(inputs + 1, BATCH), zeros(units + 1, BATCH),
+        zeros(units + 1, BATCH), zeros(BATCH, units), zeros(BATCH, units), zeros(BATCH, OUTPUTS), np.array([0.0, 1.0, 1.0]),
     )  # fmt: skip
 
 
@@ -185,8 +184,22 @@ def gradient(mix: Any, dout: Any, value: Any, largest: Any, unit: Any) -> None:
 
 @njit(inline="always", cache=True)
 def backward(
-    x: Any, h1: Any, d1: Any, h2: Any, d2: Any, dout: Any, w2t: Any, w3t: Any, xs: Any, h1s: Any, h2s: Any, s1: Any, s2: Any, douts: Any, sample: Any
-) -> None:  # fmt: skip
+    x: Any,
+    h1: Any,
+    d1: Any,
+    h2: Any,
+    d2: Any,
+    dout: Any,
+    w2t: Any,
+    w3t: Any,
+    xs: Any,
+    h1s: Any,
+    h2s: Any,
+    s1: Any,
+    s2: Any,
+    douts: Any,
+    sample: Any,
+) -> None:
     """Note what the gradient of this value is made of, as number `sample` of the batch."""
     for j in range(d1.shape[0]):
         s1[sample, j] = F32(0)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..compression import compress
 from ..container import varint
 from ..hybrid import priors, tile
-from ..hybrid.plan import PLANES, Model, Plan, Plane
+from ..hybrid.plan import PLANES, Model, Plan, Plane, Source
 from ..hybrid.scan import Pass, taps
 from ..kernels import mixture
 from ..kernels.image import OCTAVES
@@ -54,7 +54,7 @@ def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bo
     if halve:
         height, width = y.shape
         kind = random.integers(3)
-        out = []
+        out: list[npt.NDArray[Any]] = []
         for c in (cb, cr):
             half = cv2.resize(np.round(c), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
             half = np.round(half)
@@ -103,7 +103,12 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
     """What the codec's networks would see on each pass of three planes: pass name, references, (n, features + 3)."""
     named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
     model = Model(2, 8, 0, False, "none", 1)
-    t = tile.Tile(Plan(PLANES, 3, named, model), lambda p, plane, plan: blank(p, len(plane.references)), planes, origin)
+    t = tile.Tile(
+        Plan(PLANES, tuple(Source(255) for _ in range(3)), named, model),
+        lambda p, plane, plan: blank(p, len(plane.references)),
+        planes,
+        origin,
+    )
     for workers in t.workers:
         for w in workers:
             places = w.name.rows(planes.shape[1]) * -(-planes.shape[2] // w.name.step)
@@ -117,7 +122,9 @@ def blank(p: Pass, references: int) -> npt.NDArray[np.float32]:
     return np.zeros(mixture.parameters(tile.inputs_of(taps(p, 0, range(1, references + 1))), 8), np.float32)
 
 
-def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: int, steps: int, seed: int) -> tuple[npt.NDArray[np.float32], float]:
+def fit(
+    samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: int, steps: int, seed: int
+) -> tuple[npt.NDArray[np.float32], float]:
     """Weights of one network, in the order of kernels.mixture, and bits per value on the samples held out."""
     import torch
     from torch.nn import functional as F
@@ -126,10 +133,14 @@ def fit(samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: 
     inputs = samples.shape[1] - 3
     k = mixture.COMPONENTS
     data, test = torch.from_numpy(samples), torch.from_numpy(held)
-    p = [
-        torch.randn(inputs, units) / math.sqrt(inputs), torch.zeros(units), torch.randn(units, units) / math.sqrt(units), torch.zeros(units),
-        torch.randn(units, mixture.OUTPUTS) * 0.01, torch.zeros(mixture.OUTPUTS),
-    ]  # fmt: skip
+    p: Any = [
+        torch.randn(inputs, units) / math.sqrt(inputs),
+        torch.zeros(units),
+        torch.randn(units, units) / math.sqrt(units),
+        torch.zeros(units),
+        torch.randn(units, mixture.OUTPUTS) * 0.01,
+        torch.zeros(mixture.OUTPUTS),
+    ]
     p[0][-COORDINATES:] = 0
     p[5][2 * k : 3 * k] = torch.linspace(-1.5, 1.0, k)
     p = [x.requires_grad_() for x in p]
@@ -173,7 +184,7 @@ def quantize(weights: npt.NDArray[np.float32], inputs: int, units: int) -> tuple
     whole, shifts, start = np.empty(len(weights), np.int32), [], 0
     for size in priors.sizes(inputs, units):
         part = weights[start : start + size].astype(np.float64)
-        shift = min(30, int(math.floor(math.log2(32767 / max(1e-9, float(np.abs(part).max()))))))
+        shift = min(30, math.floor(math.log2(32767 / max(1e-9, float(np.abs(part).max())))))
         whole[start : start + size] = np.round(part * 2.0**shift)
         shifts.append(shift)
         start += size
@@ -208,7 +219,7 @@ def main() -> None:
     held = [p for family in families.values() for p in family[9::10]]
     train = [p for family in families.values() for p in family if p not in held]
     start = time.time()
-    sets: list[Samples] = []
+    sets: list[dict[str, Any]] = []
     for name, paths in (("train", train), ("held", held)):
         cache = options.cache / f"{name}.npz" if options.cache else None
         if cache and cache.exists():
@@ -220,7 +231,7 @@ def main() -> None:
         if cache:
             np.savez(cache, **sets[-1])
     print(f"{len(train)} photographs, {len(held)} held out, {time.time() - start:.0f} s", flush=True)
-    out = {}
+    out: dict[str, Any] = {}
     for units in options.units:
         for name in sorted(sets[0]):
             start = time.time()

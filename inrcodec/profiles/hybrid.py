@@ -113,7 +113,10 @@ class Decoder:
         return transform.join(decoded, shape)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        """Where the payload goes, by plane and pass; with `decode` also the time it takes on one thread, and the bits by what they were spent on."""
+        """Where the payload goes, by plane and pass.
+
+        With `decode` also the time it takes on one thread, and the bits by what they were spent on.
+        """
         total: dict[str, Stage] = {}
         for index, data in enumerate(tiles):
             y, x = self.layout.box(index)[-2:]

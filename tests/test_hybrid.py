@@ -156,8 +156,8 @@ def test_a_lattice_is_found_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_lattice_in_what_has_none() -> None:
-    assert lattice.find(photo(200, 200)) is None
-    assert lattice.find(np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)) is None
+    assert lattice.find(np.moveaxis(photo(200, 200), -1, 0)) is None
+    assert lattice.find(np.random.default_rng(0).integers(0, 256, (3, 200, 200)).astype(np.uint8)) is None
 
 
 def test_saturated_colours_of_a_lattice() -> None:

@@ -371,6 +371,11 @@ def hashed(a: int, b: int) -> int:
     return x ^ x >> 32
 
 
+def wrapped(x: int) -> int:
+    """x in 64-bit two's complement."""
+    return (x + (1 << 63) & WORD) - (1 << 63)
+
+
 @cache
 def single_sigmoids() -> Singles:
     return np.array(sigmoid_table()).astype(np.float32)
@@ -571,7 +576,7 @@ def predictors_of(least: int, which: Pass, starts: Sequence[int], columns: int) 
     if least == 2:
         found.append(Predictor(used(*wide), 16, 16 // which.step, 0.9, columns))
     if least > 0:
-        found.append(Predictor(used(*narrow), 8, 8, 0.8, columns))
+        found.append(Predictor(used(*narrow), 8, 8 if len(found) else 16, 0.8, columns))
     return found
 
 
@@ -803,6 +808,9 @@ class Mixer:
         for gain, dot in zip(gains, dots, strict=True):
             total = total + gain * dot
         total = single_limited(total, 12)
+        alone = len(experts) == 1 and not self.contexts
+        if alone:
+            total = experts[0]
 
         u = (total + Single(12)) * Single(4 / 3)
         i = int(u)
@@ -816,6 +824,8 @@ class Mixer:
         rate = Single(0.002 + 0.02 / (1 + self.mixed * 0.0005))
         epsilon = (y - squash(total)) * Single(0.002)
         for s, (row, dot) in enumerate(zip(rows, dots, strict=True)):
+            if alone:
+                break
             gains[s] += epsilon * dot
             self.weights[s, row] += ((y - squash(dot)) * rate) * inputs
         j = i + 1 if part > Single(0.5) else i
@@ -999,8 +1009,8 @@ class PassDecoder:
         return logits
 
     def is_sure(self, logits: Sequence[float]) -> bool:
-        asked = logits[:1] if self.mixture is not None else logits
-        return bool(asked) and all(abs(t) > 5 for t in asked)
+        asked, limit = (logits[:1], 5.0) if self.mixture is not None else (logits, 3.5)
+        return bool(asked) and all(abs(t) > limit for t in asked)
 
     def decode_value(self, place: Place) -> int:
         hashes = self.context_hashes(place)
@@ -1099,10 +1109,10 @@ class Colours:
         """A component of a place, and whether it was wrong."""
         a, b, c = label
         row = self.lattice.matrix[i]
-        t = row[0] * a + row[1] * b + row[2] * c + self.lattice.offset[i]
+        t = wrapped(row[0] * a + row[1] * b + row[2] * c + self.lattice.offset[i])
         part = (t >> 11) % 32
         small = ((4 * i + before) * 8 + near) * 32 + part
-        predicted = min(max((t + 2**15) >> 16, 0), self.lattice.limit)
+        predicted = min(max(wrapped(t + 2**15) >> 16, 0), self.lattice.limit)
         looked_up = False
 
         def mixed(node: int) -> int:

@@ -30,15 +30,15 @@ def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, P
         plan = Plan(PALETTE, sources, (Plane(0, len(found) - 1),), model, colours=colours)
         return plan, transform.to_palette(indices, colours), indices
     if 3 <= len(sources) <= 4 and max(s.largest for s in sources[:3]) <= 255 and not drawn:
-        at = lattice.find(np.ascontiguousarray(np.moveaxis(indices[:3], 0, -1)))
+        at = lattice.find(indices[:3])
         if at is not None:
-            coded = [*at[1].astype(np.uint16), *indices[3:]]
-            largest = [*(int(p.max()) for p in at[1]), *(s.largest for s in sources[3:])]
+            coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
+            largest = [int(p.max()) for p in coded]
             found_planes = []
             for i, p in enumerate(coded):
                 live = [j for j in range(i) if largest[j]]
                 found_planes.append(Plane(i, largest[i], tuple(live[-2:]) if i < 3 else tuple(live[:1]), 0 < i < 3 and is_interpolated(p)))
-            return Plan(LATTICE, sources, tuple(found_planes), model, at[0]), np.stack(coded), indices
+            return Plan(LATTICE, sources, tuple(found_planes), model, at[0]), coded, indices
     ordered = order(sources, drawn)
     return Plan(PLANES, sources, tuple(ordered), model), indices[[p.source for p in ordered]], indices
 

@@ -124,14 +124,15 @@ def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return basis
 
 
-def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | None:
-    """The lattice of an RGB image of 8 bits, (height, width, 3), and the labels (3, height, width) less their least.
+def find(planes: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.uint16]] | None:
+    """The lattice of three planes of 8 bits, (3, height, width), and the labels less their least, of the same shape.
 
     None if there is none.
     """
-    rgb = np.ascontiguousarray(image.reshape(-1, 3)).astype(np.int64)
     present = np.zeros(1 << 24, np.bool_)
-    present[rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]] = True
+    for rows in np.array_split(np.arange(planes.shape[1]), max(1, planes.shape[1] // 256)):  # some at a time, for the memory
+        red, green, blue = planes[:, rows].astype(np.int32)
+        present[red << 16 | green << 8 | blue] = True
     keys = np.flatnonzero(present)
     distinct = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], 1)
     limit = int(distinct.max())
@@ -147,8 +148,8 @@ def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | Non
     few = sample[:: max(1, len(sample) // TRIED_ON)]
     best: tuple[float, npt.NDArray[np.float64]] | None = None
     for triple in filter(_independent, itertools.combinations(peaks[:5], 3)):
-        for rows in itertools.product(*map(_aliases, triple)):
-            basis = np.array(rows)
+        for aliases in itertools.product(*map(_aliases, triple)):
+            basis = np.array(aliases)
             if not 0.01 < abs(np.linalg.det(basis)) < 0.8:
                 continue
             fitted = _fit(few, basis, 2)
@@ -164,11 +165,10 @@ def find(image: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.int32]] | Non
     matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
     steps = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if any(d)], float) @ fitted.matrix.T
     near = float(np.abs(steps).max(1).min()) / 2  # a colour this near to a label's is near to no other's
-    planes = colours.label(
-        np.ascontiguousarray(image).astype(np.int32), matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit, near
-    )
-    least = planes.reshape(3, -1).min(1).astype(np.int64)
-    return Lattice(matrix, offset, least), planes - least[:, None, None].astype(np.int32)
+    labels = colours.label(planes, matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit, near)
+    least = labels.reshape(3, -1).min(1).astype(np.int64)
+    labels -= least[:, None, None].astype(labels.dtype)
+    return Lattice(matrix, offset, least), labels.view(np.uint16)
 
 
 @dataclass(frozen=True)

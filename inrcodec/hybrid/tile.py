@@ -18,19 +18,19 @@ from ..kernels.image import (
     DERIVED,
     EXTRAS,
     FLAGS,
+    FLAT,
     OCTAVES,
     SURE,
     TALLY,
-    FLAT,
     Geometry,
-    LeastSquares,
-    Mixer,
-    Mixture,
     State,
     Switches,
     Taps,
     code_rows,
 )
+from ..kernels.leastsquares import LeastSquares
+from ..kernels.mixing import Mixer
+from ..kernels.mixture import Mixture
 from ..kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, transform
 from .contexts import context_taps
@@ -81,9 +81,24 @@ class Worker:
         else:
             state, stream = self.input
         code_rows(
-            self.input is None, first, last, planes, residuals, g, self.taps, self.switches, self.one, self.two, self.net, self.mixer, self.state,
-            state, stream, self.dump, self.dumped,
-        )  # fmt: skip
+            self.input is None,
+            first,
+            last,
+            planes,
+            residuals,
+            g,
+            self.taps,
+            self.switches,
+            self.one,
+            self.two,
+            self.net,
+            self.mixer,
+            self.state,
+            state,
+            stream,
+            self.dump,
+            self.dumped,
+        )
 
 
 @dataclass
@@ -118,7 +133,9 @@ def worker(
     columns = max(1, -(-(size[1] - p.left) // p.step))
     least = model.least_squares
     wide = leastsquares.least_squares(scan.predictor_taps(p, len(references), True), columns if least > 1 else 1, 16, 16 // p.step, 0.9)
-    narrow = leastsquares.least_squares(scan.predictor_taps(p, len(references), False), columns if least > 0 else 1, 8, 8, 0.8)
+    narrow = leastsquares.least_squares(
+        scan.predictor_taps(p, len(references), False), columns if least > 0 else 1, 8, 8 if least > 1 else 16, 0.8
+    )
     one, two = (wide, narrow) if least > 1 else (narrow, wide)
     units = model.units if weights is not None else 0
     inputs = inputs_of(taps)
@@ -126,9 +143,16 @@ def worker(
     found = context_taps(model.contexts, taps)
     m = mixing.mixer(len(found), least + (units > 0), 1 << model.lines)
     state = State(
-        np.zeros(len(taps.plane) + DERIVED, np.int64), np.zeros(len(taps.plane)), np.tile(SPREAD, (2, 1)),
-        np.full(FLAGS, 0.9, np.float32), _sure().copy(), np.zeros(4, np.int64), np.zeros((TALLY, 2)), found, COSINES,
-    )  # fmt: skip
+        np.zeros(len(taps.plane) + DERIVED, np.int64),
+        np.zeros(len(taps.plane)),
+        np.tile(SPREAD, (2, 1)),
+        np.full(FLAGS, 0.9, np.float32),
+        _sure().copy(),
+        np.zeros(4, np.int64),
+        np.zeros((TALLY, 2)),
+        found,
+        COSINES,
+    )
     return Worker(p, g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
 
 
@@ -245,6 +269,18 @@ class Corrections:
             state, stream = self.input
         labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
         colours.correct_rows(
-            self.input is None, 0, last - first, labels, self.image[first:last], self.lattice.matrix, self.lattice.offset, self.limit, self.wrong, self.sure, self.mixer, self.counters,
-            state, stream,
-        )  # fmt: skip
+            self.input is None,
+            0,
+            last - first,
+            labels,
+            self.image[first:last],
+            self.lattice.matrix,
+            self.lattice.offset,
+            self.limit,
+            self.wrong,
+            self.sure,
+            self.mixer,
+            self.counters,
+            state,
+            stream,
+        )

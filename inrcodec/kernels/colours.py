@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from .coder import decode_bit, encode_bit
-from .mixing import NODES, find_lines, gather, mix, mix_hash, refine, remember, update
+from .mixing import NODES, adjust, calibrate, find_lines, gather, mix, mix_hash, refine, remember
 
 SCALE = 16
 HALF = 1 << (SCALE - 1)
@@ -28,30 +28,30 @@ def rounded(t: Any, limit: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit: Any, near: Any) -> Any:
-    """Labels (3, height, width) int32 of an image (height, width, 3): of those that reproduce a pixel best, the nearest to its neighbours'.
+def label(planes: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit: Any, near: Any) -> Any:
+    """Labels (3, height, width) int16 of planes of that shape: of those that reproduce a pixel best, the nearest to its neighbours'.
 
     inverse: of the matrix, float64, not in 2^-16; origin: the offset, likewise; near: half the least distance of two labels' colours.
     Encoder only: floats decide which label, never what it means.
     """
-    height, width, _ = image.shape
-    out = np.zeros((3, height, width), np.int32)
+    _, height, width = planes.shape
+    out = np.zeros((3, height, width), np.int16)
     start = np.zeros(3, np.int64)
     for y in range(height):
         for x in range(width):
             saturated = False
             for i in range(3):
-                saturated = saturated or image[y, x, i] == 0 or image[y, x, i] == limit
+                saturated = saturated or np.int64(planes[i, y, x]) == 0 or np.int64(planes[i, y, x]) == limit
             for j in range(3):
                 t = 0.0
                 for i in range(3):
-                    t += inverse[j, i] * (image[y, x, i] - origin[i])
+                    t += inverse[j, i] * (np.int64(planes[i, y, x]) - origin[i])
                 start[j] = np.int64(math.floor(t + 0.5))
             best = 1e30
             if not saturated:  # most are found at once
                 off = 0.0
                 for i in range(3):
-                    off = max(off, abs(component(matrix, offset, i, start[0], start[1], start[2]) / 65536.0 - image[y, x, i]))
+                    off = max(off, abs(component(matrix, offset, i, start[0], start[1], start[2]) / 65536.0 - np.int64(planes[i, y, x])))
                 if off < near:
                     out[0, y, x], out[1, y, x], out[2, y, x] = start[0], start[1], start[2]
                     continue
@@ -64,9 +64,9 @@ def label(image: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limit
                         off = 0.0
                         for i in range(3):
                             t = component(matrix, offset, i, a, b, c)
-                            wrong += abs(rounded(t, limit) - image[y, x, i])
-                            d = abs(t / 65536.0 - image[y, x, i])
-                            if image[y, x, i] == limit and t > limit << SCALE or image[y, x, i] == 0 and t < 0:
+                            wrong += abs(rounded(t, limit) - np.int64(planes[i, y, x]))
+                            d = abs(t / 65536.0 - np.int64(planes[i, y, x]))
+                            if (np.int64(planes[i, y, x]) == limit and t > limit << SCALE) or (np.int64(planes[i, y, x]) == 0 and t < 0):
                                 d = 0.0
                             off = max(off, d)
                         cost = 1000.0 * wrong + off
@@ -110,8 +110,9 @@ def correct_rows(
 ) -> None:
     """Code what a pixel's components differ by from their label's, rows first … last − 1.
 
-    labels: (3, height, width) int32, the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8, zero at
-    first: which components of the row above, or of this row so far, differed; sure: (SMALL,) float32, the first guess; m: a Mixer of CONTEXTS contexts and no experts.
+    labels: (3, height, width), the least label added; image: (height, width, 3) int32, read or written; wrong: (3, width + 2) uint8,
+    zero at first: which components of the row above, or of this row so far, differed; sure: (SMALL,) float32, the first guess; m: a
+    Mixer of CONTEXTS contexts and no experts.
     """
     width = labels.shape[2]
     for y in range(first, last):
@@ -159,7 +160,7 @@ def correct_rows(
                     wrong[i, x + 1] = bit
                 if bit:
                     negative = code_bit(encoding, m, 2, np.int64(difference < 0), counters, coder, stream)
-                    size = 1
+                    size: Any = 1
                     while size < UNARY:
                         if not code_bit(encoding, m, 2 + size, np.int64(abs(difference) > size), counters, coder, stream):
                             break
@@ -194,19 +195,8 @@ def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: 
     else:
         bit = decode_bit(coder, stream, pi)
     counters[0] += 1
-    update(
-        m.inputs,
-        m.weights,
-        m.gates,
-        m.selected,
-        m.dots,
-        m.squashed,
-        m.maps,
-        bit,
-        total,
-        first,
-        second,
-        np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005)),
-    )
+    rate = np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005))
+    adjust(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed, bit, total, rate)
+    calibrate(m.maps, bit, total, first, second)
     remember(m.slots, m.history, m.slot, bit)
     return bit

@@ -22,6 +22,7 @@ EXTRAS = 17  # features beside the gathered values, without the coordinates
 OCTAVES = 3
 DERIVED = 12  # numbers that contexts may use beside the gathered values
 ACTIVITIES = 40
+PLAIN_LIMIT = 3.5  # the same of the predictors' where there is no network
 SURE_LIMIT = 5.0  # of the network's stretched probability: beyond it, nothing else is asked
 SURE = 32  # classes of bits that an expert is sure of
 
@@ -135,9 +136,22 @@ def error_at(residuals: Any, y: Any, x: Any, dy: Any, dx: Any, g: Geometry) -> A
 
 @njit(inline="always", cache=True)
 def features(
-    gathered: Any, relative: Any, cosines: Any, g: Geometry, plane: Any, start: Any, coordinates: Any, f: Any, residuals: Any, y: Any, x: Any, p1: Any, p2: Any,
-    unit: Any, e2: Any,
-) -> None:  # fmt: skip
+    gathered: Any,
+    relative: Any,
+    cosines: Any,
+    g: Geometry,
+    plane: Any,
+    start: Any,
+    coordinates: Any,
+    f: Any,
+    residuals: Any,
+    y: Any,
+    x: Any,
+    p1: Any,
+    p2: Any,
+    unit: Any,
+    e2: Any,
+) -> None:
     """The network's inputs: see SPEC.md for the list."""
     inverse = 1.0 / unit
     n = plane.shape[0]
@@ -191,9 +205,24 @@ def features(
 
 @njit(cache=True, nogil=True)
 def code_rows(
-    encoding: bool, first: int, last: int, planes: Any, residuals: Any, g: Geometry, taps: Taps, sw: Switches, one: LeastSquares, two: LeastSquares,
-    net: Mixture, mixer: Mixer, st: State, coder: Any, stream: Any, dump: Any, dumped: Any,
-) -> None:  # fmt: skip
+    encoding: bool,
+    first: int,
+    last: int,
+    planes: Any,
+    residuals: Any,
+    g: Geometry,
+    taps: Taps,
+    sw: Switches,
+    one: LeastSquares,
+    two: LeastSquares,
+    net: Mixture,
+    mixer: Mixer,
+    st: State,
+    coder: Any,
+    stream: Any,
+    dump: Any,
+    dumped: Any,
+) -> None:
     """Code rows first … last − 1 of the pass (its own rows, step apart)."""
     n = taps.plane.shape[0]
     groups = taps.start.shape[0] - 1
@@ -230,8 +259,15 @@ def code_rows(
         mixer.squashed,
     )
     relative, spread, flags, sures, counters, tally, context_taps, cosines = (
-        st.relative, st.spread, st.flags, st.sure, st.counters, st.tally, st.context_taps, st.cosines
-    )  # fmt: skip
+        st.relative,
+        st.spread,
+        st.flags,
+        st.sure,
+        st.counters,
+        st.tally,
+        st.context_taps,
+        st.cosines,
+    )
     tap_plane, tap_dy, tap_dx, tap_causal, starts, means = taps.plane, taps.dy, taps.dx, taps.causal, taps.start, taps.means
     fl = np.zeros(3)
     fh = np.zeros(3)
@@ -257,8 +293,8 @@ def code_rows(
             if flat:
                 c = np.int64(ga[4] == ga[0]) | np.int64(ga[5] == ga[0]) << 1 | (counters[1] & 63) << 2 | np.int64(counters[2] > 16) << 8
                 p = flags[c]
-                bit = np.int64(v == ga[0])
-                pi = min(max(np.int64(p * F32(65536)), 1), 65535)
+                bit: Any = np.int64(v == ga[0])
+                pi: Any = min(max(np.int64(p * F32(65536)), 1), 65535)
                 if encoding:
                     encode_bit(coder, stream, pi, bit)
                 else:
@@ -273,10 +309,11 @@ def code_rows(
                         planes[g.plane, y, x] = np.int32(ga[0])
                     own[y, x] = 0
                     continue
-            unit = 1.0
-            le = 0
-            p1 = p2 = 0.0
-            m0 = 0.5 * (ga[0] + ga[1])
+            unit: Any = 1.0
+            le: Any = 0
+            p1: Any = 0.0
+            p2: Any = 0.0
+            m0: Any = 0.5 * (ga[0] + ga[1])
             if sw.least > 0:
                 for k in range(groups):
                     b = starts[k]
@@ -307,15 +344,14 @@ def code_rows(
                         ga, relative, cosines, g, tap_plane, starts, sw.coordinates, nx, residuals, y, x, p1, p2, unit, abs(ga[0] - p2)
                     )
                     nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mixed, p1, unit)
-            if dump.shape[0] > 0:
-                if dumped[0] < dump.shape[0]:
-                    k = nx.shape[0] - 1
-                    for i in range(k):
-                        dump[dumped[0], i] = nx[i]
-                    dump[dumped[0], k] = F32(p1)
-                    dump[dumped[0], k + 1] = F32(unit)
-                    dump[dumped[0], k + 2] = F32(v)
-                    dumped[0] += 1
+            if dumped[0] < dump.shape[0]:
+                k = nx.shape[0] - 1
+                for i in range(k):
+                    dump[dumped[0], i] = nx[i]
+                dump[dumped[0], k] = F32(p1)
+                dump[dumped[0], k + 1] = F32(unit)
+                dump[dumped[0], k + 2] = F32(v)
+                dumped[0] += 1
             # what the contexts may use beside the gathered values
             w, nv, nwv = ga[0], ga[1], ga[2]
             ga[n] = np.int64(p1 + 0.5)
@@ -352,9 +388,9 @@ def code_rows(
             for k in range(3):
                 fl[k] = 0.0
                 fh[k] = 1.0
-            low = np.int64(0)
-            top = np.int64(1) << g.bits
-            prefix = np.int64(1)
+            low: Any = np.int64(0)
+            top: Any = np.int64(1) << g.bits
+            prefix: Any = np.int64(1)
             looked = False
             for b in range(g.bits):
                 half = (low + top) >> 1
@@ -381,11 +417,11 @@ def code_rows(
                     if not sure:
                         t = min(max(mx.odds(fh[k] - fm[k] + 1e-6, fm[k] - fl[k] + 1e-6), -9.0), 9.0)
                         inputs[i] = F32(t)
-                        agreed = agreed and abs(t) > SURE_LIMIT
+                        agreed = agreed and abs(t) > PLAIN_LIMIT
                     i += 1
                 if sure or (agreed and sw.units == 0):
                     t = np.float64(inputs[0])
-                    c = min(np.int64(abs(t) * 2.0), SURE // 2 - 1) * 2 + np.int64(t > 0.0)
+                    c = 2 * np.int64(min(abs(t) * 2.0, SURE // 2 - 1.0)) + np.int64(t > 0.0)
                     p32 = sures[c]
                     pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
                     if encoding:
@@ -404,7 +440,7 @@ def code_rows(
                             slots, history, hashes, lines, slot, inputs, experts, (1 << (b & 3)) | (prefix & ((1 << (b & 3)) - 1))
                         )
                     t = np.float64(inputs[0]) if experts > 0 else 0.0
-                    selected[0] = b * 32 + min(np.int64(abs(t) * 2.0), 15) * 2 + np.int64(t > 0.0)
+                    selected[0] = b * 32 + 2 * np.int64(min(abs(t) * 2.0, 15.0)) + np.int64(t > 0.0)
                     selected[1] = b * 16 + activity
                     selected[2] = (
                         (prefix if b < 9 else b * 32)
@@ -412,7 +448,10 @@ def code_rows(
                         else ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
                     )
                     selected[3] = b * 40 + (confident if contexts > 6 else le)
-                    total = mx.mix(inputs, weights, gates, selected, dots, squashed)
+                    alone = experts == 1 and contexts == 0
+                    total = inputs[0]
+                    if not alone:
+                        total = mx.mix(inputs, weights, gates, selected, dots, squashed)
                     m1 = selected[2] if contexts > 0 else b * 64 + le
                     m2 = np.int64(mix_hash(hashes[0], prefix) >> 16 & (mx.MAPS - 1)) if contexts > 0 else selected[2]
                     p32 = mx.refine(maps, total, m1, m2)
@@ -423,7 +462,9 @@ def code_rows(
                         bit = decode_bit(coder, stream, pi)
                     counters[0] += 1
                     rate = sw.mixing + 0.02 / (1.0 + counters[0] * 0.0005)
-                    mx.update(inputs, weights, gates, selected, dots, squashed, maps, bit, total, m1, m2, F32(rate))
+                    if not alone:
+                        mx.adjust(inputs, weights, gates, selected, dots, squashed, bit, total, F32(rate))
+                    mx.calibrate(maps, bit, total, m1, m2)
                     if contexts > 0:
                         mx.remember(slots, history, slot, bit)
                 tally[b, 0] += COST[(pi if bit else 65536 - pi) >> 4]

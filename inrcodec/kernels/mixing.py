@@ -199,21 +199,8 @@ def refine(maps: Any, total: Any, first: Any, second: Any) -> Any:
 
 
 @njit(inline="always", cache=True)
-def update(
-    x: Any,
-    weights: Any,
-    gates: Any,
-    selected: Any,
-    dots: Any,
-    squashed: Any,
-    maps: Any,
-    bit: Any,
-    total: Any,
-    first: Any,
-    second: Any,
-    rate: Any,
-) -> None:
-    """Learn a bit: weights, gates and maps."""
+def adjust(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed: Any, bit: Any, total: Any, rate: Any) -> None:
+    """Learn a bit: the mixing's weights and gates."""
     y = F32(bit)
     e = (y - squash(total)) * F32(0.002)
     for s in range(SETS):
@@ -229,6 +216,12 @@ def update(
             weights[s, row, i + 5] += f * x[i + 5]
             weights[s, row, i + 6] += f * x[i + 6]
             weights[s, row, i + 7] += f * x[i + 7]
+
+
+@njit(inline="always", cache=True)
+def calibrate(maps: Any, bit: Any, total: Any, first: Any, second: Any) -> None:
+    """Learn a bit: the adaptive maps."""
+    y = F32(bit)
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
     node = np.int64(t)
     near = node + 1 if t - F32(node) > F32(0.5) else node

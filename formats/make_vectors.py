@@ -1128,6 +1128,7 @@ def faulty_hybrid() -> Iterable[Recipe]:
         "least_3": ("least 3", settings(least=3)),
         "units_8": ("8 units", settings(least=2, units=8) + bytes(8)),
         "units_without_least": ("units without least squares", settings(units=16) + PRIOR_16),
+        "units_of_prior": ("a prior of other units", settings(least=2, units=32) + PRIOR_16),
         "prior_unknown": ("a prior that nobody has", settings(least=2, units=16) + bytes(8)),
         "coordinates_2": ("coordinates 2", settings(coordinates=2)),
         "contexts_4": ("contexts 4", settings(contexts=4)),

@@ -236,6 +236,13 @@ def test_an_unknown_prior_is_named() -> None:
         inrcodec.decode(broken)
 
 
+def test_a_prior_of_other_units_is_refused() -> None:
+    data, _ = code(photo())
+    broken = with_plan(data, lambda c: c[:7] + priors.current(64) + c[15:])
+    with pytest.raises(inrcodec.FormatError, match="64 units"):
+        inrcodec.decode(broken)
+
+
 def test_any_change_of_the_plan_is_a_fault_or_another_picture() -> None:
     data, _ = code(photo(12, 12), effort=3)
     content = next(s.content for s in container.read(data) if s.type == b"HYBR")
@@ -306,7 +313,7 @@ def test_plans_come_back() -> None:
 
 def test_priors_have_a_network_for_every_pass() -> None:
     for units in (16, 32, 64):
-        networks = priors.named(priors.current(units))
+        networks = priors.named(priors.current(units), units)
         for name in [f"{p.name}{n}" for p in scan.QUARTERS for n in (1, 2)] + ["raster0", "raster1", "raster2", "chroma1", "chroma2"]:
             taps = scan.taps(
                 next(p for p in (*scan.QUARTERS, *scan.RASTER) if p.name == name[:-1].replace("chroma", "raster")),

@@ -37,16 +37,19 @@ def _shipped() -> dict[bytes, str]:
 
 
 @cache
-def load(name: str) -> Networks:
-    """The networks of a shipped prior, by name: float32 weights in the order of `kernels.mixture`."""
+def load(name: str) -> tuple[int, Networks]:
+    """Units and networks of a shipped prior, by name: float32 weights in the order of `kernels.mixture`."""
     return read((resources.files("inrcodec.priors") / name).read_bytes())
 
 
-def named(prior: bytes) -> Networks:
-    """The networks of the prior that a file names. Raises FormatError if it is not in this package."""
+def named(prior: bytes, units: int) -> Networks:
+    """The networks of the prior that a file names. Raises FormatError if it is not in this package, or not of so many units."""
     if prior not in _shipped():
         raise FormatError(f"it needs prior {prior.hex()}, which this version does not have")
-    return load(_shipped()[prior])
+    found, networks = load(_shipped()[prior])
+    if found != units:
+        raise FormatError(f"damaged: prior {prior.hex()} is of {found} units, not of {units}")
+    return networks
 
 
 @cache
@@ -55,7 +58,7 @@ def current(units: int) -> bytes:
     return next(key for key, name in _shipped().items() if name == CURRENT[units])
 
 
-def read(data: bytes) -> Networks:
+def read(data: bytes) -> tuple[int, Networks]:
     """Parse a prior: SPEC.md, "Priors"."""
     if not data.startswith(MAGIC):
         raise FormatError("damaged: not a prior")
@@ -73,7 +76,7 @@ def read(data: bytes) -> Networks:
         high = np.frombuffer(plain.take(count), np.int8)
         whole = low.astype(np.int32) | high.astype(np.int32) << 8
         networks[name] = scale(whole, shift, inputs, units)
-    return networks
+    return units, networks
 
 
 def sizes(inputs: int, units: int) -> list[int]:

@@ -190,7 +190,7 @@ def mix(x: Any, weights: Any, gates: Any, selected: Any, dots: Any, squashed: An
 def refine(maps: Any, total: Any, first: Any, second: Any) -> Any:
     """The final probability, float32: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
-    i = np.int64(t)
+    i: Any = min(np.int64(t), FINE - 2)
     share = t - F32(i)
     one = F32(1)
     a = maps[0, first, i] * (one - share) + maps[0, first, i + 1] * share
@@ -223,7 +223,7 @@ def calibrate(maps: Any, bit: Any, total: Any, first: Any, second: Any) -> None:
     """Learn a bit: the adaptive maps."""
     y = F32(bit)
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
-    node = np.int64(t)
+    node: Any = min(np.int64(t), FINE - 2)
     near = node + 1 if t - F32(node) > F32(0.5) else node
     maps[0, first, near] += (y - maps[0, first, near]) * F32(0.02)
     maps[1, second, near] += (y - maps[1, second, near]) * F32(0.02)

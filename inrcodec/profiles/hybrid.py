@@ -46,7 +46,7 @@ def weights_of(plan: Plan) -> Any:
     """What a tile asks for a pass's first weights: None where there is no network for it."""
     if not plan.model.units:
         return lambda p, plane, plan_: None
-    networks = priors.named(plan.model.prior)
+    networks = priors.named(plan.model.prior, plan.model.units)
 
     def find(p: Pass, plane: Plane, plan_: Plan) -> npt.NDArray[np.float32] | None:
         return networks.get(priors.network_name(p, plane, plan_))

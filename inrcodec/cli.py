@@ -130,7 +130,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        sys.stderr.write("\nstopping; what is being fitted is written with the best network so far. Ctrl-C again gives up\n")
+        sys.stderr.write("\nstopping; a fit is written as it is, anything else is given up. Ctrl-C again gives up at once\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:
@@ -175,7 +175,11 @@ def _options(**given: Any) -> Options:
     "inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
 )
 @click.option(
-    "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 is fast, 9 is small: see README.md for the curve."
+    "--effort",
+    type=click.IntRange(1, 9),
+    default=5,
+    show_default=True,
+    help="1 is fast, 9 is small; README.md has the curve. Options from --device to --seed are for networks fitted to the file (inr).",
 )
 @click.option(
     "--device",
@@ -236,8 +240,8 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     """Compress IN, an image, a sound or a .npy array, losslessly.
 
     The result is decoded and compared before it is put in place. Ctrl-C ends a fit (profile inr) early: the file is written
-    with the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing. With other
-    profiles the first one does.
+    with the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing. Where nothing is
+    fitted, as with pictures, the first one does.
 
     \b
     inrcodec encode photo.png                                     photo.linr, as small as auto gets it

@@ -115,7 +115,7 @@ def _code(values: planes.Values, bits: int, kind: Kind, options: Options) -> pro
         from .profiles import hybrid
 
         if kind == "audio" or not hybrid.applies(values, bits):
-            raise UnsupportedError("profile hybrid codes images and arrays of two axes or more, of up to 16 bits")
+            raise UnsupportedError("profile hybrid codes images and arrays of two axes or more, whose values span at most 16 bits")
         return hybrid.encode(values, bits, options)
     if options.profile == "stored":
         return stored.encode(values, bits, options)

@@ -102,7 +102,7 @@ def test_pictures_of_many_planes() -> None:
 
 def test_more_than_sixteen_bits_go_elsewhere() -> None:
     wide = np.random.default_rng(0).integers(0, 2**20, (9, 9)).astype(np.int32)
-    with pytest.raises(inrcodec.UnsupportedError, match="16 bits"):
+    with pytest.raises(inrcodec.UnsupportedError, match="at most 16 bits"):
         inrcodec.encode(wide, profile="hybrid")
     assert inrcodec.info(inrcodec.encode(wide, effort=1))["profile"] == "stored"
     with pytest.raises(inrcodec.UnsupportedError, match="hybrid codes images"):

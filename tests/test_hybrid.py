@@ -256,16 +256,16 @@ def test_any_change_of_the_plan_is_a_fault_or_another_picture() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=0, max_size=60), st.integers(0, 9999))
-def test_garbage_in_tiles_is_refused(garbage: bytes, place: int) -> None:
+def test_garbage_in_tiles_is_refused_or_harmless(garbage: bytes, place: int) -> None:
     data, _ = code(photo(16, 16), effort=5)
     sections = container.read(data)
     tile = next(s.content for s in sections if s.type == b"TILE")
     at = 8 + place % (len(tile) - 8)
     changed = (tile[:at] + garbage + tile[at + len(garbage) :])[: len(tile)]
     broken = container.write([Section(s.type, changed) if s.type == b"TILE" else s for s in sections])
-    if changed != tile:
-        with pytest.raises(inrcodec.FormatError):
-            inrcodec.decode(broken)
+    original = inrcodec.decode(data).samples
+    with contextlib.suppress(inrcodec.FormatError):  # a string's last bits may be free: then it is still the same picture
+        assert (inrcodec.decode(broken).samples == original).all()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ LEAST_SQUARES = (1, 2, 2, 2, 2, 2, 2, 2, 2)
 UNITS = (0, 0, 16, 16, 32, 32, 64, 64, 64)
 CONTEXTS = ("none", "none", "none", "photo", "photo", "graphics", "graphics", "graphics", "graphics")
 LEARNING = 20
+DRAWN_LINES = 16  # log2 of the lines of each context, in drawings
 
 
 def model_of(effort: int, drawn: bool, coloured: bool) -> Model:
@@ -66,12 +67,23 @@ def model_of(effort: int, drawn: bool, coloured: bool) -> Model:
     """
     e = effort - 1
     if coloured or (drawn and effort <= 2):
-        return Model(0, 0, 0, False, "few" if effort <= 2 else "graphics", 16)
+        return Model(0, 0, 0, False, "few" if effort <= 2 else "graphics", DRAWN_LINES)
     contexts = ("few" if effort <= 2 else "graphics") if drawn else CONTEXTS[e]
     units = UNITS[e]
     return Model(
-        LEAST_SQUARES[e], units, LEARNING if units else 0, units > 0, contexts, 16 if drawn else 14, priors.current(units) if units else b""
+        LEAST_SQUARES[e],
+        units,
+        LEARNING if units else 0,
+        units > 0,
+        contexts,
+        DRAWN_LINES if drawn else 14,
+        priors.current(units) if units else b"",
     )
+
+
+def tile_places(plan: Plan) -> int:
+    """Places of a tile: more in drawings, where flat areas are fast and what was learnt is worth keeping."""
+    return 1 << 22 if plan.model.lines == DRAWN_LINES else 1 << 20
 
 
 def palette(sources: Planes) -> npt.NDArray[np.int64] | None:

@@ -37,9 +37,9 @@ def applies(values: Values, bits: int) -> bool:
     return values.ndim >= 3 and 1 <= bits <= plans.MAX_BITS and math.prod(values.shape[:-3]) * values.shape[-1] <= plans.MAX_PLANES
 
 
-def layout_of(axes: tuple[int, ...], channels: int) -> Layout:
-    """Tiles cut the last two axes."""
-    return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], TILE_PLACES)))
+def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
+    """Tiles of at most so many places cut the last two axes."""
+    return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], places)))
 
 
 def weights_of(plan: Plan) -> Any:
@@ -58,7 +58,8 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     """Values of shape (axes…, channels), two axes or more, below 2^bits."""
     from ..hybrid import analysis
 
-    return encode_with(analysis.choose(transform.split(values), bits, options), values.shape, options)
+    chosen = analysis.choose(transform.split(values), bits, options)
+    return encode_with(chosen, values.shape, options, analysis.tile_places(chosen[0]))
 
 
 class Ticker:
@@ -76,11 +77,14 @@ class Ticker:
             self.options.progress(FitStatus("coding", self.done, seconds, min(1.0, self.done / self.total), (), math.inf, 0.0))
 
 
-def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options) -> Coded:
-    """Code a choice of plan and planes; shape: of the values, (axes…, channels). Raises KeyboardInterrupt where options.stop says so."""
+def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> Coded:
+    """Code a choice of plan and planes in tiles of at most so many places; shape: of the values, (axes…, channels).
+
+    Raises KeyboardInterrupt where options.stop says so.
+    """
     workers = options.workers
     plan, planes, indices = chosen
-    layout = layout_of(shape[:-1], shape[-1])
+    layout = layout_of(shape[:-1], shape[-1], places)
     weights = weights_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, workers // len(boxes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,20 +11,41 @@ import numpy.typing as npt
 
 from ..options import Options
 from . import lattice, priors, transform
-from .plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source
+from .plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source, table_size
 from .transform import Planes
 
 LARGEST_PALETTE = 256
+SMALL = 1 << 16  # samples: below, several choices are tried
 FLAT_SHARE = 0.4  # of places with flat surroundings, from which a picture counts as drawn rather than photographed
+GAP_BLOCK = 64  # values
 INTERPOLATED = 0.6  # of the gradient that must go when the places between are interpolated
 
 
-def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, Planes]:
-    """The plan, the planes it codes (planes, height, width) uint16, and the indices of the signal's planes."""
+Choice = tuple[Plan, Planes, Planes]  # the plan, the planes it codes (planes, height, width) uint16, the indices of the signal's planes
+
+
+def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
+    """What is worth trying: the likeliest first, and no more than that of a picture that is not small."""
     found = palette(planes)
     ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # grey in colour: a photograph may be so
-    drawn = (found is not None and not ramp) or flatness(planes) > FLAT_SHARE
-    model = model_of(options.effort, drawn, found is not None and not ramp)
+    coloured = found is not None and not ramp
+    drawn = coloured or flatness(planes) > FLAT_SHARE
+    yield choose(planes, found, drawn, coloured, options)
+    if planes.size > SMALL:
+        return
+    if found is not None:
+        yield choose(planes, None, drawn, False, options)
+    yield choose(planes, None, not drawn, False, options)
+    if options.effort > 3:
+        yield choose(planes, None, False, False, replace(options, effort=3))
+
+
+def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, coloured: bool, options: Options) -> Choice:
+    """Palette if one is given, else lattice if there is one, else the planes in order.
+
+    drawn, coloured: see `model_of`.
+    """
+    model = model_of(options.effort, drawn, coloured)
     sources = tuple(source_of(p, drawn) for p in planes)
     indices = transform.to_indices(planes, sources)
     if found is not None:
@@ -30,7 +53,7 @@ def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, P
         plan = Plan(PALETTE, sources, (Plane(0, len(found) - 1),), model, colours=colours)
         return plan, transform.to_palette(indices, colours), indices
     if 3 <= len(sources) <= 4 and max(s.largest for s in sources[:3]) <= 255 and not drawn:
-        at = lattice.find(indices[:3])
+        at = lattice.find(indices[:3], options.workers)
         if at is not None:
             coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
             largest = [int(p.max()) for p in coded]
@@ -44,12 +67,27 @@ def choose(planes: Planes, bits: int, options: Options) -> tuple[Plan, Planes, P
 
 
 def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
-    """Offset, or table where at most half of the values in its range occur."""
+    """Offset; or a table where at most half of the values in its range occur, and too many places share them for that to be chance."""
     least, most = int(plane.min()), int(plane.max())
-    used = np.flatnonzero(np.bincount(plane.ravel(), minlength=most + 1))
-    if 1 < len(used) <= (most - least + 1) // 2 and (most > 255 or drawn or len(used) <= 16):
-        return Source(len(used) - 1, 0, used.astype(np.int64))
-    return Source(most - least, least)
+    counts = np.bincount(plane.ravel(), minlength=most + 1)
+    used = np.flatnonzero(counts)
+    plain = Source(most - least, least)
+    if not 1 < len(used) <= (most - least + 1) // 2 or not (most > 255 or drawn or len(used) <= 16):
+        return plain
+    table = Source(len(used) - 1, 0, used.astype(np.int64))
+    return table if gaps(counts[least:]) > 8 * table_size(table) else plain
+
+
+def gaps(counts: npt.NDArray[np.int64]) -> float:
+    """Bits that it saves to know which values occur. counts: of each value.
+
+    In a block of values that are equally likely, so many places would meet some number of different ones; what they meet less is gaps.
+    """
+    blocks = np.pad(counts, (0, -len(counts) % GAP_BLOCK)).reshape(-1, GAP_BLOCK)
+    places, met = blocks.sum(1), (blocks > 0).sum(1)
+    expected = GAP_BLOCK * (1 - (1 - 1 / GAP_BLOCK) ** places)
+    live = met > 0
+    return float((places[live] * np.maximum(np.log2(expected[live] / met[live]), 0)).sum())
 
 
 # by effort, 1 to 9

@@ -7,6 +7,7 @@ RGB cube. Its dual shows as peaks of the Fourier transform of the set of colours
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,13 @@ from ..kernels import colours
 FOLD = 128  # the histogram is folded to this size: its transform is the full one's, sampled
 LEAST_COLOURS = 2000
 LEAST_AMPLITUDE = 0.1
-REFINED_ON = 20000  # colours
-TRIED_ON = 500
+REFINED_ON = 6000  # colours
+FITTED_ON = 20000
+TRIED_ON = 400
 LEAST_GAIN = 0.7  # bits per pixel, estimated
 SURE_GAIN = 1.7  # no need to look further
 SCALE = 16  # fractional bits of the matrix
+LABELLED_ROWS = 128  # at a time
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,19 @@ def _refine(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> np
         turns = colours_ @ k
         off = turns - np.angle(np.exp(2j * np.pi * turns).mean()) / (2 * np.pi)
         off -= np.round(off)
-        k = k + np.linalg.solve(normal, centred.T @ (-off * (np.abs(off) < 0.3)))
+        step = np.linalg.solve(normal, centred.T @ (-off * (np.abs(off) < 0.3)))
+        k = k + step
+        if np.abs(step).max() < 1e-9:
+            break
     return k
 
 
-def _peaks(distinct: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+def _peaks(distinct: npt.NDArray[np.int64], threads: int) -> list[npt.NDArray[np.float64]]:
     """Frequencies in [−1/2, 1/2)³ where the transform of the set of colours stands out, the highest first."""
     from scipy import fft
 
     folded = np.bincount(((distinct[:, 0] % FOLD) * FOLD + distinct[:, 1] % FOLD) * FOLD + distinct[:, 2] % FOLD, minlength=FOLD**3)
-    spectrum = np.abs(fft.rfftn(folded.reshape(FOLD, FOLD, FOLD).astype(np.float32), workers=-1)) / len(distinct)
+    spectrum = np.abs(fft.rfftn(folded.reshape(FOLD, FOLD, FOLD).astype(np.float32), workers=threads)) / len(distinct)
     f = np.fft.fftfreq(FOLD)
     near = np.abs(f) < 0.05
     spectrum[np.ix_(near, near, np.flatnonzero(near[: FOLD // 2 + 1]))] = 0
@@ -124,10 +130,10 @@ def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return basis
 
 
-def find(planes: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.uint16]] | None:
+def find(planes: npt.NDArray[Any], threads: int = 1) -> tuple[Lattice, npt.NDArray[np.uint16]] | None:
     """The lattice of three planes of 8 bits, (3, height, width), and the labels less their least, of the same shape.
 
-    None if there is none.
+    None if there is none. What is found is the same for any number of threads.
     """
     present = np.zeros(1 << 24, np.bool_)
     for rows in np.array_split(np.arange(planes.shape[1]), max(1, planes.shape[1] // 256)):  # some at a time, for the memory
@@ -139,7 +145,7 @@ def find(planes: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.uint16]] | N
     inside = distinct[((distinct > 2) & (distinct < limit - 2)).all(1)]
     if len(inside) < LEAST_COLOURS:
         return None
-    peaks = _peaks(inside)
+    peaks = _peaks(inside, threads)
     if len(peaks) < 3:
         return None
     sample = inside[:: max(1, len(inside) // REFINED_ON)].astype(float)
@@ -159,13 +165,21 @@ def find(planes: npt.NDArray[Any]) -> tuple[Lattice, npt.NDArray[np.uint16]] | N
             break
     if best is None or best[0] < LEAST_GAIN:
         return None
-    fitted = _fit(sample, _nice(best[1]), 3)
+    fitted = _fit(inside[:: max(1, len(inside) // FITTED_ON)].astype(float), _nice(best[1]), 3)
     if fitted is None:
         return None
     matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
     steps = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if any(d)], float) @ fitted.matrix.T
     near = float(np.abs(steps).max(1).min()) / 2  # a colour this near to a label's is near to no other's
-    labels = colours.label(planes, matrix, offset, np.linalg.inv(fitted.matrix), fitted.offset, limit, near)
+    inverse = np.linalg.inv(fitted.matrix)
+
+    def label(rows: slice) -> npt.NDArray[np.int16]:
+        found: npt.NDArray[np.int16] = colours.label(planes[:, rows], matrix, offset, inverse, fitted.offset, limit, near)
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        bands = (slice(i, i + LABELLED_ROWS) for i in range(0, planes.shape[1], LABELLED_ROWS))
+        labels = np.concatenate(list(pool.map(label, bands)), 1)
     least = labels.reshape(3, -1).min(1).astype(np.int64)
     labels -= least[:, None, None].astype(labels.dtype)
     return Lattice(matrix, offset, least), labels.view(np.uint16)
@@ -189,21 +203,20 @@ def _fit(sample: npt.NDArray[np.float64], basis: npt.NDArray[np.float64], turns:
     """The matrix and the labels, by turns. sample: (n, 3) unsaturated colours."""
     phases = np.array([np.angle(_amplitude(sample, k)) / (2 * np.pi) for k in basis])
     labels = np.round(sample @ basis.T - phases)
-    deltas = np.array(list(itertools.product((-1, 0, 1), repeat=3)), float)
     for _ in range(turns):
         a = np.concatenate([labels, np.ones((len(labels), 1))], 1)
-        solution, *_ = np.linalg.lstsq(a, sample, rcond=None)
+        solution = np.linalg.solve(a.T @ a + 1e-9 * np.eye(4), a.T @ sample)
         matrix, offset = solution[:3].T, solution[3]
         if abs(np.linalg.det(matrix)) < 1e-3:
             return None
         labels = np.round((sample - offset) @ np.linalg.inv(matrix).T)
-        best = np.full(len(sample), np.inf)
-        chosen = labels.copy()
-        for d in deltas:
-            e = np.abs((labels + d) @ matrix.T + offset - sample).max(1)
-            better = e < best
-            best[better], chosen[better] = e[better], (labels + d)[better]
-        labels = chosen
+        off = labels @ matrix.T + offset - sample
+        e = np.zeros((len(SHIFTS), len(sample)))  # the largest component of |off + shift|, of every shift
+        for component, shifts in zip(off.T, (SHIFTS @ matrix.T).T, strict=True):
+            np.maximum(e, np.abs(shifts[:, None] + component), out=e)
+        nearest = e.argmin(0)
+        best = e[nearest, np.arange(len(sample))]
+        labels += SHIFTS[nearest]
     exact = (np.floor(labels @ matrix.T + offset + 0.5) == sample).mean(0)
     gain = float(np.log2(abs(np.linalg.det(matrix))) - _entropy(exact).sum() - (best > 1.01).mean() * 8)
     return Fit(matrix, offset, gain)

@@ -70,7 +70,7 @@ def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = 
                     changed.wait()
                 if faults:
                     return
-                job = next(job for job in jobs if job.ready)
+                job = next(job for job in reversed(jobs) if job.ready)  # so that none is left to the end, when there is nothing beside it
                 job.running = True
             rows = 0
             try:

@@ -107,6 +107,17 @@ def _packed(data: bytes) -> bytes:
     return varint(len(packed)) + packed
 
 
+def _table(values: npt.NDArray[np.int64]) -> bytes:
+    present = np.zeros(int(values[-1]) + 1, np.uint8)
+    present[values] = 1
+    return varint(int(values[-1])) + _packed(np.packbits(present).tobytes())
+
+
+def table_size(source: Source) -> int:
+    """Bytes that a source's table takes."""
+    return len(_table(source.table)) if source.table is not None else 0
+
+
 def write(plan: Plan) -> bytes:
     """The content of section HYBR."""
     m = plan.model
@@ -118,9 +129,7 @@ def write(plan: Plan) -> bytes:
     for s in plan.sources:
         parts += [varint(s.largest), bytes([s.table is not None])]
         if s.table is not None:
-            present = np.zeros(int(s.table[-1]) + 1, np.uint8)
-            present[s.table] = 1
-            parts += [varint(int(s.table[-1])), _packed(np.packbits(present).tobytes())]
+            parts.append(_table(s.table))
         else:
             parts.append(varint(s.least))
     if plan.lattice is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -52,9 +52,8 @@ def inputs_of(t: Taps, coordinates: bool = True) -> int:
 
 @dataclass
 class Worker:
-    """One pass over one plane: what it adapts, and its stream."""
+    """What one pass over one plane adapts, and its stream."""
 
-    name: Pass
     geometry: Geometry
     taps: Taps
     switches: Switches
@@ -101,6 +100,40 @@ class Worker:
         )
 
 
+class PlanePass:
+    """One pass over one plane. Its worker is made when its first rows are due and gone after its last: it is much larger than the rows.
+
+    Attributes:
+        data: to decode from; None: encode.
+        stream: what encoding made.
+        tally: see `kernels.image.State`.
+        keep: features of so many values are kept in `dump`, (values, inputs + 3) float32: inputs, prediction, unit, value.
+    """
+
+    def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], Worker]) -> None:
+        self.name, self.plane, self.rows, self.make = name, plane, rows, make
+        self.worker: Worker | None = None
+        self.data: bytes | None = None
+        self.stream = b""
+        self.keep = 0
+        self.dump = NO_DUMP
+        self.tally: npt.NDArray[np.float64] = np.zeros((TALLY, 2))
+
+    def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
+        """Code rows first … last − 1 of the pass."""
+        if self.worker is None:
+            self.worker = self.make()
+            if self.data is not None:
+                self.worker.read_from(self.data)
+            self.worker.dump = np.zeros((self.keep, len(self.worker.net.x) + 2), np.float32)
+        self.worker.run(first, last, planes, residuals)
+        if last == self.rows:
+            w, self.worker = self.worker, None
+            self.tally, self.dump = w.state.tally, w.dump[: w.dumped[0]]
+            if self.data is None:
+                self.stream = w.output.finish()
+
+
 @dataclass
 class Stage:
     """A part of the payload: bytes, seconds of decoding, and bits by what they were spent on."""
@@ -141,7 +174,10 @@ def worker(
     inputs = inputs_of(taps)
     net = mixture.mixture(inputs, max(units, 8), weights if units else np.zeros(mixture.parameters(inputs, 8), np.float32))
     found = context_taps(model.contexts, taps)
-    m = mixing.mixer(len(found), least + (units > 0), 1 << model.lines)
+    places = max(1, p.rows(size[0]) * columns)
+    lines = min(1 << model.lines, mixing.power_of_two(2 * places * -(-g.bits // 4)))
+    maps = min(mixing.MAPS, max(mixing.LEAST_MAPS, mixing.power_of_two(2 * places)))
+    m = mixing.mixer(len(found), least + (units > 0), lines, maps)
     state = State(
         np.zeros(len(taps.plane) + DERIVED, np.int64),
         np.zeros(len(taps.plane)),
@@ -149,11 +185,12 @@ def worker(
         np.full(FLAGS, 0.9, np.float32),
         _sure().copy(),
         np.zeros(4, np.int64),
+        np.zeros(16),
         np.zeros((TALLY, 2)),
         found,
         COSINES,
     )
-    return Worker(p, g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
+    return Worker(g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
 
 
 class Tile:
@@ -162,39 +199,39 @@ class Tile:
     def __init__(self, plan: Plan, weights: Weights, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
-        self.workers: list[list[Worker]] = []
+        self.passes: list[PlanePass] = []
         self.jobs: list[Job] = []
         size = (planes.shape[1], planes.shape[2])
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
             passes = scan.passes(p.two_pass and min(size) >= scan.LEAST_SIZE) if p.largest else ()
-            found = [worker(q, i, p.references, p.largest, size, origin, plan.model, weights(q, p, plan)) for q in passes]
             jobs: list[Job] = []
-            for k, w in enumerate(found):
-                jobs.append(self._job(w, jobs[:k], [by_plane[r] for r in p.references]))
-            self.workers.append(found)
+            for q in passes:
+                make = partial(worker, q, i, p.references, p.largest, size, origin, plan.model, weights(q, p, plan))
+                self.passes.append(PlanePass(q, i, q.rows(size[0]), make))
+                jobs.append(self._job(self.passes[-1], jobs[:], [by_plane[r] for r in p.references]))
             by_plane.append(jobs)
             self.jobs += jobs
         self.corrections = Corrections(plan, self.planes, by_plane) if plan.lattice is not None else None
         if self.corrections is not None:
             self.jobs.append(self.corrections.job)
 
-    def _job(self, w: Worker, before: list[Job], references: list[list[Job]]) -> Job:
-        g = w.geometry
+    def _job(self, p: PlanePass, before: list[Job], references: list[list[Job]]) -> Job:
+        top, step = p.name.top, p.name.step
         others = [job for jobs in references for job in jobs] + before
 
         def needs(last: int) -> list[tuple[Job, int]]:
-            until = g.top + (last - 1) * g.step + BELOW  # the last row of the tile that is looked at
+            until = top + (last - 1) * step + BELOW  # the last row of the tile that is looked at
             return [(job, min(job.rows, rows_until(job, until))) for job in others]
 
-        return Job(w.name.rows(g.height), lambda first, last: w.run(first, last, self.planes, self.residuals), needs, g.top, g.step)
+        return Job(p.rows, lambda first, last: p.run(first, last, self.planes, self.residuals), needs, top, step)
 
     def encode(self, threads: int, image: npt.NDArray[np.int32] | None = None, tick: Callable[[int], None] | None = None) -> bytes:
         """The tile's bytes. image: (height, width, 3) of the first three sources' indices, with a lattice; tick: see `pipeline.run`."""
         if self.corrections is not None:
             self.corrections.image = image
         pipeline.run(self.jobs, threads, tick)
-        streams = [w.output.finish() for found in self.workers for w in found]
+        streams = [p.stream for p in self.passes]
         if self.corrections is not None:
             streams.append(self.corrections.output.finish())
         return b"".join([varint(len(s)) for s in streams] + streams)
@@ -209,25 +246,22 @@ class Tile:
 
     def stages(self, data: bytes) -> Iterator[Stage]:
         """Where this tile's bytes go, and, after it was decoded, the time and the bits."""
-        workers = [w for found in self.workers for w in found]
         for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
-            if i == len(workers):
+            if i == len(self.passes):
                 yield Stage("corrections", len(stream), job.seconds, {})
                 continue
-            w = workers[i]
-            bits = {f"bit {w.geometry.bits - 1 - b}": float(w.state.tally[b, 0]) for b in range(w.geometry.bits)}
-            yield Stage(
-                f"plane {w.geometry.plane} {w.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(w.state.tally[FLAT, 0])}
-            )
+            p = self.passes[i]
+            depth = self.plan.planes[p.plane].largest.bit_length()
+            bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
+            yield Stage(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
 
     def decode(self, data: bytes, threads: int) -> npt.NDArray[Any]:
         """The signal's planes, (sources, height, width) uint16."""
-        found = [w for workers in self.workers for w in workers]
         streams = self.streams(data)
         if not all(map(coder.is_valid, streams)):
             raise FormatError("damaged: a tile is not an arithmetic code")
-        for w, s in zip(found, streams, strict=False):
-            w.read_from(s)
+        for p, s in zip(self.passes, streams, strict=False):
+            p.data = s
         if self.corrections is not None:
             self.corrections.read_from(streams[-1])
         pipeline.run(self.jobs, threads)
@@ -248,7 +282,8 @@ class Corrections:
         self.lattice, self.planes, self.limit = plan.lattice, planes, plan.limit
         _, height, width = planes.shape
         self.image: Any = np.zeros((height, width, 3), np.int32)
-        self.mixer = mixing.mixer(colours.CONTEXTS, 0, 1 << plan.model.lines)
+        lines = min(1 << plan.model.lines, mixing.power_of_two(6 * height * width))
+        self.mixer = mixing.mixer(colours.CONTEXTS, 0, lines)
         self.wrong = np.zeros((3, width + 2), np.uint8)
         self.sure = np.full(colours.SMALL, colours.START, np.float32)
         self.counters = np.zeros(4, np.int64)

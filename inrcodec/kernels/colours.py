@@ -115,6 +115,10 @@ def correct_rows(
     Mixer of CONTEXTS contexts and no experts.
     """
     width = labels.shape[2]
+    # out of the tuple once: for every pixel it would cost more than the arithmetic
+    slots, history, weights, gates, maps, hashes = m.slots, m.history, m.weights, m.gates, m.maps, m.hashes
+    lines, checks, slot, inputs, selected, dots, squashed = m.lines, m.checks, m.slot, m.inputs, m.selected, m.dots, m.squashed
+    inputs[0] = np.float32(0.3)
     for y in range(first, last):
         for x in range(width):
             a, b, c = np.int64(labels[0, y, x]), np.int64(labels[1, y, x]), np.int64(labels[2, y, x])
@@ -141,28 +145,85 @@ def correct_rows(
                         if not encoding:
                             image[y, x, i] = np.int32(predicted)
                         continue
-                m.hashes[0] = small
-                m.hashes[1] = mix_hash(np.int64(i), t >> (SCALE - 5))
-                m.hashes[2] = mix_hash(whole, np.int64(i))
-                m.hashes[3] = mix_hash(mix_hash(b, c), np.int64(part * 4 + i))
-                m.hashes[5] = mix_hash(mix_hash(b, c), np.int64(i))
-                m.hashes[6] = mix_hash(mix_hash(a, c), np.int64(part * 4 + i))
-                m.hashes[4] = mix_hash(a, np.int64(part * 4 + i))
-                find_lines(m.slots, m.hashes, m.lines, m.checks, np.int64(1))
-                m.selected[0] = i * 32 + part
-                m.selected[1] = near * 4 + before
-                m.selected[2] = (b & 255) * 3 + i
-                m.selected[3] = (a & 3) * 3 + i
+                hashes[0] = small
+                hashes[1] = mix_hash(np.int64(i), t >> (SCALE - 5))
+                hashes[2] = mix_hash(whole, np.int64(i))
+                hashes[3] = mix_hash(mix_hash(b, c), np.int64(part * 4 + i))
+                hashes[5] = mix_hash(mix_hash(b, c), np.int64(i))
+                hashes[6] = mix_hash(mix_hash(a, c), np.int64(part * 4 + i))
+                hashes[4] = mix_hash(a, np.int64(part * 4 + i))
+                find_lines(slots, hashes, lines, checks, np.int64(1))
+                selected[0] = i * 32 + part
+                selected[1] = near * 4 + before
+                selected[2] = (b & 255) * 3 + i
+                selected[3] = (a & 3) * 3 + i
                 bit = np.int64(1)
                 if share >= SURE:
-                    bit = code_bit(encoding, m, 1, np.int64(difference != 0), counters, coder, stream)
+                    bit = code_bit(
+                        encoding,
+                        1,
+                        np.int64(difference != 0),
+                        slots,
+                        history,
+                        hashes,
+                        lines,
+                        slot,
+                        inputs,
+                        weights,
+                        gates,
+                        maps,
+                        selected,
+                        dots,
+                        squashed,
+                        counters,
+                        coder,
+                        stream,
+                    )
                     sure[small] = share + (np.float32(bit) - share) * np.float32(0.01)
                     wrong[i, x + 1] = bit
                 if bit:
-                    negative = code_bit(encoding, m, 2, np.int64(difference < 0), counters, coder, stream)
+                    negative = code_bit(
+                        encoding,
+                        2,
+                        np.int64(difference < 0),
+                        slots,
+                        history,
+                        hashes,
+                        lines,
+                        slot,
+                        inputs,
+                        weights,
+                        gates,
+                        maps,
+                        selected,
+                        dots,
+                        squashed,
+                        counters,
+                        coder,
+                        stream,
+                    )
                     size: Any = 1
                     while size < UNARY:
-                        if not code_bit(encoding, m, 2 + size, np.int64(abs(difference) > size), counters, coder, stream):
+                        if not code_bit(
+                            encoding,
+                            2 + size,
+                            np.int64(abs(difference) > size),
+                            slots,
+                            history,
+                            hashes,
+                            lines,
+                            slot,
+                            inputs,
+                            weights,
+                            gates,
+                            maps,
+                            selected,
+                            dots,
+                            squashed,
+                            counters,
+                            coder,
+                            stream,
+                        ):
                             break
                         size += 1
                     if size == UNARY:
@@ -181,14 +242,32 @@ def correct_rows(
 
 
 @njit(cache=True, nogil=True)
-def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: Any, stream: Any) -> Any:
+def code_bit(
+    encoding: bool,
+    node: Any,
+    bit: Any,
+    slots: Any,
+    history: Any,
+    hashes: Any,
+    lines: Any,
+    slot: Any,
+    inputs: Any,
+    weights: Any,
+    gates: Any,
+    maps: Any,
+    selected: Any,
+    dots: Any,
+    squashed: Any,
+    counters: Any,
+    coder: Any,
+    stream: Any,
+) -> Any:
     """One decision at a node of the contexts' lines."""
-    m.inputs[0] = np.float32(0.3)
-    gather(m.slots, m.history, m.hashes, m.lines, m.slot, m.inputs, 0, node)
-    total = mix(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed)
-    first = m.selected[0] * NODES + node
-    second = m.selected[1] * NODES + node
-    p = refine(m.maps, total, first, second)
+    gather(slots, history, hashes, lines, slot, inputs, 0, node)
+    total = mix(inputs, weights, gates, selected, dots, squashed)
+    first = selected[0] * NODES + node
+    second = selected[1] * NODES + node
+    p = refine(maps, total, first, second)
     pi = min(max(np.int64(p * np.float32(65536)), 1), 65535)
     if encoding:
         encode_bit(coder, stream, pi, bit)
@@ -196,7 +275,7 @@ def code_bit(encoding: bool, m: Any, node: Any, bit: Any, counters: Any, coder: 
         bit = decode_bit(coder, stream, pi)
     counters[0] += 1
     rate = np.float32(0.002 + 0.02 / (1.0 + counters[0] * 0.0005))
-    adjust(m.inputs, m.weights, m.gates, m.selected, m.dots, m.squashed, bit, total, rate)
-    calibrate(m.maps, bit, total, first, second)
-    remember(m.slots, m.history, m.slot, bit)
+    adjust(inputs, weights, gates, selected, dots, squashed, bit, total, rate)
+    calibrate(maps, bit, total, first, second)
+    remember(slots, history, slot, bit)
     return bit

@@ -24,6 +24,8 @@ DERIVED = 12  # numbers that contexts may use beside the gathered values
 ACTIVITIES = 40
 PLAIN_LIMIT = 3.5  # the same of the predictors' where there is no network
 SURE_LIMIT = 5.0  # of the network's stretched probability: beyond it, nothing else is asked
+NOISE = 1.0  # of a node's span over the scale: below it, bits of deep samples are all but noise
+WORTH = 0.002  # bits that mixing must save there
 SURE = 32  # classes of bits that an expert is sure of
 
 
@@ -73,6 +75,7 @@ class State(NamedTuple):
     flags: Any  # (FLAGS,) float32: "as predicted"
     sure: Any  # (17·SURE,) float32
     counters: Any  # (4,) int64: bits mixed, last flags
+    worth: Any  # (16,) float64: bits that mixing saves where noise is coded, by index of the bit
     tally: Any  # (TALLY, 2) float64: cost in bits, and decisions: by index of the bit, then of flat places
     context_taps: Any  # (contexts, longest) int64: indices into `gathered`, −1 ends
     cosines: Any  # sine table float32
@@ -269,6 +272,8 @@ def code_rows(
         st.cosines,
     )
     tap_plane, tap_dy, tap_dx, tap_causal, starts, means = taps.plane, taps.dy, taps.dx, taps.causal, taps.start, taps.means
+    worth = st.worth
+    one_mask, two_mask = one.every - 1, two.every - 1  # powers of two
     fl = np.zeros(3)
     fh = np.zeros(3)
     fm = np.zeros(3)
@@ -277,14 +282,24 @@ def code_rows(
     for row in range(first, last):
         y = g.top + row * s
         columns = (g.width - g.left + s - 1) // s
+        one_block = two_block = np.int64(-1)  # of this column; and how many columns are left of it
+        one_left = two_left = np.int64(0)
         for column in range(columns):
             x = g.left + column * s
             gather(planes, g, tap_plane, tap_dy, tap_dx, tap_causal, y, x, ga)
             v = np.int64(planes[g.plane, y, x]) if encoding else np.int64(0)
-            if sw.least > 0 and column % one.block == 0:
-                ls.fade(one_a, one_b, column // one.block, one.decay)
-            if sw.least > 1 and column % two.block == 0:
-                ls.fade(two_a, two_b, column // two.block, two.decay)
+            one_left -= 1
+            if one_left < 0:
+                one_left = one.block - 1
+                one_block += 1
+                if sw.least > 0:
+                    ls.fade(one_a, one_b, one_block, one.decay)
+            two_left -= 1
+            if two_left < 0:
+                two_left = two.block - 1
+                two_block += 1
+                if sw.least > 1:
+                    ls.fade(two_a, two_b, two_block, two.decay)
             # flat surroundings: one decision, "as its neighbour"
             flat = ga[0] == ga[1] and ga[0] == ga[2] and ga[0] == ga[3]
             for k in range(1, groups):
@@ -331,13 +346,13 @@ def code_rows(
                 far = abs(error_at(own, y, x, 0, -2 * s, g)) + abs(error_at(own, y, x, -2 * s, 0, g))
                 unit = 0.25 + (2 * (ew + en) + around + far) * (1.0 / 64.0)
                 le = min(np.int64(2.0 * (log2(unit) + 2.0)), ACTIVITIES - 1)
-                if column % one.every == 0:
-                    ls.solve(one, column // one.block)
+                if column & one_mask == 0:
+                    ls.solve(one, one_block)
                 p1 = min(max(m0 + ls.predict(one_taps, one_w, one_x, relative), 0.0), np.float64(g.largest))
                 p2 = p1
                 if sw.least > 1:
-                    if column % two.every == 0:
-                        ls.solve(two, column // two.block)
+                    if column & two_mask == 0:
+                        ls.solve(two, two_block)
                     p2 = min(max(m0 + ls.predict(two_taps, two_w, two_x, relative), 0.0), np.float64(g.largest))
                 if sw.units > 0:
                     features(
@@ -419,7 +434,16 @@ def code_rows(
                         inputs[i] = F32(t)
                         agreed = agreed and abs(t) > PLAIN_LIMIT
                     i += 1
-                if sure or (agreed and sw.units == 0):
+                noisy = g.bits > 8 and sw.least > 0 and (top - low) * inv[0] < NOISE
+                if noisy:
+                    plain: Any = min(max(np.int64(sigmoid(np.float64(inputs[0])) * 65536.0), 1), 65535)
+                if noisy and row & 7 and worth[b] < WORTH:
+                    pi = plain
+                    if encoding:
+                        encode_bit(coder, stream, pi, bit)
+                    else:
+                        bit = decode_bit(coder, stream, pi)
+                elif sure or (agreed and sw.units == 0):
                     t = np.float64(inputs[0])
                     c = 2 * np.int64(min(abs(t) * 2.0, SURE // 2 - 1.0)) + np.int64(t > 0.0)
                     p32 = sures[c]
@@ -453,7 +477,7 @@ def code_rows(
                     if not alone:
                         total = mx.mix(inputs, weights, gates, selected, dots, squashed)
                     m1 = selected[2] if contexts > 0 else b * 64 + le
-                    m2 = np.int64(mix_hash(hashes[0], prefix) >> 16 & (mx.MAPS - 1)) if contexts > 0 else selected[2]
+                    m2 = np.int64(mix_hash(hashes[0], prefix) >> 16 & (maps.shape[1] - 1)) if contexts > 0 else selected[2]
                     p32 = mx.refine(maps, total, m1, m2)
                     pi = min(max(np.int64(p32 * F32(65536)), 1), 65535)
                     if encoding:
@@ -467,6 +491,9 @@ def code_rows(
                     mx.calibrate(maps, bit, total, m1, m2)
                     if contexts > 0:
                         mx.remember(slots, history, slot, bit)
+                    if noisy:
+                        t = np.float64(COST[(plain if bit else 65536 - plain) >> 4] - COST[(pi if bit else 65536 - pi) >> 4])
+                        worth[b] += (t - worth[b]) * 0.001
                 tally[b, 0] += COST[(pi if bit else 65536 - pi) >> 4]
                 tally[b, 1] += 1
                 prefix = prefix << 1 | bit
@@ -486,10 +513,10 @@ def code_rows(
                 own[y, x] = np.int32(math.floor(r + 0.5))
                 e = abs(v - p1)
                 t = 1.0 / (0.5 + unit + 0.25 * e)
-                ls.learn(one_a, one_b, one_x, v - m0, t * t, column // one.block)
+                ls.learn(one_a, one_b, one_x, v - m0, t * t, one_block)
                 spread[0, le] += (e - spread[0, le]) * 0.01
                 if sw.least > 1:
-                    ls.learn(two_a, two_b, two_x, v - m0, t * t, column // two.block)
+                    ls.learn(two_a, two_b, two_x, v - m0, t * t, two_block)
                     spread[1, le] += (abs(v - p2) - spread[1, le]) * 0.01
                 if sw.units > 0 and sw.learning > 0.0:
                     nn.gradient(mixed, dout, np.float64(v), np.float64(g.largest), unit)

@@ -59,10 +59,16 @@ class Mixer(NamedTuple):
 
 
 MAPS = 1 << 14
+LEAST_MAPS = 1 << 10
 
 
-def mixer(contexts: int, experts: int, lines: int) -> Mixer:
-    """A fresh mixer for so many contexts, of `lines` (a power of two) lines each, and experts' probabilities."""
+def power_of_two(n: int) -> int:
+    """The least that is not below n ≥ 1."""
+    return 1 << (n - 1).bit_length()
+
+
+def mixer(contexts: int, experts: int, lines: int, maps: int = MAPS) -> Mixer:
+    """A fresh mixer for so many contexts, of `lines` lines each, and experts' probabilities; lines and maps are powers of two."""
     inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
     slots = np.zeros((contexts, lines * NODES), np.uint32)
     n0, n1 = np.divmod(np.arange(256), 16)
@@ -72,13 +78,13 @@ def mixer(contexts: int, experts: int, lines: int) -> Mixer:
         weights[:, :, :experts] = 0.6 / experts if contexts else 1.0 / experts
         weights[:, :, 0] = 0.4 if contexts else 0.7
     nodes = (np.arange(FINE) - FINE // 2) * 0.75
-    maps = np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, MAPS, 1))
+    entries = np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, maps, 1))
     return Mixer(
         slots,
         history,
         weights,
         np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32),
-        maps,
+        entries,
         np.zeros(contexts, np.int64),
         np.zeros(contexts, np.int64),
         np.zeros(contexts, np.uint32),

@@ -109,12 +109,10 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
         planes,
         origin,
     )
-    for workers in t.workers:
-        for w in workers:
-            places = w.name.rows(planes.shape[1]) * -(-planes.shape[2] // w.name.step)
-            w.dump = np.zeros((places, len(w.net.x) + 2), np.float32)
+    for p in t.passes:
+        p.keep = p.rows * -(-planes.shape[2] // p.name.step)
     t.encode(1)
-    return [(w.name.name, i, w.dump[: w.dumped[0]]) for i, workers in enumerate(t.workers) for w in workers]
+    return [(p.name.name, p.plane, p.dump) for p in t.passes]
 
 
 def blank(p: Pass, references: int) -> npt.NDArray[np.float32]:

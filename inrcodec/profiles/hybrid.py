@@ -58,8 +58,11 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     """Values of shape (axes…, channels), two axes or more, below 2^bits."""
     from ..hybrid import analysis
 
-    chosen = analysis.choose(transform.split(values), bits, options)
-    return encode_with(chosen, values.shape, options, analysis.tile_places(chosen[0]))
+    tried = (
+        encode_with(choice, values.shape, options, analysis.tile_places(choice[0]))
+        for choice in analysis.choices(transform.split(values), bits, options)
+    )
+    return min(tried, key=lambda coded: coded.size)
 
 
 class Ticker:

@@ -407,6 +407,7 @@ def code_rows(
             top: Any = np.int64(1) << g.bits
             prefix: Any = np.int64(1)
             looked = False
+            behind = False
             for b in range(g.bits):
                 half = (low + top) >> 1
                 if contexts > 0 and b & 3 == 0:
@@ -427,13 +428,17 @@ def code_rows(
                     inputs[0] = F32(t)
                     sure = abs(t) > SURE_LIMIT
                     i = 1
-                for k in range(sw.least):
-                    fm[k] = sigmoid((edge - mean[k]) * inv[k])
-                    if not sure:
+                if not sure:
+                    for k in range(sw.least):
+                        if behind:  # the masses below what the value lies between, as the bits that were sure left it
+                            fl[k] = sigmoid((low - 0.5 - mean[k]) * inv[k]) if low > 0 else 0.0
+                            fh[k] = sigmoid((top - 0.5 - mean[k]) * inv[k]) if top <= g.largest else 1.0
+                        fm[k] = sigmoid((edge - mean[k]) * inv[k])
                         t = min(max(mx.odds(fh[k] - fm[k] + 1e-6, fm[k] - fl[k] + 1e-6), -9.0), 9.0)
                         inputs[i] = F32(t)
                         agreed = agreed and abs(t) > PLAIN_LIMIT
-                    i += 1
+                        i += 1
+                behind = sure
                 noisy = g.bits > 8 and sw.least > 0 and (top - low) * inv[0] < NOISE
                 if noisy:
                     plain: Any = min(max(np.int64(sigmoid(np.float64(inputs[0])) * 65536.0), 1), 65535)
@@ -499,12 +504,10 @@ def code_rows(
                 prefix = prefix << 1 | bit
                 if bit:
                     low = half
-                    for k in range(3):
-                        fl[k] = fm[k]
+                    fl[0], fl[1], fl[2] = fm[0], fm[1], fm[2]
                 else:
                     top = half
-                    for k in range(3):
-                        fh[k] = fm[k]
+                    fh[0], fh[1], fh[2] = fm[0], fm[1], fm[2]
             if not encoding:
                 v = low
                 planes[g.plane, y, x] = np.int32(v)

@@ -40,6 +40,22 @@ SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
 TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
 
 
+
+
+def _next() -> Any:
+    """(2, 256) int64: the history after a bit. The seen one counts up to 15; of the other, what is above 2 is halved."""
+    out = np.zeros((2, 256), np.int64)
+    for state in range(256):
+        n0, n1 = state >> 4, state & 15
+        out[0, state] = min(n0 + 1, 15) << 4 | ((n1 >> 1) + 1 if n1 > 2 else n1)
+        out[1, state] = ((n0 >> 1) + 1 if n0 > 2 else n0) << 4 | min(n1 + 1, 15)
+    return out
+
+
+NEXT = _next()
+MORE = np.array([n + 1 if n < 127 else n for n in range(256)], np.int64)  # bits seen
+
+
 class Mixer(NamedTuple):
     """All that the mixing of one pass adapts. The kernels take the arrays one by one: see `mixture.Mixture`."""
 
@@ -243,19 +259,8 @@ def remember(slots: Any, history: Any, slot: Any, bit: Any) -> None:
         packed = np.int64(slots[c, slot[c]])
         p, n, state = packed >> 16, (packed >> 8) & 255, packed & 255
         history[c, state] += (y - history[c, state]) * F32(0.01)
-        n0, n1 = state >> 4, state & 15
         if bit:
             p += ((65535 - p) * SLOT_RATE[n]) >> 16
-            if n1 < 15:
-                n1 += 1
-            if n0 > 2:
-                n0 = (n0 >> 1) + 1
         else:
             p -= (p * SLOT_RATE[n]) >> 16
-            if n0 < 15:
-                n0 += 1
-            if n1 > 2:
-                n1 = (n1 >> 1) + 1
-        if n < 127:
-            n += 1
-        slots[c, slot[c]] = np.uint32(p << 16 | n << 8 | n0 << 4 | n1)
+        slots[c, slot[c]] = np.uint32(p << 16 | MORE[n] << 8 | NEXT[bit, state])

@@ -12,14 +12,28 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from linr import ArithmeticDecoder, Head, Ints, Reader, Span, Words, require, sine_table, unbrotli
+from linr import (
+    SINR,
+    ArithmeticDecoder,
+    Head,
+    Ints,
+    Layer,
+    Reader,
+    Span,
+    Words,
+    coded_integers,
+    read_sparse,
+    require,
+    sine_table,
+    unbrotli,
+)
 
 Single = np.float32
 Singles = npt.NDArray[np.float32]
@@ -32,6 +46,14 @@ PLANES, LATTICE, PALETTE = range(3)
 
 
 @dataclass
+class Start:
+    """What a network begins with."""
+
+    matrices: list[Singles]
+    learning: int
+
+
+@dataclass
 class Plane:
     """What the plan says of a coded plane."""
 
@@ -39,6 +61,7 @@ class Plane:
     largest: int
     two_pass: bool
     references: list[int]
+    starts: dict[str, Start] = field(default_factory=dict)  # of the passes that have a delta, by their names
 
 
 @dataclass
@@ -171,6 +194,8 @@ def read_plan(content: bytes, head: Head) -> Plan:
         largest = largest_of(len(planes), plane.source, kind, sources, palette)
         require(largest is None or plane.largest == largest, "a plane whose largest value is not that of its source")
         planes.append(plane)
+    if reader.position < len(content):
+        read_deltas(reader, kind, networks, planes)
     reader.finish()
     return Plan(kind, least, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
 
@@ -189,6 +214,7 @@ class Pass:
 
 RASTER = Pass("raster", 0, 0, 1)
 FOUR = (Pass("quarter", 0, 0, 2), Pass("diagonal", 1, 1, 2), Pass("beside", 0, 1, 2), Pass("below", 1, 0, 2))
+PASSES = (RASTER, *FOUR)  # by their numbers
 
 
 def passes_of(plane: Plane, height: int, width: int) -> Sequence[Pass]:
@@ -229,7 +255,8 @@ def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
         indices = plan.palette[:, indices[0]]
     elif plan.lattice is not None:
         labels = [own.values for own in coded[:3]]
-        indices[:3] = Colours(plan.lattice, plan.lines, next(strings)).decode(labels)
+        lines = min(1 << plan.lines, power_of_two(6 * height * width))
+        indices[:3] = Colours(plan.lattice, lines, next(strings)).decode(labels)
     return values_of(indices, plan.sources, head)
 
 
@@ -292,6 +319,51 @@ def read_matrices(reader: Reader, units: int) -> list[Singles]:
 
 def network_name(which: Pass, references: int, kind: int) -> str:
     return f"{'chroma' if kind == LATTICE and which is RASTER and references else which.name}{references}"
+
+
+def read_deltas(reader: Reader, kind: int, networks: dict[str, list[Singles]], planes: Sequence[Plane]) -> None:
+    """The deltas, into the planes that they are for."""
+    require(bool(networks), "deltas of a plan without networks")
+    count = reader.varint()
+    require(count >= 1, "deltas that are none")
+    last = (-1, -1)
+    for _ in range(count):
+        number, which = reader.varint(), reader.byte()
+        require((number, which) > last, "deltas that are not in order")
+        require(number < len(planes) and which < len(PASSES), "a delta of a pass that does not exist")
+        last = number, which
+        plane = planes[number]
+        require(plane.largest > 0, "a delta of a constant plane")
+        name = network_name(PASSES[which], len(plane.references), kind)
+        require(name in networks, "a delta of a network that the prior lacks")
+        plane.starts[PASSES[which].name] = read_delta(reader, networks[name])
+
+
+def read_delta(reader: Reader, prior: Sequence[Singles]) -> Start:
+    """A delta from its byte `learning` on, added to the prior's matrices."""
+    learning, coding, setting = reader.byte(), reader.byte(), reader.byte()
+    require(coding <= SINR, "an unknown coding of a delta")
+    scales = []
+    for _ in prior:
+        mantissa, shift = reader.byte(), reader.byte()
+        require(mantissa >= 1 and shift <= 63, "the scale of a delta is out of range")
+        scales.append(mantissa * 2.0**-shift)
+    content = reader.take(reader.varint())
+    matrices = []
+    for matrix, numbers, scale in zip(prior, delta_numbers(content, prior, coding, setting), scales, strict=True):
+        matrices.append((matrix.astype(np.float64) + numbers * scale).astype(np.float32))
+        require(float(np.abs(matrices[-1]).max()) <= 64, "a delta makes too large weights")
+    return Start(matrices, learning)
+
+
+def delta_numbers(content: bytes, prior: Sequence[Singles], coding: int, setting: int) -> list[Doubles]:
+    """The whole numbers of a delta, a matrix for each of the prior's."""
+    if coding == SINR:
+        layers = [Layer(columns, rows) for rows, columns in (matrix.shape for matrix in prior)]
+        read_sparse(Reader(content), layers, setting)
+        return [layer.matrix.T for layer in layers]
+    decoder = ArithmeticDecoder(content)
+    return [coded_integers(decoder, matrix.size).astype(np.float64).reshape(matrix.shape) for matrix in prior]
 
 
 # 12. Arithmetic of hybrid
@@ -392,8 +464,24 @@ def stretch_table() -> Singles:
     return np.array([LN2 * (log2(p) - log2(1 - p)) for p in points]).astype(np.float32)
 
 
-def coin(p: Single) -> int:
-    return min(max(int(p * Single(65536)), 1), 65535)
+def coin(p: Single | float) -> int:
+    return min(max(int(p * 65536), 1), 65535)
+
+
+@cache
+def cost_table() -> Singles:
+    return np.array([-log2((i + 0.5) / 4096) for i in range(4096)]).astype(np.float32)
+
+
+def cost(p: int, bit: int) -> Single:
+    """The bits that a bit takes whose probability of a 1 is p / 2^16."""
+    result: Single = cost_table()[(p if bit else 65536 - p) >> 4]
+    return result
+
+
+def power_of_two(n: int) -> int:
+    """The least one that is at least n."""
+    return 1 << (n - 1).bit_length()
 
 
 @cache
@@ -555,8 +643,11 @@ class Predictor:
         self.a[column // self.block] += np.multiply.outer(weighted, of_used)
         self.b[column // self.block] += weighted * difference
 
+    def inverse(self, level: int) -> float:
+        return 1 / (0.6 * self.spread[level] + 0.03)
+
     def below(self, half: int, level: int) -> float:
-        return sigmoid((half - 0.5 - self.p) * (1 / (0.6 * self.spread[level] + 0.03)))
+        return sigmoid((half - 0.5 - self.p) * self.inverse(level))
 
     def spread_out(self, value: int, level: int) -> None:
         self.spread[level] += (abs(value - self.p) - self.spread[level]) * 0.01
@@ -586,6 +677,7 @@ class Place:
 
     y: int
     x: int
+    row: int  # of the pass
     column: int
     g: list[int]
     y8: int
@@ -747,8 +839,8 @@ class Line:
 class Mixer:
     """Bits whose probability is mixed from those of experts and contexts."""
 
-    def __init__(self, contexts: int, lines: int, experts: int) -> None:
-        self.contexts, self.lines = contexts, lines
+    def __init__(self, contexts: int, lines: int, rows: int, experts: int) -> None:
+        self.contexts, self.lines, self.rows = contexts, lines, rows
         self.tables: list[dict[int, Line]] = [{} for _ in range(contexts)]  # the lines that are not all 0
         self.found: list[Line] = []
         n0, n1 = np.divmod(np.arange(256), 16)
@@ -760,14 +852,15 @@ class Mixer:
             self.weights[:, :, 0] = Single(0.4 if contexts else 0.7)
         self.gains = np.full((1024, 4), Single(0.25), np.float32)
         entries = np.array([sigmoid((j - 16) * 0.75) for j in range(33)] + [0.0]).astype(np.float32)
-        self.maps = np.tile(entries, (2, 16384, 1))  # the entry 33 is read with the weight 0, never written
+        self.maps = np.tile(entries, (2, rows, 1))  # the entry 33 is read with the weight 0, never written
         self.mixed = 0
+        self.p = 0  # the probability of the last bit
 
     def look_up(self, hashes: Iterable[int]) -> None:
         """Find the lines of all contexts."""
         self.found = []
         for table, hh in zip(self.tables, hashes, strict=True):
-            place, check = (hh >> 20) % (1 << self.lines), 65536 + hh % 65536
+            place, check = (hh >> 20) % self.lines, 65536 + hh % 65536
             line = table.get(place)
             if line is None or line.check != check:
                 line = table[place] = Line(check, [State(32768) for _ in range(16)])
@@ -817,7 +910,8 @@ class Mixer:
         part = u - Single(i)
         of_maps = [map_[row] for map_, row in zip(self.maps, (first, second), strict=True)]
         a, b = (entries[i] * (Single(1) - part) + entries[i + 1] * part for entries in of_maps)
-        bit = decoder.bit(coin(Single(0.5) * squash(total) + Single(0.25) * (a + b)))
+        self.p = coin(Single(0.5) * squash(total) + Single(0.25) * (a + b))
+        bit = decoder.bit(self.p)
 
         y = Single(bit)
         self.mixed += 1
@@ -851,6 +945,19 @@ class Sure:
         bit = decoder.bit(coin(self.y[c]))
         self.y[c] = self.y[c] + (Single(bit) - self.y[c]) * Single(0.002)
         return bit
+
+
+class Noise:
+    """What mixing is worth for noisy bits."""
+
+    def __init__(self) -> None:
+        self.worth = [0.0] * 16
+
+    def is_plain(self, row: int, b: int) -> bool:
+        return row % 8 != 0 and self.worth[b] < 0.002
+
+    def learn(self, b: int, bit: int, plain: int, mixed: int) -> None:
+        self.worth[b] += (float(cost(plain, bit) - cost(mixed, bit)) - self.worth[b]) * 0.001
 
 
 class Flat:
@@ -891,32 +998,38 @@ class PassDecoder:
         self.starts = self.gatherer.starts
         columns = len(range(which.left, self.width, which.step))
         self.predictors = predictors_of(plan.least, which, self.starts, columns)
-        self.network = self.network_of(plan)
+        self.network = self.network_of(plan, plane)
         self.mixture: Mixture | None = None
         self.contexts = contexts_of(plan.contexts, self.gatherer)
-        self.mixer = Mixer(len(self.contexts), plan.lines, len(self.predictors) + (self.network is not None))
-        self.sure, self.flat = Sure(), Flat()
+        places = len(range(which.top, self.height, which.step)) * columns
+        lines = min(1 << plan.lines, power_of_two(2 * places * -(-self.bits // 4)))
+        rows = min(16384, max(1024, power_of_two(2 * places)))
+        self.mixer = Mixer(len(self.contexts), lines, rows, len(self.predictors) + (self.network is not None))
+        self.noise, self.sure, self.flat = Noise(), Sure(), Flat()
         self.decoder = ArithmeticDecoder(string)
 
-    def network_of(self, plan: Plan) -> Network | None:
-        matrices = plan.networks.get(network_name(self.which, len(self.references), plan.kind))
-        if matrices is None:
-            return None
-        require(len(matrices[0]) == self.gatherer.count + 29 + 1, "a network with another number of inputs")
-        return Network(matrices, plan.learning)
+    def network_of(self, plan: Plan, plane: Plane) -> Network | None:
+        start = plane.starts.get(self.which.name)
+        if start is None:
+            matrices = plan.networks.get(network_name(self.which, len(self.references), plan.kind))
+            if matrices is None:
+                return None
+            start = Start(matrices, plan.learning)
+        require(len(start.matrices[0]) == self.gatherer.count + 29 + 1, "a network with another number of inputs")
+        return Network(start.matrices, start.learning)
 
     def run(self) -> None:
-        for y in range(self.which.top, self.height, self.which.step):
+        for row, y in enumerate(range(self.which.top, self.height, self.which.step)):
             for column, x in enumerate(range(self.which.left, self.width, self.which.step)):
-                self.own.values[y][x] = self.value_at(y, x, column)
+                self.own.values[y][x] = self.value_at(y, x, row, column)
 
-    def value_at(self, y: int, x: int, column: int) -> int:
+    def value_at(self, y: int, x: int, row: int, column: int) -> int:
         for predictor in self.predictors:
             predictor.fade(column)
         g = self.gatherer.gather(y, x)
         if self.is_flat(g) and self.flat.decode(self.decoder, g):
             return g[0]
-        place = Place(y, x, column, g, (y + self.corner[0]) % 8, (x + self.corner[1]) % 8, [])
+        place = Place(y, x, row, column, g, (y + self.corner[0]) % 8, (x + self.corner[1]) % 8, [])
         if self.predictors:
             self.predict(place)
         if self.network is not None:
@@ -1012,6 +1125,9 @@ class PassDecoder:
         asked, limit = (logits[:1], 5.0) if self.mixture is not None else (logits, 3.5)
         return bool(asked) and all(abs(t) > limit for t in asked)
 
+    def is_noisy(self, low: int, top: int, level: int) -> bool:
+        return self.bits > 8 and bool(self.predictors) and (top - low) * self.predictors[0].inverse(level) < 1
+
     def decode_value(self, place: Place) -> int:
         hashes = self.context_hashes(place)
         g = place.g
@@ -1027,13 +1143,19 @@ class PassDecoder:
                 continue
             q = self.below(half, place.level)
             logits = self.logits(q, q_low, q_top)
-            if self.is_sure(logits):
+            noisy = self.is_noisy(low, top, place.level)
+            plain = coin(sigmoid(float(Single(logits[0])))) if noisy else 0
+            if noisy and self.noise.is_plain(place.row, b):
+                bit = self.decoder.bit(plain)
+            elif self.is_sure(logits):
                 bit = self.sure.decode(self.decoder, Single(logits[0]))
             else:
                 if group != b // 4:
                     group = b // 4
                     self.mixer.look_up(hashed(h, prefix >> b % 4) for h in hashes)
                 bit = self.decode_mixed(place, b, prefix, [Single(t) for t in logits], hashes, activity)
+                if noisy:
+                    self.noise.learn(b, bit, plain, self.mixer.p)
             prefix = 2 * prefix + bit
             if bit:
                 low, q_low = half, q
@@ -1046,7 +1168,7 @@ class PassDecoder:
         t = logits[0] if logits else Single(0)
         if hashes:
             row2 = prefix if b < 9 else 32 * b
-            first, second = row2, (hashed(hashes[0], prefix) >> 16) % 16384
+            first, second = row2, (hashed(hashes[0], prefix) >> 16) % self.mixer.rows
         else:
             row2 = 64 * min(b, 15) + 8 * place.y8 + place.x8
             first, second = 64 * b + place.level, row2
@@ -1087,7 +1209,7 @@ class Colours:
 
     def __init__(self, lattice: Lattice, lines: int, string: bytes) -> None:
         self.lattice = lattice
-        self.mixer = Mixer(7, lines, 0)
+        self.mixer = Mixer(7, lines, 16384, 0)
         self.z = [Single(0.1)] * (12 * 8 * 32)
         self.decoder = ArithmeticDecoder(string)
 

@@ -216,7 +216,7 @@ def _measure(model: BitPlaneNetwork, coding: Coding, label: str, data: Targets, 
 
 
 @contextmanager
-def _threads(n: int) -> Iterator[None]:
+def limited_threads(n: int) -> Iterator[None]:
     """Let torch use n threads, and leave the caller's setting as it was."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
@@ -235,7 +235,7 @@ def fit(values: Values, bits: int, options: Options) -> CodedNetwork:
     until = options.until or "exact"
     seconds = options.seconds or (EXACT_SECONDS if until == "exact" else MDL_SECONDS)[options.effort - 1]
     weights = options.weights or ("uniform" if until == "exact" else "auto")
-    with _threads(options.workers):
+    with limited_threads(options.workers):
         fitted = fit_float(values, bits, options, until, seconds)
         return min(code_all(fitted, options, weights, until), key=lambda r: r.total).coded
 
@@ -244,7 +244,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
     """The same with the shortest description as the aim; None as soon as it is clear that `size` bytes won't be beaten."""
     until = options.until or "mdl"
     seconds = options.seconds or MDL_SECONDS[options.effort - 1]
-    with _threads(options.workers):
+    with limited_threads(options.workers):
         fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
         least = fitted.outcome.code_bits / 8 + least_bytes(fitted.model.architecture)
         if fitted.outcome.hopeless or least > size:

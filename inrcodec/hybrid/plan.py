@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from ..compression import compress, decompress
 from ..container import Reader, varint, zigzag
 from ..errors import FormatError
-from . import contexts
+from ..weights.serialize import CODINGS
+from . import contexts, scan
 from .lattice import Lattice
 
 PLANES, LATTICE, PALETTE = range(3)
@@ -23,6 +25,7 @@ MAX_LINES = 18  # log2
 UNITS = (0, 16, 32, 64)
 RATE_UNIT = 2.0**-14  # of Adam's rate
 PRIOR_BYTES = 8
+LAYERS = 3  # of the context network
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,29 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Delta:
+    """What the network of one pass of a plane differs by from the prior's; see `hybrid.deltas`.
+
+    Attributes:
+        plane: in coded order.
+        pass_: number of the pass, in the order of `scan.NAMES`.
+        learning: Adam's rate from there, in units of 2^-14.
+        coding: number in `weights.serialize.CODINGS`.
+        setting: seed of the dictionary for "sinr"; else bits, only told.
+        scales: (mantissa, shift) of each layer: what its integers count.
+        data: the integers.
+    """
+
+    plane: int
+    pass_: int
+    learning: int
+    coding: int
+    setting: int
+    scales: tuple[tuple[int, int], ...]
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that section HYBR says."""
 
@@ -91,6 +117,7 @@ class Plan:
     model: Model
     lattice: Lattice | None = None  # of the first three sources
     colours: npt.NDArray[np.int64] | None = None  # (colours, sources) of a palette, in indices
+    deltas: tuple[Delta, ...] = ()
 
     @property
     def limit(self) -> int:
@@ -138,7 +165,35 @@ def write(plan: Plan) -> bytes:
         parts += [varint(len(plan.colours)), _packed(plan.colours.T.astype("<u2").tobytes())]
     for p in plan.planes:
         parts += [varint(p.source), varint(p.largest), bytes([p.two_pass, len(p.references)]), *(varint(r) for r in p.references)]
+    if plan.deltas:
+        parts += [varint(len(plan.deltas)), *map(write_delta, plan.deltas)]
     return b"".join(parts)
+
+
+def write_delta(d: Delta) -> bytes:
+    """One delta of section HYBR."""
+    numbers = [d.pass_, d.learning, d.coding, d.setting, *(n for scale in d.scales for n in scale)]
+    return varint(d.plane) + bytes(numbers) + varint(len(d.data)) + d.data
+
+
+def _read_deltas(r: Reader, planes: list[Plane], units: int) -> Iterator[Delta]:
+    last = (-1, -1)
+    count = r.varint(len(planes) * len(scan.NAMES)) if r.left else None
+    if count == 0:
+        raise FormatError("damaged: a list of no deltas")
+    for _ in range(count or 0):
+        plane, pass_, learning, coding, setting = r.varint(len(planes) - 1), *(r.byte() for _ in range(4))
+        scales = tuple((r.byte(), r.byte()) for _ in range(LAYERS))
+        if (
+            not units
+            or (plane, pass_) <= last
+            or pass_ >= len(scan.NAMES)
+            or coding >= len(CODINGS)
+            or any(not m or s > 63 for m, s in scales)
+        ):
+            raise FormatError("damaged: a delta is not valid")
+        last = plane, pass_
+        yield Delta(plane, pass_, learning, coding, setting, scales, r.take(r.varint()))
 
 
 def read(content: bytes, sources: int, bits: int) -> Plan:
@@ -190,8 +245,9 @@ def read(content: bytes, sources: int, bits: int) -> Plan:
         planes.append(p)
     if sorted(p.source for p in planes) != list(range(len(planes))) or any(planes[i].source != i for i in range(labels)):
         raise FormatError("damaged: a plane is missing")
+    deltas = tuple(_read_deltas(r, planes, model.units))
     r.end()
-    return Plan(kind, found, tuple(planes), model, lattice, colours)
+    return Plan(kind, found, tuple(planes), model, lattice, colours, deltas)
 
 
 def _read_source(r: Reader, bits: int) -> Source:

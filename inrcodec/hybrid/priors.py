@@ -14,7 +14,6 @@ from ..container import Reader
 from ..errors import FormatError
 from ..kernels import mixture
 from .plan import LATTICE, PRIOR_BYTES, Plan, Plane
-from .scan import Pass
 
 MAGIC = b"LINRprior1"
 MAX_BYTES = 1 << 24
@@ -22,10 +21,10 @@ CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior
 Networks = dict[str, npt.NDArray[np.float32]]
 
 
-def network_name(p: Pass, plane: Plane, plan: Plan) -> str:
-    """Which network of a prior begins on a pass."""
-    chroma = plan.kind == LATTICE and p.name == "raster" and plane.references
-    return f"{'chroma' if chroma else p.name}{len(plane.references)}"
+def network_name(name: str, plane: Plane, plan: Plan) -> str:
+    """Which network of a prior begins on the pass of this name."""
+    chroma = plan.kind == LATTICE and name == "raster" and plane.references
+    return f"{'chroma' if chroma else name}{len(plane.references)}"
 
 
 @cache

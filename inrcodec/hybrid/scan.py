@@ -52,6 +52,9 @@ RASTER = (Pass("raster", 0, 0, 1),)
 QUARTERS = (Pass("quarter", 0, 0, 2), Pass("diagonal", 1, 1, 2), Pass("beside", 0, 1, 2), Pass("below", 1, 0, 2))
 
 
+NAMES = [p.name for p in RASTER + QUARTERS]
+
+
 def passes(two_pass: bool) -> tuple[Pass, ...]:
     """The passes of a plane."""
     return QUARTERS if two_pass else RASTER

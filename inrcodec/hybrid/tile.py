@@ -42,7 +42,17 @@ BELOW = 4  # rows below its own that a pass may look at in planes that are known
 NO_DUMP = np.zeros((0, 1), np.float32)
 COSINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
 SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
-Weights = Any  # (pass name, references, plane's kind) → float32 weights
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a pass's network begins with: float32 weights, None for no network, and Adam's rate in units of 2^-14."""
+
+    weights: npt.NDArray[np.float32] | None
+    learning: int
+
+
+Starts = Callable[[Pass, int], Start]  # of a pass of a plane
 
 
 def inputs_of(t: Taps, coordinates: bool = True) -> int:
@@ -158,9 +168,9 @@ def worker(
     size: tuple[int, int],
     origin: tuple[int, int],
     model: Model,
-    weights: Any,
+    start: Start,
 ) -> Worker:
-    """A fresh worker. size, origin: of the tile, (height, width) and (y, x); weights: of the network, float32, None for no network."""
+    """A fresh worker. size, origin: of the tile, (height, width) and (y, x)."""
     g = Geometry(plane, *size, p.top, p.left, p.step, largest, largest.bit_length(), *origin)
     taps = scan.taps(p, plane, references)
     columns = max(1, -(-(size[1] - p.left) // p.step))
@@ -170,9 +180,10 @@ def worker(
         scan.predictor_taps(p, len(references), False), columns if least > 0 else 1, 8, 8 if least > 1 else 16, 0.8
     )
     one, two = (wide, narrow) if least > 1 else (narrow, wide)
-    units = model.units if weights is not None else 0
+    units = model.units if start.weights is not None else 0
     inputs = inputs_of(taps)
-    net = mixture.mixture(inputs, max(units, 8), weights if units else np.zeros(mixture.parameters(inputs, 8), np.float32))
+    blank = np.zeros(mixture.parameters(inputs, 8), np.float32)
+    net = mixture.mixture(inputs, max(units, 8), start.weights if units else blank)
     found = context_taps(model.contexts, taps)
     places = max(1, p.rows(size[0]) * columns)
     lines = min(1 << model.lines, mixing.power_of_two(2 * places * -(-g.bits // 4)))
@@ -190,13 +201,13 @@ def worker(
         found,
         COSINES,
     )
-    return Worker(g, taps, Switches(least, units, model.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
+    return Worker(g, taps, Switches(least, units, start.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
 
 
 class Tile:
     """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
 
-    def __init__(self, plan: Plan, weights: Weights, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
+    def __init__(self, plan: Plan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
         self.passes: list[PlanePass] = []
@@ -207,7 +218,7 @@ class Tile:
             passes = scan.passes(p.two_pass and min(size) >= scan.LEAST_SIZE) if p.largest else ()
             jobs: list[Job] = []
             for q in passes:
-                make = partial(worker, q, i, p.references, p.largest, size, origin, plan.model, weights(q, p, plan))
+                make = partial(worker, q, i, p.references, p.largest, size, origin, plan.model, starts(q, i))
                 self.passes.append(PlanePass(q, i, q.rows(size[0]), make))
                 jobs.append(self._job(self.passes[-1], jobs[:], [by_plane[r] for r in p.references]))
             by_plane.append(jobs)

@@ -282,8 +282,10 @@ def code_rows(
     for row in range(first, last):
         y = g.top + row * s
         columns = (g.width - g.left + s - 1) // s
-        one_block = two_block = np.int64(-1)  # of this column; and how many columns are left of it
-        one_left = two_left = np.int64(0)
+        one_block: Any = np.int64(-1)  # of this column; and how many columns are left of it
+        two_block: Any = np.int64(-1)
+        one_left: Any = np.int64(0)
+        two_left: Any = np.int64(0)
         for column in range(columns):
             x = g.left + column * s
             gather(planes, g, tap_plane, tap_dy, tap_dx, tap_causal, y, x, ga)

@@ -40,8 +40,6 @@ SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
 TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
 
 
-
-
 def _next() -> Any:
     """(2, 256) int64: the history after a bit. The seen one counts up to 15; of the other, what is above 2 is halved."""
     out = np.zeros((2, 256), np.int64)

@@ -105,7 +105,7 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
     model = Model(2, 8, 0, False, "none", 1)
     t = tile.Tile(
         Plan(PLANES, tuple(Source(255) for _ in range(3)), named, model),
-        lambda p, plane, plan: blank(p, len(plane.references)),
+        lambda p, plane: tile.Start(blank(p, plane), 0),
         planes,
         origin,
     )
@@ -125,38 +125,29 @@ def fit(
 ) -> tuple[npt.NDArray[np.float32], float]:
     """Weights of one network, in the order of kernels.mixture, and bits per value on the samples held out."""
     import torch
-    from torch.nn import functional as F
+
+    from ..fit.context import value_bits
 
     torch.manual_seed(seed)
     inputs = samples.shape[1] - 3
     k = mixture.COMPONENTS
     data, test = torch.from_numpy(samples), torch.from_numpy(held)
+
+    def layer(weights: Any) -> Any:
+        return torch.cat([weights, torch.zeros(1, weights.shape[1])])  # and biases
+
     p: Any = [
-        torch.randn(inputs, units) / math.sqrt(inputs),
-        torch.zeros(units),
-        torch.randn(units, units) / math.sqrt(units),
-        torch.zeros(units),
-        torch.randn(units, mixture.OUTPUTS) * 0.01,
-        torch.zeros(mixture.OUTPUTS),
+        layer(torch.randn(inputs, units) / math.sqrt(inputs)),
+        layer(torch.randn(units, units) / math.sqrt(units)),
+        layer(torch.randn(units, mixture.OUTPUTS) * 0.01),
     ]
-    p[0][-COORDINATES:] = 0
-    p[5][2 * k : 3 * k] = torch.linspace(-1.5, 1.0, k)
+    coordinates = slice(inputs - COORDINATES, inputs)
+    p[0][coordinates] = 0
+    p[2][-1, 2 * k : 3 * k] = torch.linspace(-1.5, 1.0, k)
     p = [x.requires_grad_() for x in p]
 
     def bits(batch: Any) -> Any:
-        x, base, unit, value = batch[:, :inputs], batch[:, inputs], batch[:, inputs + 1], batch[:, inputs + 2]
-
-        def act(a: Any) -> Any:
-            return 0.5 * a * (1 + a / (1 + a.abs()))
-
-        o = act(act(x @ p[0] + p[1]) @ p[2] + p[3]) @ p[4] + p[5]
-        share = F.softmax(o[:, :k] * math.log(2), -1)
-        mean = base[:, None] + unit[:, None] * o[:, k : 2 * k]
-        scale = (unit[:, None] * torch.exp2(o[:, 2 * k : 3 * k].clamp(-12, 12))).clamp(min=0.03)
-        v = value[:, None]
-        high = torch.where(v >= 255, torch.ones_like(mean), torch.sigmoid((v + 0.5 - mean) / scale))
-        low = torch.where(v <= 0, torch.zeros_like(mean), torch.sigmoid((v - 0.5 - mean) / scale))
-        return -torch.log2((share * (high - low)).sum(-1) * (1 - 2**-12) + 2**-20)
+        return value_bits(batch, p, 255)
 
     optimizer = torch.optim.Adam(p, lr=4e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.1)
@@ -169,7 +160,7 @@ def fit(
         at += size
         optimizer.zero_grad()
         loss.backward()
-        p[0].grad[-COORDINATES:] = 0
+        p[0].grad[coordinates] = 0
         optimizer.step()
         schedule.step()
     with torch.no_grad():

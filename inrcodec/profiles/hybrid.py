@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..container import Section
 from ..errors import FormatError
+from ..hybrid import deltas, priors, scan, transform
 from ..hybrid import plan as plans
-from ..hybrid import priors, transform
-from ..hybrid.plan import Plan, Plane
+from ..hybrid.plan import Plan
 from ..hybrid.scan import Pass
-from ..hybrid.tile import Stage, Tile
+from ..hybrid.tile import Stage, Start, Starts, Tile
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import FitStatus, Options
 from ..planes import Values
+from ..weights.serialize import CODINGS
 from . import Coded
 
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
+TUNED_EFFORT = 8  # from here on networks are fitted to the file
 Choice = tuple[Plan, transform.Planes, transform.Planes]  # the plan, the coded planes, the sources' indices
 
 
@@ -42,34 +45,60 @@ def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
     return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], places)))
 
 
-def weights_of(plan: Plan) -> Any:
-    """What a tile asks for a pass's first weights: None where there is no network for it."""
-    if not plan.model.units:
-        return lambda p, plane, plan_: None
-    networks = priors.named(plan.model.prior, plan.model.units)
+def starts_of(plan: Plan) -> Starts:
+    """What a tile asks for: the prior's networks, with the file's deltas. Raises FormatError."""
+    m = plan.model
+    networks = priors.named(m.prior, m.units) if m.units else {}
+    found = {}
+    for d in plan.deltas:
+        prior = networks.get(priors.network_name(scan.NAMES[d.pass_], plan.planes[d.plane], plan))
+        if prior is None or not plan.planes[d.plane].largest:
+            raise FormatError("damaged: a delta of a network that is not there")
+        found[d.plane, scan.NAMES[d.pass_]] = Start(deltas.apply(d, prior, m.units), d.learning)
 
-    def find(p: Pass, plane: Plane, plan_: Plan) -> npt.NDArray[np.float32] | None:
-        return networks.get(priors.network_name(p, plane, plan_))
+    def start(p: Pass, plane: int) -> Start:
+        name = priors.network_name(p.name, plan.planes[plane], plan)
+        return found.get((plane, p.name)) or Start(networks.get(name), m.learning)
 
-    return find
+    return start
 
 
 def encode(values: Values, bits: int, options: Options) -> Coded:
     """Values of shape (axes…, channels), two axes or more, below 2^bits."""
     from ..hybrid import analysis
 
-    tried = (
-        encode_with(choice, values.shape, options, analysis.tile_places(choice[0]))
-        for choice in analysis.choices(transform.split(values), bits, options)
-    )
+    tried = []
+    for choice in analysis.choices(transform.split(values), bits, options):
+        places = analysis.tile_places(choice[0])
+        coded, sizes = encode_with(choice, values.shape, options, places)
+        if options.effort >= TUNED_EFFORT and choice[0].model.units:
+            coded = tune(choice, values.shape, options, places, coded, sizes)
+        tried.append(coded)
     return min(tried, key=lambda coded: coded.size)
+
+
+def tune(choice: Choice, shape: tuple[int, ...], options: Options, places: int, plain: Coded, sizes: Sizes) -> Coded:
+    """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. plain, sizes: without any."""
+    from ..hybrid import tuning
+
+    plan, planes, indices = choice
+    found = tuning.deltas_of(plan, planes, starts_of(plan), options, Ticker(options, "fitting"))
+    best = plain
+    while found:
+        coded, tuned = encode_with((replace(plan, deltas=tuple(found)), planes, indices), shape, options, places)
+        best = min(best, coded, key=lambda c: c.size)
+        pays = [d for d in found if sizes[key := (d.plane, scan.NAMES[d.pass_])] - tuned[key] > len(plans.write_delta(d))]
+        if len(pays) == len(found):
+            break
+        found = pays
+    return best
 
 
 class Ticker:
     """Counts rows, tells of them, and stops the work when asked to."""
 
-    def __init__(self, options: Options) -> None:
-        self.options, self.done, self.total, self.start = options, 0, 1, time.perf_counter()
+    def __init__(self, options: Options, stage: str = "coding") -> None:
+        self.options, self.stage, self.done, self.total, self.start = options, stage, 0, 1, time.perf_counter()
 
     def __call__(self, rows: int) -> None:
         self.done += rows
@@ -77,10 +106,13 @@ class Ticker:
             raise KeyboardInterrupt
         if self.options.progress:
             seconds = time.perf_counter() - self.start
-            self.options.progress(FitStatus("coding", self.done, seconds, min(1.0, self.done / self.total), (), math.inf, 0.0))
+            self.options.progress(FitStatus(self.stage, self.done, seconds, min(1.0, self.done / self.total), (), math.inf, 0.0))
 
 
-def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> Coded:
+Sizes = Counter[tuple[int, str]]  # bytes of a plane's pass in all tiles
+
+
+def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> tuple[Coded, Sizes]:
     """Code a choice of plan and planes in tiles of at most so many places; shape: of the values, (axes…, channels).
 
     Raises KeyboardInterrupt where options.stop says so.
@@ -88,21 +120,26 @@ def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places
     workers = options.workers
     plan, planes, indices = chosen
     layout = layout_of(shape[:-1], shape[-1], places)
-    weights = weights_of(plan)
+    starts = starts_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, workers // len(boxes))
     ticker = Ticker(options)
 
-    def encode_tile(box: Box) -> bytes:
+    def encode_tile(box: Box) -> tuple[bytes, Sizes]:
         y, x = box[-2:]
-        tile = Tile(plan, weights, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
+        tile = Tile(plan, starts, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
         image = np.ascontiguousarray(np.moveaxis(indices[:3, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
         ticker.total = len(boxes) * sum(job.rows for job in tile.jobs)
-        return tile.encode(inner, image, ticker)
+        data = tile.encode(inner, image, ticker)
+        return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
 
     with ThreadPoolExecutor(workers) as pool:
-        tiles = list(pool.map(encode_tile, boxes))
-    return Coded("hybrid", layout, [Section(HYBR, plans.write(plan))], tiles)
+        tiles, sizes = zip(*pool.map(encode_tile, boxes), strict=True)
+    return Coded("hybrid", layout, [Section(HYBR, plans.write(plan))], list(tiles)), sum(sizes, Counter())
+
+
+def _told(d: plans.Delta) -> dict[str, object]:
+    return {"plane": d.plane, "pass": scan.NAMES[d.pass_], "coding": CODINGS[d.coding], "bytes": len(plans.write_delta(d))}
 
 
 class Decoder:
@@ -110,13 +147,13 @@ class Decoder:
 
     def __init__(self, plan: Plan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
-        self.weights = weights_of(plan)
+        self.starts = starts_of(plan)
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
         y, x = box[-2:]
         shape = (*box_shape(box), self.layout.channels)
         planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
-        decoded = Tile(self.plan, self.weights, planes, (y.start, x.start)).decode(data, threads)
+        decoded = Tile(self.plan, self.starts, planes, (y.start, x.start)).decode(data, threads)
         return transform.join(decoded, shape)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
@@ -128,7 +165,7 @@ class Decoder:
         for index, data in enumerate(tiles):
             y, x = self.layout.box(index)[-2:]
             planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
-            tile = Tile(self.plan, self.weights, planes, (y.start, x.start))
+            tile = Tile(self.plan, self.starts, planes, (y.start, x.start))
             if decode:
                 tile.decode(data, 1)
             for stage in tile.stages(data):
@@ -150,6 +187,7 @@ class Decoder:
             "units": m.units,
             "contexts": m.contexts,
             "prior": m.prior.hex(),
+            **({"deltas": [_told(d) for d in self.plan.deltas]} if self.plan.deltas else {}),
         }
 
 

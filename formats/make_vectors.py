@@ -559,6 +559,9 @@ def subset_networks() -> Iterable[Recipe]:
 def subset_hybrid() -> Iterable[Recipe]:
     files = {
         "column": "image of one column, grey and alpha; a network, two passes that need four columns",
+        "deep_noise": "grey image of 16 bits, noisy bits of which some are coded plainly; a network, contexts 1",
+        "delta_sinr": "grey and alpha; a network with deltas of coding 3",
+        "deltas": "RGB image, two passes; a network with deltas of codings 0, 1 and 2 in four passes",
         "flat": "image of 2 bits with flat areas; both predictors, contexts 3",
         "grey16_net64": "image of 16 bits, 71 values with gaps; a network of 64 units, learning 255, contexts 3",
         "grey_both": "grey image; both predictors",
@@ -1060,6 +1063,15 @@ def hybr(front: bytes = b"", sources: Sequence[bytes] = SOURCES, planes: Sequenc
     return (front or settings()) + varint(len(sources)) + b"".join(sources) + between + b"".join(planes)
 
 
+def delta(
+    number: int, pass_: int = 0, *, coding: int = 0, scale: bytes = bytes([128, 10]), first: int = 0, data: bytes | None = None
+) -> bytes:
+    """A delta of a network of 16 units without references, all integers 0 but the first."""
+    if data is None:
+        data = coded_integers([[first] + [0] * (48 * 16 - 1), [0] * (17 * 16), [0] * (17 * 16)])
+    return varint(number) + bytes([pass_, 8, coding, 0]) + 3 * scale + varint(len(data)) + data
+
+
 def lattice_plan(
     sources: Sequence[bytes] = (source(200, 0),) * 3,
     planes: Sequence[bytes] = LABELS,
@@ -1167,6 +1179,28 @@ def faulty_hybrid() -> Iterable[Recipe]:
     }
     for name, (what, planes) in of_planes.items():
         yield planned(name, what, hybr(planes=planes))
+
+    network = hybr(settings(least=2, units=16) + PRIOR_16)
+    assert by_standalone(file_of(hybrid_file(network + varint(1) + delta(1), [b"", b""]))) is not None
+    of_deltas = {
+        "deltas_0": ("a list of no deltas", network + varint(0)),
+        "deltas_units": ("a delta without a network", hybr() + varint(1) + delta(1)),
+        "deltas_few": ("a delta less than are announced", network + varint(2) + delta(1)),
+        "deltas_left_over": ("bytes left over behind the deltas", network + varint(1) + delta(1) + b"\0"),
+        "deltas_twice": ("a delta twice", network + varint(2) + delta(1) + delta(1)),
+        "delta_plane": ("a delta of a plane that is not there", network + varint(1) + delta(3)),
+        "delta_constant": ("a delta of a constant plane", network + varint(1) + delta(0)),
+        "delta_pass_5": ("a delta of pass 5", network + varint(1) + delta(1, 5)),
+        "delta_pass": ("a delta of a pass that the prior has no network for", network + varint(1) + delta(1, 1)),
+        "delta_coding_4": ("a delta of coding 4", network + varint(1) + delta(1, coding=4)),
+        "delta_mantissa_0": ("a delta of scale 0", network + varint(1) + delta(1, scale=bytes([0, 10]))),
+        "delta_shift_64": ("a delta of shift 64", network + varint(1) + delta(1, scale=bytes([128, 64]))),
+        "delta_large": ("a weight above 64", network + varint(1) + delta(1, first=1024)),
+        "delta_ff": ("a delta that is no arithmetic code", network + varint(1) + delta(1, data=b"\xff" * 4)),
+        "delta_sinr_cut": ("sparse codes cut off", network + varint(1) + delta(1, coding=3, data=b"\1\1")),
+    }
+    for name, (what, plan) in of_deltas.items():
+        yield planned(name, what, plan)
 
     corrected = [b"", b"", b"", RIGHT]
     high = (source(200, 0), source(5, 0), source(200, 0))

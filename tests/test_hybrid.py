@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +101,50 @@ def test_pictures_of_many_planes() -> None:
     assert len(found["network"]["planes"]) == 6
 
 
+def test_many_small_planes_need_little_memory() -> None:
+    """Tables are sized by what there is to code, and gone when a plane is done: 300 planes of full tables would take 20 GB."""
+    stack = np.random.default_rng(0).integers(0, 9, (300, 4, 4)).astype(np.uint8)
+    tables: list[int] = []
+    make = tile.worker
+
+    def watched(*args: Any) -> tile.Worker:
+        found = make(*args)
+        tables.append(found.mixer.slots.nbytes + found.mixer.maps.nbytes)
+        return found
+
+    with mock.patch.object(tile, "worker", watched):
+        code(stack, "array", effort=3)
+    assert len(tables) >= 600
+    assert max(tables) < 1 << 20
+
+
+def test_gaps_that_are_chance_make_no_table() -> None:
+    g = np.random.default_rng(0)
+    wide = g.integers(0, 60000, (60, 60)).astype(np.uint16)
+    assert analysis.source_of(wide, False).table is None
+    assert analysis.source_of((wide // 100 * 100).astype(np.uint16), False).table is not None
+    comb = (g.integers(0, 2000, (200, 200)) * 3 + 1).astype(np.uint16)
+    comb[0, 0] += 1  # no common step
+    assert analysis.source_of(comb, False).table is not None
+
+
+def test_noise_below_the_signal_costs_what_it_must() -> None:
+    """Bits that are noise are coded past the mixing: 16 bits of which 11 are noise cost hardly more than the noise."""
+    y, x = np.mgrid[0:160, 0:160]
+    clean = 30000 + 9000 * np.sin(y / 25) * np.cos(x / 31)
+    samples = np.round(clean + np.random.default_rng(0).normal(0, 500, y.shape)).astype(np.uint16)
+    data, _ = code(samples, effort=5)
+    assert 8 * len(data) / samples.size < np.log2(500 * np.sqrt(2 * np.pi * np.e)) + 0.25
+
+
+def test_small_pictures_try_more() -> None:
+    """A palette costs a small picture more than it saves."""
+    samples = photo(16, 16)
+    data, found = code(samples, effort=5)
+    assert found["network"]["transform"] == "planes"
+    assert len(data) < 0.8 * samples.nbytes
+
+
 def test_more_than_sixteen_bits_go_elsewhere() -> None:
     wide = np.random.default_rng(0).integers(0, 2**20, (9, 9)).astype(np.int32)
     with pytest.raises(inrcodec.UnsupportedError, match="at most 16 bits"):
@@ -149,7 +194,7 @@ def test_a_lattice_is_found_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = converted(256, 256)
     data, found = code(samples, effort=2)
     assert found["network"]["transform"] == "lattice"
-    monkeypatch.setattr(lattice, "find", lambda image: None)
+    monkeypatch.setattr(lattice, "find", lambda *_: None)
     plain, found = code(samples, effort=2)
     assert found["network"]["transform"] == "planes"
     assert len(data) < 0.9 * len(plain)

@@ -68,13 +68,14 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     from ..hybrid import analysis
 
     tried = []
-    for choice in analysis.choices(transform.split(values), bits, options):
+    quiet = replace(options, progress=None)  # told of the first alone: only of small pictures are there others
+    for i, choice in enumerate(analysis.choices(transform.split(values), bits, options)):
         places = analysis.tile_places(choice[0])
-        coded, sizes = encode_with(choice, values.shape, options, places)
-        if options.effort >= TUNED_EFFORT and choice[0].model.units:
-            coded = tune(choice, values.shape, options, places, coded, sizes)
-        tried.append(coded)
-    return min(tried, key=lambda coded: coded.size)
+        tried.append((choice, places, *encode_with(choice, values.shape, quiet if i else options, places)))
+    choice, places, coded, sizes = min(tried, key=lambda t: t[2].size)
+    if options.effort >= TUNED_EFFORT and choice[0].model.units:
+        return tune(choice, values.shape, options, places, coded, sizes)
+    return coded
 
 
 def tune(choice: Choice, shape: tuple[int, ...], options: Options, places: int, plain: Coded, sizes: Sizes) -> Coded:

@@ -3,6 +3,7 @@
     python -m bench.images compare DATA [--sets kodak photos bsd graphics deep] [--effort 5]
     python -m bench.images efforts FILE…
     python -m bench.images ablation FILE…
+    python -m bench.images deltas FILE…
 
 DATA holds folders kodak/, photos/ (families urban_, sun_, bsd_: every tenth file is used, those the priors were not trained on),
 graphics/ and deep/. Times are of library calls in one process after a warm-up, so that they hold no start-up; ours with `--threads`
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -122,6 +125,7 @@ def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list
             jxl, mine = found["jxl"], found["ours"]
             assert jxl
             assert mine
+            tell(f"{name} {path.name} {mine.size / jxl.size:.3f}")
             rows.append([path.name, *bpp, mine.size / jxl.size, jxl.encode, mine.encode, mine.decode])
         parts.append(
             f"## {name}\n\n"
@@ -177,7 +181,7 @@ def warm_up() -> None:
     """Compile the kernels, load the priors."""
     g = np.random.default_rng(0)
     small = Signal((g.integers(0, 9, (64, 64, 3)) + np.arange(64)[:, None, None]).astype(np.uint8), "image")
-    for effort in range(1, 10):
+    for effort in range(1, 8):
         inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
 
 
@@ -188,6 +192,7 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
     rows = []
     for effort in range(1, 10):
         found = [ours(s, effort, threads) for s in signals]
+        tell(f"effort {effort}")
         bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
         rows.append(
             [
@@ -239,15 +244,41 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
     for name, patch in cases:
         with patch:
             found = [ours(s, effort, threads) for s in signals]
+        tell(name)
         bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
         base = base or bpp
         rows.append([name, f"{bpp:.4f}", f"{100 * (bpp / base - 1):+.2f} %", sum(r.decode for r in found)])
     return [f"{', '.join(p.name for p in paths)}; effort {effort}.", table(["", "mean bpp", "change", "decode, s"], rows)]
 
 
+def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
+    """Networks fitted to each file, the differences from the prior in each weight coding."""
+    signals = [files.read(p) for p in paths]
+    rows = []
+    for coding in (None, "uniform", "lsq", "ternary", "sinr", "auto"):
+        sizes, written, seconds = [], 0, 0.0
+        for signal in signals:
+            options: dict[str, Any] = {"weights": coding, "effort": effort} if coding else {"effort": 7}
+            data, took = timed(partial(inrcodec.encode, signal, threads=threads, verify=False, **options))
+            if not inrcodec.decode(data, threads=threads).equals(signal):
+                raise SystemExit("a picture did not come back")
+            sizes.append(len(data))
+            written += sum(d["bytes"] for d in inrcodec.info(data)["network"].get("deltas", []))
+            seconds += took
+        tell(str(coding))
+        rows.append([coding or "prior only (effort 7)", *sizes, written, seconds])
+    heads = ["deltas", *(f"{p.parent.name}/{p.name}, bytes" for p in paths), "of which deltas", "encode, s"]
+    return [f"Effort {effort}; only deltas that pay are kept.", table(heads, rows)]
+
+
+def tell(what: str) -> None:
+    """How far it is."""
+    print(what, file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["compare", "efforts", "ablation"])
+    parser.add_argument("what", choices=["compare", "efforts", "ablation", "deltas"])
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "graphics", "deep"])
     parser.add_argument("--effort", type=int, default=5)
@@ -258,9 +289,11 @@ def main() -> None:
         parts = compare(options.paths[0], options.sets, options.effort, options.threads)
     elif options.what == "efforts":
         parts = efforts(options.paths, options.threads)
+    elif options.what == "deltas":
+        parts = deltas(options.paths, max(8, options.effort), options.threads)
     else:
         parts = ablation(options.paths, options.effort, options.threads)
-    names = {"compare": "Pictures", "efforts": "Efforts", "ablation": "What each part is worth"}
+    names = {"compare": "Pictures", "efforts": "Efforts", "ablation": "What each part is worth", "deltas": "Networks fitted to the file"}
     save(options.name or f"images-{options.what}", names[options.what], parts, "imagecodecs", "numba", "pillow")
 
 

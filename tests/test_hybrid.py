@@ -281,6 +281,18 @@ def test_an_unknown_prior_is_named() -> None:
         inrcodec.decode(broken)
 
 
+def test_no_file_without_subnormals() -> None:
+    torch = pytest.importorskip("torch")
+    data, _ = code(photo(12, 12))
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush them")
+    try:
+        with pytest.raises(inrcodec.InrcodecError, match="subnormal"):
+            inrcodec.decode(data)
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_a_prior_of_other_units_is_refused() -> None:
     data, _ = code(photo())
     broken = with_plan(data, lambda c: c[:7] + priors.current(64) + c[15:])

@@ -208,6 +208,7 @@ class Tile:
     """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
 
     def __init__(self, plan: Plan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
+        functions.check_subnormals()
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
         self.passes: list[PlanePass] = []

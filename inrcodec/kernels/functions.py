@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from ..errors import InrcodecError
 from .tables import EXP2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
 
 EXP2: npt.NDArray[np.float64] = exp2_fractions().astype(np.float64) / 2.0**30
@@ -60,3 +61,14 @@ def sigmoid(x: Any) -> Any:
     t = (min(max(x, -SIGMOID_LIMIT + 0.01), SIGMOID_LIMIT - 0.01) + SIGMOID_LIMIT) * SIGMOID_STEPS
     i = np.int64(t)
     return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)
+
+
+def check_subnormals() -> None:
+    """That this thread computes with subnormal numbers, as IEEE 754 has it and every coded file needs it.
+
+    Raises InrcodecError if it takes them for zero: libraries built with -ffast-math, and torch.set_flush_denormal, switch them off.
+    """
+    if np.float32(2.0**-126) * np.float32(0.5) == 0 or np.float64(2.0**-1022) * np.float64(0.5) == 0:
+        raise InrcodecError(
+            "this process takes subnormal numbers for zero (some library switched them off), so that files would not be exact"
+        )

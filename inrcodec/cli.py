@@ -91,8 +91,8 @@ class ProgressLine:
             self.fitted = status
         if not self.shown:
             return
-        if status.stage == "coding":
-            self._write(f"coding {100 * status.fraction:3.0f}%  {status.seconds:.0f} s")
+        if not status.bit_errors:
+            self._write(f"{status.stage} {100 * status.fraction:3.0f}%  {status.seconds:.0f} s")
             return
         # as in a plot: one column per bit-plane, the most significant first
         marks = "".join("·" if e == 0 else "▁▂▃▄▅▆▇█"[min(7, int(e * 16))] for e in status.bit_errors)
@@ -179,7 +179,8 @@ def _options(**given: Any) -> Options:
     type=click.IntRange(1, 9),
     default=5,
     show_default=True,
-    help="1 is fast, 9 is small; README.md has the curve. Options from --device to --seed are for networks fitted to the file (inr).",
+    help="1 is fast, 9 is small; README.md has the curve. 8 and 9 also fit networks to a picture, which takes minutes. "
+    "Options from --device to --seed are for networks fitted to the file: inr, and with hybrid --device, --weights and --seed.",
 )
 @click.option(
     "--device",
@@ -398,6 +399,7 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
         n = found["network"]
         network = f"network of {n['units']} units, prior {n['prior']}" if n["units"] else "no network"
         rows.append(("model", f"{n['transform']}; {n['least_squares']} least squares predictors, {network}, contexts: {n['contexts']}"))
+        rows += [("fitted", f"plane {d['plane']} {d['pass']}: {d['coding']}, {d['bytes']} bytes") for d in n.get("deltas", [])]
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
     rows.append(("digest", f"SHA-256 {found['digest']}"))
     for name, value in rows:

@@ -12,7 +12,7 @@ import inrcodec
 from inrcodec import Signal
 from inrcodec.hybrid import analysis, deltas, priors, tuning
 from inrcodec.hybrid.plan import Delta
-from inrcodec.kernels import mixture
+from inrcodec.kernels import integers, mixture
 from inrcodec.weights import sinr
 from inrcodec.weights.serialize import CODINGS
 
@@ -119,11 +119,11 @@ def test_what_a_delta_adds() -> None:
     g = np.random.default_rng(0)
     layers = [g.integers(-3, 4, shape) for shape in mixture.shapes(inputs, units)]
     scales = ((128, 10), (200, 12), (255, 14))
-    delta = Delta(0, 0, 8, 0, 3, scales, deltas.write_integers(layers))
+    delta = Delta(0, 0, 8, 0, 3, scales, integers.encode(layers))
     flat = np.concatenate([np.ravel(x) * (m / 2**s) for x, (m, s) in zip(layers, scales, strict=True)])
     assert np.array_equal(deltas.apply(delta, prior, units), (prior.astype(np.float64) + flat).astype(np.float32))
     with pytest.raises(inrcodec.FormatError, match="out of range"):
-        deltas.apply(Delta(0, 0, 8, 0, 3, ((255, 0),) * 3, deltas.write_integers(layers)), prior, units)
+        deltas.apply(Delta(0, 0, 8, 0, 3, ((255, 0),) * 3, integers.encode(layers)), prior, units)
 
 
 def test_sparse_deltas_are_transposed_layers() -> None:

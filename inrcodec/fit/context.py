@@ -27,6 +27,7 @@ BATCH = 4096
 RATE = 2e-3
 YARDSTICK = 0.05  # of a difference: much smaller ones cost next to nothing, tenfold ones 3 bits more
 SINR_SHARES = (1 / 32, 1 / 8)
+SETTINGS = {"uniform": (3, 4, 5), "lsq": (3, 4), "ternary": (0,), "sinr": SINR_SHARES}  # that are tried
 
 
 def value_bits(batch: torch.Tensor, layers: list[torch.Tensor], largest: int) -> torch.Tensor:
@@ -142,18 +143,34 @@ class Tuner:
         for make in self.codings(wanted):
             model = copy.deepcopy(self.model)
             coding = make(model).to(self.device)
-            self.train(model, coding, max(20, steps // 5), tick)
+            self.train(model, coding, tuning_steps(steps), tick)
             with torch.no_grad():
                 yield Candidate(coding, [coding.grid(i) for i in range(len(self.prior))], self.bits(coding))
 
     def codings(self, wanted: str) -> Iterator[Callable[[Any], Coding]]:
-        auto = wanted == "auto"
-        if auto or wanted == "uniform":
-            yield from (partial(Uniform, bits=n) for n in (3, 4, 5))
-        if auto or wanted == "lsq":
-            yield from (partial(Lsq, bits=n) for n in (3, 4))
-        if auto or wanted == "ternary":
-            yield Ternary
-        if auto or wanted == "sinr":
-            pursuits = pursue_all(self.model, max(SINR_SHARES), self.seed % 256)
-            yield from (partial(Sinr, pursuits=pursuits, share=share, seed=self.seed % 256) for share in SINR_SHARES)
+        pursuits: Any = None
+        for name in codings_of(wanted):
+            if name == "sinr":
+                pursuits = pursue_all(self.model, max(SINR_SHARES), self.seed % 256)
+            for setting in SETTINGS[name]:
+                if name == "sinr":
+                    yield partial(Sinr, pursuits=pursuits, share=setting, seed=self.seed % 256)
+                elif name == "ternary":
+                    yield Ternary
+                else:
+                    yield partial(Uniform if name == "uniform" else Lsq, bits=int(setting))
+
+
+def codings_of(wanted: str) -> list[str]:
+    """The weight codings that are tried."""
+    return list(SETTINGS) if wanted == "auto" else [wanted]
+
+
+def tuning_steps(steps: int) -> int:
+    """Steps with each coding in the loop, after so many without."""
+    return max(20, steps // 5)
+
+
+def steps_of(steps: int, wanted: str) -> int:
+    """Steps of `Tuner.candidates` in all."""
+    return steps + sum(len(SETTINGS[name]) for name in codings_of(wanted)) * tuning_steps(steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +26,6 @@ def scale_of(step: float) -> tuple[int, int]:
 def inputs_of(prior: npt.NDArray[np.float32], units: int) -> int:
     """Features that a prior's network takes."""
     return (len(prior) - mixture.parameters(0, units)) // units
-
-
-def write_integers(layers: list[npt.NDArray[Any]]) -> bytes:
-    """Layers (inputs + 1, units) of integers."""
-    return integers.encode(layers)
 
 
 def expand(delta: Delta, inputs: int, units: int) -> list[npt.NDArray[np.int64]]:

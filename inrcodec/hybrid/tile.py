@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..container import Reader, varint
-from ..errors import FormatError
+from ..errors import FormatError, InrcodecError
 from ..kernels import coder, colours, functions, leastsquares, mixing, mixture
 from ..kernels.image import (
     ACTIVITIES,
@@ -208,7 +208,10 @@ class Tile:
     """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
 
     def __init__(self, plan: Plan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
-        functions.check_subnormals()
+        if not functions.keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
+            raise InrcodecError(
+                "this process takes subnormal numbers for zero (a library switched them off), so that files would not be exact"
+            )
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
         self.passes: list[PlanePass] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError
-from ..fit.context import Candidate, Tuner
+from ..fit.context import Candidate, Tuner, steps_of
 from ..fit.search import device_of, limited_threads
-from ..kernels import mixture
+from ..kernels import integers, mixture
 from ..options import Options
 from ..weights import sinr
 from ..weights.serialize import CODINGS
 from . import deltas, scan, tile
 from .plan import Delta, Plan, write_delta
+from .progress import Ticker
 from .tile import Start, Starts, Tile
 from .transform import Planes
 
@@ -62,22 +63,26 @@ def corners(height: int, width: int) -> Iterator[tuple[int, int]]:
         yield y // 8 * 8, x // 8 * 8
 
 
-def deltas_of(plan: Plan, planes: Planes, starts: Starts, options: Options, tick: Callable[[int], None]) -> list[Delta]:
+def deltas_of(plan: Plan, planes: Planes, starts: Starts, options: Options) -> list[Delta]:
     """For each pass whose network a fit would make so much better that it seems to pay, the delta in its smallest coding.
 
     The passes are shared out over threads, and torch has one for each: so the fit is the same for any number.
+
+    Raises KeyboardInterrupt where options.stop says so.
     """
+    tick = Ticker(options, "fitting")
+    wanted, steps = options.weights or "auto", STEPS[options.effort]
 
     def fit(item: tuple[tuple[int, str], npt.NDArray[np.float32]]) -> Delta | None:
         (plane, name), samples = item
         prior = starts(scan.Pass(name, 0, 0, 1), plane).weights
-        if prior is None or len(samples) < LEAST_VALUES:
+        if prior is None:
             return None
         largest = plan.planes[plane].largest
         values = planes[0].size / (4 if plan.planes[plane].two_pass else 1) * LEFT
         tuner = Tuner(samples, prior, plan.model.units, largest, values, options.seed, device_of(options))
         best, least, before = None, 0.0, tuner.bits(tuner.difference)
-        for candidate in tuner.candidates(STEPS[options.effort], options.weights or "auto", tick):
+        for candidate in tuner.candidates(steps, wanted, tick):
             delta = coded(candidate, plane, scan.NAMES.index(name), plan, prior)
             if delta is None:
                 continue
@@ -87,7 +92,9 @@ def deltas_of(plan: Plan, planes: Planes, starts: Starts, options: Options, tick
         return best
 
     with limited_threads(1), ThreadPoolExecutor(options.workers) as pool:
-        found = [d for d in pool.map(fit, gather(plan, planes).items()) if d is not None]
+        gathered = {key: samples for key, samples in gather(plan, planes).items() if len(samples) >= LEAST_VALUES}
+        tick.expect(len(gathered) * steps_of(steps, wanted))
+        found = [d for d in pool.map(fit, gathered.items()) if d is not None]
     return sorted(found, key=lambda d: (d.plane, d.pass_))
 
 
@@ -97,7 +104,7 @@ def coded(candidate: Candidate, plane: int, pass_: int, plan: Plan, prior: npt.N
     if grids[0].sparse is not None:
         data = sinr.write([code for grid in grids for code in grid.sparse or ()])
     else:
-        data = deltas.write_integers([grid.integers[0].T for grid in grids])
+        data = integers.encode([grid.integers[0].T for grid in grids])
     scales = tuple(deltas.scale_of(grid.step) for grid in grids)
     coding = candidate.coding
     delta = Delta(plane, pass_, LEARNING, CODINGS.index(coding.name), coding.setting, scales, data)

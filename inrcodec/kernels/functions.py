@@ -14,7 +14,6 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from ..errors import InrcodecError
 from .tables import EXP2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
 
 EXP2: npt.NDArray[np.float64] = exp2_fractions().astype(np.float64) / 2.0**30
@@ -63,12 +62,6 @@ def sigmoid(x: Any) -> Any:
     return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)
 
 
-def check_subnormals() -> None:
-    """That this thread computes with subnormal numbers, as IEEE 754 has it and every coded file needs it.
-
-    Raises InrcodecError if it takes them for zero: libraries built with -ffast-math, and torch.set_flush_denormal, switch them off.
-    """
-    if np.float32(2.0**-126) * np.float32(0.5) == 0 or np.float64(2.0**-1022) * np.float64(0.5) == 0:
-        raise InrcodecError(
-            "this process takes subnormal numbers for zero (some library switched them off), so that files would not be exact"
-        )
+def keeps_subnormals() -> bool:
+    """Whether this thread computes with subnormal numbers, as IEEE 754 has it; a mode of the processor can take them for zero."""
+    return bool(np.float32(2.0**-126) * np.float32(0.5) != 0 and np.float64(2.0**-1022) * np.float64(0.5) != 0)

@@ -7,10 +7,10 @@ of up to 16 bits.
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,11 @@ from ..errors import FormatError
 from ..hybrid import deltas, priors, scan, transform
 from ..hybrid import plan as plans
 from ..hybrid.plan import Plan
+from ..hybrid.progress import Ticker
 from ..hybrid.scan import Pass
 from ..hybrid.tile import Stage, Start, Starts, Tile
 from ..layout import Box, Layout, box_shape, tile_of
-from ..options import FitStatus, Options
+from ..options import Options
 from ..planes import Values
 from ..weights.serialize import CODINGS
 from . import Coded
@@ -79,35 +80,24 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
 
 
 def tune(choice: Choice, shape: tuple[int, ...], options: Options, places: int, plain: Coded, sizes: Sizes) -> Coded:
-    """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. plain, sizes: without any."""
+    """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. plain, sizes: without any.
+
+    Where options.stop says so, the best file so far.
+    """
     from ..hybrid import tuning
 
     plan, planes, indices = choice
-    found = tuning.deltas_of(plan, planes, starts_of(plan), options, Ticker(options, "fitting"))
     best = plain
-    while found:
-        coded, tuned = encode_with((replace(plan, deltas=tuple(found)), planes, indices), shape, options, places)
-        best = min(best, coded, key=lambda c: c.size)
-        pays = [d for d in found if sizes[key := (d.plane, scan.NAMES[d.pass_])] - tuned[key] > len(plans.write_delta(d))]
-        if len(pays) == len(found):
-            break
-        found = pays
+    with suppress(KeyboardInterrupt):  # a fit that is stopped leaves the file as good as it was
+        found = tuning.deltas_of(plan, planes, starts_of(plan), options)
+        while found:
+            coded, tuned = encode_with((replace(plan, deltas=tuple(found)), planes, indices), shape, options, places)
+            best = min(best, coded, key=lambda c: c.size)
+            pays = [d for d in found if sizes[key := (d.plane, scan.NAMES[d.pass_])] - tuned[key] > len(plans.write_delta(d))]
+            if len(pays) == len(found):
+                break
+            found = pays
     return best
-
-
-class Ticker:
-    """Counts rows, tells of them, and stops the work when asked to."""
-
-    def __init__(self, options: Options, stage: str = "coding") -> None:
-        self.options, self.stage, self.done, self.total, self.start = options, stage, 0, 1, time.perf_counter()
-
-    def __call__(self, rows: int) -> None:
-        self.done += rows
-        if self.options.stop and self.options.stop():
-            raise KeyboardInterrupt
-        if self.options.progress:
-            seconds = time.perf_counter() - self.start
-            self.options.progress(FitStatus(self.stage, self.done, seconds, min(1.0, self.done / self.total), (), math.inf, 0.0))
 
 
 Sizes = Counter[tuple[int, str]]  # bytes of a plane's pass in all tiles
@@ -124,13 +114,13 @@ def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places
     starts = starts_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, workers // len(boxes))
-    ticker = Ticker(options)
+    ticker = Ticker(options, "coding")
 
     def encode_tile(box: Box) -> tuple[bytes, Sizes]:
         y, x = box[-2:]
         tile = Tile(plan, starts, np.ascontiguousarray(planes[:, y, x]).astype(np.int32), (y.start, x.start))
         image = np.ascontiguousarray(np.moveaxis(indices[:3, y, x], 0, -1)).astype(np.int32) if plan.lattice is not None else None
-        ticker.total = len(boxes) * sum(job.rows for job in tile.jobs)
+        ticker.expect(len(boxes) * sum(job.rows for job in tile.jobs))
         data = tile.encode(inner, image, ticker)
         return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
 

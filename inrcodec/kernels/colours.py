@@ -39,6 +39,12 @@ def label(planes: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limi
     start = np.zeros(3, np.int64)
     for y in range(height):
         for x in range(width):
+            same = x > 0  # as the pixel before
+            for i in range(3):
+                same = same and planes[i, y, x] == planes[i, y, x - 1]
+            if same:
+                out[0, y, x], out[1, y, x], out[2, y, x] = out[0, y, x - 1], out[1, y, x - 1], out[2, y, x - 1]
+                continue
             saturated = False
             for i in range(3):
                 saturated = saturated or np.int64(planes[i, y, x]) == 0 or np.int64(planes[i, y, x]) == limit
@@ -50,9 +56,12 @@ def label(planes: Any, matrix: Any, offset: Any, inverse: Any, origin: Any, limi
             best = 1e30
             if not saturated:  # most are found at once
                 off = 0.0
+                exact = True
                 for i in range(3):
-                    off = max(off, abs(component(matrix, offset, i, start[0], start[1], start[2]) / 65536.0 - np.int64(planes[i, y, x])))
-                if off < near:
+                    whole = component(matrix, offset, i, start[0], start[1], start[2])
+                    off = max(off, abs(whole / 65536.0 - np.int64(planes[i, y, x])))
+                    exact = exact and rounded(whole, limit) == np.int64(planes[i, y, x])
+                if exact or off < near:
                     out[0, y, x], out[1, y, x], out[2, y, x] = start[0], start[1], start[2]
                     continue
             reach = 2 if saturated else 1

@@ -179,7 +179,8 @@ def _options(**given: Any) -> Options:
     type=click.IntRange(1, 9),
     default=5,
     show_default=True,
-    help="1 is fast, 9 is small; README.md has the curve. 8 and 9 also fit networks to a picture, which takes minutes. "
+    help="1 is fast, 9 is small; README.md has the curve. 8 and 9 also fit networks to a picture of at least 20,000 pixels, "
+    "which takes minutes. "
     "Options from --device to --seed are for networks fitted to the file: inr, and with hybrid --device, --weights and --seed.",
 )
 @click.option(
@@ -240,9 +241,9 @@ def _options(**given: Any) -> Options:
 def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
 
-    The result is decoded and compared before it is put in place. Ctrl-C ends a fit (profile inr) early: the file is written
-    with the best network so far, and is exact all the same; a second Ctrl-C gives up and writes nothing. Where nothing is
-    fitted, as with pictures, the first one does.
+    The result is decoded and compared before it is put in place. Ctrl-C ends a fit (profile inr, and pictures at efforts 8
+    and 9) early: the file is written with the best network so far, and is exact all the same; a second Ctrl-C gives up and
+    writes nothing. Where nothing is fitted the first one does.
 
     \b
     inrcodec encode photo.png                                     photo.linr, as small as auto gets it
@@ -263,7 +264,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     started = time.perf_counter()
     with _interruptible() as stop:
         options = _options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
-        line.say("reading done; the first run after installation compiles the kernels, which takes some seconds")
+        line.say("coding; the first run ever compiles for some seconds")
         try:
             with naming(input):
                 data = codec.encode(original, options)
@@ -290,7 +291,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
                 f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding"
             )
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
-            click.echo("the network is larger than the samples: --profile auto never writes that", err=True)
+            click.echo("larger than the samples: --profile auto never writes that", err=True)
 
 
 # --- decode, verify, info -----------------------------------------------------------------------------------------

@@ -156,6 +156,15 @@ def test_any_size_comes_back(tmp_path: Path, data: st.DataObject) -> None:
     assert again(tmp_path / f"x{suffix}", signal).equals(signal)
 
 
+@pytest.mark.parametrize("shape", [(3000, 1), (700, 1, 3), (900, 2), (400, 1, 2), (900, 3), (5000, 1, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tall_and_narrow_noise_fits_a_png(tmp_path: Path, shape: tuple[int, ...], dtype: Any) -> None:
+    """Found by a trial: the encoder's own guess at the size left no room for the filter byte of every row."""
+    x = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    write(tmp_path / "x.png", Signal(x, "image"))
+    assert (read(tmp_path / "x.png").samples == x).all()
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".pam", ".bmp"])
 def test_samples_need_not_be_contiguous(tmp_path: Path, suffix: str) -> None:
     for x in (sample((14, 26, 4), 8)[::2, ::-2], sample((13, 7), 8).T, sample((4, 9, 5), 8).transpose(1, 2, 0)):

@@ -38,6 +38,20 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis, "tile_places", lambda plan: 1 << 10)
 
 
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[list[Delta]]:
+    """What every fit found, before it was seen whether it pays."""
+    found: list[list[Delta]] = []
+    fit = tuning.deltas_of
+
+    def remembered(*args: Any) -> list[Delta]:
+        found.append(fit(*args))
+        return found[-1]
+
+    monkeypatch.setattr(tuning, "deltas_of", remembered)
+    return found
+
+
 def deltas_in(data: bytes) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = inrcodec.info(data)["network"].get("deltas", [])
     return found
@@ -61,37 +75,21 @@ def test_a_fit_that_does_not_pay_is_dropped(short: None) -> None:
 
 
 @pytest.mark.parametrize("coding", ["uniform", "lsq", "ternary", "sinr"])
-def test_every_coding_round_trips(short: None, monkeypatch: pytest.MonkeyPatch, coding: Any) -> None:
+def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch, coding: Any) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
-    kept: list[list[Delta]] = []
-    found = tuning.deltas_of
-
-    def remembered(*args: Any) -> list[Delta]:
-        kept.append(found(*args))
-        return kept[-1]
-
-    monkeypatch.setattr(tuning, "deltas_of", remembered)
     signal = Signal(two_humped(100, 90, 3), "image")
     data = inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights=coding)
     assert inrcodec.decode(data).equals(signal)
-    assert len(kept[0]) == 3
-    assert {CODINGS[d.coding] for d in kept[0]} == {coding}
+    assert len(fitted[0]) == 3
+    assert {CODINGS[d.coding] for d in fitted[0]} == {coding}
 
 
-def test_threads_give_the_same_fit(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_give_the_same_fit(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
     signal = Signal(two_humped(90, 80, 3), "image")
-    found: list[list[Delta]] = []
-    fit = tuning.deltas_of
-
-    def remembered(*args: Any) -> list[Delta]:
-        found.append(fit(*args))
-        return found[-1]
-
-    monkeypatch.setattr(tuning, "deltas_of", remembered)
     files = [inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights="uniform", threads=n) for n in (1, 2, 4)]
-    assert len(found[0]) == 3
-    assert found[0] == found[1] == found[2]
+    assert len(fitted[0]) == 3
+    assert fitted[0] == fitted[1] == fitted[2]
     assert files[0] == files[1] == files[2]
 
 

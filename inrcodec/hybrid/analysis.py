@@ -12,16 +12,13 @@ import numpy.typing as npt
 from ..options import Options
 from . import lattice, priors, transform
 from .plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source, table_size
-from .transform import Planes
+from .transform import Choice, Planes
 
 LARGEST_PALETTE = 256
 SMALL = 1 << 16  # samples: below, several choices are tried
 FLAT_SHARE = 0.4  # of places with flat surroundings, from which a picture counts as drawn rather than photographed
 GAP_BLOCK = 64  # values
 INTERPOLATED = 0.6  # of the gradient that must go when the places between are interpolated
-
-
-Choice = tuple[Plan, Planes, Planes]  # the plan, the planes it codes (planes, height, width) uint16, the indices of the signal's planes
 
 
 def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:

@@ -13,7 +13,7 @@ from ..compression import decompress
 from ..container import Reader
 from ..errors import FormatError
 from ..kernels import mixture
-from .plan import LATTICE, PRIOR_BYTES, Plan, Plane
+from .plan import PRIOR_BYTES
 
 MAGIC = b"LINRprior1"
 MAX_BYTES = 1 << 24
@@ -21,10 +21,9 @@ CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior
 Networks = dict[str, npt.NDArray[np.float32]]
 
 
-def network_name(name: str, plane: Plane, plan: Plan) -> str:
-    """Which network of a prior begins on the pass of this name."""
-    chroma = plan.kind == LATTICE and name == "raster" and plane.references
-    return f"{'chroma' if chroma else name}{len(plane.references)}"
+def network_name(pass_name: str, references: int, lattice: bool) -> str:
+    """Which network of a prior begins on a pass of a plane with so many references, in a lattice or not."""
+    return f"{'chroma' if lattice and pass_name == 'raster' and references else pass_name}{references}"
 
 
 @cache

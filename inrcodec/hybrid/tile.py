@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -55,9 +55,15 @@ class Start:
 Starts = Callable[[Pass, int], Start]  # of a pass of a plane
 
 
-def inputs_of(t: Taps, coordinates: bool = True) -> int:
+def inputs_of(t: Taps) -> int:
     """Features of the network for these taps."""
-    return len(t.plane) + EXTRAS + (4 * OCTAVES if coordinates else 0)
+    return len(t.plane) + EXTRAS + 4 * OCTAVES
+
+
+def read_from(data: bytes) -> tuple[Any, npt.NDArray[np.uint8]]:
+    """A decoder's state at the beginning of these bytes, and its buffer."""
+    buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
+    return coder.start_decoding(buffer), buffer
 
 
 @dataclass
@@ -76,11 +82,6 @@ class Worker:
     input: Any = None
     dump: npt.NDArray[np.float32] = field(default_factory=lambda: NO_DUMP)
     dumped: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-
-    def read_from(self, data: bytes) -> None:
-        """Decode from these bytes."""
-        buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
-        self.input = (coder.start_decoding(buffer), buffer)
 
     def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
         """Code rows first … last − 1 of the pass."""
@@ -134,7 +135,7 @@ class PlanePass:
         if self.worker is None:
             self.worker = self.make()
             if self.data is not None:
-                self.worker.read_from(self.data)
+                self.worker.input = read_from(self.data)
             self.worker.dump = np.zeros((self.keep, len(self.worker.net.x) + 2), np.float32)
         self.worker.run(first, last, planes, residuals)
         if last == self.rows:
@@ -278,10 +279,25 @@ class Tile:
         for p, s in zip(self.passes, streams, strict=False):
             p.data = s
         if self.corrections is not None:
-            self.corrections.read_from(streams[-1])
+            self.corrections.input = read_from(streams[-1])
         pipeline.run(self.jobs, threads)
         image = np.moveaxis(self.corrections.image, -1, 0) if self.corrections is not None else None
         return transform.from_planes(self.planes, image, self.plan)
+
+
+def features(plan: Plan, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> dict[tuple[int, str], npt.NDArray[np.float32]]:
+    """What the networks of a tile see, by plane and pass: (values, inputs + 3) float32, see `PlanePass.dump`."""
+    model = replace(plan.model, units=8, learning=0, contexts="none", lines=1)
+
+    def blank(p: Pass, plane: int) -> Start:
+        inputs = inputs_of(scan.taps(p, plane, plan.planes[plane].references))
+        return Start(np.zeros(mixture.parameters(inputs, 8), np.float32), 0)
+
+    tile = Tile(replace(plan, model=model, lattice=None), blank, planes, origin)
+    for p in tile.passes:
+        p.keep = p.rows * -(-planes.shape[2] // p.name.step)
+    tile.encode(1)
+    return {(p.plane, p.name.name): p.dump for p in tile.passes}
 
 
 def rows_until(job: Job, row: int) -> int:
@@ -306,10 +322,6 @@ class Corrections:
         self.input: Any = None
         every = [job for jobs in by_plane[:3] for job in jobs]
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in every])
-
-    def read_from(self, data: bytes) -> None:
-        buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
-        self.input = (coder.start_decoding(buffer), buffer)
 
     def run(self, first: int, last: int) -> None:
         """Rows first … last − 1."""

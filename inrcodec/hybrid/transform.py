@@ -11,6 +11,7 @@ from ..errors import FormatError
 from .plan import Plan, Source
 
 Planes = npt.NDArray[Any]  # (planes, height, width)
+Choice = tuple[Plan, Planes, Planes]  # a plan, the planes it codes, uint16, and the indices of the signal's planes
 
 
 def split(values: npt.NDArray[Any]) -> Planes:

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from ..errors import FormatError
 from ..fit.context import Candidate, Tuner, steps_of
 from ..fit.search import device_of, limited_threads
-from ..kernels import integers, mixture
+from ..kernels import integers
 from ..options import Options
 from ..weights import sinr
 from ..weights.serialize import CODINGS
 from . import deltas, scan, tile
 from .plan import Delta, Plan, write_delta
 from .progress import Ticker
-from .tile import Start, Starts, Tile
+from .tile import Starts
 from .transform import Planes
 
 CROP = 512  # a larger picture is fitted to some crops of this size
@@ -37,21 +37,12 @@ def gather(plan: Plan, planes: Planes) -> dict[tuple[int, str], npt.NDArray[np.f
     height, width = planes.shape[1:]
     whole = height * width <= CROPS * CROP * CROP
     # in a crop the coordinates would not be those of the tiles
-    model = replace(plan.model, units=8, learning=0, contexts="none", lines=1, coordinates=plan.model.coordinates and whole)
+    plan = replace(plan, model=replace(plan.model, coordinates=plan.model.coordinates and whole))
     parts: dict[tuple[int, str], list[npt.NDArray[np.float32]]] = {}
-
-    def blank(p: scan.Pass, plane: int) -> Start:
-        inputs = tile.inputs_of(scan.taps(p, plane, plan.planes[plane].references))
-        return Start(np.zeros(mixture.parameters(inputs, 8), np.float32), 0)
-
     for y, x in [(0, 0)] if whole else corners(height, width):
         crop = planes if whole else planes[:, y : y + CROP, x : x + CROP]
-        t = Tile(replace(plan, model=model, lattice=None), blank, np.ascontiguousarray(crop).astype(np.int32), (y, x))
-        for p in t.passes:
-            p.keep = p.rows * -(-crop.shape[2] // p.name.step)
-        t.encode(1)
-        for p in t.passes:
-            parts.setdefault((p.plane, p.name.name), []).append(p.dump)
+        for key, found in tile.features(plan, np.ascontiguousarray(crop).astype(np.int32), (y, x)).items():
+            parts.setdefault(key, []).append(found)
     return {key: np.concatenate(found) for key, found in parts.items()}
 
 

@@ -22,18 +22,12 @@ from ..compression import compress
 from ..container import varint
 from ..hybrid import priors, tile
 from ..hybrid.plan import PLANES, Model, Plan, Plane, Source
-from ..hybrid.scan import Pass, taps
 from ..kernels import mixture
 from ..kernels.image import OCTAVES
 
 CROP = 288
 COORDINATES = 4 * OCTAVES
 Samples = dict[str, npt.NDArray[Any]]
-
-
-def network_name(pass_name: str, references: int, chroma: bool) -> str:
-    """What a network is called in the prior."""
-    return f"{'chroma' if chroma and pass_name == 'raster' and references else pass_name}{references}"
 
 
 def load(path: Path) -> npt.NDArray[np.int32]:
@@ -95,7 +89,7 @@ def gather(job: tuple[Path, int]) -> Samples:
             if variant == "halved" and name == "raster":
                 continue
             keep = random.permutation(len(rows))[: samples // 2 if variant == "chroma" and references == 0 else samples]
-            found.setdefault(network_name(name, references, variant == "chroma"), []).append(rows[keep])
+            found.setdefault(priors.network_name(name, references, variant == "chroma"), []).append(rows[keep])
     return {name: np.concatenate(rows) for name, rows in found.items()}
 
 
@@ -103,21 +97,8 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
     """What the codec's networks would see on each pass of three planes: pass name, references, (n, features + 3)."""
     named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
     model = Model(2, 8, 0, False, "none", 1)
-    t = tile.Tile(
-        Plan(PLANES, tuple(Source(255) for _ in range(3)), named, model),
-        lambda p, plane: tile.Start(blank(p, plane), 0),
-        planes,
-        origin,
-    )
-    for p in t.passes:
-        p.keep = p.rows * -(-planes.shape[2] // p.name.step)
-    t.encode(1)
-    return [(p.name.name, p.plane, p.dump) for p in t.passes]
-
-
-def blank(p: Pass, references: int) -> npt.NDArray[np.float32]:
-    """Weights of a network that is there for its features only."""
-    return np.zeros(mixture.parameters(tile.inputs_of(taps(p, 0, range(1, references + 1))), 8), np.float32)
+    plan = Plan(PLANES, tuple(Source(255) for _ in range(3)), named, model)
+    return [(name, plane, found) for (plane, name), found in tile.features(plan, planes, origin).items()]
 
 
 def fit(

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..container import Section
 from ..errors import FormatError
@@ -33,7 +34,6 @@ from . import Coded
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
 TUNED_EFFORT = 8  # from here on networks are fitted to the file
-Choice = tuple[Plan, transform.Planes, transform.Planes]  # the plan, the coded planes, the sources' indices
 
 
 def applies(values: Values, bits: int) -> bool:
@@ -50,16 +50,19 @@ def starts_of(plan: Plan) -> Starts:
     """What a tile asks for: the prior's networks, with the file's deltas. Raises FormatError."""
     m = plan.model
     networks = priors.named(m.prior, m.units) if m.units else {}
+
+    def prior_of(pass_name: str, plane: int) -> npt.NDArray[np.float32] | None:
+        return networks.get(priors.network_name(pass_name, len(plan.planes[plane].references), plan.kind == plans.LATTICE))
+
     found = {}
     for d in plan.deltas:
-        prior = networks.get(priors.network_name(scan.NAMES[d.pass_], plan.planes[d.plane], plan))
+        prior = prior_of(scan.NAMES[d.pass_], d.plane)
         if prior is None or not plan.planes[d.plane].largest:
             raise FormatError("damaged: a delta of a network that is not there")
         found[d.plane, scan.NAMES[d.pass_]] = Start(deltas.apply(d, prior, m.units), d.learning)
 
     def start(p: Pass, plane: int) -> Start:
-        name = priors.network_name(p.name, plan.planes[plane], plan)
-        return found.get((plane, p.name)) or Start(networks.get(name), m.learning)
+        return found.get((plane, p.name)) or Start(prior_of(p.name, plane), m.learning)
 
     return start
 
@@ -79,7 +82,7 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     return coded
 
 
-def tune(choice: Choice, shape: tuple[int, ...], options: Options, places: int, plain: Coded, sizes: Sizes) -> Coded:
+def tune(choice: transform.Choice, shape: tuple[int, ...], options: Options, places: int, plain: Coded, sizes: Sizes) -> Coded:
     """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. plain, sizes: without any.
 
     Where options.stop says so, the best file so far.
@@ -103,7 +106,7 @@ def tune(choice: Choice, shape: tuple[int, ...], options: Options, places: int, 
 Sizes = Counter[tuple[int, str]]  # bytes of a plane's pass in all tiles
 
 
-def encode_with(chosen: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> tuple[Coded, Sizes]:
+def encode_with(chosen: transform.Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> tuple[Coded, Sizes]:
     """Code a choice of plan and planes in tiles of at most so many places; shape: of the values, (axes…, channels).
 
     Raises KeyboardInterrupt where options.stop says so.
@@ -141,11 +144,13 @@ class Decoder:
         self.starts = starts_of(plan)
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+        return transform.join(self._tile(box).decode(data, threads), (*box_shape(box), self.layout.channels))
+
+    def _tile(self, box: Box) -> Tile:
+        """The tile of a box, not yet decoded."""
         y, x = box[-2:]
-        shape = (*box_shape(box), self.layout.channels)
         planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
-        decoded = Tile(self.plan, self.starts, planes, (y.start, x.start)).decode(data, threads)
-        return transform.join(decoded, shape)
+        return Tile(self.plan, self.starts, planes, (y.start, x.start))
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
         """Where the payload goes, by plane and pass.
@@ -154,9 +159,7 @@ class Decoder:
         """
         total: dict[str, Stage] = {}
         for index, data in enumerate(tiles):
-            y, x = self.layout.box(index)[-2:]
-            planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
-            tile = Tile(self.plan, self.starts, planes, (y.start, x.start))
+            tile = self._tile(self.layout.box(index))
             if decode:
                 tile.decode(data, 1)
             for stage in tile.stages(data):

@@ -53,22 +53,9 @@ def least_squares(taps: Any, columns: int, block: int, every: int, decay: float)
 
 
 @njit(cache=True, nogil=True)
-def solve(s: LeastSquares, block: Any) -> None:
-    """New weights from the sums around a block, by Cholesky's factorization A = UᵀU; kept as they are if A is not positive."""
-    n = s.w.shape[0]
-    u, z = s.u, s.z
-    for i in range(n):
-        for j in range(i, n):
-            u[i, j] = s.a[block, i, j]
-        z[i] = s.b[block, i]
-    for other in (block - 1, block + 1):
-        if 0 <= other < s.a.shape[0]:
-            for i in range(n):
-                for j in range(i, n):
-                    u[i, j] += s.a[other, i, j]
-                z[i] += s.b[other, i]
-    for k in range(n):
-        u[k, k] += RIDGE
+def factor(u: Any, z: Any, w: Any) -> None:
+    """Solve U·w = z in place, U's upper triangle given, by Cholesky's factorization UᵀU; w is kept as it is if U is not positive."""
+    n = w.shape[0]
     for i in range(n):  # row by row; each element loses the products of the rows above, from the first to the last
         row = u[i]
         whole = i // 4 * 4
@@ -93,8 +80,28 @@ def solve(s: LeastSquares, block: Any) -> None:
     for i in range(n - 1, -1, -1):
         t = z[i]
         for j in range(i + 1, n):
-            t -= u[i, j] * s.w[j]
-        s.w[i] = t / u[i, i]
+            t -= u[i, j] * w[j]
+        w[i] = t / u[i, i]
+
+
+@njit(cache=True, nogil=True)
+def solve(s: LeastSquares, block: Any) -> None:
+    """New weights from the sums around a block; kept as they are if the matrix is not positive."""
+    n = s.w.shape[0]
+    u, z = s.u, s.z
+    for i in range(n):
+        for j in range(i, n):
+            u[i, j] = s.a[block, i, j]
+        z[i] = s.b[block, i]
+    for other in (block - 1, block + 1):
+        if 0 <= other < s.a.shape[0]:
+            for i in range(n):
+                for j in range(i, n):
+                    u[i, j] += s.a[other, i, j]
+                z[i] += s.b[other, i]
+    for k in range(n):
+        u[k, k] += RIDGE
+    factor(u, z, s.w)
 
 
 @njit(inline="always", cache=True)

@@ -396,7 +396,16 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
             ("planes", n["planes"]),
             ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
-    if found["profile"] == "hybrid":
+    if found["profile"] == "hybrid" and found["network"]["transform"] == "sound":
+        n = found["network"]
+        with_tables = f", {n['tables']} with tables" if n["tables"] else ""
+        rows += [
+            ("model", f"least squares of {', '.join(n['least_squares'])} taps, LMS of {', '.join(map(str, n['filters'])) or 'none'}"),
+            ("looks back", f"at up to {n['lags']} places"),
+            ("network", f"{n['units']} units" if n["units"] else "none"),
+            ("channels", f"{len(n['channels'])} coded{with_tables}, {n['copies']} copies"),
+        ]
+    elif found["profile"] == "hybrid":
         n = found["network"]
         network = f"network of {n['units']} units, prior {n['prior']}" if n["units"] else "no network"
         rows.append(("model", f"{n['transform']}; {n['least_squares']} least squares predictors, {network}, contexts: {n['contexts']}"))

@@ -17,12 +17,13 @@ from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Layout, split
 from .options import Options
-from .signal import Kind, Signal
+from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 NETW = b"NETW"  # of profile inr
 HYBR = b"HYBR"  # of profile hybrid
 SMALL = 1 << 16  # bytes: below, every profile is tried
+USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
 KNOWN = {HEAD, META, INDEX, TILE, NETW, HYBR}
 OWNERS = {NETW: "inr", HYBR: "hybrid"}
 
@@ -101,36 +102,44 @@ def open_bytes(data: bytes) -> Opened:
     return Opened(header, layout, metadata, sections, tiles, decoder)
 
 
-def _code(values: planes.Values, bits: int, kind: Kind, options: Options) -> profiles.Coded:
+def _hybrid(values: planes.Values, value_map: planes.ValueMap, signal: Signal, options: Options) -> profiles.Coded | None:
+    """What `hybrid` makes of the values; None if it can't code such."""
+    from .profiles import hybrid, hybrid_sound
+
+    if hybrid_sound.applies(values, value_map.bits):
+        silence = -value_map.offset // value_map.step
+        return hybrid_sound.encode(values, value_map.bits, silence, signal.sample_rate or USUAL_RATE, options)
+    if signal.kind != "audio" and hybrid.applies(values, value_map.bits):
+        return hybrid.encode(values, value_map.bits, options)
+    return None
+
+
+def _code(values: planes.Values, value_map: planes.ValueMap, signal: Signal, options: Options) -> profiles.Coded:
     """What the chosen profile makes of the values; `auto` takes the smallest."""
     from .profiles import stored
 
-    if bits == 0:
+    bits = value_map.bits
+    if bits == 0 or options.profile == "stored":
         return stored.encode(values, bits, options)
     if options.profile == "inr":
         from .profiles import inr
 
         return inr.encode(values, bits, options)
-    if options.profile == "hybrid":
-        from .profiles import hybrid
+    coded = _hybrid(values, value_map, signal, options)
+    if options.profile == "auto":
+        return _smallest(values, bits, coded, options)
+    if coded is None:
+        raise UnsupportedError(
+            "profile hybrid codes sound and arrays of one axis up to 32 bits, images and arrays of two axes or more up to 16 bits"
+        )
+    return coded
 
-        if kind == "audio" or not hybrid.applies(values, bits):
-            raise UnsupportedError("profile hybrid codes images and arrays of two axes or more, whose values span at most 16 bits")
-        return hybrid.encode(values, bits, options)
-    if options.profile == "stored":
-        return stored.encode(values, bits, options)
-    return _smallest(values, bits, kind, options)
 
+def _smallest(values: planes.Values, bits: int, best: profiles.Coded | None, options: Options) -> profiles.Coded:
+    """The best of all. A network is fitted to what `hybrid` can't code, and where a budget is given for it."""
+    from .profiles import inr, stored
 
-def _smallest(values: planes.Values, bits: int, kind: Kind, options: Options) -> profiles.Coded:
-    """Pictures go through `hybrid`; a network is fitted to other signals, and to pictures where a budget is given for it."""
-    from .profiles import hybrid, inr, stored
-
-    best: profiles.Coded | None = None
-    fits = options.fits_in_auto
-    if kind != "audio" and hybrid.applies(values, bits):
-        best = hybrid.encode(values, bits, options)
-        fits = options.steps > 0 or options.seconds > 0
+    fits = options.fits_in_auto if best is None else options.steps > 0 or options.seconds > 0
     raw = values.size * bits / 8
     if best is None or raw < SMALL or not 0.1 * raw < best.size < 0.9 * raw:  # elsewhere Brotli has no chance
         floor = stored.encode(values, bits, options)
@@ -148,7 +157,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     samples = signal.samples
     values, value_map = planes.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
-    coded = _code(values.reshape(*axes, channels), value_map.bits, signal.kind, options)
+    coded = _code(values.reshape(*axes, channels), value_map, signal, options)
     header = Header(
         profiles.NUMBERS[coded.profile],
         signal.kind,

@@ -18,28 +18,36 @@ import numpy as np
 from numba import njit
 
 from . import mixing as mx
+from . import mixture as nn
 from .coder import decode_bit, encode_bit
+from .dictionary import atoms
 from .functions import LN2, log2, sigmoid
 from .leastsquares import factor
+from .mixture import Mixture
 
 F32 = np.float32
 BATCH = 8  # samples between updates of the normal equations
-PAD = 64  # zeros before the first sample
-MAX_TAPS = 32
+PAD = 128  # zeros before the first sample
+MAX_TAPS = 64
 SEGMENT = 1 << 11  # frames for which a lag holds
 LEAST_LAG = 1 << 9
 REACH = 2  # places on either side of the one a lag points at
-LOOKS = 2 * (2 * REACH + 1)  # in the channel and in its partner
+AROUND = 2 * REACH + 1
+MAX_LAGS = 4  # of a segment
 STACKED = 8  # opinions that the last stage can weigh
 LEAVES = 32
 GALLOPS = 12  # beyond the outermost quantiles
 NODES = LEAVES + 2 * (GALLOPS + 1)
-EXPERTS = 6
+EXPERTS = 6  # logistics
 CONTEXTS = 4
 RATES = np.array([1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32])  # of the experts' mean errors
 SHARE = 0.55  # of a mean error: a logistic's scale
 MODELLED = 3  # splits of a leaf by the distribution; further ones are even
 LARGEST_STRETCH = 9.0
+OWN_MISSES = 16  # that the network sees
+OTHER_MISSES = 8
+MEASURES = 6  # other features of the network, beside the opinions
+SEED = 0x6C696E72  # of the network's first weights
 
 
 def _quantiles() -> Any:
@@ -56,6 +64,7 @@ class Sound(NamedTuple):
 
     past: Any  # (c, PAD + frames): the samples
     errors: Any  # (c, PAD + frames) float32: what the first predictor left
+    misses: Any  # (c, PAD + frames) float32: what the last stage left
     partner: Any  # (c,) int64: another channel, −1: none
     low: Any  # (c,) int64: the least sample
     high: Any  # (c,) int64: the largest
@@ -70,11 +79,11 @@ class Sound(NamedTuple):
     weight: Any  # (c, BATCH): of these samples
     target: Any  # (c, BATCH): the samples,
     left: Any  # (c, BATCH): and what the first predictor left of them
-    look_a: Any  # (c, LOOKS, LOOKS)
-    look_b: Any  # (c, LOOKS)
-    look_w: Any  # (c, LOOKS)
-    look_x: Any  # (c, BATCH, LOOKS)
-    looks: Any  # (c, 2·REACH + 1): the current filter's errors around the place that is looked at
+    look_a: Any  # (c, l, l); l: AROUND of the channel and of its partner for each lag
+    look_b: Any  # (c, l)
+    look_w: Any  # (c, l)
+    look_x: Any  # (c, BATCH, l)
+    looks: Any  # (c, lags, AROUND): the current filter's errors around the places that are looked at
     stack_a: Any  # (c, STACKED, STACKED)
     stack_b: Any  # (c, STACKED)
     stack_w: Any  # (c, STACKED)
@@ -105,22 +114,24 @@ LOOK_RIDGE = 0.2
 STACK_RIDGE = 0.5
 
 
-def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filters: Any) -> Sound:
-    """A fresh state. predictors: (own, other, every, decay) of each, filters: (length, step) of each."""
+def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filters: Any, lags: int) -> Sound:
+    """A fresh state. predictors: (own, other, every, decay) of each, filters: (length, step) of each; lags: of a segment, at most."""
     c, p, k = len(partner), len(predictors), len(filters)
     own, other = (np.array([q[i] for q in predictors], np.int64) for i in (0, 1))
     if c == 1:
         other[:] = 0
     n = int((own + other).max())
     longest = max([length for length, _ in filters], default=8)
-    fresh = mx.mixer(0, EXPERTS + CONTEXTS, 1, mx.power_of_two(NODES * 16))
-    scratch = max(n, LOOKS, STACKED)
+    fresh = mx.mixer(0, EXPERTS + CONTEXTS + 1, 1, mx.power_of_two(NODES * 16))
+    wide = max(lags * AROUND * (1 if c == 1 else 2), 1)
+    scratch = max(n, wide, STACKED)
     w = np.zeros((p, c, n))
     for i in range(p):
         w[i, :, own[i] - 1] = 1.0  # the sample before
     z = np.zeros
     return Sound(
         z((c, PAD + frames)),
+        z((c, PAD + frames), np.float32),
         z((c, PAD + frames), np.float32),
         np.array(partner, np.int64),
         np.array(low, np.int64),
@@ -136,11 +147,11 @@ def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filte
         z((c, BATCH)),
         z((c, BATCH)),
         z((c, BATCH)),
-        z((c, LOOKS, LOOKS)),
-        z((c, LOOKS)),
-        z((c, LOOKS)),
-        z((c, BATCH, LOOKS)),
-        z((c, 2 * REACH + 1)),
+        z((c, wide, wide)),
+        z((c, wide)),
+        z((c, wide)),
+        z((c, BATCH, wide)),
+        z((c, lags, AROUND)),
         z((c, STACKED, STACKED)),
         z((c, STACKED)),
         z((c, STACKED)),
@@ -162,6 +173,34 @@ def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filte
         np.zeros(c, np.int64),
         z((3, 2)),
     )
+
+
+def network(predictors: int, filters: int, units: int) -> Mixture:
+    """A fresh network of so many units for a tile; `units` 0: one that is not used.
+
+    Its first weights are seeded, Gaussian and exact: entries of the SINR dictionary times powers of two.
+    """
+    inputs = OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES
+    if units == 0:
+        return nn.mixture(inputs, 1, np.zeros(nn.parameters(inputs, 1), np.float32))
+    shapes = nn.shapes(inputs, units)
+    drawn = atoms(nn.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
+    parts, start = [], 0
+    for (rows, columns), scale in zip(shapes, (2.0**-5, 2.0**-5, 2.0**-8), strict=True):
+        part = drawn[start : start + rows * columns] * np.float32(scale)
+        part[-columns:] = 0
+        parts.append(part)
+        start += rows * columns
+    biases = parts[-1][-nn.OUTPUTS :]
+    biases[nn.COMPONENTS : 2 * nn.COMPONENTS] = (-0.5, 0, 0, 0.5)
+    biases[2 * nn.COMPONENTS : 3 * nn.COMPONENTS] = (-2, -1, 0, 1)
+    return nn.mixture(inputs, units, np.concatenate(parts))
+
+
+@njit(inline="always", cache=True)
+def bounded(x: Any) -> Any:
+    """x/(1 + |x|/4), float32: what the network sees of a number."""
+    return F32(x / (1.0 + 0.25 * abs(x)))
 
 
 @njit(inline="always", cache=True)
@@ -220,24 +259,12 @@ def within(p: Any, low: Any, high: Any) -> Any:
     return q
 
 
-@njit(inline="always", cache=True)
-def filtered(past: Any, w: Any, c: Any, o: Any, at: Any, own: Any, other: Any) -> Any:
-    """A past sample of channel c less its prediction with weights w. at: its place in `past`; o: the partner's, one past its last."""
-    l0 = l1 = l2 = l3 = 0.0
-    mine = past[c]
-    start = at - own
-    for i in range(0, own, 4):
-        l0 += w[i] * mine[start + i]
-        l1 += w[i + 1] * mine[start + i + 1]
-        l2 += w[i + 2] * mine[start + i + 2]
-        l3 += w[i + 3] * mine[start + i + 3]
-    return mine[at] - ((l0 + l2) + (l1 + l3))
-
-
 @njit(cache=True, nogil=True)
-def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samples: Any, coder: Any, stream: Any) -> None:
-    """Code frames first … last − 1. samples: (c, frames) int64, read or filled in; lags: int64, one for each SEGMENT, 0: none."""
-    past, errors, partner, lows, highs = s.past, s.errors, s.partner, s.low, s.high
+def code_frames(
+    encoding: bool, first: int, last: int, s: Sound, net: Mixture, learning: float, lags: Any, samples: Any, coder: Any, stream: Any
+) -> None:
+    """Code frames first … last − 1. samples: (c, frames) int64, read or filled in; lags: (segments, lags) int64, 0: none."""
+    past, errors, misses, partner, lows, highs = s.past, s.errors, s.misses, s.partner, s.low, s.high
     own, other, every, decay, a, b, w, x = s.own, s.other, s.every, s.decay, s.a, s.b, s.w, s.x
     weight, target, left = s.weight, s.target, s.left
     look_a, look_b, look_w, look_x, looks = s.look_a, s.look_b, s.look_w, s.look_x, s.looks
@@ -245,6 +272,9 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
     u, z, length, step, taps, recent, power = s.u, s.z, s.length, s.step, s.taps, s.recent, s.power
     local, spread, weights, gates, maps, slots = s.local, s.spread, s.weights, s.gates, s.maps, s.slots
     leaves, count, tally = s.leaves, s.count, s.tally
+    nx, w1, w2, w3, h1, d1, h2, d2 = net.x, net.w1, net.w2, net.w3, net.h1, net.d1, net.h2, net.d2
+    out, dout, mix, w2t, w3t = net.out, net.dout, net.mix, net.w2t, net.w3t
+    xs, h1s, h2s, s1, s2, douts, clock = net.xs, net.h1s, net.h2s, net.s1, net.s2, net.douts, net.clock
     channels, predictors, filters = partner.shape[0], own.shape[0], length.shape[0]
     used = predictors + filters  # opinions
     inputs = np.zeros(weights.shape[3], np.float32)
@@ -253,13 +283,15 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
     squashed = np.zeros(mx.SETS, np.float32)
     mean, inv, fl, fh, fm = np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS)
     said = np.zeros(predictors)
-    steps = np.zeros(filters, np.float32)
     inside = np.zeros(filters + 1)
     cell = np.zeros(CONTEXTS, np.int64)
     for t in range(first, last):
         at = PAD + t
         slot = t & (BATCH - 1)
-        lag = lags[t // SEGMENT]
+        segment = t // SEGMENT
+        looking = False
+        for g in range(lags.shape[1]):
+            looking = looking or lags[segment, g] > 0
         for c in range(channels):
             low, high = lows[c], highs[c]
             o = partner[c]
@@ -279,29 +311,35 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
             p0 = said[0]
             # 2. further back
             looked = 0.0
-            near = 2 * REACH + 1
-            width = near if o < 0 else LOOKS
-            if lag > 0:
-                there = at - lag
-                n0, n1 = own[0], other[0]
-                around = looks[c]
-                begin = 0
-                if slot > 0:
-                    for d in range(near - 1):
-                        around[d] = around[d + 1]
-                    begin = near - 1
-                for d in range(begin, near):
-                    place = there + d - REACH
-                    r = mine[place] - dot(w[0, c], mine[place - n0 :], n0)
-                    if n1 > 0:
-                        r -= dot(w[0, c, n0:], past[o, place + known - n1 :], n1)
-                    around[d] = r
+            if looking:
                 row = look_x[c, slot]
-                for d in range(near):
-                    row[d] = around[d]
+                n0, n1 = own[0], other[0]
+                wide = 0
+                for g in range(lags.shape[1]):
+                    around = looks[c, g]
+                    there = at - lags[segment, g] - REACH
+                    if lags[segment, g] > 0:
+                        begin = 0
+                        if slot > 0:  # the filter is the same as for the sample before
+                            for d in range(AROUND - 1):
+                                around[d] = around[d + 1]
+                            begin = AROUND - 1
+                        for d in range(begin, AROUND):
+                            r = mine[there + d] - dot(w[0, c], mine[there + d - n0 :], n0)
+                            if n1 > 0:
+                                r -= dot(w[0, c, n0:], past[o, there + d + known - n1 :], n1)
+                            around[d] = r
+                    else:
+                        for d in range(AROUND):
+                            around[d] = 0.0
+                    for d in range(AROUND):
+                        row[wide + d] = around[d]
+                    wide += AROUND
                     if o >= 0:
-                        row[near + d] = errors[o, there + d - REACH]
-                looked = dot(look_w[c], row, width)
+                        for d in range(AROUND):
+                            row[wide + d] = np.float64(errors[o, there + d]) if lags[segment, g] > 0 else 0.0
+                        wide += AROUND
+                looked = dot(look_w[c], row, wide)
                 looked = within(p0 + looked, low, high) - p0
             # 3. the cascade
             opinions = stack_x[c, slot]
@@ -348,6 +386,28 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
             beside: Any = LEAVES >> 2
             if o >= 0:
                 beside = leaves[o, 0] >> 1
+            # the network's distribution
+            unit = 0.25 + 0.5 * (spreads[0] + spreads[1])
+            nl, nh, nm = 0.0, 1.0, 0.0
+            if learning > 0.0:
+                y = 1.0 / unit
+                f = 0
+                for i in range(OWN_MISSES):
+                    nx[f] = bounded(np.float64(misses[c, at - 1 - i]) * y)
+                    f += 1
+                for i in range(OTHER_MISSES):
+                    nx[f] = bounded(np.float64(misses[o, at + known - 1 - i]) * y) if o >= 0 else F32(0)
+                    f += 1
+                for i in range(used):
+                    nx[f] = bounded(opinions[i] * y)
+                    f += 1
+                nx[f] = F32(0.25 * log2(unit))
+                nx[f + 1] = F32(log2((spreads[0] + 0.05) / (spreads[1] + 0.05)))
+                nx[f + 2] = F32(log2((spreads[2] + 0.05) / (spreads[1] + 0.05)))
+                nx[f + 3] = F32(2.0 * (pf - math.floor(pf)) - 1.0)
+                nx[f + 4] = bounded((mine[at - 1] - pf) * y)
+                nx[f + 5] = F32(known)
+                nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mix, pf - low, unit)
             v = samples[c, t] if encoding else np.int64(0)
             bottom: Any = np.int64(low)
             top: Any = np.int64(high) + 1  # bottom ≤ v < top
@@ -383,6 +443,9 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
                         y = LN2 * (log2(fh[k] - m + 1e-6) - log2(m - fl[k] + 1e-6))
                         inputs[k] = F32(min(max(y, -LARGEST_STRETCH), LARGEST_STRETCH))
                     inputs[EXPERTS + CONTEXTS] = F32(0.3)
+                    if learning > 0.0:
+                        nm = nn.below(mix, e - low)
+                        inputs[EXPERTS + CONTEXTS + 1] = F32(mx.odds(max(nh - nm, 0.0) + 1e-7, max(nm - nl, 0.0) + 1e-7))
                     cell[0] = node * 8 + trend
                     cell[1] = node * 16 + before
                     cell[2] = node * 16 + beside
@@ -418,9 +481,11 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
                             q16 -= (q16 * mx.SLOT_RATE[n]) >> 16
                         slots[c, i, cell[i]] = q16 << 8 | min(n + 1, 250)
                     if bit:
+                        nl = nm
                         for k in range(EXPERTS):
                             fl[k] = fm[k]
                     else:
+                        nh = nm
                         for k in range(EXPERTS):
                             fh[k] = fm[k]
                 if bit:
@@ -476,10 +541,19 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
             mine[at] = value
             for k in range(EXPERTS):
                 spreads[k] += (abs(value - mean[k]) - spreads[k]) * RATES[k]
+            misses[c, at] = F32(value - pf)
+            if learning > 0.0:
+                nn.gradient(mix, dout, value - low, np.float64(high - low), unit)
+                sample = np.int64(clock[0])
+                nn.backward(nx, h1, d1, h2, d2, dout, w2t, w3t, xs, h1s, h2s, s1, s2, douts, sample)
+                clock[0] += 1.0
+                if sample + 1 == nn.BATCH:
+                    clock[0] = 0.0
+                    nn.step(net, learning)
             e = abs(value - pf)
             y = 1.0 / (0.5 + local[c] + 0.25 * e)
             local[c] += (e - local[c]) * 0.1
-            weight[c, slot] = y * y if lag >= 0 else 0.0
+            weight[c, slot] = y * y
             target[c, slot] = value
             left[c, slot] = value - p0
             errors[c, at] = F32(value - p0)
@@ -513,8 +587,8 @@ def code_frames(encoding: bool, first: int, last: int, s: Sound, lags: Any, samp
                     accumulate(a[p, c], b[p, c], x[p, c], weight[c], target[c], n, decay[p])
                     if batch % every[p] == 0:
                         solve(a[p, c], b[p, c], w[p, c], u, z, n, RIDGE)
-                if lag > 0:
-                    n = 2 * REACH + 1 if partner[c] < 0 else LOOKS
+                if looking:
+                    n = lags.shape[1] * (AROUND if partner[c] < 0 else 2 * AROUND)
                     accumulate(look_a[c], look_b[c], look_x[c], weight[c], left[c], n, LOOK_DECAY)
                     solve(look_a[c], look_b[c], look_w[c], u, z, n, LOOK_RIDGE)
                 accumulate(stack_a[c], stack_b[c], stack_x[c], weight[c], left[c], used, STACK_DECAY)

@@ -1,7 +1,7 @@
 """The `hybrid` profile: P(bit) from what was decoded before, by a shipped network and experts that learn as they go.
 
-Section HYBR holds the plan; a tile holds one arithmetic code for each pass of each plane. For images, and for arrays of two axes or more
-of up to 16 bits.
+Section HYBR holds the plan; a tile holds one arithmetic code for each pass of each plane. Here for images, and for arrays of two axes or
+more of up to 16 bits; sound is in `hybrid_sound`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from ..hybrid.tile import Stage, Start, Starts, Tile
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
 from ..planes import Values
+from ..sound.plan import SOUND
 from ..weights.serialize import CODINGS
-from . import Coded
+from . import Coded, TileDecoder, hybrid_sound
 
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
@@ -185,10 +186,12 @@ class Decoder:
         }
 
 
-def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> Decoder:
+def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> TileDecoder:
     """Parse and check the plan. Raises FormatError."""
     if HYBR not in sections:
         raise FormatError("damaged: it lacks its plan")
+    if sections[HYBR][:1] == bytes([SOUND]):
+        return hybrid_sound.open_decoder(sections, layout, bits)
     if len(layout.axes) < 2 or layout.tile[:-2] != layout.axes[:-2]:
         raise FormatError("damaged: its tiles are not those of a picture")
     sources = math.prod(layout.axes[:-2]) * layout.channels

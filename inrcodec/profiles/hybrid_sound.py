@@ -1,0 +1,111 @@
+"""The `hybrid` profile for sound, and for arrays of one axis: samples predicted one by one, tiles of some 45 seconds.
+
+Section HYBR holds the plan; a tile holds its lags and one arithmetic code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ..container import Section
+from ..errors import FormatError
+from ..hybrid.progress import Ticker
+from ..layout import Box, Layout, box_shape
+from ..options import Options
+from ..planes import Values, value_type
+from ..sound import plan as plans
+from ..sound import tile, transform
+from ..sound.plan import Plan
+from . import Coded
+
+HYBR = b"HYBR"
+MAX_CHANNELS = 8
+SPENT = ("mixed", "inside", "even")
+
+
+def applies(values: Values, bits: int) -> bool:
+    """Whether this profile can code such values, (axes…, channels)."""
+    return values.ndim == 2 and values.shape[1] <= MAX_CHANNELS and 1 <= bits <= plans.MAX_BITS
+
+
+def encode(values: Values, bits: int, silence: int, rate: int, options: Options) -> Coded:
+    """Values of shape (frames, channels), below 2^bits. silence: the value of a sample 0; rate: frames per second.
+
+    Raises KeyboardInterrupt where options.stop says so.
+    """
+    from ..sound import analysis, lookback
+
+    ticker = Ticker(options, "coding")
+    frames, channels = values.shape
+    plan = analysis.plan_of(values, silence, options)
+    layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
+    ticker.expect(frames)
+
+    def encode_tile(box: Box) -> bytes:
+        if not plan.coded:
+            return b""
+        indices = transform.to_indices(values[box], plan)
+        lags = lookback.find(indices, plan.model.lags)
+        return tile.encode(plan, indices, lags, ticker)[0]
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        tiles = list(pool.map(encode_tile, layout.boxes()))
+    return Coded("hybrid", layout, [Section(HYBR, plans.write(plan))], tiles)
+
+
+class Decoder:
+    """Holds the plan."""
+
+    def __init__(self, plan: Plan, layout: Layout, bits: int) -> None:
+        self.plan, self.layout, self.bits = plan, layout, bits
+
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+        (frames,) = box_shape(box)
+        values = np.empty((frames, self.layout.channels), value_type(self.bits))
+        indices, _ = self._decode(frames, data)
+        transform.from_indices(indices, self.plan, values)
+        return values
+
+    def _decode(self, frames: int, data: bytes) -> tuple[transform.Indices, tile.Tally]:
+        if not self.plan.coded:
+            if data:
+                raise FormatError("damaged: a tile of constant channels is not empty")
+            return np.zeros((0, frames), np.int64), np.zeros((3, 2))
+        return tile.decode(self.plan, frames, data)
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        """The payload is of one piece; with `decode`, by what it was spent on."""
+        start, tally = time.perf_counter(), np.zeros((3, 2))
+        if decode:
+            for index, data in enumerate(tiles):
+                (frames,) = box_shape(self.layout.box(index))
+                tally += self._decode(frames, data)[1]
+        stage: dict[str, Any] = {"name": "samples", "bytes": sum(map(len, tiles))}
+        if decode:
+            stage |= {"seconds": time.perf_counter() - start, "bits": dict(zip(SPENT, tally[:, 0].tolist(), strict=True))}
+        return [stage]
+
+    def describe(self) -> Mapping[str, object]:
+        p, m = self.plan, self.plan.model
+        return {
+            "transform": "sound",
+            "tables": sum(c.table is not None for c in p.channels),
+            "copies": sum(c.copy_of is not None for c in p.channels),
+            "channels": [{"channel": k.channel, "partner": p.coded[k.partner].channel} for k in p.coded],
+            "least_squares": [f"{q.own}+{q.other}" for q in m.predictors],
+            "filters": [1 << f.length for f in m.filters],
+            "lags": m.lags,
+            "units": m.units,
+        }
+
+
+def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> Decoder:
+    """Parse and check the plan. Raises FormatError."""
+    if len(layout.axes) != 1:
+        raise FormatError("damaged: its plan is that of a sound, and it has more than one axis")
+    return Decoder(plans.read(sections[HYBR], layout.channels, bits), layout, bits)

@@ -560,13 +560,13 @@ def code_frames(
             rest = value - (p0 + looked)
             for k in range(filters):
                 n = length[k]
-                f32 = F32(rest)
+                now: Any = F32(rest)
                 place = t & (n - 1)
                 ring = recent[k, c, place : place + n]
                 tap = taps[k, c]
                 rest -= inside[k]
                 q0, q1, q2 = power[k, c, 0], power[k, c, 1], power[k, c, 2]
-                new = np.float64(f32) * np.float64(f32)
+                new = np.float64(now) * np.float64(now)
                 q0 += (rest * rest - q0) * 0.02
                 q1 += (new - q1) * 0.02
                 q2 += (new - q2) / n
@@ -577,8 +577,8 @@ def code_frames(
                 g = F32(step[k] * y / (math.sqrt(max(q1, q2)) + 0.1))
                 for i in range(n):
                     tap[i] += g * ring[i]
-                recent[k, c, place] = f32
-                recent[k, c, place + n] = f32
+                recent[k, c, place] = now
+                recent[k, c, place + n] = now
         if slot == BATCH - 1:
             batch = t // BATCH
             for c in range(channels):

@@ -26,6 +26,7 @@ def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
 
 
 MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _predictor(32, 16, 8, 0.9975)
+LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
 LEARNING = 64
 SHORT = (32, 3e-3), (16, 8e-3)
 # by effort, 1 to 9
@@ -38,9 +39,7 @@ MODELS = (
     Model((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), (16, 1e-2)), 2, 32, LEARNING),
     Model((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
     Model((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
-    Model(
-        (_predictor(40, 16, 1, 0.984), FAST, _predictor(24, 8, 1, 0.96), SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING
-    ),
+    Model((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
 )
 
 

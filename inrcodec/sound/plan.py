@@ -144,9 +144,8 @@ def read(content: bytes, channels: int, bits: int) -> Plan:
         raise FormatError("damaged: section HYBR has an unknown setting")
     if not 1 <= bits <= MAX_BITS:
         raise FormatError("damaged: the profile hybrid codes samples of up to 32 bits")
-    model = Model(
-        tuple(_read_predictor(r) for _ in range(predictors)), tuple(_read_filter(r) for _ in range(filters)), lags, units, learning
-    )
+    least = tuple(_read_predictor(r) for _ in range(predictors))
+    model = Model(least, tuple(_read_filter(r) for _ in range(filters)), lags, units, learning)
     if r.varint() != channels:
         raise FormatError("damaged: the channels are not those of the header")
     found: list[Channel] = []

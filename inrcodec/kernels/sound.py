@@ -557,7 +557,7 @@ def code_frames(
             target[c, slot] = value
             left[c, slot] = value - p0
             errors[c, at] = F32(value - p0)
-            rest = value - (p0 + looked)
+            rest: Any = value - (p0 + looked)
             for k in range(filters):
                 n = length[k]
                 now: Any = F32(rest)
@@ -574,9 +574,9 @@ def code_frames(
                 power[k, c, 1] = q1
                 power[k, c, 2] = q2
                 y = min(max(rest / (math.sqrt(q0) + 0.1), -2.0), 2.0)
-                g = F32(step[k] * y / (math.sqrt(max(q1, q2)) + 0.1))
+                gain = F32(step[k] * y / (math.sqrt(max(q1, q2)) + 0.1))
                 for i in range(n):
-                    tap[i] += g * ring[i]
+                    tap[i] += gain * ring[i]
                 recent[k, c, place] = now
                 recent[k, c, place + n] = now
         if slot == BATCH - 1:

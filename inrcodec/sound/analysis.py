@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ..options import Options
 from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, Coded, Filter, Model, Plan, Predictor, pack_table
 
-BINS = 64  # of equally many samples, in which gaps are looked for
-SPARSE = 0.9  # of the values that so many samples should meet: what is below is a gap
+BLOCK = 64  # values among which gaps are looked for
+SPARSE = 0.9  # of the values in the range: where more occur, a table is not worth it
 TILE_SECONDS = 45
 LEAST_TILE = 1 << 18  # frames
 LARGEST_TILE = 1 << 23  # samples of all channels
@@ -65,29 +65,25 @@ def channel_of(values: npt.NDArray[Any], silence: int) -> Channel:
     plain = Channel(most - least, least, min(max(silence - least, 0), most - least))
     if most - least < 4:
         return plain
-    ordered = np.sort(values)
-    used = np.concatenate([ordered[:1], ordered[1:][ordered[1:] != ordered[:-1]]]).astype(np.int64)
+    used, counts = np.unique(values, return_counts=True)
+    used = used.astype(np.int64)
     if not 1 < len(used) <= min(MAX_TABLE, (most - least + 1) * SPARSE):
         return plain
-    if _gaps(ordered) < 8 * 1.25 * len(pack_table(used)) + 800:
+    if _gaps(used, counts) < 8 * 1.5 * len(pack_table(used)) + 800:
         return plain
     return Channel(len(used) - 1, 0, int(np.clip(np.searchsorted(used, silence), 0, len(used) - 1)), used)
 
 
-def _gaps(ordered: npt.NDArray[Any]) -> float:
-    """Bits that it saves to know which values occur, from the sorted samples.
+def _gaps(used: npt.NDArray[np.int64], counts: npt.NDArray[Any]) -> float:
+    """Bits that it saves to know which values occur. counts: of each.
 
-    So many samples, of values that are equally likely, would meet some number of different ones; where they meet clearly less, the
-    others are gaps.
+    In a block of values that are equally likely, so many samples would meet some number of different ones; what they meet less is gaps.
     """
-    saved = 0.0
-    for part in np.array_split(ordered, min(BINS, max(1, len(ordered) // 256))):
-        width = int(part[-1]) - int(part[0]) + 1
-        met = 1 + int((part[1:] != part[:-1]).sum())
-        expected = -width * np.expm1(-len(part) / width)
-        if met < SPARSE * expected:
-            saved += len(part) * float(np.log2(width / met))
-    return saved
+    blocks = used // BLOCK
+    _, starts = np.unique(blocks, return_index=True)
+    samples, met = np.add.reduceat(counts, starts).astype(np.float64), np.diff(starts, append=len(used))
+    expected = -BLOCK * np.expm1(samples * np.log1p(-1 / BLOCK))
+    return float((samples * np.maximum(np.log2(expected / met), 0)).sum())
 
 
 def _pairs(values: npt.NDArray[Any], live: list[int]) -> list[Coded]:

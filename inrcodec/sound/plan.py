@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,9 +105,10 @@ class Plan:
 
 
 def pack_table(table: npt.NDArray[np.int64]) -> bytes:
-    """The gaps between a table's values, compressed."""
-    gaps = np.diff(table, prepend=-1) - 1
-    return compress(b"".join(map(varint, gaps.tolist())))
+    """The gaps between a table's values, compressed, and both sizes."""
+    plain = b"".join(map(varint, (np.diff(table, prepend=-1) - 1).tolist()))
+    packed = compress(plain)
+    return varint(len(plain)) + varint(len(packed)) + packed
 
 
 def write(plan: Plan) -> bytes:
@@ -128,8 +128,7 @@ def write(plan: Plan) -> bytes:
         if c.table is None:
             parts.append(varint(c.least))
         else:
-            packed = pack_table(c.table)
-            parts += [varint(len(packed)), packed]
+            parts.append(pack_table(c.table))
     parts += [bytes([k.channel, k.partner]) for k in plan.coded]
     return b"".join(parts)
 
@@ -186,14 +185,15 @@ def _read_channel(r: Reader, before: list[Channel], bits: int) -> Channel:
     zero = r.varint(largest)
     if kind == RANGE:
         return Channel(largest, r.varint((1 << bits) - 1 - largest), zero)
-    packed = r.take(r.varint())
-    return Channel(largest, 0, zero, _read_table(packed, largest, bits))
+    return Channel(largest, 0, zero, _read_table(r, largest, bits))
 
 
-def _read_table(packed: bytes, largest: int, bits: int) -> Any:
+def _read_table(r: Reader, largest: int, bits: int) -> npt.NDArray[np.int64]:
+    what = "a table of values"
     if largest >= MAX_TABLE:
         raise FormatError("damaged: a table of values is too long")
-    gaps = Reader(decompress(packed, 5 * (largest + 1), "a table of values"), "a table of values")
+    size = r.varint(5 * (largest + 1))
+    gaps = Reader(decompress(r.take(r.varint()), size, what), what)
     table = np.cumsum([gaps.varint((1 << bits) - 1) + 1 for _ in range(largest + 1)], dtype=np.int64) - 1
     gaps.end()
     if table[-1] >= 1 << bits:

@@ -100,13 +100,13 @@ class Sound(NamedTuple):
     weights: Any  # (c, SETS, SELECTIONS, inputs) float32
     gates: Any  # (c, SELECTIONS, SETS) float32
     maps: Any  # (c, 2, rows, FINE) float32
-    slots: Any  # (c, CONTEXTS, NODES·LARGEST_CONTEXT) int64: probability << 8 | bits seen
-    leaves: Any  # (c, 3) int64: the last samples' leaves
+    slots: Any  # (c, CONTEXTS, NODES·CONTEXT_SIZE) int64: probability << 8 | bits seen
+    leaves: Any  # (c,) int64: the last samples' leaves
     count: Any  # (c,) int64: bits mixed
     tally: Any  # (3, 2): bits and decisions: mixed, inside a leaf, even
 
 
-CONTEXT_SIZE = 128
+CONTEXT_SIZE = 32  # of the largest context, but for the node
 LOOK_DECAY = 0.9607
 STACK_DECAY = 0.984
 RIDGE = 0.005
@@ -169,7 +169,7 @@ def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filte
         np.tile(fresh.gates, (c, 1, 1)),
         np.tile(fresh.maps, (c, 1, 1, 1)),
         np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
-        np.full((c, 3), LEAVES // 2, np.int64),
+        np.full(c, LEAVES // 2, np.int64),
         np.zeros(c, np.int64),
         z((3, 2)),
     )
@@ -382,10 +382,10 @@ def code_frames(
             scale = 0.5 * SHARE * (spreads[0] + spreads[1]) + 0.02
             trend: Any = np.int64(min(max(4.0 + 2.0 * (log2(spreads[0] + 0.05) - log2(spreads[1] + 0.05)), 0.0), 7.0))
             size: Any = np.int64(min(max(2.0 * (log2(spreads[1] + 0.03) + 5.0), 0.0), 31.0))
-            before = leaves[c, 0] >> 1
+            before = leaves[c] >> 1
             beside: Any = LEAVES >> 2
             if o >= 0:
-                beside = leaves[o, 0] >> 1
+                beside = leaves[o] >> 1
             # the network's distribution
             unit = 0.25 + 0.5 * (spreads[0] + spreads[1])
             nl, nh, nm = 0.0, 1.0, 0.0
@@ -536,7 +536,7 @@ def code_frames(
             if not encoding:
                 samples[c, t] = v
             # learn
-            leaves[c, 0] = a0
+            leaves[c] = a0
             value = np.float64(v)
             mine[at] = value
             for k in range(EXPERTS):

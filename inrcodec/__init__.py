@@ -54,9 +54,25 @@ def encode(
     return codec.encode(samples, Options(**options))
 
 
-def decode(data: bytes, *, threads: int = 0) -> Signal:
-    """The signal in a .linr file, exactly as it was. Raises FormatError if the file is damaged or is not one."""
-    return codec.decode(data, threads)
+def decode(data: bytes, *, threads: int = 0, start: float | None = None, duration: float | None = None) -> Signal:
+    """The signal in a .linr file, exactly as it was.
+
+    Args:
+        data: the file.
+        threads: at most so many; 0: as many as there are cores.
+        start, duration: of a sound, the seconds to decode; only the blocks they touch are decoded, and no digest is checked.
+
+    Raises:
+        FormatError: the file is damaged or is not one.
+        UnsupportedError: a part of what is not a sound, or one that begins past its end.
+        ValueError: start or duration is negative, or not a number.
+    """
+    if start is None and duration is None:
+        return codec.decode(data, threads)
+    for seconds in (start, duration):
+        if seconds is not None and not 0 <= seconds < float("inf"):
+            raise ValueError(f"seconds are {seconds!r}; they can be 0 or more")
+    return codec.decode(data, threads, (start or 0.0, duration))
 
 
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def _read_signal(path: Path) -> Signal:
 
 
 IN = click.Path(path_type=Path)
+SECONDS = click.FloatRange(0, 1e9)
 THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Default: all cores.")
 
 
@@ -171,7 +172,7 @@ def _options(**given: Any) -> Options:
     type=click.Choice(PROFILES),
     default="auto",
     show_default=True,
-    help="auto: whatever is smallest. hybrid: predicts each bit from what was decoded before (images and arrays up to 16 bits). "
+    help="auto: whatever is smallest. hybrid: predicts each bit from what was decoded before (sound, images, and arrays up to 16 bits). "
     "inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
 )
 @click.option(
@@ -300,13 +301,19 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
 @main.command(short_help="Decompress a .linr file.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
+@click.option("--start", type=SECONDS, help="Of a sound: decode from here on, in seconds. Only the blocks that are needed are decoded.")
+@click.option("--duration", type=SECONDS, help="Of a sound: decode so many seconds. Default: to the end.")
 @THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
+def decode(input: Path, output: Path, start: float | None, duration: float | None, threads: int | None, force: bool) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array.
 
-    Every sample is checked against the digest in the file. Any .linr file can be decoded to .npy; other formats
-    must be able to hold the samples exactly.
+    Every sample is checked against the digest in the file (not where only a part is decoded: its blocks have checksums of their own, but
+    those are of the compressed bytes). Any .linr file can be decoded to .npy; other formats must be able to hold the samples exactly.
+
+    \b
+    inrcodec decode take.linr -o take.wav                             all of it
+    inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     """
     from . import codec, files
 
@@ -314,7 +321,8 @@ def decode(input: Path, output: Path, threads: int | None, force: bool) -> None:
     check_output(output, force)
     data = read_bytes(input)
     with naming(input):
-        found = codec.decode(data, threads or 0)
+        part = None if start is None and duration is None else (start or 0.0, duration)
+        found = codec.decode(data, threads or 0, part)
 
     def write(path: Path) -> None:
         try:

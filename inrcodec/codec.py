@@ -60,20 +60,41 @@ class Opened:
 
     def samples(self, threads: int = 0) -> npt.NDArray[Any]:
         """All samples. Raises FormatError if they do not match the digest."""
-        values = np.empty((*self.layout.axes, self.layout.channels), planes.value_type(self.header.value_map.bits))
-
-        def decode_tile(index: int) -> None:
-            box = self.layout.box(index)
-            values[box] = self.decoder.decode_tile(box, self.tiles[index], inner)
-
-        workers = Options(threads=threads).workers
-        inner = max(1, workers // self.layout.tiles)
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(decode_tile, range(self.layout.tiles)))
-        samples = planes.from_values(values, self.header.value_map, self.header.dtype).reshape(self.header.shape)
+        shape = self.header.shape
+        samples = self._decode([slice(0, n) for n in self.layout.axes], threads).reshape(shape)
         if digest(samples) != self.header.digest:
             raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
+
+    def part(self, start: int, stop: int, threads: int = 0) -> npt.NDArray[Any]:
+        """The samples start … stop − 1 along the first axis; only the tiles that hold them are decoded, and no digest is checked."""
+        if not 0 <= start < stop <= self.layout.axes[0]:
+            raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
+        spans = [slice(start, stop), *(slice(0, n) for n in self.layout.axes[1:])]
+        return self._decode(spans, threads).reshape(stop - start, *self.header.shape[1:])
+
+    def _decode(self, spans: list[slice], threads: int) -> npt.NDArray[Any]:
+        """The samples in a box, (sizes of the box…, channels)."""
+        shape = [s.stop - s.start for s in spans]
+        values = np.empty((*shape, self.layout.channels), planes.value_type(self.header.value_map.bits))
+        wanted = [
+            i
+            for i, box in enumerate(self.layout.boxes())
+            if all(b.start < s.stop and s.start < b.stop for b, s in zip(box, spans, strict=True))
+        ]
+
+        def decode_tile(index: int) -> None:
+            box = self.layout.box(index)
+            found = self.decoder.decode_tile(box, self.tiles[index], inner)
+            both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
+            here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
+            values[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = found[here]
+
+        workers = Options(threads=threads).workers
+        inner = max(1, workers // len(wanted))
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(decode_tile, wanted))
+        return planes.from_values(values, self.header.value_map, self.header.dtype)
 
 
 def open_bytes(data: bytes) -> Opened:
@@ -182,20 +203,39 @@ def encode(signal: Signal, options: Options) -> bytes:
     return data
 
 
-def decode(data: bytes, threads: int = 0) -> Signal:
+def decode(data: bytes, threads: int = 0, span: tuple[float, float | None] | None = None) -> Signal:
     """The signal in a .linr file.
+
+    span: of a sound, the seconds to decode: start, and duration (None: to the end); only the tiles it touches are decoded, and no
+    digest is checked.
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged.
+        UnsupportedError: a span of what is not a sound, or one that begins past its end.
     """
     opened = open_bytes(data)
     h = opened.header
     try:
-        return Signal(opened.samples(threads), h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+        samples = opened.samples(threads) if span is None else opened.part(*_frames(h, *span), threads)
+        return Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
     except UnsupportedError as fault:
+        if span is not None:
+            raise
         raise FormatError(f"damaged: {fault}") from fault
+
+
+def _frames(header: Header, start: float, duration: float | None) -> tuple[int, int]:
+    """The frames of a span of seconds, rounded to the nearest; a span that goes past the end stops there."""
+    if header.sample_rate is None:
+        raise UnsupportedError(f"only of a sound can a part be decoded, and this is an {header.kind}")
+    rate, frames = header.sample_rate, header.shape[0]
+    first = round(start * rate)
+    if first >= frames:
+        raise UnsupportedError(f"it ends after {frames / rate:.3f} s, before {start:g} s")
+    last = frames if duration is None else min(frames, first + max(1, round(duration * rate)))
+    return first, last
 
 
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:

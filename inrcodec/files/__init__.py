@@ -26,6 +26,10 @@ FORMATS = {
     ".aif": "aiff",
     ".aiff": "aiff",
     ".aifc": "aiff",
+    ".au": "libsndfile",
+    ".snd": "libsndfile",
+    ".caf": "libsndfile",
+    ".w64": "libsndfile",
     ".npy": "npy",
 }
 

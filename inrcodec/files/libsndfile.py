@@ -1,0 +1,74 @@
+"""Further sound files, through libsndfile: Sun/NeXT (.au, .snd), Core Audio (.caf, also ALAC), Sony Wave64 (.w64) ↔ Signal.
+
+Samples, rate and the tags that libsndfile knows are kept; the bytes around them are written anew, and ALAC comes back as PCM.
+
+Refused: floats, µ-law and other codings that lose something.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ..errors import FormatError, UnsupportedError, naming
+from ..signal import Signal
+from . import tags
+from .metadata import add
+from .pcm import frames_of, signed_type
+
+FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}
+DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
+TAGS = {
+    "title": "TITLE",
+    "artist": "ARTIST",
+    "album": "ALBUM",
+    "date": "DATE",
+    "comment": "COMMENT",
+    "genre": "GENRE",
+    "copyright": "COPYRIGHT",
+}
+
+
+def read(path: Path) -> Signal:
+    """Read a file of these formats."""
+    with path.open("rb"), naming(path):
+        try:
+            with soundfile.SoundFile(path) as f:
+                if f.format != FORMATS[path.suffix.lower()]:
+                    raise FormatError(f"not a {path.suffix} file but {f.format}")
+                if f.subtype not in DEPTHS:
+                    raise UnsupportedError(f"{f.subtype_info} samples are not supported; only integer PCM and ALAC are")
+                depth, rate, frames, found = DEPTHS[f.subtype], f.samplerate, f.frames, f.copy_metadata()
+                wide = f.read(dtype="int32", always_2d=True)
+        except (RuntimeError, MemoryError) as e:
+            raise FormatError("truncated, or damaged: libsndfile cannot read it") from e
+        if frames == 0:
+            raise UnsupportedError("the sound has no samples")
+        if len(wide) != frames:
+            raise FormatError(f"truncated: {len(wide)} of {frames} frames are there")
+        metadata: dict[str, bytes] = {}
+        for name, text in found.items():
+            if name in TAGS:
+                add(metadata, f"tag/{TAGS[name]}", text.encode())
+        return Signal((wide >> (32 - depth)).astype(signed_type(depth)), "audio", depth, rate, metadata)
+
+
+def write(path: Path, signal: Signal) -> None:
+    """Write PCM of 8, 16, 24 or 32 bits."""
+    with naming(path):
+        x = frames_of(signal, path.suffix)
+        size = signal.bit_depth
+        if size % 8:
+            raise UnsupportedError(f"a {path.suffix} file of {signal.bit_depth} bits cannot be written, only of 8, 16, 24 and 32; .wav can")
+        subtype = "PCM_S8" if size == 8 else f"PCM_{size}"
+        known = tags.of(signal.metadata)
+        try:
+            with soundfile.SoundFile(path, "w", signal.sample_rate or 0, x.shape[1], subtype, format=FORMATS[path.suffix.lower()]) as f:
+                for name, tag in TAGS.items():
+                    if f"tag/{tag}" in known:
+                        setattr(f, name, known[f"tag/{tag}"].decode())
+                f.write(x.astype(np.int32) << (32 - size))
+        except (RuntimeError, MemoryError) as e:
+            raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e

@@ -638,20 +638,26 @@ def from_gray(code: int) -> int:
     return value
 
 
-# 10 to 15. The profile hybrid
+# 10 to 16. The profile hybrid
 
 
 @cache
-def hybrid() -> ModuleType:
-    """linr_hybrid.py, which lies beside this file. It imports `linr`: this module, by whatever name it runs."""
+def beside(name: str) -> ModuleType:
+    """A module that lies beside this file. It imports `linr`: this module, by whatever name it runs."""
     sys.modules["linr"] = sys.modules[__name__]
-    spec = importlib.util.spec_from_file_location("linr_hybrid", Path(__file__).with_name("linr_hybrid.py"))
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["linr_hybrid"] = module  # dataclasses look for their module there
+    sys.modules[name] = module  # dataclasses look for their module there
     spec.loader.exec_module(module)
     return module
+
+
+def hybrid(plan: bytes) -> ModuleType:
+    """The module that knows the profile's plan: linr_sound.py if it is one of a sound, else linr_hybrid.py."""
+    pictures = beside("linr_hybrid")  # linr_sound.py imports it
+    return beside("linr_sound") if plan[:1] == b"\3" else pictures
 
 
 # The whole file
@@ -667,7 +673,8 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     require((b"HYBR" in sections) == (head.profile == 2), "a plan is missing, or there without need")
     spans = read_index(sections[b"TIDX"], head, tiles)
     net = read_network(sections[b"NETW"], head) if head.profile == 1 else None
-    plan = hybrid().read_plan(sections[b"HYBR"], head) if head.profile == 2 else None
+    module = hybrid(sections[b"HYBR"]) if head.profile == 2 else None
+    plan = module.read_plan(sections[b"HYBR"], head) if module is not None else None
 
     values = np.zeros((*head.axes, head.channels), np.uint64)
     for tile, span in zip(tiles, spans, strict=True):
@@ -677,8 +684,8 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
         shape = values[span].shape
         if net is not None:
             of_tile = decode_coded(tile, span, head.axes, net)
-        elif plan is not None:
-            of_tile = hybrid().decode_tile(tile, span, head, plan)
+        elif module is not None:
+            of_tile = module.decode_tile(tile, span, head, plan)
         else:
             of_tile = decode_stored(tile, math.prod(shape[:-1]), head.channels, head.bits)
         values[span] = of_tile.reshape(shape)

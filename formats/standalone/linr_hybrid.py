@@ -1,4 +1,4 @@
-"""The profile `hybrid` of linr.py, in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
+"""The profile `hybrid` of linr.py, but for sounds (linr_sound.py), in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
 
 Every number in binary32 is a `np.float32` or an element of an array of them, every number in binary64 a Python float or
 an element of an array of these. No step leaves the order of an addition to NumPy, except `np.add.accumulate`: it has one.
@@ -587,6 +587,26 @@ class Gatherer:
 # 13. One pass: prediction
 
 
+def solution(sums: Doubles, right: Doubles, ridge: float) -> Doubles | None:
+    """The weights that solve sums, with `ridge` added to the diagonal; only the part with j ≥ i of the sums is used."""
+    u, z = sums.copy(), right.copy()
+    n = len(z)
+    u[np.arange(n), np.arange(n)] += ridge
+    for i in range(n):  # when row i is reached, all rows k < i have been taken off it, in their order
+        if not u[i, i] > 1e-9:
+            return None
+        inverse = 1.0 / math.sqrt(u[i, i])
+        u[i, i:] *= inverse
+        z[i] *= inverse
+        u[i + 1 :, i + 1 :] -= np.multiply.outer(u[i, i + 1 :], u[i, i + 1 :])
+        z[i + 1 :] -= u[i, i + 1 :] * z[i]
+    weights = np.zeros(n)
+    for i in range(n - 1, -1, -1):
+        terms = np.concatenate([z[i : i + 1], u[i, i + 1 :] * weights[i + 1 :]])
+        weights[i] = np.subtract.accumulate(terms)[-1] / u[i, i]
+    return weights
+
+
 class Predictor:
     """Least squares over the numbers r_i with i in `used`."""
 
@@ -613,22 +633,9 @@ class Predictor:
             if 0 <= other < len(self.a):
                 u += self.a[other]
                 z += self.b[other]
-        n = len(z)
-        u[np.arange(n), np.arange(n)] += 1.0
-        for i in range(n):  # when row i is reached, all rows k < i have been taken off it, in their order
-            if not u[i, i] > 1e-9:
-                return
-            inverse = 1.0 / math.sqrt(u[i, i])
-            u[i, i:] *= inverse
-            z[i] *= inverse
-            u[i + 1 :, i + 1 :] -= np.multiply.outer(u[i, i + 1 :], u[i, i + 1 :])
-            z[i + 1 :] -= u[i, i + 1 :] * z[i]
-        rows, right = u.tolist(), z.tolist()
-        for i in range(n - 1, -1, -1):
-            t = right[i]
-            for j in range(i + 1, n):
-                t -= rows[i][j] * self.weights[j]
-            self.weights[i] = t / rows[i][i]
+        weights = solution(u, z, 1.0)
+        if weights is not None:
+            self.weights = weights.tolist()
 
     def predict(self, r: Sequence[float], mean: float, largest: int) -> float:
         p = 0.0
@@ -697,7 +704,7 @@ class Place:
 class Mixture:
     """The network's outputs as a distribution of values."""
 
-    def __init__(self, outputs: Singles, place: Place) -> None:
+    def __init__(self, outputs: Singles, p1: float, unit: float) -> None:
         o = [float(output) for output in outputs]
         top = max(o[:4])
         shares = [exp2(max(o[k] - top, -30.0)) for k in range(4)]
@@ -705,8 +712,8 @@ class Mixture:
         for share in shares:
             total += share
         self.share = [share / total for share in shares]
-        self.mean = [place.p1 + place.unit * o[4 + k] for k in range(4)]
-        self.inverse = [1 / max(place.unit * exp2(min(max(o[8 + k], -12.0), 12.0)), 0.03) for k in range(4)]
+        self.mean = [p1 + unit * o[4 + k] for k in range(4)]
+        self.inverse = [1 / max(unit * exp2(min(max(o[8 + k], -12.0), 12.0)), 0.03) for k in range(4)]
 
     def below(self, edge: float) -> float:
         total = 0.0
@@ -836,25 +843,78 @@ class Line:
     words: list[State]
 
 
-class Mixer:
-    """Bits whose probability is mixed from those of experts and contexts."""
+def eight(sums: Sequence[Any] | npt.NDArray[Any]) -> Any:
+    """The sum of eight sums."""
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 
-    def __init__(self, contexts: int, lines: int, rows: int, experts: int) -> None:
-        self.contexts, self.lines, self.rows = contexts, lines, rows
-        self.tables: list[dict[int, Line]] = [{} for _ in range(contexts)]  # the lines that are not all 0
-        self.found: list[Line] = []
-        n0, n1 = np.divmod(np.arange(256), 16)
-        self.history = np.tile(((n1 + 0.5) / (n0 + n1 + 1)).astype(np.float32), (contexts, 1))
-        self.size = -(-(experts + 1 + 2 * contexts) // 8) * 8
-        self.weights = np.full((4, 1024, self.size), Single(0.15 if contexts else 0.3), np.float32)
-        if experts:
-            self.weights[:, :, 1:experts] = Single((0.6 if contexts else 1.0) / experts)
-            self.weights[:, :, 0] = Single(0.4 if contexts else 0.7)
+
+class Blend:
+    """Bits whose probability is blended from inputs, by sets of weights, gains and maps."""
+
+    def __init__(self, weights: Singles, rows: int, least_rate: float) -> None:
+        """`weights`: those that each row begins with."""
+        self.rows, self.least_rate = rows, least_rate
+        self.weights = np.tile(weights, (4, 1024, 1))
         self.gains = np.full((1024, 4), Single(0.25), np.float32)
         entries = np.array([sigmoid((j - 16) * 0.75) for j in range(33)] + [0.0]).astype(np.float32)
         self.maps = np.tile(entries, (2, rows, 1))  # the entry 33 is read with the weight 0, never written
         self.mixed = 0
         self.p = 0  # the probability of the last bit
+
+    def dots(self, inputs: Singles, rows: Sequence[int]) -> list[Single]:
+        weights = self.weights[np.arange(4), list(rows)]
+        terms = (weights * inputs).reshape(4, -1, 8).transpose(1, 2, 0)  # j + 8k of set s lies at [k, j, s]
+        return [single_limited(dot, 12) for dot in eight(summed(terms))]
+
+    def blend(self, decoder: ArithmeticDecoder, inputs: Singles, rows: Sequence[int], first: int, second: int, alone: bool = False) -> int:
+        """A bit; `first` and `second` are its rows in the maps. `alone`: the first input takes the place of the total."""
+        dots = self.dots(inputs, rows)
+        gains = self.gains[rows[0]]
+        total = Single(0)
+        for gain, dot in zip(gains, dots, strict=True):
+            total = total + gain * dot
+        total = single_limited(total, 12)
+        if alone:
+            total = inputs[0]
+
+        u = (total + Single(12)) * Single(4 / 3)
+        i = int(u)
+        part = u - Single(i)
+        of_maps = [map_[row] for map_, row in zip(self.maps, (first, second), strict=True)]
+        a, b = (entries[i] * (Single(1) - part) + entries[i + 1] * part for entries in of_maps)
+        self.p = coin(Single(0.5) * squash(total) + Single(0.25) * (a + b))
+        bit = decoder.bit(self.p)
+
+        y = Single(bit)
+        self.mixed += 1
+        rate = Single(self.least_rate + 0.02 / (1 + self.mixed * 0.0005))
+        epsilon = (y - squash(total)) * Single(0.002)
+        for s, (row, dot) in enumerate(zip(rows, dots, strict=True)):
+            if alone:
+                break
+            gains[s] += epsilon * dot
+            self.weights[s, row] += ((y - squash(dot)) * rate) * inputs
+        j = i + 1 if part > Single(0.5) else i
+        for entries in of_maps:
+            entries[j] += (y - entries[j]) * Single(0.02)
+        return bit
+
+
+class Mixer(Blend):
+    """Bits whose probability is mixed from those of experts and contexts."""
+
+    def __init__(self, contexts: int, lines: int, rows: int, experts: int) -> None:
+        self.contexts, self.lines = contexts, lines
+        self.tables: list[dict[int, Line]] = [{} for _ in range(contexts)]  # the lines that are not all 0
+        self.found: list[Line] = []
+        n0, n1 = np.divmod(np.arange(256), 16)
+        self.history = np.tile(((n1 + 0.5) / (n0 + n1 + 1)).astype(np.float32), (contexts, 1))
+        self.size = -(-(experts + 1 + 2 * contexts) // 8) * 8
+        weights = np.full(self.size, Single(0.15 if contexts else 0.3), np.float32)
+        if experts:
+            weights[1:experts] = Single((0.6 if contexts else 1.0) / experts)
+            weights[0] = Single(0.4 if contexts else 0.7)
+        super().__init__(weights, rows, 0.002)
 
     def look_up(self, hashes: Iterable[int]) -> None:
         """Find the lines of all contexts."""
@@ -882,50 +942,14 @@ class Mixer:
             position += 2
         return inputs
 
-    def dots(self, inputs: Singles, rows: Sequence[int]) -> list[Single]:
-        weights = self.weights[np.arange(4), list(rows)]
-        terms = (weights * inputs).reshape(4, -1, 8).transpose(1, 0, 2)  # j + 8k of set s lies at [k, s, j]
-        sums = summed(terms).T
-        dots = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
-        return [single_limited(dot, 12) for dot in dots]
-
     def decode(self, decoder: ArithmeticDecoder, word: int, experts: Sequence[Single], rows: Sequence[int], first: int, second: int) -> int:
         """A bit; `word` is its word in the lines, `first` and `second` its rows in the maps."""
         states = [line.words[word] for line in self.found]
         places = (np.arange(self.contexts), np.array([16 * state.n0 + state.n1 for state in states], np.int64))
         history = self.history[places]
         inputs = self.inputs(experts, states, history)
-        dots = self.dots(inputs, rows)
-        gains = self.gains[rows[0]]
-        total = Single(0)
-        for gain, dot in zip(gains, dots, strict=True):
-            total = total + gain * dot
-        total = single_limited(total, 12)
-        alone = len(experts) == 1 and not self.contexts
-        if alone:
-            total = experts[0]
-
-        u = (total + Single(12)) * Single(4 / 3)
-        i = int(u)
-        part = u - Single(i)
-        of_maps = [map_[row] for map_, row in zip(self.maps, (first, second), strict=True)]
-        a, b = (entries[i] * (Single(1) - part) + entries[i + 1] * part for entries in of_maps)
-        self.p = coin(Single(0.5) * squash(total) + Single(0.25) * (a + b))
-        bit = decoder.bit(self.p)
-
-        y = Single(bit)
-        self.mixed += 1
-        rate = Single(0.002 + 0.02 / (1 + self.mixed * 0.0005))
-        epsilon = (y - squash(total)) * Single(0.002)
-        for s, (row, dot) in enumerate(zip(rows, dots, strict=True)):
-            if alone:
-                break
-            gains[s] += epsilon * dot
-            self.weights[s, row] += ((y - squash(dot)) * rate) * inputs
-        j = i + 1 if part > Single(0.5) else i
-        for entries in of_maps:
-            entries[j] += (y - entries[j]) * Single(0.02)
-        self.history[places] = history + (y - history) * Single(0.01)
+        bit = self.blend(decoder, inputs, rows, first, second, len(experts) == 1 and not self.contexts)
+        self.history[places] = history + (Single(bit) - history) * Single(0.01)
         for state in states:
             state.update(bit)
         return bit
@@ -1033,7 +1057,7 @@ class PassDecoder:
         if self.predictors:
             self.predict(place)
         if self.network is not None:
-            self.mixture = Mixture(self.network.outputs(self.features(place)), place)
+            self.mixture = Mixture(self.network.outputs(self.features(place)), place.p1, place.unit)
             place.expected = int(2 * min(max(self.mixture.expected(), 0.0), float(self.largest)))
         value = self.decode_value(place)
         if self.predictors:

@@ -38,20 +38,23 @@ def encode(values: Values, bits: int, silence: int, rate: int, options: Options)
 
     Raises KeyboardInterrupt where options.stop says so.
     """
-    from ..sound import analysis, lookback
+    from ..sound import analysis, lookback, search
 
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
     plan = analysis.plan_of(values, silence, options)
     layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
+    if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
+        searching = Ticker(options, "searching")
+        searching.expect(search.trials(frames))
+        plan = search.search(plan, transform.to_indices(values, plan), options.workers, searching)
     ticker.expect(frames)
 
     def encode_tile(box: Box) -> bytes:
         if not plan.coded:
             return b""
         indices = transform.to_indices(values[box], plan)
-        lags = lookback.find(indices, plan.model.lags)
-        return tile.encode(plan, indices, lags, ticker)[0]
+        return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
 
     with ThreadPoolExecutor(options.workers) as pool:
         tiles = list(pool.map(encode_tile, layout.boxes()))

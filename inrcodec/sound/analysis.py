@@ -36,11 +36,12 @@ MODELS = (
     Model((_predictor(32, 16, 4, 0.984),), _filters((256, 3e-4), *SHORT), 1),
     Model((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2),
     Model((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2, 32, LEARNING),
-    Model((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), (16, 1e-2)), 2, 32, LEARNING),
-    Model((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
-    Model((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
+    Model((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 2, 32, LEARNING),
+    Model((MAIN, FAST, BRISK, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
+    Model((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
     Model((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
 )
+SEARCHING_EFFORT = 9  # from here on `search` looks for better settings
 
 
 def tile_frames(frames: int, channels: int, rate: int) -> int:

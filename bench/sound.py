@@ -1,0 +1,244 @@
+"""Sound beside FLAC and WavPack: sizes and times in one run, the effort ladder, what each part is worth, and cases with known answers.
+
+    python -m bench.sound compare FOLDER [--effort 5] [--threads 1]
+    python -m bench.sound efforts FILE…
+    python -m bench.sound ablation FILE…
+    python -m bench.sound cases
+    python -m bench.sound long
+
+FOLDER holds files that inrcodec reads. `flac` and `wavpack` must be there (Debian's packages of those names); their times are of whole commands,
+ours of library calls in one process after a warm-up. Times real is the duration of the sound over the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import inrcodec
+from inrcodec import Signal, files
+from inrcodec.sound import analysis
+
+from .common import Samples, save, table
+from .images import Result, ours, tell, timed
+
+RATE = 44100
+FLAC = ["flac", "-s", "-f", "-8", "-p", "-e"]
+WAVPACK = ["wavpack", "-q", "-y", "-hhx6"]
+
+
+def outside(signal: Signal) -> dict[str, Result]:
+    """What FLAC and WavPack make of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        wav, flac, wv = (Path(folder) / f"a.{e}" for e in ("wav", "flac", "wv"))
+        plain = {k: v for k, v in signal.metadata.items() if "/" not in k}
+        files.write(wav, replace(signal, metadata=plain))
+
+        def run(*command: Any) -> float:
+            return timed(lambda: subprocess.run(list(map(str, command)), check=True, capture_output=True))[1]
+
+        f = run(*FLAC, wav, "-o", flac), run("flac", "-s", "-f", "-d", flac, "-o", wav)
+        w = run(*WAVPACK, wav, "-o", wv), run("wvunpack", "-q", "-y", wv, "-o", wav)
+        return {"flac": Result(flac.stat().st_size, *f), "wavpack": Result(wv.stat().st_size, *w)}
+
+
+def seconds(signal: Signal) -> float:
+    return len(signal.samples) / (signal.sample_rate or 1)
+
+
+def warm_up() -> None:
+    """Compile the kernels."""
+    g = np.random.default_rng(0)
+    small = Signal(g.integers(-99, 99, (3000, 2)).astype(np.int16), "audio", 16, RATE)
+    for effort in (1, 9):
+        inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
+
+
+def compare(folder: Path, effort: int, threads: int) -> list[str]:
+    warm_up()
+    rows, total = [], {key: Result(0, 0.0, 0.0) for key in ("flac", "wavpack", "ours")}
+    length, larger, count = 0.0, 0, 0
+    for path in sorted(p for p in folder.iterdir() if p.suffix in files.FORMATS):
+        signal = files.read(path)
+        found = outside(signal) | {"ours": ours(signal, effort, threads)}
+        for key, r in found.items():
+            t = total[key]
+            total[key] = Result(t.size + r.size, t.encode + r.encode, t.decode + r.decode)
+        length, larger, count = length + seconds(signal), larger + (found["ours"].size >= found["flac"].size), count + 1
+        bits = [8 * r.size / signal.samples.size for r in found.values()]
+        rows.append([path.name, *bits, f"{found['ours'].size / found['flac'].size:.4f}", seconds(signal) / found["ours"].decode])
+        tell(f"{path.name} {rows[-1][4]}")
+    summary = [
+        [key, r.size, f"{r.size / total['flac'].size:.4f}", length / r.encode, length / r.decode, r.encode, r.decode]
+        for key, r in total.items()
+    ]
+    heads = ["codec", "bytes", "of FLAC", "encodes, times real", "decodes, times real", "encode, s", "decode, s"]
+    return [
+        f"{count} files, {length:.0f} s; ours with effort {effort} and {threads} thread(s); larger than FLAC: {larger} files. "
+        f"FLAC is `{' '.join(FLAC)}`, WavPack `{' '.join(WAVPACK)}`.",
+        table(heads, summary),
+        table(["file", "FLAC, bits per sample", "WavPack", "ours", "ours / FLAC", "decodes, times real"], rows),
+    ]
+
+
+def efforts(paths: list[Path], threads: int) -> list[str]:
+    warm_up()
+    signals = [files.read(p) for p in paths]
+    length, count = sum(map(seconds, signals)), sum(s.samples.size for s in signals)
+    flac = sum(outside(s)["flac"].size for s in signals)
+    rows = []
+    for effort in range(1, 10):
+        found = [ours(s, effort, threads) for s in signals]
+        size = sum(r.size for r in found)
+        times = sum(r.encode for r in found), sum(r.decode for r in found)
+        rows.append([effort, f"{8 * size / count:.4f}", f"{size / flac:.4f}", *times, length / times[0], length / times[1]])
+        tell(f"effort {effort}")
+    heads = ["effort", "bits per sample", "of FLAC", "encode, s", "decode, s", "encodes, times real", "decodes, times real"]
+    return [f"{', '.join(p.name for p in paths)}; {threads} thread(s).", table(heads, rows)]
+
+
+def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
+    """One part less at a time."""
+    warm_up()
+    signals = [files.read(p) for p in paths]
+    count = sum(s.samples.size for s in signals)
+    model = analysis.MODELS[effort - 1]
+    first, *others = model.predictors
+
+    def changed(**fields: Any) -> Any:
+        models = list(analysis.MODELS)
+        models[effort - 1] = replace(model, **fields)
+        return mock.patch.object(analysis, "MODELS", tuple(models))
+
+    cases: list[tuple[str, Any]] = [
+        ("everything", changed()),
+        ("without looking further back", changed(lags=0)),
+        ("with one place further back instead of two", changed(lags=1)),
+        ("without the network", changed(units=0, learning=0)),
+        ("with a network of 16 units", changed(units=16)),
+        ("with a network of 64 units", changed(units=64)),
+        ("without LMS filters", changed(filters=())),
+        ("with a first LMS filter of 1024 taps", changed(filters=analysis.MODELS[5].filters)),
+        ("with one least squares predictor instead of three", changed(predictors=(first,))),
+        ("that one of 16 + 8 taps", changed(predictors=(replace(first, own=16, other=8),))),
+        ("without the other channel", changed(predictors=tuple(replace(p, other=0) for p in model.predictors))),
+    ]
+    rows, base = [], 0.0
+    for name, patch in cases:
+        with patch:
+            found = [ours(s, effort, threads) for s in signals]
+        tell(name)
+        bits = 8 * sum(r.size for r in found) / count
+        base = base or bits
+        rows.append([name, f"{bits:.4f}", f"{100 * (bits / base - 1):+.2f} %", sum(r.decode for r in found)])
+    return [f"{', '.join(p.name for p in paths)}; effort {effort}.", table(["", "bits per sample", "change", "decode, s"], rows)]
+
+
+def sine(depth: int) -> Samples:
+    t = np.arange(2 * RATE)
+    return np.rint(0.8 * (1 << (depth - 1)) * np.sin(2 * np.pi * 440.3 * t / RATE)).astype(np.int32)
+
+
+def music(frames: int = 2 * RATE, channels: int = 2, seed: int = 0) -> Samples:
+    """Decaying notes with some noise, 16 bits."""
+    g = np.random.default_rng(seed)
+    t = np.arange(frames)
+    x = np.zeros((frames, channels))
+    for start in range(0, frames, RATE // 4):
+        note, fall = 110 * 2 ** (g.integers(0, 36) / 12), np.exp(-np.maximum(t - start, 0) / 9000) * (t >= start)
+        tone = sum(np.sin(2 * np.pi * note * k * t / RATE) / k for k in range(1, 6)) * fall
+        x += 2500 * tone[:, None] * g.uniform(0.3, 1, channels)
+    return np.clip(np.rint(x + g.normal(0, 12, x.shape)), -32768, 32767).astype(np.int16)
+
+
+def cases() -> list[str]:
+    """Signals whose best code is known, or nearly."""
+    g = np.random.default_rng(1)
+    sound = music()
+    wide = sound.astype(np.int32)
+    found: list[tuple[str, Samples, int]] = [
+        ("silence, 2 s stereo", np.zeros((2 * RATE, 2), np.int16), 16),
+        ("a constant", np.full((2 * RATE, 2), 1234, np.int16), 16),
+        ("white noise, 16 bits", g.integers(-32768, 32768, (2 * RATE, 2)).astype(np.int16), 16),
+        ("white noise, 24 bits", g.integers(-(1 << 23), 1 << 23, (RATE, 2)).astype(np.int32), 24),
+        ("a sine, 16 bits", sine(16).astype(np.int16), 16),
+        ("a sine, 24 bits", sine(24), 24),
+        ("notes, 16 bits stereo", sound, 16),
+        ("notes, one channel", np.ascontiguousarray(sound[:, :1]), 16),
+        ("that channel twice", np.repeat(sound[:, :1], 2, 1), 16),
+        ("that channel, and it inverted", np.stack([wide[:, 0], -wide[:, 0]], 1).clip(-32768, 32767).astype(np.int16), 16),
+        ("the notes shifted into 24 bits", wide << 8, 24),
+        ("the notes times 1.7", np.rint(wide * 1.7).clip(-32768, 32767).astype(np.int16), 16),
+        ("the notes times 217.3, in 24 bits", np.rint(wide * 217.3).clip(-(1 << 23), (1 << 23) - 1).astype(np.int32), 24),
+        ("the notes twice over", np.concatenate([sound, sound]), 16),
+        ("the notes, clipped at 3000", sound.clip(-3000, 3000), 16),
+        ("±full scale, at random", np.where(g.random((2 * RATE, 2)) < 0.5, -32768, 32767).astype(np.int16), 16),
+        ("noise of 32 bits with -2^31", g.integers(-(1 << 31), 1 << 31, (RATE, 2)).astype(np.int32), 32),
+    ]
+    found[-1][1][0] = -(1 << 31)
+    rows = []
+    for name, samples, depth in found:
+        signal = Signal(samples, "audio", depth, RATE)
+        mine = ours(signal, 5, 1)
+        flac: Any = outside(signal)["flac"].size if depth < 32 else ""
+        rows.append([name, signal.raw_bytes, flac, mine.size, 8 * mine.size / samples.size])
+        tell(name)
+    return [table(["case", "samples, bytes", "FLAC", "ours", "bits per sample"], rows)]
+
+
+def long() -> list[str]:
+    """Ten minutes of stereo: time by length and threads, and the memory of the whole process."""
+    warm_up()
+    rows = []
+    minute = music(60 * RATE)
+    for minutes, threads in ((1, 1), (5, 1), (5, 2), (10, 2)):
+        signal = Signal(np.concatenate([np.roll(minute, 997 * i, 0) // (1 + i % 3) for i in range(minutes)]), "audio", 16, RATE)
+        r = ours(signal, 5, threads)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append([minutes, threads, r.size, r.encode, r.decode, 60 * minutes / r.encode, 60 * minutes / r.decode, int(peak)])
+        tell(str(rows[-1]))
+    heads = [
+        "minutes",
+        "threads",
+        "bytes",
+        "encode, s",
+        "decode, s",
+        "encodes, times real",
+        "decodes, times real",
+        "peak memory so far, MB",
+    ]
+    return [
+        "Notes and noise made here, 44.1 kHz stereo, effort 5; the memory is that of this process, test signal included.",
+        table(heads, rows),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["compare", "efforts", "ablation", "cases", "long"])
+    parser.add_argument("paths", type=Path, nargs="*")
+    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    if given.what == "compare":
+        save(f"sound-{given.effort}", "Sound", compare(given.paths[0], given.effort, given.threads))
+    elif given.what == "efforts":
+        save("sound-efforts", "Sound: the effort ladder", efforts(given.paths, given.threads))
+    elif given.what == "ablation":
+        save("sound-ablation", "Sound: what each part is worth", ablation(given.paths, given.effort, given.threads))
+    elif given.what == "cases":
+        save("sound-cases", "Sound: cases with known answers", cases())
+    else:
+        save("sound-long", "Sound: long files", long())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,600 @@
+"""Sounds in the profile `hybrid` of linr.py (SPEC.md, 16), in plain Python and NumPy, written from SPEC.md alone.
+
+As in linr_hybrid.py, whose parts it uses, no step leaves the order of an addition to NumPy, except `np.add.accumulate`.
+Samples are kept as f64, with zeros before the beginning of the tile: PAST of them are as many as any step looks at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from linr import ArithmeticDecoder, Head, Ints, Reader, Span, Words, atom, coded_integers, require
+from linr_hybrid import (
+    LN2,
+    Blend,
+    Doubles,
+    Mixture,
+    Network,
+    Single,
+    Singles,
+    coin,
+    eight,
+    log2,
+    odds,
+    read_blob,
+    sigmoid,
+    soft,
+    solution,
+    stretch_table,
+    summed,
+)
+
+SEGMENT = 2048  # frames
+BATCH = 8  # frames
+PAST = 160
+RATES = (1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32)  # of the scales
+STEEPNESS = [0.0] + [LN2 * (log2(i / 32) - log2(1 - i / 32)) for i in range(1, 32)]  # Q_i
+
+# 16. The plan
+
+
+@dataclass
+class Regression:
+    """A predictor."""
+
+    own: int
+    other: int
+    every: int
+    decay: int
+
+
+@dataclass
+class Filter:
+    length: int
+    step: int
+
+
+@dataclass
+class Channel:
+    """How the samples of a channel stand for its values."""
+
+    largest: int
+    zero: int
+    least: int = 0
+    table: Ints | None = None
+
+    def values(self, samples: Ints) -> Ints:
+        indices = samples + self.zero
+        return self.table[indices] if self.table is not None else indices + self.least
+
+
+@dataclass
+class Plan:
+    """HYBR of a sound, read and checked."""
+
+    regressions: list[Regression]
+    filters: list[Filter]
+    lags: int
+    units: int
+    learning: int
+    channels: list[Channel]  # several may be the same
+    coded: list[tuple[Channel, int | None]]  # and the partners, by their numbers in this list
+
+    @property
+    def opinions(self) -> int:
+        return len(self.regressions) + len(self.filters)
+
+
+def read_within(reader: Reader, least: int, most: int) -> int:
+    """A byte."""
+    byte = reader.byte()
+    require(least <= byte <= most, "a setting of the plan is out of range")
+    return byte
+
+
+def read_regression(reader: Reader) -> Regression:
+    own, other, every = read_within(reader, 1, 64), read_within(reader, 0, 64), read_within(reader, 1, 128)
+    require(every & (every - 1) == 0, "a predictor is not solved every 2^n batches")
+    decay = reader.varint()
+    require(1 <= decay <= 65536, "the decay of a predictor is out of range")
+    return Regression(own, other, every, decay)
+
+
+def read_filter(reader: Reader) -> Filter:
+    length, step = read_within(reader, 3, 12), reader.varint()
+    require(1 <= step <= 1 << 20, "the step of a filter is out of range")
+    return Filter(length, step)
+
+
+def read_table(reader: Reader, largest: int, bits: int) -> Ints:
+    """The values of the indices 0 … largest."""
+    require(largest < 1 << 18, "a table is too large")
+    size = reader.varint()
+    require(size <= 5 * (largest + 1), "a table is too long")
+    numbers = Reader(read_blob(reader, size))
+    table = [numbers.varint()]
+    for _ in range(largest):
+        table.append(table[-1] + 1 + numbers.varint())
+    numbers.finish()
+    require(table[-1] < 1 << bits, "a table has values that are too large")
+    return np.array(table, np.int64)
+
+
+def read_channel(reader: Reader, before: Sequence[tuple[int, Channel]], bits: int) -> tuple[int, Channel]:
+    """Its kind, and the channel."""
+    kind = read_within(reader, 0, 2)
+    if kind == 2:
+        number = reader.byte()
+        require(number < len(before), "the same values as those of a channel that is not earlier")
+        require(before[number][0] != 2, "the same values as those of a channel that has none of its own")
+        return kind, before[number][1]
+    channel = Channel(reader.varint(), reader.varint())
+    require(channel.zero <= channel.largest, "the zero of a channel is not within its indices")
+    if kind == 1:
+        channel.table = read_table(reader, channel.largest, bits)
+    else:
+        channel.least = reader.varint()
+        require(channel.largest + channel.least < 1 << bits, "a channel has values that are too large")
+    return kind, channel
+
+
+def read_coded(reader: Reader, channels: Sequence[tuple[int, Channel]]) -> list[tuple[Channel, int | None]]:
+    unnamed = {number for number, (kind, channel) in enumerate(channels) if kind != 2 and channel.largest > 0}
+    count = len(unnamed)
+    coded: list[tuple[Channel, int | None]] = []
+    for own in range(count):
+        number, partner = reader.byte(), reader.byte()
+        require(number in unnamed, "a coded channel that is not there, or named twice")
+        require(partner < count, "a partner that is not there")
+        unnamed.remove(number)
+        coded.append((channels[number][1], partner if partner != own else None))
+    return coded
+
+
+def read_plan(content: bytes, head: Head) -> Plan:
+    """The content of HYBR."""
+    require(len(head.axes) == 1 and head.channels <= 8 and head.bits <= 32, "not a sound for the profile hybrid")
+    reader = Reader(content)
+    read_within(reader, 3, 3)
+    predictors, filters = read_within(reader, 1, 4), read_within(reader, 0, 7)
+    require(predictors + filters <= 8, "too many predictors and filters")
+    lags = read_within(reader, 0, 4)
+    units, learning = reader.byte(), reader.byte()
+    require(units in (0, 16, 32, 64), "the number of units is out of range")
+    require((learning == 0) == (units == 0), "learning without a network, or a network without learning")
+    regressions = [read_regression(reader) for _ in range(predictors)]
+    of_filters = [read_filter(reader) for _ in range(filters)]
+    require(reader.varint() == head.channels, "another number of channels than the signal has")
+    channels: list[tuple[int, Channel]] = []
+    for _ in range(head.channels):
+        channels.append(read_channel(reader, channels, head.bits))
+    coded = read_coded(reader, channels)
+    reader.finish()
+    return Plan(regressions, of_filters, lags, units, learning, [channel for _, channel in channels], coded)
+
+
+# 16. Tiles
+
+
+def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
+    """The values of a tile, those of a frame together."""
+    frames = span[0].stop - span[0].start
+    samples: dict[int, Ints] = {}
+    if plan.coded:
+        reader = Reader(tile)
+        lags = read_lags(reader, frames, plan.lags)
+        decoder = TileDecoder(plan, frames, lags, reader.rest())
+        with np.errstate(all="ignore"):
+            decoder.run()
+        for (channel, _), of_channel in zip(plan.coded, decoder.channels, strict=True):
+            samples[id(channel)] = of_channel.x[PAST:].astype(np.int64)
+    else:
+        require(not tile, "a tile of constant channels has content")
+    constant = np.zeros(frames, np.int64)
+    values = [channel.values(samples.get(id(channel), constant - channel.zero)) for channel in plan.channels]
+    return np.stack(values, axis=1).reshape(-1).astype(np.uint64)
+
+
+def read_lags(reader: Reader, frames: int, lags: int) -> list[list[int]]:
+    """The lags of each segment."""
+    segments = -(-frames // SEGMENT)
+    if lags == 0:
+        return [[]] * segments
+    decoder = ArithmeticDecoder(reader.take(reader.varint()))
+    found = np.stack([np.cumsum(coded_integers(decoder, segments)) for _ in range(lags)], axis=1)
+    for number, of_segment in enumerate(found):
+        require(all(lag == 0 or 512 <= lag <= number * SEGMENT for lag in of_segment), "a lag is out of range")
+    result: list[list[int]] = found.tolist()
+    return result
+
+
+class TileDecoder:
+    """Decodes the samples of a tile."""
+
+    def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], string: bytes) -> None:
+        self.frames, self.lags = frames, lags
+        decoder = ArithmeticDecoder(string)
+        network = first_network(plan.units, plan.opinions, plan.learning) if plan.units else None
+        self.channels = [ChannelDecoder(plan, channel, frames, network, decoder) for channel, _ in plan.coded]
+        for number, (channel, (_, partner)) in enumerate(zip(self.channels, plan.coded, strict=True)):
+            if partner is not None:
+                channel.join(plan, self.channels[partner], int(partner < number))
+
+    def run(self) -> None:
+        for t in range(self.frames):
+            lags = self.lags[t // SEGMENT]
+            for channel in self.channels:
+                channel.decode(PAST + t, lags if any(lags) else ())
+            if t % BATCH == BATCH - 1:
+                for channel in self.channels:
+                    channel.learn_batch(t // BATCH)
+
+
+# 16. Prediction
+
+
+def dot(weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> Any:
+    """Their scalar product, in f64 or in f32, as they are."""
+    terms = weights * x
+    whole = len(terms) // 8 * 8
+    sums = list(summed(terms[:whole].reshape(-1, 8))) if whole else [terms.dtype.type(0)] * 8
+    for term in terms[whole:]:
+        sums[0] = sums[0] + term
+    return eight(sums)
+
+
+class LeastSquares:
+    """Weights that are solved for after batches."""
+
+    def __init__(self, count: int, decay: float, ridge: float) -> None:
+        self.decay, self.ridge = decay, ridge
+        self.a = np.zeros((count, count))  # only the part with j ≥ i is ever used
+        self.b = np.zeros(count)
+        self.weights = np.zeros(count)
+
+    def predict(self, regressors: Doubles) -> float:
+        return float(dot(self.weights, regressors))
+
+    def learn(self, regressors: Sequence[Doubles], weights: Sequence[float], targets: Sequence[float]) -> None:
+        self.a *= self.decay
+        self.b *= self.decay
+        for x, weight, target in zip(regressors, weights, targets, strict=True):
+            weighted = weight * x
+            self.a += np.multiply.outer(weighted, x)
+            self.b += weighted * target
+
+    def solve(self) -> None:
+        weights = solution(self.a, self.b, self.ridge)
+        if weights is not None:
+            self.weights = weights
+
+
+class Predictor(LeastSquares):
+    """A predictor from the samples just before; `other` of the partner's."""
+
+    def __init__(self, regression: Regression, other: int) -> None:
+        super().__init__(regression.own + other, regression.decay * 2.0**-16, 0.005)
+        self.own, self.other, self.every = regression.own, other, regression.every
+        self.weights[self.own - 1] = 1.0
+
+
+class LeastMeanSquares:
+    """A filter."""
+
+    def __init__(self, settings: Filter) -> None:
+        self.count = 1 << settings.length
+        self.step = settings.step * 2.0**-20
+        self.weights = np.zeros(self.count, np.float32)
+        self.inputs = np.zeros(self.count, np.float32)
+        self.q = 0.0
+        self.alpha = self.beta = self.gamma = 0.0
+
+    def predict(self) -> float:
+        self.q = float(dot(self.weights, self.inputs))
+        return self.q
+
+    def learn(self, rho: float) -> float:
+        """What is left for the next filter."""
+        latest = Single(rho)
+        i = float(latest)
+        rho = rho - self.q
+        self.alpha += (rho * rho - self.alpha) * 0.02
+        self.beta += (i * i - self.beta) * 0.02
+        self.gamma += (i * i - self.gamma) / self.count
+        limited = min(max(rho / (math.sqrt(self.alpha) + 0.1), -2.0), 2.0)
+        h = Single((self.step * limited) / (math.sqrt(max(self.beta, self.gamma)) + 0.1))
+        self.weights += h * self.inputs
+        self.inputs = np.append(self.inputs[1:], latest)
+        return rho
+
+
+def first_network(units: int, opinions: int, learning: int) -> Network:
+    """What the network begins with."""
+    shapes = [(30 + opinions + 1, units), (units + 1, units), (units + 1, 16)]
+    entries = atom(0, sum(rows * columns for rows, columns in shapes), 0x6C696E72)
+    matrices = []
+    start = 0
+    for (rows, columns), shift in zip(shapes, (5, 5, 8), strict=True):
+        matrix = entries[start : start + rows * columns].reshape(rows, columns).astype(np.float32) * Single(2.0**-shift)
+        matrix[-1] = 0
+        start += rows * columns
+        matrices.append(matrix)
+    matrices[2][-1, 4:12] = [-0.5, 0, 0, 0.5, -2, -1, 0, 1]
+    return Network(matrices, learning)
+
+
+# 16. Mixing
+
+
+class Experts:
+    """The six logistics, and the network if there is one, with their masses below what the sample lies between."""
+
+    def __init__(self, means: Sequence[float], inverses: Sequence[float], mixture: Mixture | None, low: int) -> None:
+        self.means, self.inverses, self.mixture, self.low = means, inverses, mixture, low
+        count = len(means) + (mixture is not None)
+        self.bottom, self.top = [0.0] * count, [1.0] * count
+
+    def below(self, edge: int) -> list[float]:
+        q = [sigmoid(((edge - 0.5) - mean) * inverse) for mean, inverse in zip(self.means, self.inverses, strict=True)]
+        return q if self.mixture is None else [*q, self.mixture.below((edge - 0.5) - self.low)]
+
+    def logits(self, masses: Sequence[float]) -> list[float]:
+        """t of all."""
+        logits = []
+        for number, (q, bottom, top) in enumerate(zip(masses, self.bottom, self.top, strict=True)):
+            if number == len(self.means):
+                logits.append(odds(max(top - q, 0.0) + 1e-7, max(q - bottom, 0.0) + 1e-7))
+            else:
+                t = LN2 * (log2((top - q) + 1e-6) - log2((q - bottom) + 1e-6))
+                logits.append(min(max(t, -9.0), 9.0))
+        return logits
+
+    def move(self, bit: int, masses: list[float]) -> None:
+        if bit:
+            self.bottom = masses
+        else:
+            self.top = masses
+
+
+class SoundMixer(Blend):
+    """Bits whose probability is mixed from those of experts and four contexts."""
+
+    def __init__(self, rows: int) -> None:
+        weights = np.full(16, Single(0.3), np.float32)
+        weights[0] = Single(0.7)
+        weights[1:11] = Single(0.6 / 11)
+        super().__init__(weights, rows, 0.003)
+        self.states: list[dict[int, tuple[int, int]]] = [{} for _ in range(4)]  # e and n, where they are not the first ones
+
+    def decode(
+        self, decoder: ArithmeticDecoder, experts: Sequence[float], contexts: Sequence[int], rows: Sequence[int], first: int, second: int
+    ) -> int:
+        states = [of_context.get(place, (32768, 0)) for of_context, place in zip(self.states, contexts, strict=True)]
+        inputs = np.zeros(16, np.float32)
+        inputs[:6] = experts[:6]
+        inputs[6:10] = stretch_table()[[e >> 4 for e, _ in states]]
+        inputs[10] = Single(0.3)
+        inputs[11 : 5 + len(experts)] = experts[6:]
+        bit = self.blend(decoder, inputs, rows, first, second)
+        for of_context, place, (e, n) in zip(self.states, contexts, states, strict=True):
+            rate = 131072 // (2 * n + 3)
+            e += (65535 - e) * rate >> 16 if bit else -(e * rate >> 16)
+            of_context[place] = e, min(n + 1, 250)
+        return bit
+
+
+# 16. Channels
+
+
+def limited_int(x: float, most: int) -> int:
+    return int(min(max(x, 0.0), float(most)))
+
+
+@dataclass
+class Remembered:
+    """What a batch learns of a frame."""
+
+    weight: float
+    value: float
+    difference: float  # from P_0
+    regressors: list[Doubles]  # of each predictor
+    far: Doubles  # those of the lags
+    opinions: Doubles
+
+
+class ChannelDecoder:
+    """Decodes the samples of a channel. The number of a frame is that of its place in x: PAST more than t."""
+
+    def __init__(self, plan: Plan, channel: Channel, frames: int, network: Network | None, decoder: ArithmeticDecoder) -> None:
+        self.low, self.high = -channel.zero, channel.largest - channel.zero
+        self.network, self.decoder = network, decoder
+        self.x = np.zeros(PAST + frames)
+        self.errors = np.zeros(PAST + frames, np.float32)  # E
+        self.misses = np.zeros(PAST + frames, np.float32)  # M
+        self.partner: ChannelDecoder | None = None
+        self.known = 0
+        self.predictors = [Predictor(regression, 0) for regression in plan.regressions]
+        self.far = LeastSquares(5 * plan.lags, 0.9607, 0.2)
+        self.filters = [LeastMeanSquares(settings) for settings in plan.filters]
+        self.together = LeastSquares(plan.opinions, 0.984, 0.5)
+        self.scales = [30.0] * 6
+        self.leaf = 16
+        self.distance = 100.0  # D
+        self.mixer = SoundMixer(1024)
+        self.batch: list[Remembered] = []
+
+    def join(self, plan: Plan, partner: ChannelDecoder, known: int) -> None:
+        """Make it one that has a partner."""
+        self.partner, self.known = partner, known
+        self.predictors = [Predictor(regression, regression.other) for regression in plan.regressions]
+        self.far = LeastSquares(10 * plan.lags, 0.9607, 0.2)
+
+    def within(self, p: float) -> float:
+        if not p >= self.low:
+            return float(self.low)
+        return min(p, float(self.high))
+
+    # Prediction
+
+    def before(self, t: int, own: int) -> Doubles:
+        return self.x[t - own : t]
+
+    def of_partner(self, t: int, other: int) -> Doubles:
+        x = self.x if self.partner is None else self.partner.x
+        return x[t - other + self.known : t + self.known]
+
+    def far_regressors(self, t: int, lags: Sequence[int]) -> Iterator[float]:
+        nearest = self.predictors[0]
+        weights, of_other = nearest.weights[: nearest.own], nearest.weights[nearest.own :]
+        for lag in lags:
+            near = range(t - lag - 2, t - lag + 3)
+            for u in near:
+                past, beside = self.before(u, nearest.own), self.of_partner(u, nearest.other)
+                yield (self.x[u] - dot(weights, past)) - dot(of_other, beside) if lag else 0.0
+            if self.partner is not None:
+                for u in near:
+                    yield float(self.partner.errors[u]) if lag else 0.0
+
+    def decode(self, t: int, lags: Sequence[int]) -> None:
+        """The sample of frame t. No lags: all are 0."""
+        regressors = [np.concatenate([self.before(t, p.own), self.of_partner(t, p.other)]) for p in self.predictors]
+        predictions = [self.within(p.predict(x)) for p, x in zip(self.predictors, regressors, strict=True)]
+        nearest = predictions[0]
+        far = np.array(list(self.far_regressors(t, lags)))
+        looked = self.within(nearest + self.far.predict(far)) - nearest if lags else 0.0
+        of_filters = [one.predict() for one in self.filters]
+        opinions = np.array([p - nearest for p in predictions[1:]] + [looked, *of_filters])
+        total = nearest + looked
+        for q in of_filters:
+            total = total + q
+        pf = self.within(nearest + self.together.predict(opinions))
+
+        means = [pf, pf, pf, self.within(total), nearest, predictions[-1]]
+        unit = 0.25 + 0.5 * (self.scales[0] + self.scales[1])
+        mixture = None
+        if self.network is not None:
+            features = np.array(list(self.features(t, pf, unit, opinions))).astype(np.float32)
+            mixture = Mixture(self.network.outputs(features), pf - self.low, unit)
+        value = self.decode_value(means, mixture)
+        self.x[t] = v = float(value)
+
+        for i, rate in enumerate(RATES):
+            self.scales[i] += (abs(v - means[i]) - self.scales[i]) * rate
+        self.misses[t] = Single(v - pf)
+        if self.network is not None and mixture is not None:
+            self.network.learn(mixture.slopes(value - self.low, self.high - self.low, unit))
+        e = abs(v - pf)
+        omega = 1 / (0.5 + self.distance + 0.25 * e)
+        self.distance += (e - self.distance) * 0.1
+        self.errors[t] = Single(v - nearest)
+        rho = v - (nearest + looked)
+        for one in self.filters:
+            rho = one.learn(rho)
+        self.batch.append(Remembered(omega * omega, v, v - nearest, regressors, far, opinions))
+
+    def learn_batch(self, number: int) -> None:
+        weights = [frame.weight for frame in self.batch]
+        values = [frame.value for frame in self.batch]
+        differences = [frame.difference for frame in self.batch]
+        for i, predictor in enumerate(self.predictors):
+            predictor.learn([frame.regressors[i] for frame in self.batch], weights, values)
+            if number % predictor.every == 0:
+                predictor.solve()
+        if len(self.batch[0].far):
+            self.far.learn([frame.far for frame in self.batch], weights, differences)
+            self.far.solve()
+        self.together.learn([frame.opinions for frame in self.batch], weights, differences)
+        self.together.solve()
+        self.batch = []
+
+    def features(self, t: int, pf: float, unit: float, opinions: Doubles) -> Iterator[float]:
+        y = 1 / unit
+        s0, s1, s2 = self.scales[:3]
+        for i in range(1, 17):
+            yield soft(float(self.misses[t - i]) * y)
+        for i in range(1, 9):
+            yield soft(float(self.partner.misses[t + self.known - i]) * y) if self.partner is not None else 0.0
+        for opinion in opinions.tolist():
+            yield soft(opinion * y)
+        yield 0.25 * log2(unit)
+        yield log2((s0 + 0.05) / (s1 + 0.05))
+        yield log2((s2 + 0.05) / (s1 + 0.05))
+        yield 2 * (pf - math.floor(pf)) - 1
+        yield soft((float(self.x[t - 1]) - pf) * y)
+        yield float(self.known)
+
+    # The bits
+
+    def decode_value(self, means: Sequence[float], mixture: Mixture | None) -> int:
+        pf = means[0]
+        s0, s1 = self.scales[:2]
+        scale = 0.275 * (s0 + s1) + 0.02
+        trend = limited_int(4 + 2 * (log2(s0 + 0.05) - log2(s1 + 0.05)), 7)
+        size = limited_int(2 * (log2(s1 + 0.03) + 5), 31)
+        before = self.leaf >> 1
+        beside = 8 if self.partner is None else self.partner.leaf >> 1
+        experts = Experts(means, [1 / (0.55 * s + 0.03) for s in self.scales], mixture, self.low)
+        bottom, top = self.low, self.high + 1
+        first, last, g, depth = 0, 32, 0, 0
+        while True:
+            inner = last - first > 1
+            if inner:
+                node = (first + last) >> 1
+                edge = math.floor(pf + scale * STEEPNESS[node] + 0.5)
+            elif (first == 0 or last == 32) and g < 12:
+                g += 1
+                far = (scale * STEEPNESS[31]) * (1 + 0.25 * 2**g)
+                node = 32 + 2 * g if first == 0 else 33 + 2 * g
+                edge = math.floor((pf - far if first == 0 else pf + far) + 0.5)
+            else:
+                break
+            if edge <= bottom:
+                bit = 1
+            elif edge >= top:
+                bit = 0
+            else:
+                masses = experts.below(edge)
+                contexts = (8 * node + trend, 16 * node + before, 16 * node + beside, 32 * node + size)
+                rows = (node, 8 * size + trend, 16 * min(depth, 7) + beside, 16 * min(depth, 7) + before)
+                bit = self.mixer.decode(self.decoder, experts.logits(masses), contexts, rows, contexts[0], contexts[2])
+                experts.move(bit, masses)
+            if bit:
+                bottom = max(bottom, edge)
+            else:
+                top = min(top, edge)
+            depth += 1
+            if inner:
+                first, last = (node, last) if bit else (first, node)
+            elif bit == (first == 0):
+                break
+        self.leaf = first
+        return self.inside(bottom, top, pf, scale)
+
+    def inside(self, bottom: int, top: int, pf: float, scale: float) -> int:
+        """The sample that is at least bottom, and below top."""
+        sigma = 1 / scale if pf < bottom else -1 / scale
+
+        def z(a: int) -> float:
+            return sigmoid((pf - (a - 0.5)) * sigma)
+
+        done = 0
+        z_bottom, z_top = z(bottom), z(top)
+        while top - bottom > 1:
+            half = (bottom + top) >> 1
+            z_half = z(half)
+            if done < 3:
+                y = abs(z_half - z_top) + 1e-9
+                p = coin(y / ((y + abs(z_bottom - z_half)) + 1e-9))
+            else:
+                p = ((top - half) << 16) // (top - bottom)
+            done += 1
+            if self.decoder.bit(p):
+                bottom, z_bottom = half, z_half
+            else:
+                top, z_top = half, z_half
+        return bottom

@@ -6,8 +6,8 @@
     python -m bench.sound cases
     python -m bench.sound long
 
-FOLDER holds files that inrcodec reads. `flac` and `wavpack` must be there (Debian's packages of those names); their times are of whole commands,
-ours of library calls in one process after a warm-up. Times real is the duration of the sound over the time.
+FOLDER holds files that inrcodec reads. `flac` and `wavpack` must be there (Debian's packages of those names); their times are of whole
+commands, ours of library calls in one process after a warm-up. Times real is the duration of the sound over the time.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
     signals = [files.read(p) for p in paths]
     count = sum(s.samples.size for s in signals)
     model = analysis.MODELS[effort - 1]
-    first, *others = model.predictors
+    first = model.predictors[0]
 
     def changed(**fields: Any) -> Any:
         models = list(analysis.MODELS)
@@ -205,20 +205,9 @@ def long() -> list[str]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         rows.append([minutes, threads, r.size, r.encode, r.decode, 60 * minutes / r.encode, 60 * minutes / r.decode, int(peak)])
         tell(str(rows[-1]))
-    heads = [
-        "minutes",
-        "threads",
-        "bytes",
-        "encode, s",
-        "decode, s",
-        "encodes, times real",
-        "decodes, times real",
-        "peak memory so far, MB",
-    ]
-    return [
-        "Notes and noise made here, 44.1 kHz stereo, effort 5; the memory is that of this process, test signal included.",
-        table(heads, rows),
-    ]
+    heads = ["minutes", "threads", "bytes", "encode, s", "decode, s", "encodes, times real", "decodes, times real", "peak memory, MB"]
+    what = "Notes and noise made here, 44.1 kHz stereo, effort 5; the memory is the most so far of this process, test signal included."
+    return [what, table(heads, rows)]
 
 
 def main() -> None:

@@ -21,7 +21,6 @@ from linr_hybrid import (
     Mixture,
     Network,
     Single,
-    Singles,
     coin,
     eight,
     log2,

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import brotli
@@ -1243,6 +1244,14 @@ def faulty_hybrid() -> Iterable[Recipe]:
     yield fault("tile_corrections", "a tile without its corrections", hybrid_file(lattice_plan(), [b"", b"", b""]))
 
 
+def sound() -> ModuleType:
+    """The vectors of sounds; they need this module, so they come when it is whole."""
+    sys.modules["make_vectors"] = sys.modules[__name__]  # not a second copy of what runs
+    import vectors_sound
+
+    return vectors_sound
+
+
 # Writing
 
 
@@ -1257,17 +1266,17 @@ FOLDERS = (
     Folder(
         "subset",
         "What an encoder of version 1 writes. A decoder must decode every file to exactly what ../manifest.json says.",
-        lambda: itertools.chain(subset_stored(), subset_networks(), subset_hybrid()),
+        lambda: itertools.chain(subset_stored(), subset_networks(), subset_hybrid(), sound().subset()),
     ),
     Folder(
         "uncommon",
         "Valid files that the encoder does not write, at the limits of SPEC.md. A decoder must decode them as ../manifest.json says.",
-        lambda: itertools.chain(uncommon(), uncommon_hybrid()),
+        lambda: itertools.chain(uncommon(), uncommon_hybrid(), sound().uncommon()),
     ),
     Folder(
         "faulty",
         "Invalid files. A decoder must refuse them; it gives no samples, and neither crashes nor takes much memory or time.",
-        lambda: itertools.chain(faulty(), faulty_hybrid()),
+        lambda: itertools.chain(faulty(), faulty_hybrid(), sound().faulty()),
     ),
 )
 

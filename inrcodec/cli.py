@@ -181,7 +181,7 @@ def _options(**given: Any) -> Options:
     default=5,
     show_default=True,
     help="1 is fast, 9 is small; README.md has the curve. 8 and 9 also fit networks to a picture of at least 20,000 pixels, "
-    "which takes minutes. "
+    "which takes minutes; 9 also tries settings for a sound. "
     "Options from --device to --seed are for networks fitted to the file: inr, and with hybrid --device, --weights and --seed.",
 )
 @click.option(
@@ -248,6 +248,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
 
     \b
     inrcodec encode photo.png                                     photo.linr, as small as auto gets it
+    inrcodec encode take.wav -o take.linr                         sound likewise: WAV, FLAC, AIFF, …
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until every bit is right
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: small network + payload
     inrcodec encode crop.png --profile inr --weights sinr         sparse weights over a dictionary
@@ -430,10 +431,10 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
             click.echo(f"{'':<6}{', '.join(spent)}")
 
 
-@main.command(short_help="Fit, encode, decode and compare three examples.")
+@main.command(short_help="Fit, encode, decode and compare some examples.")
 @click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Where the files go.")
 def demo(directory: Path) -> None:
-    """A photograph, a 64×64 crop of it fitted until every bit is right, and half a second of sound: encoded, decoded, compared."""
+    """A photograph, a crop of it fitted until every bit is right, and sound both ways: encoded, decoded, compared."""
     from .demo import run
 
     run(directory, ProgressLine(_on_terminal()))

@@ -1,4 +1,4 @@
-"""`inrcodec demo`: three signals through the codec and back, with a table of sizes and times."""
+"""`inrcodec demo`: four signals through the codec and back, with a table of sizes and times."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def run(directory: Path, progress: Callable[[FitStatus], None] | None = None) ->
             crop,
             {"profile": "inr", "until": "mdl", "weights": "lsq", "bits": 4, "seconds": 5},
         ),
+        ("8 s of sound", "bell.wav", chime(8 * RATE), {}),
         ("½ s of sound, fitted until exact", "chime.wav", chime(), fit),
     ]
     heads = ("signal", "profile", "raw bytes", "file bytes", "weights", "payload", "encode s", "decode s", "comes back")

@@ -295,5 +295,5 @@ def test_verification_catches_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> N
     real = stored.encode_tile
     monkeypatch.setattr(stored, "encode_tile", lambda values, bits, quality: real(values ^ np.uint64(1), bits, quality))
     with pytest.raises(inrcodec.InrcodecError):
-        inrcodec.encode(np.arange(100, dtype=np.uint8))
-    inrcodec.encode(np.arange(100, dtype=np.uint8), verify=False)
+        inrcodec.encode(np.arange(100, dtype=np.uint8), profile="stored")
+    inrcodec.encode(np.arange(100, dtype=np.uint8), profile="stored", verify=False)

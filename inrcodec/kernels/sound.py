@@ -300,7 +300,7 @@ def code_frames(
             # 1. least squares
             for p in range(predictors):
                 row = x[p, c, slot]
-                n0, n1 = own[p], other[p]
+                n0, n1 = own[p], other[p] if o >= 0 else 0
                 for i in range(n0):
                     row[i] = mine[at - n0 + i]
                 if n1 > 0:
@@ -313,7 +313,7 @@ def code_frames(
             looked = 0.0
             if looking:
                 row = look_x[c, slot]
-                n0, n1 = own[0], other[0]
+                n0, n1 = own[0], other[0] if o >= 0 else 0
                 wide = 0
                 for g in range(lags.shape[1]):
                     around = looks[c, g]
@@ -583,7 +583,7 @@ def code_frames(
             batch = t // BATCH
             for c in range(channels):
                 for p in range(predictors):
-                    n = own[p] + other[p]
+                    n = own[p] + other[p] if partner[c] >= 0 else own[p]
                     accumulate(a[p, c], b[p, c], x[p, c], weight[c], target[c], n, decay[p])
                     if batch % every[p] == 0:
                         solve(a[p, c], b[p, c], w[p, c], u, z, n, RIDGE)

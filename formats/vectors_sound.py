@@ -1,0 +1,145 @@
+"""Conformance vectors of sound in the profile `hybrid`: see make_vectors.py, which calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from make_vectors import Recipe, Sections, Signal, blob, by_standalone, coded_integers, file_of, head, kept, recipe, tiled, varint
+
+RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
+
+
+def subset() -> Iterable[Recipe]:
+    files = {
+        "copies": "four channels: one with a table, one like it, one twice over, a constant; a network, a look further back that finds nothing",
+        "five": "five channels, 24 bits; four predictors, filters of 2048 to 16 taps, a network of 64 units",
+        "lags": "two channels, the second segment looks at two places further back; a network of 64 units",
+        "least": "one channel; one predictor, one filter",
+        "pair": "two channels; three predictors, three filters, no network",
+        "pair_net": "two channels; the same and a network of 32 units",
+        "silence": "two channels of 8 bits that fall silent; a network",
+        "wide": "two channels of noise of 32 bits; four predictors, a network",
+    }
+    for file, what in files.items():
+        yield kept("subset", f"sound_{file}", f"hybrid: sound of {what}")
+
+
+def uncommon() -> Iterable[Recipe]:
+    files = {
+        "partners": "three channels in another order, the first without partner, the others with the first; regressors of 64 and 1",
+        "plain": "no filters, no partners, one predictor of one tap that is solved every 128 batches",
+        "tiles": "two channels in 5 tiles, filters of 8 and 4096 taps, a network of 16 units",
+        "lags_4": "one channel, four lags, of which the third alone is used",
+    }
+    for file, what in files.items():
+        yield kept("uncommon", f"sound_{file}", f"hybrid: sound, {what}")
+
+
+def predictor(own: int = 8, other: int = 4, every: int = 1, decay: int = 64000) -> bytes:
+    return bytes([own, other, every]) + varint(decay)
+
+
+def lms(length: int = 4, step: int = 1000) -> bytes:
+    return bytes([length]) + varint(step)
+
+
+def channel(largest: int = 9, zero: int = 4, least: int = 0) -> bytes:
+    return b"\0" + varint(largest) + varint(zero) + varint(least)
+
+
+def table(entries: Sequence[int], *, largest: int | None = None, zero: int = 0, size: int | None = None) -> bytes:
+    gaps = b"".join(varint(entry) for entry in entries)
+    return b"\1" + varint(len(entries) - 1 if largest is None else largest) + varint(zero) + varint(len(gaps) if size is None else size) + blob(gaps)
+
+
+def plan(
+    predictors: Sequence[bytes] = (predictor(),),
+    filters: Sequence[bytes] = (lms(),),
+    channels: Sequence[bytes] = (channel(), channel()),
+    coded: bytes = b"\0\1\1\0",
+    *,
+    counts: tuple[int, int] | None = None,
+    lags: int = 0,
+    units: int = 0,
+    learning: int = 0,
+    named: int | None = None,
+) -> bytes:
+    front = bytes([3, *(counts or (len(predictors), len(filters))), lags, units, learning])
+    return b"".join([front, *predictors, *filters, varint(len(channels) if named is None else named), *channels, coded])
+
+
+def sound() -> Signal:
+    return Signal(np.zeros((3, 2), np.int8), "audio", 0, 8000)
+
+
+def file(content: bytes, tile: bytes = b"", signal: Signal | None = None, bits: int = 4) -> Sections:
+    signal = signal or sound()
+    return [(b"HEAD", head(signal, 2, bits=bits)), (b"HYBR", content), *tiled([tile], list(signal.axes))]
+
+
+def faulty() -> Iterable[Recipe]:
+    assert by_standalone(file_of(file(plan(channels=[channel(0, 0), channel(0, 0)], coded=b"")))) is not None
+
+    def fault(name: str, what: str, sections: Sections) -> Recipe:
+        return recipe(f"sound_{name}", f"hybrid: {what}", None, lambda: sections)
+
+    def planned(name: str, what: str, content: bytes) -> Recipe:
+        return fault(name, f"HYBR of a sound: {what}", file(content))
+
+    one = predictor()
+    yield planned("predictors_0", "no predictors", plan([]))
+    yield planned("predictors_5", "5 predictors", plan([one] * 5))
+    yield planned("opinions_9", "9 predictors and filters", plan([one] * 4, [lms()] * 5))
+    yield planned("lags_5", "5 lags", plan(lags=5))
+    yield planned("units", "a network of 8 units", plan(units=8, learning=1))
+    yield planned("learning", "a network that does not learn", plan(units=16))
+    yield planned("learning_alone", "learning without a network", plan(learning=1))
+    for name, content in (("own_0", predictor(own=0)), ("own_65", predictor(own=65)), ("other_65", predictor(other=65))):
+        yield planned(name, f"a predictor's taps: {name.replace('_', ' ')}", plan([content]))
+    for every in (0, 3, 255):
+        yield planned(f"every_{every}", f"a predictor that is solved every {every} batches", plan([predictor(every=every)]))
+    yield planned("decay_0", "a decay of 0", plan([predictor(decay=0)]))
+    yield planned("decay_65537", "a decay of 65537", plan([predictor(decay=65537)]))
+    yield planned("length_2", "a filter of 4 taps", plan(filters=[lms(2)]))
+    yield planned("length_13", "a filter of 8192 taps", plan(filters=[lms(13)]))
+    yield planned("step_0", "a filter that does not learn", plan(filters=[lms(step=0)]))
+    yield planned("step_large", "a filter's step of 2^20 + 1", plan(filters=[lms(step=(1 << 20) + 1)]))
+    yield planned("channels_1", "one channel of two", plan(channels=[channel()], coded=b"\0\0"))
+    yield planned("channels_named", "three channels of two", plan(named=3))
+    yield planned("channel_kind", "a channel of kind 3", plan(channels=[b"\3\0", channel()]))
+    yield planned("largest", "a largest index above the values' bits", plan(channels=[channel(16), channel()]))
+    yield planned("least", "a least value that leads above the values' bits", plan(channels=[channel(9, 4, 7), channel()]))
+    yield planned("zero", "silence above the largest index", plan(channels=[channel(9, 10), channel()]))
+    yield planned("copy_itself", "a channel that is a copy of itself", plan(channels=[b"\2\0", channel()], coded=b"\1\0"))
+    yield planned("copy_later", "a copy of a later channel", plan(channels=[b"\2\1", channel()], coded=b"\1\0"))
+    small = Signal(np.zeros((3, 3), np.int8), "audio", 0, 8000)
+    copies = plan(channels=[channel(), b"\2\0", b"\2\1"], coded=b"\0\0")
+    yield fault("copy_of_copy", "HYBR of a sound: a copy of a copy", file(copies, signal=small))
+    entries = [2, 0, 3]
+    yield planned("table_largest", "a table with an entry less than it says", plan(channels=[table(entries, largest=3), channel()]))
+    yield planned("table_left_over", "a table with an entry more", plan(channels=[table(entries, largest=1), channel()]))
+    yield planned("table_size", "a table of another size than it says", plan(channels=[table(entries, size=4), channel()]))
+    yield planned("table_high", "a table's entry above the values' bits", plan(channels=[table([2, 0, 12]), channel()]))
+    yield planned("table_huge", "a table of 2^40 entries", plan(channels=[table(entries, largest=1 << 40), channel()]))
+    yield planned("coded_twice", "a channel coded twice", plan(coded=b"\0\1\0\0"))
+    yield planned("coded_less", "a channel that is not coded", plan(coded=b"\0\0"))
+    yield planned("coded_constant", "a constant channel that is coded", plan(channels=[channel(0, 0), channel()], coded=b"\0\1\1\0"))
+    yield planned("partner", "a partner that is not coded", plan(coded=b"\0\2\1\0"))
+    yield planned("left_over", "bytes left over", plan() + b"\0")
+    yield planned("short", "it ends too early", plan()[:-1])
+    image = Signal(np.full((3, 2), 7, np.uint8), "image")
+    yield fault("image", "HYBR of a sound for an image", file(plan(channels=[channel()], coded=b"\0\0"), signal=image))
+    nine = Signal(np.full((3, 2), 7, np.int64), "audio", 0, 8000)
+    yield fault("33_bits", "values of 33 bits in a sound", file(plan(), signal=nine, bits=33))
+    yield fault("tile_ff", "a sound's string that is no arithmetic code", file(plan(), b"\xff" * 4))
+    constant = plan(channels=[channel(0, 0), channel(0, 0)], coded=b"")
+    yield fault("tile_constant", "a tile of constant channels that is not empty", file(constant, RIGHT))
+    yield fault("tile_lags", "a tile without its lags", file(plan(lags=1)))
+    yield fault("tile_lags_short", "a tile whose lags go past its end", file(plan(lags=1), varint(9) + RIGHT))
+    early = coded_integers([[600]])
+    yield fault("lag_first", "a lag in the first segment", file(plan(lags=1), varint(len(early)) + early))
+    long = Signal(np.zeros((2100, 2), np.int8), "audio", 0, 8000)
+    for lag in (-512, 1, 511, 2049):
+        sent = coded_integers([[0, lag]])
+        yield fault(f"lag_{lag}".replace("-", "minus_"), f"a lag of {lag}", file(plan(lags=1), varint(len(sent)) + sent, signal=long))

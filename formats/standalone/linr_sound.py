@@ -366,7 +366,7 @@ class SoundMixer(Blend):
     def __init__(self, rows: int) -> None:
         weights = np.full(16, Single(0.3), np.float32)
         weights[0] = Single(0.7)
-        weights[1:11] = Single(0.6 / 11)
+        weights[1:11] = Single(1 / 11)
         super().__init__(weights, rows, 0.003)
         self.states: list[dict[int, tuple[int, int]]] = [{} for _ in range(4)]  # e and n, where they are not the first ones
 

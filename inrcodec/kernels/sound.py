@@ -295,7 +295,7 @@ def code_frames(
         for c in range(channels):
             low, high = lows[c], highs[c]
             o = partner[c]
-            known = 1 if o < c else 0
+            known = 1 if 0 <= o < c else 0
             mine = past[c]
             # 1. least squares
             for p in range(predictors):

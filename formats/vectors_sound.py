@@ -12,7 +12,7 @@ RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
 
 def subset() -> Iterable[Recipe]:
     files = {
-        "copies": "four channels: one with a table, one like it, one twice over, a constant; a network, a look further back that finds nothing",
+        "copies": "four channels: one with a table, one like it, one twice over, a constant; a network",
         "five": "five channels, 24 bits; four predictors, filters of 2048 to 16 taps, a network of 64 units",
         "lags": "two channels, the second segment looks at two places further back; a network of 64 units",
         "least": "one channel; one predictor, one filter",
@@ -50,7 +50,8 @@ def channel(largest: int = 9, zero: int = 4, least: int = 0) -> bytes:
 
 def table(entries: Sequence[int], *, largest: int | None = None, zero: int = 0, size: int | None = None) -> bytes:
     gaps = b"".join(varint(entry) for entry in entries)
-    return b"\1" + varint(len(entries) - 1 if largest is None else largest) + varint(zero) + varint(len(gaps) if size is None else size) + blob(gaps)
+    last, length = len(entries) - 1 if largest is None else largest, len(gaps) if size is None else size
+    return b"\1" + varint(last) + varint(zero) + varint(length) + blob(gaps)
 
 
 def plan(

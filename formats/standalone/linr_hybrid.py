@@ -1,4 +1,6 @@
-"""The profile `hybrid` of linr.py, but for sounds (linr_sound.py), in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
+"""The profile `hybrid` of linr.py, in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
+
+Sounds are in linr_sound.py.
 
 Every number in binary32 is a `np.float32` or an element of an array of them, every number in binary64 a Python float or
 an element of an array of these. No step leaves the order of an addition to NumPy, except `np.add.accumulate`: it has one.

@@ -135,6 +135,9 @@ def faulty() -> Iterable[Recipe]:
     yield fault("33_bits", "values of 33 bits in a sound", file(plan(), signal=nine, bits=33))
     yield fault("tile_ff", "a sound's string that is no arithmetic code", file(plan(), b"\xff" * 4))
     constant = plan(channels=[channel(0, 0), channel(0, 0)], coded=b"")
+    huge = Signal(np.zeros((3, 2), np.int8), "audio", 0, 8000)
+    wide = [(b"HEAD", head(huge, 2, bits=4, shape=((1 << 24) + 1, 2))), (b"HYBR", plan()), *tiled([b""], [(1 << 24) + 1])]
+    yield fault("tile_long", "a tile of 2^24 + 1 frames", wide)
     yield fault("tile_constant", "a tile of constant channels that is not empty", file(constant, RIGHT))
     yield fault("tile_lags", "a tile without its lags", file(plan(lags=1)))
     yield fault("tile_lags_short", "a tile whose lags go past its end", file(plan(lags=1), varint(9) + RIGHT))

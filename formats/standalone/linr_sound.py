@@ -183,6 +183,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
 def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
     """The values of a tile, those of a frame together."""
     frames = span[0].stop - span[0].start
+    require(frames <= 1 << 24, "a tile is too long")
     samples: dict[int, Ints] = {}
     if plan.coded:
         reader = Reader(tile)
@@ -247,6 +248,11 @@ def dot(weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> Any:
     return eight(sums)
 
 
+def within(p: float, low: int, high: int) -> float:
+    """The nearer limit, or p; low if p is not a number."""
+    return min(p, float(high)) if p >= low else float(low)
+
+
 class LeastSquares:
     """Weights that are solved for after batches."""
 
@@ -285,7 +291,8 @@ class Predictor(LeastSquares):
 class LeastMeanSquares:
     """A filter."""
 
-    def __init__(self, settings: Filter) -> None:
+    def __init__(self, settings: Filter, span: int) -> None:
+        self.span = span  # high − low
         self.count = 1 << settings.length
         self.step = settings.step * 2.0**-20
         self.weights = np.zeros(self.count, np.float32)
@@ -294,7 +301,7 @@ class LeastMeanSquares:
         self.alpha = self.beta = self.gamma = 0.0
 
     def predict(self) -> float:
-        self.q = float(dot(self.weights, self.inputs))
+        self.q = within(float(dot(self.weights, self.inputs)), -self.span, self.span)
         return self.q
 
     def learn(self, rho: float) -> float:
@@ -419,7 +426,7 @@ class ChannelDecoder:
         self.known = 0
         self.predictors = [Predictor(regression, 0) for regression in plan.regressions]
         self.far = LeastSquares(5 * plan.lags, 0.9607, 0.2)
-        self.filters = [LeastMeanSquares(settings) for settings in plan.filters]
+        self.filters = [LeastMeanSquares(settings, channel.largest) for settings in plan.filters]
         self.together = LeastSquares(plan.opinions, 0.984, 0.5)
         self.scales = [30.0] * 6
         self.leaf = 16
@@ -434,9 +441,7 @@ class ChannelDecoder:
         self.far = LeastSquares(10 * plan.lags, 0.9607, 0.2)
 
     def within(self, p: float) -> float:
-        if not p >= self.low:
-            return float(self.low)
-        return min(p, float(self.high))
+        return within(p, self.low, self.high)
 
     # Prediction
 

@@ -361,7 +361,7 @@ def code_frames(
                     l5 += tap[i + 5] * ring[i + 5]
                     l6 += tap[i + 6] * ring[i + 6]
                     l7 += tap[i + 7] * ring[i + 7]
-                q = np.float64(((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7)))
+                q = within(((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7)), low - high, high - low)
                 inside[k] = q
                 opinions[predictors + k] = q
                 total += q

@@ -111,4 +111,6 @@ def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> 
     """Parse and check the plan. Raises FormatError."""
     if len(layout.axes) != 1:
         raise FormatError("damaged: its plan is that of a sound, and it has more than one axis")
+    if layout.tile[0] > plans.MAX_TILE:
+        raise FormatError("damaged: a block of the sound is too long")
     return Decoder(plans.read(sections[HYBR], layout.channels, bits), layout, bits)

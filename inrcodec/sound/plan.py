@@ -21,6 +21,7 @@ STEP_UNIT = 2.0**-20
 UNITS = (0, 16, 32, 64)
 LEARNING_UNIT = 2.0**-14
 MAX_TABLE = 1 << 18  # values
+MAX_TILE = 1 << 24  # frames
 RANGE, TABLE, COPY = range(3)  # kinds of channel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from make_vectors import Recipe, Sections, Signal, blob, by_standalone, coded_integers, file_of, head, kept, recipe, tiled, varint
+from vector_tools import Recipe, Sections, Signal, blob, by_standalone, coded_integers, file_of, head, kept, recipe, tiled, varint
 
 RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
 

@@ -68,11 +68,11 @@ def decode(data: bytes, *, threads: int = 0, start: float | None = None, duratio
         ValueError: start or duration is negative, or not a number.
     """
     if start is None and duration is None:
-        return codec.decode(data, threads)
+        return codec.decode(data, Options(threads=threads))
     for seconds in (start, duration):
         if seconds is not None and not 0 <= seconds < float("inf"):
             raise ValueError(f"seconds are {seconds!r}; they can be 0 or more")
-    return codec.decode(data, threads, (start or 0.0, duration))
+    return codec.decode(data, Options(threads=threads), (start or 0.0, duration))
 
 
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:

@@ -122,8 +122,8 @@ class ProgressLine:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C asks the fit to end, the second one ends the program."""
+def _interruptible(say: str) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks the work to end, and says so; the second one ends the program."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -131,7 +131,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        sys.stderr.write("\nstopping; a fit is written as it is, anything else is given up. Ctrl-C again gives up at once\n")
+        sys.stderr.write(f"\nstopping{say}. Ctrl-C again gives up at once\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:
@@ -264,7 +264,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     original = _read_signal(input)
     line = ProgressLine(not quiet and _on_terminal())
     started = time.perf_counter()
-    with _interruptible() as stop:
+    with _interruptible("; a fit is written as it is, anything else is given up") as stop:
         options = _options(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
         line.say("coding; the first run ever compiles for some seconds")
         try:
@@ -299,6 +299,18 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
 # --- decode, verify, info -----------------------------------------------------------------------------------------
 
 
+def _decoded(data: bytes, threads: int | None, span: tuple[float, float | None] | None = None) -> Signal:
+    """The signal, with a line of progress."""
+    from . import codec
+
+    line = ProgressLine(_on_terminal())
+    with _interruptible("") as stop:
+        try:
+            return codec.decode(data, _options(threads=threads or 0, progress=line, stop=stop), span)
+        finally:
+            line.clear()
+
+
 @main.command(short_help="Decompress a .linr file.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
@@ -316,14 +328,14 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     inrcodec decode take.linr -o take.wav                             all of it
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     """
-    from . import codec, files
+    from . import files
 
     files.check(output)
     check_output(output, force)
     data = read_bytes(input)
     with naming(input):
         part = None if start is None and duration is None else (start or 0.0, duration)
-        found = codec.decode(data, threads or 0, part)
+        found = _decoded(data, threads, part)
 
     def write(path: Path) -> None:
         try:
@@ -343,11 +355,10 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
 @THREADS
 def verify(input: Path, original: Path | None, threads: int | None) -> None:
     """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
-    from . import codec
 
     data = read_bytes(input)
     with naming(input):
-        found = codec.decode(data, threads or 0)
+        found = _decoded(data, threads)
     if original is None:
         click.echo(f"{input}: OK, {found.samples.size} samples match their digest")
         return

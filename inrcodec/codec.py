@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Layout, split
 from .options import Options
+from .progress import Ticker
 from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
@@ -58,22 +59,22 @@ class Opened:
     tiles: list[bytes]
     decoder: profiles.TileDecoder
 
-    def samples(self, threads: int = 0) -> npt.NDArray[Any]:
+    def samples(self, options: Options) -> npt.NDArray[Any]:
         """All samples. Raises FormatError if they do not match the digest."""
         shape = self.header.shape
-        samples = self._decode([slice(0, n) for n in self.layout.axes], threads).reshape(shape)
+        samples = self._decode([slice(0, n) for n in self.layout.axes], options).reshape(shape)
         if digest(samples) != self.header.digest:
             raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
-    def part(self, start: int, stop: int, threads: int = 0) -> npt.NDArray[Any]:
+    def part(self, start: int, stop: int, options: Options) -> npt.NDArray[Any]:
         """The samples start … stop − 1 along the first axis; only the tiles that hold them are decoded, and no digest is checked."""
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
         spans = [slice(start, stop), *(slice(0, n) for n in self.layout.axes[1:])]
-        return self._decode(spans, threads).reshape(stop - start, *self.header.shape[1:])
+        return self._decode(spans, options).reshape(stop - start, *self.header.shape[1:])
 
-    def _decode(self, spans: list[slice], threads: int) -> npt.NDArray[Any]:
+    def _decode(self, spans: list[slice], options: Options) -> npt.NDArray[Any]:
         """The samples in a box, (sizes of the box…, channels)."""
         shape = [s.stop - s.start for s in spans]
         values = np.empty((*shape, self.layout.channels), planes.value_type(self.header.value_map.bits))
@@ -85,14 +86,23 @@ class Opened:
 
         def decode_tile(index: int) -> None:
             box = self.layout.box(index)
-            found = self.decoder.decode_tile(box, self.tiles[index], inner)
+            done = 0.0
+
+            def tick(share: float) -> None:
+                nonlocal done
+                done += share
+                ticker(share)
+
+            found = self.decoder.decode_tile(box, self.tiles[index], inner, tick)
+            ticker(1.0 - done)  # of profiles that tell nothing
             both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
             here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
             values[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = found[here]
 
-        workers = Options(threads=threads).workers
-        inner = max(1, workers // len(wanted))
-        with ThreadPoolExecutor(workers) as pool:
+        ticker = Ticker(options, "decoding")
+        ticker.expect(len(wanted))
+        inner = max(1, options.workers // len(wanted))
+        with ThreadPoolExecutor(options.workers) as pool:
             list(pool.map(decode_tile, wanted))
         return planes.from_values(values, self.header.value_map, self.header.dtype)
 
@@ -198,14 +208,20 @@ def encode(signal: Signal, options: Options) -> bytes:
             *(Section(TILE, t) for t in coded.tiles),
         ]
     )
-    if options.verify and not decode(data, options.threads).equals(signal):
+    if options.verify and not decode(data, _to_verify(options)).equals(signal):
         raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
     return data
 
 
-def decode(data: bytes, threads: int = 0, span: tuple[float, float | None] | None = None) -> Signal:
+def _to_verify(options: Options) -> Options:
+    """The same, but for a stop that was asked for while a fit could be cut short: the file that it led to is finished."""
+    return replace(options, stop=None) if options.stop and options.stop() else options
+
+
+def decode(data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None) -> Signal:
     """The signal in a .linr file.
 
+    options: its threads, progress and stop are used; Raises KeyboardInterrupt where stop says so.
     span: of a sound, the seconds to decode: start, and duration (None: to the end); only the tiles it touches are decoded, and no
     digest is checked.
 
@@ -213,10 +229,10 @@ def decode(data: bytes, threads: int = 0, span: tuple[float, float | None] | Non
         FormatError: the bytes are not a .linr file, or are damaged.
         UnsupportedError: a span of what is not a sound, or one that begins past its end.
     """
-    opened = open_bytes(data)
+    opened, options = open_bytes(data), options or Options()
     h = opened.header
     try:
-        samples = opened.samples(threads) if span is None else opened.part(*_frames(h, *span), threads)
+        samples = opened.samples(options) if span is None else opened.part(*_frames(h, *span), options)
         return Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
@@ -247,7 +263,7 @@ def info(data: bytes, stages: bool = False) -> dict[str, Any]:
     start = time.perf_counter()
     found_stages = opened.decoder.stages(opened.tiles, stages)
     if stages and not found_stages:
-        opened.samples(1)
+        opened.samples(Options(threads=1))
         found_stages = [{"name": "all", "bytes": sum(map(len, opened.tiles)), "seconds": time.perf_counter() - start, "bits": {}}]
     h = opened.header
     by_type: dict[bytes, int] = {}

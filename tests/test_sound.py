@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import FormatError, Signal, UnsupportedError, container, files
+from inrcodec import FormatError, Signal, UnsupportedError, codec, container, files
 from inrcodec.container import Section, varint
 from inrcodec.kernels import integers
 from inrcodec.kernels.sound import LEAST_LAG, SEGMENT
@@ -176,7 +176,7 @@ def test_any_plan_and_lags_round_trip(seed: int) -> None:
     for i in range(1, segments):
         lags[i] = g.integers(LEAST_LAG, i * SEGMENT + 1, model.lags) * (g.random(model.lags) < 0.7)
     data, _ = tile.encode(p, x[live], lags, lambda _: None)
-    assert np.array_equal(tile.decode(p, frames, data)[0], x[live])
+    assert np.array_equal(tile.decode(p, frames, data, lambda _: None)[0], x[live])
 
 
 def test_the_same_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +281,7 @@ def test_lags_that_point_outside_are_refused(lag: int) -> None:
     sent = integers.encode([np.array([0, lag]), np.zeros(2, np.int64)])
     size = data[0]
     with pytest.raises(FormatError, match="outside the sound"):
-        tile.decode(p, len(x), varint(len(sent)) + sent + data[1 + size :])
+        tile.decode(p, len(x), varint(len(sent)) + sent + data[1 + size :], lambda _: None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -333,3 +333,14 @@ def test_further_sound_files_that_are_refused(tmp_path: Path) -> None:
         files.read(path)
     with mock.patch.object(Signal, "__post_init__"), pytest.raises(UnsupportedError, match="12 bits"):
         files.write(path, Signal(np.zeros((9, 1), np.int16), "audio", 12, RATE))
+
+
+def test_decoding_tells_how_far_it_is_and_stops() -> None:
+    data = inrcodec.encode(Signal(tone(9000), "audio", 16, RATE), effort=1)
+    seen: list[float] = []
+    codec.decode(data, Options(progress=lambda s: seen.append(s.fraction)))
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1)
+    with pytest.raises(KeyboardInterrupt):
+        codec.decode(data, Options(stop=lambda: True))

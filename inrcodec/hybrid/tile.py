@@ -271,8 +271,8 @@ class Tile:
             bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
             yield Stage(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
 
-    def decode(self, data: bytes, threads: int) -> npt.NDArray[Any]:
-        """The signal's planes, (sources, height, width) uint16."""
+    def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
+        """The signal's planes, (sources, height, width) uint16. tick: told the share that was done since."""
         streams = self.streams(data)
         if not all(map(coder.is_valid, streams)):
             raise FormatError("damaged: a tile is not an arithmetic code")
@@ -280,7 +280,8 @@ class Tile:
             p.data = s
         if self.corrections is not None:
             self.corrections.input = read_from(streams[-1])
-        pipeline.run(self.jobs, threads)
+        total = sum(job.rows for job in self.jobs)
+        pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
         image = np.moveaxis(self.corrections.image, -1, 0) if self.corrections is not None else None
         return transform.from_planes(self.planes, image, self.plan)
 

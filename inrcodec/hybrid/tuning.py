@@ -14,11 +14,11 @@ from ..fit.context import Candidate, Tuner, steps_of
 from ..fit.search import device_of, limited_threads
 from ..kernels import integers
 from ..options import Options
+from ..progress import Ticker
 from ..weights import sinr
 from ..weights.serialize import CODINGS
 from . import deltas, scan, tile
 from .plan import Delta, Plan, write_delta
-from .progress import Ticker
 from .tile import Starts
 from .transform import Planes
 

@@ -20,6 +20,13 @@ NUMBERS = {"stored": 0, "inr": 1, "hybrid": 2}
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 
+Tick = Callable[[float], None]
+
+
+def ignore(share: float) -> None:
+    """A tick that nobody hears."""
+
+
 @dataclass(frozen=True)
 class Coded:
     """What a profile's encoder hands to the container: its own sections, and the bytes of each tile of `layout`."""
@@ -37,8 +44,11 @@ class Coded:
 class TileDecoder(Protocol):
     """Decodes tiles, in any order, from any thread."""
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
-        """The values of one tile: (*sizes of box, channels)."""
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
+        """The values of one tile: (*sizes of box, channels).
+
+        tick: told now and then what share was done since; what it raises ends the work.
+        """
 
     def describe(self) -> Mapping[str, object]:
         """What `info` shows of the model; empty if there is none."""

@@ -22,15 +22,15 @@ from ..errors import FormatError
 from ..hybrid import deltas, priors, scan, transform
 from ..hybrid import plan as plans
 from ..hybrid.plan import Plan
-from ..hybrid.progress import Ticker
 from ..hybrid.scan import Pass
 from ..hybrid.tile import Stage, Start, Starts, Tile
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
 from ..planes import Values
+from ..progress import Ticker
 from ..sound.plan import SOUND
 from ..weights.serialize import CODINGS
-from . import Coded, TileDecoder, hybrid_sound
+from . import Coded, Tick, TileDecoder, hybrid_sound, ignore
 
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
@@ -144,8 +144,8 @@ class Decoder:
         self.plan, self.layout, self.bits = plan, layout, bits
         self.starts = starts_of(plan)
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
-        return transform.join(self._tile(box).decode(data, threads), (*box_shape(box), self.layout.channels))
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
+        return transform.join(self._tile(box).decode(data, threads, tick), (*box_shape(box), self.layout.channels))
 
     def _tile(self, box: Box) -> Tile:
         """The tile of a box, not yet decoded."""
@@ -162,7 +162,7 @@ class Decoder:
         for index, data in enumerate(tiles):
             tile = self._tile(self.layout.box(index))
             if decode:
-                tile.decode(data, 1)
+                tile.decode(data, 1, ignore)
             for stage in tile.stages(data):
                 sum_ = total.setdefault(stage.name, Stage(stage.name, 0, 0.0, {}))
                 sum_.bytes += stage.bytes

@@ -14,14 +14,14 @@ import numpy as np
 
 from ..container import Section
 from ..errors import FormatError
-from ..hybrid.progress import Ticker
 from ..layout import Box, Layout, box_shape
 from ..options import Options
 from ..planes import Values, value_type
+from ..progress import Ticker
 from ..sound import plan as plans
 from ..sound import tile, transform
 from ..sound.plan import Plan
-from . import Coded
+from . import Coded, Tick, ignore
 
 HYBR = b"HYBR"
 MAX_CHANNELS = 8
@@ -67,19 +67,19 @@ class Decoder:
     def __init__(self, plan: Plan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         (frames,) = box_shape(box)
         values = np.empty((frames, self.layout.channels), value_type(self.bits))
-        indices, _ = self._decode(frames, data)
+        indices, _ = self._decode(frames, data, tick)
         transform.from_indices(indices, self.plan, values)
         return values
 
-    def _decode(self, frames: int, data: bytes) -> tuple[transform.Indices, tile.Tally]:
+    def _decode(self, frames: int, data: bytes, tick: Tick = ignore) -> tuple[transform.Indices, tile.Tally]:
         if not self.plan.coded:
             if data:
                 raise FormatError("damaged: a tile of constant channels is not empty")
             return np.zeros((0, frames), np.int64), np.zeros((3, 2))
-        return tile.decode(self.plan, frames, data)
+        return tile.decode(self.plan, frames, data, tick)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
         """The payload is of one piece; with `decode`, by what it was spent on."""

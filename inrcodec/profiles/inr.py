@@ -23,7 +23,7 @@ from ..options import Options
 from ..planes import Values, from_gray, join_bits, plane_bits, to_gray
 from ..weights import serialize
 from ..weights.serialize import CodedNetwork
-from . import Coded
+from . import Coded, Tick, ignore
 
 NETW = b"NETW"
 TILE_PLACES = 1 << 18
@@ -87,7 +87,7 @@ class Decoder:
     def __init__(self, coded: CodedNetwork, layout: Layout, section_bytes: int) -> None:
         self.coded, self.layout, self.section_bytes = coded, layout, section_bytes
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         a = self.coded.network.architecture
         if not coder.is_valid(data):
             raise FormatError("damaged: a tile is not an arithmetic code")

@@ -23,7 +23,7 @@ from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
 from ..planes import Values, join_bits, plane_bits
-from . import Coded
+from . import Coded, Tick, ignore
 
 TILE_PLACES = 1 << 20
 PACKED, BYTES, PLANAR, PACKED_BROTLI = range(4)
@@ -87,7 +87,7 @@ class Decoder:
     def __init__(self, layout: Layout, bits: int) -> None:
         self.layout, self.bits = layout, bits
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1) -> Values:
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         shape = (*box_shape(box), self.layout.channels)
         count, bits = math.prod(shape), self.bits
         if bits == 0:

@@ -62,8 +62,8 @@ def encode(plan: Plan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int6
     return (varint(len(sent)) + sent if plan.model.lags else b"") + output.finish(), state.tally
 
 
-def decode(plan: Plan, frames: int, data: bytes) -> tuple[npt.NDArray[np.int64], Tally]:
-    """The samples, (coded channels, frames), index − zero. Raises FormatError."""
+def decode(plan: Plan, frames: int, data: bytes, tick: Callable[[float], None]) -> tuple[npt.NDArray[np.int64], Tally]:
+    """The samples, (coded channels, frames), index − zero. tick: told the share that was done since. Raises FormatError."""
     r = Reader(data, "a tile")
     lags = np.zeros((_segments(frames), plan.model.lags), np.int64)
     if plan.model.lags:
@@ -78,5 +78,9 @@ def decode(plan: Plan, frames: int, data: bytes) -> tuple[npt.NDArray[np.int64],
     stream = np.frombuffer(bytearray(rest), np.uint8)  # the kernel writes when it encodes, so it wants what can be written
     samples = np.zeros((len(plan.coded), frames), np.int64)
     state = _state(plan, frames, plan.model.lags)
-    code_frames(False, 0, frames, state, *_network(plan), lags, samples, start_decoding(stream), stream)
+    net, coder = _network(plan), start_decoding(stream)
+    for start in range(0, frames, STEP):
+        stop = min(frames, start + STEP)
+        code_frames(False, start, stop, state, *net, lags, samples, coder, stream)
+        tick((stop - start) / frames)
     return samples, state.tally

@@ -322,7 +322,8 @@ import os, signal, sys
 from inrcodec import cli
 
 def interrupt(line, status):
-    line.fitted = status
+    if status.stage != "decoding":
+        line.fitted = status
     if status.step > 5 and not line.width:
         line.width = 1
         os.kill(os.getpid(), signal.SIGINT)

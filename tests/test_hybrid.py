@@ -147,11 +147,11 @@ def test_small_pictures_try_more() -> None:
 
 def test_more_than_sixteen_bits_go_elsewhere() -> None:
     wide = np.random.default_rng(0).integers(0, 2**20, (9, 9)).astype(np.int32)
-    with pytest.raises(inrcodec.UnsupportedError, match="at most 16 bits"):
+    with pytest.raises(inrcodec.UnsupportedError, match="up to 16 bits"):
         inrcodec.encode(wide, profile="hybrid")
     assert inrcodec.info(inrcodec.encode(wide, effort=1))["profile"] == "stored"
-    with pytest.raises(inrcodec.UnsupportedError, match="hybrid codes images"):
-        inrcodec.encode(np.zeros(9, np.int16) + np.arange(9, dtype=np.int16), kind="audio", sample_rate=8000, profile="hybrid")
+    with pytest.raises(inrcodec.UnsupportedError, match="arrays of one axis up to 32 bits"):
+        inrcodec.encode(np.array([0, 1, 2**40]), profile="hybrid")
 
 
 @pytest.mark.parametrize("effort", [1, 5])
@@ -260,7 +260,9 @@ def test_stop_ends_the_work() -> None:
 
 def test_progress_is_told() -> None:
     told: list[float] = []
-    inrcodec.encode(Signal(photo(100, 100), "image"), profile="hybrid", progress=lambda status: told.append(status.fraction), threads=1)
+    inrcodec.encode(
+        Signal(photo(100, 100), "image"), profile="hybrid", progress=lambda status: told.append(status.fraction), threads=1, verify=False
+    )
     assert told == sorted(told)
     assert told[-1] == 1.0
 

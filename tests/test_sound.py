@@ -160,7 +160,9 @@ def test_any_plan_and_lags_round_trip(seed: int) -> None:
     g = np.random.default_rng(seed)
     channels, frames = int(g.integers(1, 5)), int(g.integers(1, 2 * SEGMENT + 300))
     x = tone(frames, channels, 16, seed).T.astype(np.int64)
-    found = tuple(Channel(int(r.max() - r.min()), 0, int(-r.min())) for r in x)
+    zeros = [int(np.clip(-r.min(), 0, r.max() - r.min())) for r in x]
+    found = tuple(Channel(int(r.max() - r.min()), 0, zero) for r, zero in zip(x, zeros, strict=True))
+    x = np.stack([r - r.min() - zero for r, zero in zip(x, zeros, strict=True)])
     live = [i for i, c in enumerate(found) if c.coded]
     predictors = [(*map(int, g.integers((1, 0), 65)), 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for _ in range(2)]
     model = Model(

@@ -38,8 +38,12 @@ def whitened(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         windowed = part * np.hanning(len(part) + 2)[1:-1]
         r = irfft(np.abs(rfft(windowed, 2 * BLOCK)) ** 2)[: ORDER + 1]
         r[0] = r[0] * (1 + 1e-9) + 1e-3
-        predictor = solve_toeplitz(r[:-1], r[1:])
-        y[start : start + BLOCK] = lfilter(np.concatenate([[1.0], -predictor]), [1.0], part)[ORDER:]
+        try:
+            predictor = solve_toeplitz(r[:-1], r[1:])
+        except np.linalg.LinAlgError:  # of a signal without noise
+            predictor = np.zeros(ORDER)
+        left = lfilter(np.concatenate([[1.0], -predictor]), [1.0], part)[ORDER:]
+        y[start : start + BLOCK] = np.where(np.isfinite(left), left, 0.0)
     total = np.cumsum(np.concatenate([[0.0], np.abs(y)]))
     reach = 128
     ends = np.minimum(np.arange(len(y)) + reach + 1, len(y))

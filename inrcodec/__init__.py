@@ -60,7 +60,8 @@ def decode(data: bytes, *, threads: int = 0, start: float | None = None, duratio
     Args:
         data: the file.
         threads: at most so many; 0: as many as there are cores.
-        start, duration: of a sound, the seconds to decode; only the blocks they touch are decoded, and no digest is checked.
+        start, duration: of a sound, the seconds to decode, at least one frame; only the blocks they touch are decoded, and no digest
+            is checked.
 
     Raises:
         FormatError: the file is damaged or is not one.

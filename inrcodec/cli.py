@@ -56,7 +56,8 @@ def main() -> None:
     inrcodec info photo.linr                    what is inside, and where the bytes go
     inrcodec verify photo.linr photo.png        compare with an original
 
-    Images: PNG, TIFF, PNM/PAM, BMP, lossless WebP, 1 to 16 bits. Sound: WAV, FLAC, AIFF, 8 to 32 bits.
+    Images: PNG, TIFF, PNM/PAM, BMP, lossless WebP, 1 to 16 bits. Sound: WAV, FLAC, AIFF, AU, CAF, W64,
+    8 to 32 bits.
     Arrays: NumPy .npy of any integer type or bool, 1 to 4 dimensions.
     """
     warnings.simplefilter("ignore")  # of libraries; ours are errors
@@ -72,7 +73,29 @@ def _read_signal(path: Path) -> Signal:
 
 
 IN = click.Path(path_type=Path)
-SECONDS = click.FloatRange(0, 1e9)
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only
+    """Seconds, or minutes:seconds, or hours:minutes:seconds."""
+
+    name = "seconds"
+
+    def __init__(self, open_end: bool) -> None:
+        self.least = "above 0" if open_end else "0 or more"
+        self.open_end = open_end
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            total = 0.0
+            for part in str(value).split(":"):
+                total = 60 * total + float(part)
+        except ValueError:
+            self.fail(f"{value!r} is not a time in seconds, as 12.5 or 1:30", param, ctx)
+        if not (0 < total < 1e9 or (total == 0 and not self.open_end)):
+            self.fail(f"{value!r} is not a time of {self.least} seconds", param, ctx)
+        return total
+
+
 THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Default: all cores.")
 
 
@@ -314,8 +337,12 @@ def _decoded(data: bytes, threads: int | None, span: tuple[float, float | None] 
 @main.command(short_help="Decompress a .linr file.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
-@click.option("--start", type=SECONDS, help="Of a sound: decode from here on, in seconds. Only the blocks that are needed are decoded.")
-@click.option("--duration", type=SECONDS, help="Of a sound: decode so many seconds. Default: to the end.")
+@click.option(
+    "--start",
+    type=Seconds(False),
+    help="Of a sound: decode from here on, in seconds or as 1:30; only the blocks needed.",
+)
+@click.option("--duration", type=Seconds(True), help="Of a sound: decode so many seconds, at least one frame. Default: to the end.")
 @THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 def decode(input: Path, output: Path, start: float | None, duration: float | None, threads: int | None, force: bool) -> None:
@@ -433,7 +460,7 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
     rows.append(("digest", f"SHA-256 {found['digest']}"))
     for name, value in rows:
-        click.echo(f"{name + ':':<16}{value}")
+        click.echo(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         timed = f"  {stage['seconds']:7.2f} s" if "seconds" in stage else ""
         click.echo(f"  {stage['name']:<20}{stage['bytes']:>10} bytes  {8 * stage['bytes'] / places:8.4f} bits per {unit}{timed}")

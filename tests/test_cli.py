@@ -345,3 +345,17 @@ def test_threads_give_the_same_file(photo: Path, tmp_path: Path) -> None:
     for n in (1, 2, 4):
         run("encode", photo, "-o", tmp_path / f"{n}.linr", "--effort", "1", "--threads", n)
     assert len({(tmp_path / f"{n}.linr").read_bytes() for n in (1, 2, 4)}) == 1
+
+
+def test_times_of_a_part(tmp_path: Path) -> None:
+    samples = np.arange(16000, dtype=np.int16)[:, None]
+    files.write(tmp_path / "a.wav", Signal(samples, "audio", 16, 100))
+    assert run("encode", tmp_path / "a.wav", "--effort", "1").exit_code == 0
+    for start, duration, first, last in (("1:30", "2", 9000, 9200), ("0", "0:00:01.5", 0, 150), ("159", "5", 15900, 16000)):
+        out = tmp_path / f"{first}.wav"
+        assert run("decode", tmp_path / "a.linr", "-o", out, "--start", start, "--duration", duration).exit_code == 0
+        assert np.array_equal(files.read(out).samples, samples[first:last])
+    for option, text in (("--start", "nan"), ("--start", "-1"), ("--start", "x"), ("--duration", "0"), ("--duration", "inf")):
+        assert run("decode", tmp_path / "a.linr", "-o", tmp_path / "no.wav", option, text).exit_code == 2
+    assert_fault(run("decode", tmp_path / "a.linr", "-o", tmp_path / "no.wav", "--start", "160"), "a.linr", "ends after 160")
+    assert not (tmp_path / "no.wav").exists()

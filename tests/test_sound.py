@@ -346,3 +346,31 @@ def test_decoding_tells_how_far_it_is_and_stops() -> None:
     assert seen[-1] == pytest.approx(1)
     with pytest.raises(KeyboardInterrupt):
         codec.decode(data, Options(stop=lambda: True))
+
+
+def test_a_repeated_bar_needs_no_table() -> None:
+    """It meets few values, but not because there were no others."""
+    bar = np.random.default_rng(0).normal(0, 6000, (4000, 2)).astype(np.int16)
+    _, found = code(np.concatenate([bar] * 4))
+    assert found["network"]["tables"] == 0
+
+
+@pytest.mark.parametrize(("extension", "keep"), [("au", 0.5), ("au", 0.999), ("w64", 0.5), ("w64", 0.999), ("caf", 0.999)])
+def test_further_sound_files_cut_short(tmp_path: Path, extension: str, keep: float) -> None:
+    path = tmp_path / f"a.{extension}"
+    soundfile.write(path, tone(3000), RATE, "PCM_16", format=extension.upper())
+    files.read(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(FormatError, match="truncated"):
+        files.read(path)
+
+
+@pytest.mark.parametrize("extension", ["au", "caf", "w64"])
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_texts_do_not_keep_a_sound_from_being_written(tmp_path: Path, extension: str, bits: int) -> None:
+    signal = Signal(tone(50, 2, bits), "audio", bits, RATE, {"tag/TITLE": b"x", "flac/block": b"\x06picture"})
+    path = tmp_path / f"a.{extension}"
+    files.write(path, signal)
+    assert np.array_equal(files.read(path).samples, signal.samples)
+    assert "flac/block" in files.lost(path, signal)

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from ..errors import UnsupportedError
 from ..signal import Signal
+from .metadata import base
 
 # extension → module; modules are imported when first needed, because their libraries are slow to import
 FORMATS = {
@@ -22,6 +23,7 @@ FORMATS = {
     ".bmp": "bmp",
     ".webp": "webp",
     ".wav": "wav",
+    ".rf64": "wav",
     ".flac": "flac",
     ".aif": "aiff",
     ".aiff": "aiff",
@@ -32,6 +34,10 @@ FORMATS = {
     ".w64": "libsndfile",
     ".npy": "npy",
 }
+
+
+# of metadata that belongs to one format, what a person would miss: texts, pictures and cue sheets, foreign chunks
+KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/")
 
 
 def _module(path: Path) -> ModuleType:
@@ -60,9 +66,9 @@ def read(path: Path) -> Signal:
 
 
 def lost(path: Path, signal: Signal) -> set[str]:
-    """Metadata of `signal` that a file written from it does not hold; what belongs to one other format only is not counted."""
-    shared = {key for key in signal.metadata if "/" not in key or key.startswith(("text/", "tag/"))}
-    return shared - read(path).metadata.keys() if shared else set()
+    """What of `signal`'s metadata a file written from it does not hold, by key; what only another format's coding needs is not counted."""
+    found = {key for key in signal.metadata if "/" not in key or base(key).startswith(KEPT)}
+    return {base(key) for key in found - read(path).metadata.keys()} if found else set()
 
 
 def write(path: Path, signal: Signal) -> None:

@@ -7,6 +7,8 @@ Refused: floats, µ-law and other codings that lose something.
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +35,12 @@ TAGS = {
 
 def read(path: Path) -> Signal:
     """Read a file of these formats."""
-    with path.open("rb"), naming(path):
+    data = path.read_bytes()
+    with naming(path):
+        if _claimed(data) > len(data):
+            raise FormatError(f"truncated: its samples end at byte {_claimed(data)}, and it has {len(data)}")
         try:
-            with soundfile.SoundFile(path) as f:
+            with soundfile.SoundFile(io.BytesIO(data)) as f:
                 if f.format != FORMATS[path.suffix.lower()]:
                     raise FormatError(f"not a {path.suffix} file but {f.format}")
                 if f.subtype not in DEPTHS:
@@ -59,16 +64,35 @@ def write(path: Path, signal: Signal) -> None:
     """Write PCM of 8, 16, 24 or 32 bits."""
     with naming(path):
         x = frames_of(signal, path.suffix)
-        size = signal.bit_depth
+        size, kind = signal.bit_depth, FORMATS[path.suffix.lower()]
         if size % 8:
-            raise UnsupportedError(f"a {path.suffix} file of {signal.bit_depth} bits cannot be written, only of 8, 16, 24 and 32; .wav can")
-        subtype = "PCM_S8" if size == 8 else f"PCM_{size}"
+            raise UnsupportedError(f"a {path.suffix} file of {size} bits cannot be written, only of 8, 16, 24 and 32; .wav can")
+        subtype = next(s for s in (f"PCM_{size}", f"PCM_S{size}", f"PCM_U{size}") if soundfile.check_format(kind, s))
         known = tags.of(signal.metadata)
         try:
-            with soundfile.SoundFile(path, "w", signal.sample_rate or 0, x.shape[1], subtype, format=FORMATS[path.suffix.lower()]) as f:
+            with soundfile.SoundFile(path, "w", signal.sample_rate or 0, x.shape[1], subtype, format=kind) as f:
                 for name, tag in TAGS.items():
                     if f"tag/{tag}" in known:
-                        setattr(f, name, known[f"tag/{tag}"].decode())
+                        with suppress(RuntimeError):  # a format without such texts
+                            setattr(f, name, known[f"tag/{tag}"].decode())
                 f.write(x.astype(np.int32) << (32 - size))
         except (RuntimeError, MemoryError) as e:
             raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e
+
+
+def _claimed(data: bytes) -> int:
+    """Where a file says that its samples end; 0 if it does not say. libsndfile reads what is there without a word."""
+    if data[:4] == b".snd":
+        start, size = (int.from_bytes(data[i : i + 4], "big") for i in (4, 8))
+        return 0 if size == 0xFFFFFFFF else start + size
+    at, big, head, align = (8, "big", 4, 1) if data[:4] == b"caff" else (40, "little", 16, 8)
+    own = head + 8 if big == "little" else 0  # what a chunk's size counts of its own header
+    while at + head + 8 <= len(data):
+        size = int.from_bytes(data[at + head : at + head + 8], big, signed=True)  # type: ignore[arg-type]
+        end = at + head + 8 + size - own
+        if data[at : at + 4] == b"data":
+            return 0 if size < 0 else end
+        if size < own:
+            return 0
+        at = -(-end // align) * align
+    return 0

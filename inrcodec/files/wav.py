@@ -74,7 +74,7 @@ def _parse(file: Spliced) -> Layout:
         if name == b"data":
             break
         if body + size > len(file):
-            raise FormatError(f"truncated, or damaged: chunk {name!r} goes past the end of the file")
+            raise FormatError(f"truncated, or damaged: chunk {name.decode('latin-1')!r} goes past the end of the file")
         if name == b"fmt " and not fmt:
             fmt = file[body : body + size]
         elif name == b"ds64" and magic != b"RIFF":

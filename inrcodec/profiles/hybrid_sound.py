@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from . import Coded, Tick, ignore
 
 HYBR = b"HYBR"
 MAX_CHANNELS = 8
+SMALL = 1 << 20  # samples: below, a table is tried against none
 SPENT = ("mixed", "inside", "even")
 
 
@@ -38,11 +40,22 @@ def encode(values: Values, bits: int, silence: int, rate: int, options: Options)
 
     Raises KeyboardInterrupt where options.stop says so.
     """
+    from ..sound import analysis
+
+    plan = analysis.plan_of(values, silence, options)
+    coded = encode_with(plan, values, rate, options)
+    if values.size <= SMALL and any(c.table is not None for c in plan.channels):  # what repeats itself meets few values too
+        plain = analysis.plan_of(values, silence, options, tables=False)
+        coded = min(coded, encode_with(plain, values, rate, replace(options, progress=None)), key=lambda c: c.size)
+    return coded
+
+
+def encode_with(plan: Plan, values: Values, rate: int, options: Options) -> Coded:
+    """Code the values by a plan."""
     from ..sound import analysis, lookback, search
 
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
-    plan = analysis.plan_of(values, silence, options)
     layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
     if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
         searching = Ticker(options, "searching")

@@ -50,21 +50,24 @@ def tile_frames(frames: int, channels: int, rate: int) -> int:
     return -(-frames // -(-frames // most))
 
 
-def plan_of(values: npt.NDArray[Any], silence: int, options: Options) -> Plan:
-    """The plan for values (frames, channels), unsigned. silence: the value, perhaps outside of their range, that stands for 0."""
+def plan_of(values: npt.NDArray[Any], silence: int, options: Options, tables: bool = True) -> Plan:
+    """The plan for values (frames, channels), unsigned.
+
+    silence: the value, perhaps outside of their range, that stands for 0; tables: whether there may be any.
+    """
     found: list[Channel] = []
     for i in range(values.shape[1]):
         same = next((j for j in range(i) if found[j].copy_of is None and np.array_equal(values[:, i], values[:, j])), None)
-        found.append(channel_of(values[:, i], silence) if same is None else Channel(copy_of=same))
+        found.append(channel_of(values[:, i], silence, tables) if same is None else Channel(copy_of=same))
     live = [i for i, c in enumerate(found) if c.coded]
     return Plan(tuple(found), tuple(_pairs(values, live)), MODELS[options.effort - 1])
 
 
-def channel_of(values: npt.NDArray[Any], silence: int) -> Channel:
+def channel_of(values: npt.NDArray[Any], silence: int, tables: bool = True) -> Channel:
     """Offset; or a table, where samples meet fewer values than chance would have them meet."""
     least, most = int(values.min()), int(values.max())
     plain = Channel(most - least, least, min(max(silence - least, 0), most - least))
-    if most - least < 4:
+    if most - least < 4 or not tables:
         return plain
     used, counts = np.unique(values, return_counts=True)
     used = used.astype(np.int64)

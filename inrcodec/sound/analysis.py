@@ -25,9 +25,10 @@ def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
     return tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
 
 
+# least squares of three memories: some 500, 80 and 3000 samples; the cascade of filters works on what the first leaves
 MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _predictor(32, 16, 8, 0.9975)
 LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
-LEARNING = 64
+LEARNING = 64  # in units of 2^-14
 SHORT = (32, 3e-3), (16, 8e-3)
 # by effort, 1 to 9
 MODELS = (

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.datasets import load_sample_image
+
+import inrcodec
+from inrcodec import Signal
 
 RESULTS = Path(__file__).parent / "results"
 Samples = npt.NDArray[Any]
@@ -41,6 +47,35 @@ def smooth16(size: int) -> Samples:
     wave = 20000 * np.sin(3 * x + 2 * y * y) * np.cos(4 * y)
     bump = 9000 * np.exp(-((x - 0.5) ** 2 + (y - 0.3) ** 2) * 20)
     return np.asarray(np.rint(32767 + wave + bump), np.uint16)
+
+
+@dataclass
+class Result:
+    """Bytes, seconds of encoding and decoding."""
+
+    size: int
+    encode: float
+    decode: float
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    found = call()
+    return found, time.perf_counter() - start
+
+
+def ours(signal: Signal, effort: int, threads: int) -> Result:
+    """Without verification: that costs one decoding more."""
+    data, encode = timed(lambda: inrcodec.encode(signal, effort=effort, threads=threads, verify=False))
+    back, decode = timed(lambda: inrcodec.decode(data, threads=threads))
+    if not back.equals(signal):
+        raise SystemExit("it did not come back")
+    return Result(len(data), encode, decode)
+
+
+def tell(what: str) -> None:
+    """How far it is."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def machine() -> str:

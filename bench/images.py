@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,33 +30,9 @@ import inrcodec
 from inrcodec import Signal, files
 from inrcodec.hybrid import analysis, lattice
 
-from .common import save, table
+from .common import Result, ours, save, table, tell, timed
 
 Samples = npt.NDArray[Any]
-
-
-@dataclass
-class Result:
-    """Bytes, seconds of encoding and decoding."""
-
-    size: int
-    encode: float
-    decode: float
-
-
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    found = call()
-    return found, time.perf_counter() - start
-
-
-def ours(signal: Signal, effort: int, threads: int) -> Result:
-    """Without verification: that costs one decoding more."""
-    data, encode = timed(lambda: inrcodec.encode(signal, effort=effort, threads=threads, verify=False))
-    back, decode = timed(lambda: inrcodec.decode(data, threads=threads))
-    if not back.equals(signal):
-        raise SystemExit("a picture did not come back")
-    return Result(len(data), encode, decode)
 
 
 def jpegxl(signal: Signal, threads: int) -> Result:
@@ -269,11 +243,6 @@ def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
         rows.append([coding or "prior only (effort 7)", *sizes, written, seconds])
     heads = ["deltas", *(f"{p.parent.name}/{p.name}, bytes" for p in paths), "of which deltas", "encode, s"]
     return [f"Effort {effort}; only deltas that pay are kept.", table(heads, rows)]
-
-
-def tell(what: str) -> None:
-    """How far it is."""
-    print(what, file=sys.stderr, flush=True)
 
 
 def main() -> None:

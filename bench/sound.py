@@ -27,8 +27,7 @@ import inrcodec
 from inrcodec import Signal, files
 from inrcodec.sound import analysis
 
-from .common import Samples, save, table
-from .images import Result, ours, tell, timed
+from .common import Result, Samples, ours, save, table, tell, timed
 
 RATE = 44100
 FLAC = ["flac", "-s", "-f", "-8", "-p", "-e"]

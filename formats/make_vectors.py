@@ -27,6 +27,7 @@ from vector_tools import (
     Recipe,
     Sections,
     Signal,
+    all_kept,
     blob,
     by_encoder,
     by_package,
@@ -35,7 +36,6 @@ from vector_tools import (
     coded_integers,
     file_of,
     head,
-    kept,
     long_varint,
     meta,
     noise,
@@ -191,8 +191,7 @@ def subset_hybrid() -> Iterable[Recipe]:
         "sparse": "grey image of 16 bits, 12 values; contexts 1 without a network",
         "stack": "array of int16, 4 dimensions: four sources",
     }
-    for file, what in files.items():
-        yield kept("subset", f"hybrid_{file}", f"hybrid: {what}")
+    return all_kept("subset", "hybrid", files)
 
 
 # uncommon: valid, but not what the encoder of version 1 writes
@@ -384,8 +383,7 @@ def uncommon_hybrid() -> Iterable[Recipe]:
         "tiles": "RGBA in 10 tiles, the network's inputs with their place in the picture",
         "wide": "49 columns: blocks of least squares with neighbours on both sides; a network, contexts 3",
     }
-    for file, what in files.items():
-        yield kept("uncommon", f"hybrid_{file}", f"hybrid: {what}")
+    return all_kept("uncommon", "hybrid", files)
 
 
 # faulty: to be refused

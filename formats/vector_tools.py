@@ -417,6 +417,12 @@ def by_encoder(file: str, what: str, signal: Signal, **options: Any) -> Recipe:
     return Recipe(file, what, lambda: encoded(signal, **options))
 
 
+def all_kept(folder: str, prefix: str, files: dict[str, str]) -> Iterable[Recipe]:
+    """Vectors of `hybrid` that were made elsewhere: what each is, by its name after the prefix."""
+    for file, what in files.items():
+        yield kept(folder, f"{prefix}_{file}", f"hybrid: {what}")
+
+
 def kept(folder: str, file: str, what: str) -> Recipe:
     """A vector that was made elsewhere: its file is all there is of it."""
 

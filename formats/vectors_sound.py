@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from vector_tools import Recipe, Sections, Signal, blob, by_standalone, coded_integers, file_of, head, kept, recipe, tiled, varint
+from vector_tools import Recipe, Sections, Signal, all_kept, blob, by_standalone, coded_integers, file_of, head, recipe, tiled, varint
 
 RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
 
@@ -21,8 +21,7 @@ def subset() -> Iterable[Recipe]:
         "silence": "two channels of 8 bits that fall silent; a network",
         "wide": "two channels of noise of 32 bits; four predictors, a network",
     }
-    for file, what in files.items():
-        yield kept("subset", f"sound_{file}", f"hybrid: sound of {what}")
+    return all_kept("subset", "sound", {file: f"sound of {what}" for file, what in files.items()})
 
 
 def uncommon() -> Iterable[Recipe]:
@@ -32,8 +31,7 @@ def uncommon() -> Iterable[Recipe]:
         "tiles": "two channels in 5 tiles, filters of 8 and 4096 taps, a network of 16 units",
         "lags_4": "one channel, four lags, of which the third alone is used",
     }
-    for file, what in files.items():
-        yield kept("uncommon", f"sound_{file}", f"hybrid: sound, {what}")
+    return all_kept("uncommon", "sound", {file: f"sound, {what}" for file, what in files.items()})
 
 
 def predictor(own: int = 8, other: int = 4, every: int = 1, decay: int = 64000) -> bytes:

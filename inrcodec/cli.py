@@ -80,9 +80,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some ver
 
     name = "seconds"
 
-    def __init__(self, open_end: bool) -> None:
-        self.least = "above 0" if open_end else "0 or more"
-        self.open_end = open_end
+    def __init__(self, positive: bool) -> None:
+        self.positive = positive
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
@@ -91,8 +90,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some ver
                 total = 60 * total + float(part)
         except ValueError:
             self.fail(f"{value!r} is not a time in seconds, as 12.5 or 1:30", param, ctx)
-        if not (0 < total < 1e9 or (total == 0 and not self.open_end)):
-            self.fail(f"{value!r} is not a time of {self.least} seconds", param, ctx)
+        if not (0 < total < 1e9 or (total == 0 and not self.positive)):
+            self.fail(f"{value!r} is not a time of {'above 0' if self.positive else '0 or more'} seconds", param, ctx)
         return total
 
 
@@ -339,10 +338,10 @@ def _decoded(data: bytes, threads: int | None, span: tuple[float, float | None] 
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
 @click.option(
     "--start",
-    type=Seconds(False),
+    type=Seconds(positive=False),
     help="Of a sound: decode from here on, in seconds or as 1:30; only the blocks needed.",
 )
-@click.option("--duration", type=Seconds(True), help="Of a sound: decode so many seconds, at least one frame. Default: to the end.")
+@click.option("--duration", type=Seconds(positive=True), help="Of a sound: decode so many seconds, at least a frame. Default: to the end.")
 @THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 def decode(input: Path, output: Path, start: float | None, duration: float | None, threads: int | None, force: bool) -> None:
@@ -382,7 +381,6 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
 @THREADS
 def verify(input: Path, original: Path | None, threads: int | None) -> None:
     """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
-
     data = read_bytes(input)
     with naming(input):
         found = _decoded(data, threads)

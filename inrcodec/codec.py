@@ -22,11 +22,10 @@ from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 NETW = b"NETW"  # of profile inr
-HYBR = b"HYBR"  # of profile hybrid
 SMALL = 1 << 16  # bytes: below, every profile is tried
 USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
-KNOWN = {HEAD, META, INDEX, TILE, NETW, HYBR}
-OWNERS = {NETW: "inr", HYBR: "hybrid"}
+KNOWN = {HEAD, META, INDEX, TILE, NETW, profiles.HYBR}
+OWNERS = {NETW: "inr", profiles.HYBR: "hybrid"}
 
 
 def _write_index(coded: profiles.Coded) -> bytes:

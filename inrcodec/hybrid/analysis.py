@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..histogram import gaps
 from ..options import Options
 from . import lattice, priors, transform
 from .plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source, table_size
@@ -17,7 +18,6 @@ from .transform import Choice, Planes
 LARGEST_PALETTE = 256
 SMALL = 1 << 16  # samples: below, several choices are tried
 FLAT_SHARE = 0.4  # of places with flat surroundings, from which a picture counts as drawn rather than photographed
-GAP_BLOCK = 64  # values
 INTERPOLATED = 0.6  # of the gradient that must go when the places between are interpolated
 
 
@@ -72,19 +72,7 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
     if not 1 < len(used) <= (most - least + 1) // 2 or not (most > 255 or drawn or len(used) <= 16):
         return plain
     table = Source(len(used) - 1, 0, used.astype(np.int64))
-    return table if gaps(counts[least:]) > 8 * table_size(table) else plain
-
-
-def gaps(counts: npt.NDArray[np.int64]) -> float:
-    """Bits that it saves to know which values occur. counts: of each value.
-
-    In a block of values that are equally likely, so many places would meet some number of different ones; what they meet less is gaps.
-    """
-    blocks = np.pad(counts, (0, -len(counts) % GAP_BLOCK)).reshape(-1, GAP_BLOCK)
-    places, met = blocks.sum(1), (blocks > 0).sum(1)
-    expected = GAP_BLOCK * (1 - (1 - 1 / GAP_BLOCK) ** places)
-    live = met > 0
-    return float((places[live] * np.maximum(np.log2(expected[live] / met[live]), 0)).sum())
+    return table if gaps(used - least, counts[used]) > 8 * table_size(table) else plain
 
 
 # by effort, 1 to 9

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..compression import compress, decompress
 from ..container import Reader, varint, zigzag
 from ..errors import FormatError
+from ..kernels.mixture import UNITS
 from ..weights.serialize import CODINGS
 from . import contexts, scan
 from .lattice import Lattice
@@ -22,8 +23,6 @@ MAX_PLANES = 1 << 16
 MAX_REFERENCES = 3
 MAX_COLOURS = 1 << 12
 MAX_LINES = 18  # log2
-UNITS = (0, 16, 32, 64)
-RATE_UNIT = 2.0**-14  # of Adam's rate
 PRIOR_BYTES = 8
 LAYERS = 3  # of the context network
 

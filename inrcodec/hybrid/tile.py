@@ -35,7 +35,7 @@ from ..kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, transform
 from .contexts import context_taps
 from .pipeline import Job
-from .plan import RATE_UNIT, Model, Plan
+from .plan import Model, Plan
 from .scan import Pass
 
 BELOW = 4  # rows below its own that a pass may look at in planes that are known
@@ -58,12 +58,6 @@ Starts = Callable[[Pass, int], Start]  # of a pass of a plane
 def inputs_of(t: Taps) -> int:
     """Features of the network for these taps."""
     return len(t.plane) + EXTRAS + 4 * OCTAVES
-
-
-def read_from(data: bytes) -> tuple[Any, npt.NDArray[np.uint8]]:
-    """A decoder's state at the beginning of these bytes, and its buffer."""
-    buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
-    return coder.start_decoding(buffer), buffer
 
 
 @dataclass
@@ -135,7 +129,7 @@ class PlanePass:
         if self.worker is None:
             self.worker = self.make()
             if self.data is not None:
-                self.worker.input = read_from(self.data)
+                self.worker.input = coder.open_stream(self.data)
             self.worker.dump = np.zeros((self.keep, len(self.worker.net.x) + 2), np.float32)
         self.worker.run(first, last, planes, residuals)
         if last == self.rows:
@@ -202,7 +196,9 @@ def worker(
         found,
         COSINES,
     )
-    return Worker(g, taps, Switches(least, units, start.learning * RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state)
+    return Worker(
+        g, taps, Switches(least, units, start.learning * mixture.RATE_UNIT, int(model.coordinates), 0.002), one, two, net, m, state
+    )
 
 
 class Tile:
@@ -279,7 +275,7 @@ class Tile:
         for p, s in zip(self.passes, streams, strict=False):
             p.data = s
         if self.corrections is not None:
-            self.corrections.input = read_from(streams[-1])
+            self.corrections.input = coder.open_stream(streams[-1])
         total = sum(job.rows for job in self.jobs)
         pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
         image = np.moveaxis(self.corrections.image, -1, 0) if self.corrections is not None else None

@@ -125,6 +125,12 @@ def start_decoding(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return state
 
 
+def open_stream(data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """A decoder's state at the beginning of these bytes, and its buffer: one that can be written, as the kernels' encoder wants it."""
+    buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
+    return start_decoding(buffer), buffer
+
+
 @njit(inline="always", cache=True)
 def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probability: Any) -> Any:
     """The next bit, 0 or 1."""

@@ -62,6 +62,16 @@ def sigmoid(x: Any) -> Any:
     return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)
 
 
+@njit(inline="always", cache=True)
+def soft(x: Any) -> Any:
+    """x/(1 + |x|/4), float32: a number as networks see it."""
+    return np.float32(x / (1.0 + 0.25 * abs(x)))
+
+
+# bits that a probability of (i + 1/2)/4096 costs
+COST: npt.NDArray[np.float32] = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)
+
+
 def keeps_subnormals() -> bool:
     """Whether this thread computes with subnormal numbers, as IEEE 754 has it; a mode of the processor can take them for zero."""
     return bool(np.float32(2.0**-126) * np.float32(0.5) != 0 and np.float64(2.0**-1022) * np.float64(0.5) != 0)

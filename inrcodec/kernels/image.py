@@ -12,7 +12,7 @@ from . import leastsquares as ls
 from . import mixing as mx
 from . import mixture as nn
 from .coder import decode_bit, encode_bit
-from .functions import log2, sigmoid
+from .functions import COST, log2, sigmoid, soft
 from .leastsquares import LeastSquares
 from .mixing import Mixer, mix_hash
 from .mixture import Mixture
@@ -81,7 +81,6 @@ class State(NamedTuple):
     cosines: Any  # sine table float32
 
 
-COST = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)  # bits; only told, never used
 FLAGS = 1 << 10
 TALLY = 18
 FLAT = 17  # row of the tally
@@ -159,14 +158,11 @@ def features(
     inverse = 1.0 / unit
     n = plane.shape[0]
     for t in range(n):
-        z = relative[t] * inverse
-        f[t] = F32(z / (1.0 + 0.25 * abs(z)))
+        f[t] = soft(relative[t] * inverse)
     own = residuals[g.plane]
     mean = gathered[0] + gathered[1]
-    z = (p1 - 0.5 * mean) * inverse
-    f[n] = F32(z / (1.0 + 0.25 * abs(z)))
-    z = (p2 - p1) * inverse
-    f[n + 1] = F32(z / (1.0 + 0.25 * abs(z)))
+    f[n] = soft((p1 - 0.5 * mean) * inverse)
+    f[n + 1] = soft((p2 - p1) * inverse)
     f[n + 2] = F32(min(log2(unit), 8.0) * 0.25)
     f[n + 3] = F32(log2((e2 + 0.25) * inverse))
     w, nn_, nw, ne = relative[0], relative[1], relative[2], relative[3]
@@ -182,13 +178,10 @@ def features(
             r = error_at(own, y, x, -s, -s, g)
         else:
             r = error_at(own, y, x, -s, s, g)
-        z = r * 0.125 * inverse
-        f[n + 5 + k] = F32(z / (1.0 + 0.25 * abs(z)))
+        f[n + 5 + k] = soft(r * 0.125 * inverse)
     for k in range(2):
-        z = 0.0
-        if k + 1 < start.shape[0] - 1:
-            z = residuals[plane[start[k + 1]], y, x] * 0.125 * inverse
-        f[n + 9 + k] = F32(z / (1.0 + 0.25 * abs(z)))
+        known = k + 1 < start.shape[0] - 1
+        f[n + 9 + k] = soft(residuals[plane[start[k + 1]], y, x] * 0.125 * inverse) if known else F32(0)
     f[n + 11] = F32(2.0 * p1 / g.largest - 1.0)
     f[n + 12] = F32(2.0 * (p1 - math.floor(p1)) - 1.0)
     py, px = (y + g.origin_y) & 7, (x + g.origin_x) & 7

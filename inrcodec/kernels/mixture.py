@@ -18,6 +18,8 @@ from .functions import LN2, exp2, sigmoid
 COMPONENTS = 4
 OUTPUTS = 16  # COMPONENTS logits, means, log2 scales; the rest are padding
 BATCH = 64
+UNITS = (0, 16, 32, 64)  # that a file may ask for; 0: no network
+RATE_UNIT = 2.0**-14  # of Adam's rate, as files have it
 LARGEST_LOG = 12.0
 FLOOR = 2.0**-20  # of a probability
 F32 = np.float32

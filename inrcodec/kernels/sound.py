@@ -21,7 +21,7 @@ from . import mixing as mx
 from . import mixture as nn
 from .coder import decode_bit, encode_bit
 from .dictionary import atoms
-from .functions import LN2, log2, sigmoid
+from .functions import COST, LN2, log2, sigmoid, soft
 from .leastsquares import factor
 from .mixture import Mixture
 
@@ -56,7 +56,6 @@ def _quantiles() -> Any:
 
 
 QUANTILES = _quantiles()
-COST = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)  # bits; only told, never used
 
 
 class Sound(NamedTuple):
@@ -103,7 +102,7 @@ class Sound(NamedTuple):
     slots: Any  # (c, CONTEXTS, NODES·CONTEXT_SIZE) int64: probability << 8 | bits seen
     leaves: Any  # (c,) int64: the last samples' leaves
     count: Any  # (c,) int64: bits mixed
-    tally: Any  # (3, 2): bits and decisions: mixed, inside a leaf, even
+    tally: Any  # (3,): bits of decisions that are mixed, inside a leaf, even; only told, never used
 
 
 CONTEXT_SIZE = 32  # of the largest context, but for the node
@@ -171,7 +170,7 @@ def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filte
         np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
         np.full(c, LEAVES // 2, np.int64),
         np.zeros(c, np.int64),
-        z((3, 2)),
+        z(3),
     )
 
 
@@ -198,15 +197,9 @@ def network(predictors: int, filters: int, units: int) -> Mixture:
 
 
 @njit(inline="always", cache=True)
-def bounded(x: Any) -> Any:
-    """x/(1 + |x|/4), float32: what the network sees of a number."""
-    return F32(x / (1.0 + 0.25 * abs(x)))
-
-
-@njit(inline="always", cache=True)
 def dot(w: Any, x: Any, n: Any) -> Any:
-    """w·x over n values: eight lanes, then the rest one by one into the first lanes."""
-    l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = 0.0
+    """w·x over n values, in their type: eight lanes, then the rest one by one into the first."""
+    l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = w.dtype.type(0)
     whole = n & ~7
     for i in range(0, whole, 8):
         l0 += w[i] * x[i]
@@ -283,7 +276,7 @@ def code_frames(
     squashed = np.zeros(mx.SETS, np.float32)
     mean, inv, fl, fh, fm = np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS)
     said = np.zeros(predictors)
-    inside = np.zeros(filters + 1)
+    inside = np.zeros(filters)
     cell = np.zeros(CONTEXTS, np.int64)
     for t in range(first, last):
         at = PAD + t
@@ -351,17 +344,7 @@ def code_frames(
                 n = length[k]
                 ring = recent[k, c, (t & (n - 1)) : (t & (n - 1)) + n]
                 tap = taps[k, c]
-                l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = F32(0)
-                for i in range(0, n, 8):
-                    l0 += tap[i] * ring[i]
-                    l1 += tap[i + 1] * ring[i + 1]
-                    l2 += tap[i + 2] * ring[i + 2]
-                    l3 += tap[i + 3] * ring[i + 3]
-                    l4 += tap[i + 4] * ring[i + 4]
-                    l5 += tap[i + 5] * ring[i + 5]
-                    l6 += tap[i + 6] * ring[i + 6]
-                    l7 += tap[i + 7] * ring[i + 7]
-                q = within(((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7)), low - high, high - low)
+                q = within(dot(tap, ring, n), low - high, high - low)
                 inside[k] = q
                 opinions[predictors + k] = q
                 total += q
@@ -393,19 +376,19 @@ def code_frames(
                 y = 1.0 / unit
                 f = 0
                 for i in range(OWN_MISSES):
-                    nx[f] = bounded(np.float64(misses[c, at - 1 - i]) * y)
+                    nx[f] = soft(np.float64(misses[c, at - 1 - i]) * y)
                     f += 1
                 for i in range(OTHER_MISSES):
-                    nx[f] = bounded(np.float64(misses[o, at + known - 1 - i]) * y) if o >= 0 else F32(0)
+                    nx[f] = soft(np.float64(misses[o, at + known - 1 - i]) * y) if o >= 0 else F32(0)
                     f += 1
                 for i in range(used):
-                    nx[f] = bounded(opinions[i] * y)
+                    nx[f] = soft(opinions[i] * y)
                     f += 1
                 nx[f] = F32(0.25 * log2(unit))
                 nx[f + 1] = F32(log2((spreads[0] + 0.05) / (spreads[1] + 0.05)))
                 nx[f + 2] = F32(log2((spreads[2] + 0.05) / (spreads[1] + 0.05)))
                 nx[f + 3] = F32(2.0 * (pf - math.floor(pf)) - 1.0)
-                nx[f + 4] = bounded((mine[at - 1] - pf) * y)
+                nx[f + 4] = soft((mine[at - 1] - pf) * y)
                 nx[f + 5] = F32(known)
                 nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mix, pf - low, unit)
             v = samples[c, t] if encoding else np.int64(0)
@@ -465,8 +448,7 @@ def code_frames(
                         encode_bit(coder, stream, pi, bit)
                     else:
                         bit = decode_bit(coder, stream, pi)
-                    tally[0, 0] += COST[(pi if bit else 65536 - pi) >> 4]
-                    tally[0, 1] += 1.0
+                    tally[0] += COST[(pi if bit else 65536 - pi) >> 4]
                     count[c] += 1
                     rate = 0.003 + 0.02 / (1.0 + count[c] * 0.0005)
                     mx.adjust(inputs, weights[c], gates[c], selected, dots, squashed, bit, mixed, F32(rate))
@@ -514,18 +496,17 @@ def code_frames(
                         y = abs(middle - above) + 1e-9
                         pi = min(max(np.int64(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
                         splits += 1
-                        row_ = 1
+                        kind = 1
                     else:
                         middle = 0.0
                         pi = ((top - half) << 16) // (top - bottom)
-                        row_ = 2
+                        kind = 2
                     if encoding:
                         bit = np.int64(v >= half)
                         encode_bit(coder, stream, pi, bit)
                     else:
                         bit = decode_bit(coder, stream, pi)
-                    tally[row_, 0] += COST[(pi if bit else 65536 - pi) >> 4]
-                    tally[row_, 1] += 1.0
+                    tally[kind] += COST[(pi if bit else 65536 - pi) >> 4]
                     if bit:
                         bottom = half
                         below = middle

@@ -16,6 +16,7 @@ from ..errors import FormatError
 from ..layout import Box, Layout
 from ..planes import Values
 
+HYBR = b"HYBR"  # section of the profile hybrid
 NUMBERS = {"stored": 0, "inr": 1, "hybrid": 2}
 NAMES = {number: name for name, number in NUMBERS.items()}
 

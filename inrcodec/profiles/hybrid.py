@@ -30,9 +30,8 @@ from ..planes import Values
 from ..progress import Ticker
 from ..sound.plan import SOUND
 from ..weights.serialize import CODINGS
-from . import Coded, Tick, TileDecoder, hybrid_sound, ignore
+from . import HYBR, Coded, Tick, TileDecoder, hybrid_sound, ignore
 
-HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
 TUNED_EFFORT = 8  # from here on networks are fitted to the file
 

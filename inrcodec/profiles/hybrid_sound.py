@@ -22,9 +22,8 @@ from ..progress import Ticker
 from ..sound import plan as plans
 from ..sound import tile, transform
 from ..sound.plan import Plan
-from . import Coded, Tick, ignore
+from . import HYBR, Coded, Tick, ignore
 
-HYBR = b"HYBR"
 MAX_CHANNELS = 8
 SMALL = 1 << 20  # samples: below, a table is tried against none
 SPENT = ("mixed", "inside", "even")
@@ -60,7 +59,7 @@ def encode_with(plan: Plan, values: Values, rate: int, options: Options) -> Code
     if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
         searching = Ticker(options, "searching")
         searching.expect(search.trials(frames))
-        plan = search.search(plan, transform.to_indices(values, plan), options.workers, searching)
+        plan = search.search(plan, transform.to_indices(values[search.excerpt(frames)], plan), options.workers, searching)
     ticker.expect(frames)
 
     def encode_tile(box: Box) -> bytes:
@@ -91,19 +90,19 @@ class Decoder:
         if not self.plan.coded:
             if data:
                 raise FormatError("damaged: a tile of constant channels is not empty")
-            return np.zeros((0, frames), np.int64), np.zeros((3, 2))
+            return np.zeros((0, frames), np.int64), np.zeros(len(SPENT))
         return tile.decode(self.plan, frames, data, tick)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
         """The payload is of one piece; with `decode`, by what it was spent on."""
-        start, tally = time.perf_counter(), np.zeros((3, 2))
+        start, tally = time.perf_counter(), np.zeros(len(SPENT))
         if decode:
             for index, data in enumerate(tiles):
                 (frames,) = box_shape(self.layout.box(index))
                 tally += self._decode(frames, data)[1]
         stage: dict[str, Any] = {"name": "samples", "bytes": sum(map(len, tiles))}
         if decode:
-            stage |= {"seconds": time.perf_counter() - start, "bits": dict(zip(SPENT, tally[:, 0].tolist(), strict=True))}
+            stage |= {"seconds": time.perf_counter() - start, "bits": dict(zip(SPENT, tally.tolist(), strict=True))}
         return [stage]
 
     def describe(self) -> Mapping[str, object]:

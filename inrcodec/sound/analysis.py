@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..histogram import gaps
 from ..options import Options
 from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, Coded, Filter, Model, Plan, Predictor, pack_table
 
-BLOCK = 64  # values among which gaps are looked for
 SPARSE = 0.9  # of the values in the range: where more occur, a table is not worth it
 TILE_SECONDS = 45
 LEAST_TILE = 1 << 18  # frames
@@ -74,21 +74,9 @@ def channel_of(values: npt.NDArray[Any], silence: int, tables: bool = True) -> C
     used = used.astype(np.int64)
     if not 1 < len(used) <= min(MAX_TABLE, (most - least + 1) * SPARSE):
         return plain
-    if _gaps(used, counts) < 8 * 1.5 * len(pack_table(used)) + 800:
+    if gaps(used, counts) < 8 * 1.5 * len(pack_table(used)) + 800:
         return plain
     return Channel(len(used) - 1, 0, int(np.clip(np.searchsorted(used, silence), 0, len(used) - 1)), used)
-
-
-def _gaps(used: npt.NDArray[np.int64], counts: npt.NDArray[Any]) -> float:
-    """Bits that it saves to know which values occur. counts: of each.
-
-    In a block of values that are equally likely, so many samples would meet some number of different ones; what they meet less is gaps.
-    """
-    blocks = used // BLOCK
-    _, starts = np.unique(blocks, return_index=True)
-    samples, met = np.add.reduceat(counts, starts).astype(np.float64), np.diff(starts, append=len(used))
-    expected = -BLOCK * np.expm1(samples * np.log1p(-1 / BLOCK))
-    return float((samples * np.maximum(np.log2(expected / met), 0)).sum())
 
 
 def _pairs(values: npt.NDArray[Any], live: list[int]) -> list[Coded]:

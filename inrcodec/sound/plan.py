@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..compression import compress, decompress
 from ..container import Reader, varint
 from ..errors import FormatError
+from ..kernels.mixture import UNITS
 from ..kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
 
 SOUND = 3  # first byte of the section; pictures have 0 to 2
@@ -18,8 +19,6 @@ MAX_PREDICTORS = 4
 LENGTHS = range(3, 13)  # log2 of an LMS filter's taps
 DECAY_UNIT = 2.0**-16
 STEP_UNIT = 2.0**-20
-UNITS = (0, 16, 32, 64)
-LEARNING_UNIT = 2.0**-14
 MAX_TABLE = 1 << 18  # values
 MAX_TILE = 1 << 24  # frames
 RANGE, TABLE, COPY = range(3)  # kinds of channel

@@ -24,19 +24,23 @@ def _with_pace(model: Model, pace: float) -> Model:
     return replace(model, filters=tuple(replace(f, step=round(f.step * pace)) for f in model.filters))
 
 
+def excerpt(frames: int) -> slice:
+    """The middle of a sound."""
+    start = max(0, frames - EXCERPT) // 2
+    return slice(start, min(frames, start + EXCERPT))
+
+
 def trials(frames: int) -> int:
     """Frames that `search` codes in all."""
     return (1 + len(DECAYS) + len(PACES)) * min(frames, EXCERPT)
 
 
 def search(plan: Plan, indices: Indices, workers: int, tick: Callable[[int], None]) -> Plan:
-    """The plan with the best decay, and then the best pace, for the middle of a sound. indices: (coded channels, frames)."""
-    start = max(0, indices.shape[1] - EXCERPT) // 2
-    part = indices[:, start : start + EXCERPT].copy()
-    lags = lookback.find(part, plan.model.lags)
+    """The plan with the best decay, and then the best pace, for an excerpt. indices: (coded channels, frames)."""
+    lags = lookback.find(indices, plan.model.lags)
 
     def size(model: Model) -> int:
-        return len(tile.encode(replace(plan, model=model), part, lags, tick)[0])
+        return len(tile.encode(replace(plan, model=model), indices, lags, tick)[0])
 
     with ThreadPoolExecutor(workers) as pool:
         best = plan.model

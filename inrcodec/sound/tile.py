@@ -10,21 +10,21 @@ import numpy.typing as npt
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels import integers
-from ..kernels.coder import Output, is_valid, start_decoding
-from ..kernels.mixture import Mixture
+from ..kernels.coder import Output, is_valid, open_stream
+from ..kernels.mixture import RATE_UNIT, Mixture
 from ..kernels.sound import LEAST_LAG, SEGMENT, Sound, code_frames, network, sound
-from .plan import DECAY_UNIT, LEARNING_UNIT, STEP_UNIT, Plan
+from .plan import DECAY_UNIT, STEP_UNIT, Plan
 
 STEP = 1 << 12  # frames between two looks at the clock
 MOST_BITS = 96  # decisions that one sample can take
-Tally = npt.NDArray[np.float64]  # (3, 2): bits and decisions: mixed, inside a leaf, even
+Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even
 
 
 def _segments(frames: int) -> int:
     return -(-frames // SEGMENT)
 
 
-def _state(plan: Plan, frames: int, lags: int) -> Sound:
+def _state(plan: Plan, frames: int) -> Sound:
     channels = [plan.channels[k.channel] for k in plan.coded]
     m = plan.model
     return sound(
@@ -34,14 +34,14 @@ def _state(plan: Plan, frames: int, lags: int) -> Sound:
         [c.largest - c.zero for c in channels],
         [(p.own, p.other, p.every, p.decay * DECAY_UNIT) for p in m.predictors],
         [(1 << f.length, f.step * STEP_UNIT) for f in m.filters],
-        lags,
+        m.lags,
     )
 
 
 def _network(plan: Plan) -> tuple[Mixture, float]:
     """The network, and how fast it learns."""
     m = plan.model
-    return network(len(m.predictors), len(m.filters), m.units), m.learning * LEARNING_UNIT
+    return network(len(m.predictors), len(m.filters), m.units), m.learning * RATE_UNIT
 
 
 def encode(plan: Plan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]) -> tuple[bytes, Tally]:
@@ -53,7 +53,7 @@ def encode(plan: Plan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int6
     wide = np.zeros((_segments(frames), plan.model.lags), np.int64)
     wide[:, : lags.shape[1]] = lags
     sent = integers.encode(list(np.diff(wide, axis=0, prepend=0).T)) if plan.model.lags else b""
-    state, net, output = _state(plan, frames, plan.model.lags), _network(plan), Output()
+    state, net, output = _state(plan, frames), _network(plan), Output()
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
         stream = output.reserve(MOST_BITS * len(samples) * (stop - start))
@@ -75,10 +75,9 @@ def decode(plan: Plan, frames: int, data: bytes, tick: Callable[[float], None]) 
     rest = r.rest()
     if not is_valid(rest):
         raise FormatError("damaged: a tile is not an arithmetic code")
-    stream = np.frombuffer(bytearray(rest), np.uint8)  # the kernel writes when it encodes, so it wants what can be written
     samples = np.zeros((len(plan.coded), frames), np.int64)
-    state = _state(plan, frames, plan.model.lags)
-    net, coder = _network(plan), start_decoding(stream)
+    state = _state(plan, frames)
+    net, (coder, stream) = _network(plan), open_stream(rest)
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
         code_frames(False, start, stop, state, *net, lags, samples, coder, stream)

@@ -9,7 +9,8 @@ meta:
   encoding: UTF-8
   endian: le
 doc: |
-  The container of version 1, its header and its tile index; the tiles, the network and the metadata are left as bytes.
+  The container of version 1, its header and its tile index. The tiles, the network, the plan after its first byte, and the metadata are
+  left as bytes.
   Kaitai Struct cannot check the CRC of a section, nor the rules between sections: see SPEC.md.
 doc-ref: SPEC.md
 seq:
@@ -39,6 +40,7 @@ types:
           cases:
             '"HEAD"': head
             '"meta"': metadata
+            '"HYBR"': plan
             '"TIDX"': tile_index
       - id: crc
         type: u4
@@ -100,6 +102,14 @@ types:
       - id: items
         size-eos: true
         doc: A Brotli stream of items (key length, key, value length, value).
+  plan:
+    doc: The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10).
+    seq:
+      - id: kind
+        type: u1
+        enum: plan_kind
+      - id: content
+        size-eos: true
   tile_index:
     doc: |
       The tile size along each coordinate axis (see num_coordinate_axes of the header, which may come later in the file), then
@@ -140,10 +150,16 @@ enums:
   profile:
     0: stored
     1: inr
+    2: hybrid
   kind:
     0: image
     1: audio
     2: array
+  plan_kind:
+    0: planes
+    1: lattice
+    2: palette
+    3: sound
   sort:
     0: bool
     1: unsigned

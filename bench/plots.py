@@ -1,0 +1,140 @@
+"""Draws docs/sizes.svg out of bench/results: sizes of pictures beside JPEG XL, and of sound beside FLAC.
+
+    python -m bench.plots
+
+Nothing is encoded. matplotlib must be there (`pip install matplotlib`); the same version of it draws the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt  # type: ignore[import-not-found,unused-ignore]
+from matplotlib.patches import FancyBboxPatch, Rectangle  # type: ignore[import-not-found,unused-ignore]
+
+from .rows import tables_of
+
+OUT = Path(__file__).parent.parent / "docs" / "sizes.svg"
+SETTINGS: dict[str, Any] = {"svg.hashsalt": "inrcodec", "svg.fonttype": "path", "font.family": "DejaVu Sans"}
+WIDTH, MARGIN = 860, 24  # pixels, as everything below
+LEFT, FULL = 296, 264  # where bars begin, and how long 100 % is
+BAR, BETWEEN, AFTER_GROUP, AFTER_SECTION = 14, 3, 13, 12
+INK, SOFT, FRAME, CARD, OURS = "#1f2328", "#59636e", "#d1d9e0", "#ffffff", "#0a7f6f"
+GREYS = {"PNG": "#dde2e7", "WebP": "#c2cad2", "WavPack": "#c2cad2", "JPEG XL": "#98a3af", "FLAC": "#98a3af"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bars that belong together: sizes by codec, of which `base` is 100 %."""
+
+    section: str
+    title: str
+    note: str
+    sizes: dict[str, float]
+    share: str  # of ours to `base`, as the results have it
+    base: str
+    unit: str
+
+
+NOTES = {
+    "Kodak": "lattice of PhotoCD",
+    "Sun-Hays80": "lattice of JPEG and video",
+    "BSD100": "lattice of JPEG and video",
+    "Urban100": "resampled",
+}
+
+
+CODECS = {"FLAC": "flac", "WavPack": "wavpack", "inrcodec": "ours"}  # their names in sound-5.md
+
+
+def groups() -> list[Group]:
+    found = []
+    for row in tables_of("images-families")["Pictures by family"]:
+        if row["family"].startswith("one photograph"):
+            continue
+        sizes = {"PNG": row["PNG bpp"], "WebP": row["WebP bpp"], "JPEG XL": row["JPEG XL bpp"], "inrcodec": row["ours bpp"]}
+        known = {codec: float(size) for codec, size in sizes.items() if size}
+        if row["family"] in NOTES:
+            section = f"Photographs with{'' if row['lattice'] == 'yes' else 'out'} a hidden colour lattice"
+            title, note = f"{row['family']}, {row['files']} pictures", NOTES[row["family"]]
+        else:
+            section, title, note = "Drawings", f"{row['files']} screenshots and diagrams", "WebP not measured on all"
+        found.append(Group(section, title, note, known, row["ours / JPEG XL"], "JPEG XL", "bpp"))
+    totals = {row["codec"]: row for row in tables_of("sound-5")["Sound"] if "codec" in row}
+    sound = {name: int(totals[key]["bytes"].replace(" ", "")) / 1e6 for name, key in CODECS.items()}
+    found.append(Group("Sound", "30 recordings and loops", "16 and 24 bits, 44.1 kHz", sound, totals["ours"]["of FLAC"], "FLAC", "MB"))
+    return found
+
+
+class Page:
+    """Axes in pixels, the origin at the top left."""
+
+    def __init__(self, height: float) -> None:
+        self.figure = plt.figure(figsize=(WIDTH / 100, height / 100), dpi=100)
+        self.axes = self.figure.add_axes((0, 0, 1, 1))
+        self.axes.set_xlim(0, WIDTH)
+        self.axes.set_ylim(height, 0)
+        self.axes.axis("off")
+        card = FancyBboxPatch((4, 4), WIDTH - 8, height - 8, boxstyle="round,pad=0,rounding_size=10", fc=CARD, ec=FRAME, lw=1)
+        self.axes.add_patch(card)
+
+    def text(self, x: float, y: float, what: str, size: float = 9.5, **style: Any) -> None:
+        """Pixels are 1/100 inch here, points 1/72: `size` is in points."""
+        self.axes.text(x, y, what, fontsize=size, **{"color": INK, "va": "center", "ha": "left", **style})
+
+    def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+        self.axes.add_patch(Rectangle((x, y), width, height, fc=colour, ec="none"))
+
+    def line(self, x0: float, x1: float, y: float) -> None:
+        self.axes.plot([x0, x1], [y, y], color=FRAME, lw=0.8)
+
+
+def draw(page: Page, found: list[Group]) -> float:
+    """Everything from top to bottom. Returns the height."""
+    page.text(MARGIN, 36, "Lossless sizes, beside JPEG XL and FLAC", 13, weight="bold")
+    what = "Shorter bars are smaller files. JPEG XL at effort 10, WebP at method 6, FLAC -8 -p -e, inrcodec at its default effort."
+    page.text(MARGIN, 60, what, 9, color=SOFT)
+    y, section = 78.0, ""
+    for group in found:
+        if group.section != section:
+            section = group.section
+            page.line(MARGIN, WIDTH - MARGIN, y)
+            page.text(MARGIN, y + 20, section, 10.5, weight="bold")
+            y += 28 + AFTER_SECTION
+        page.text(MARGIN, y + BAR / 2, group.title, 9.5)
+        page.text(MARGIN, y + BAR / 2 + BAR + BETWEEN, group.note, 8.5, color=SOFT)
+        for codec, size in group.sizes.items():
+            ours, width = codec == "inrcodec", FULL * size / group.sizes[group.base]
+            strong: dict[str, Any] = {"weight": "bold", "color": OURS} if ours else {}
+            page.text(LEFT - 8, y + BAR / 2 + 0.5, codec, 8.5, ha="right", **({"color": SOFT} | strong))
+            page.bar(LEFT, y, width, BAR, OURS if ours else GREYS[codec])
+            label = f"{size:.2f} {group.unit}" + (f"   {100 * float(group.share):.1f} % of {group.base}" if ours else "")
+            page.text(LEFT + width + 7, y + BAR / 2 + 0.5, label, 8.5, **({"color": SOFT} | strong))
+            y += BAR + BETWEEN
+        y += AFTER_GROUP
+    what = "Lattice: only part of all RGB colours can occur, since the picture once passed through JPEG, video or PhotoCD. bpp: bits per pixel."
+    page.text(MARGIN, y + 4, what, 8.5, color=SOFT)
+    return y + 26
+
+
+def main() -> None:
+    found = groups()
+    plt.switch_backend("svg")
+    with plt.rc_context(SETTINGS):  # type: ignore[arg-type,unused-ignore]
+        probe = Page(1000)
+        height = draw(probe, found)
+        plt.close(probe.figure)
+        page = Page(height)
+        draw(page, found)
+        OUT.parent.mkdir(exist_ok=True)
+        page.figure.savefig(OUT, format="svg", transparent=True, metadata={"Date": None, "Title": "Lossless sizes beside JPEG XL and FLAC"})
+        plt.close(page.figure)
+    text = OUT.read_text(encoding="utf-8")
+    OUT.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+    print(OUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -114,7 +114,8 @@ def draw(page: Page, found: list[Group]) -> float:
             page.text(LEFT + width + 7, y + BAR / 2 + 0.5, label, 8.5, **({"color": SOFT} | strong))
             y += BAR + BETWEEN
         y += AFTER_GROUP
-    what = "Lattice: only part of all RGB colours can occur, since the picture once passed through JPEG, video or PhotoCD. bpp: bits per pixel."
+    what = "Lattice: only part of all RGB colours can occur, since the picture once passed through JPEG, video or PhotoCD."
+    what += " bpp: bits per pixel."
     page.text(MARGIN, y + 4, what, 8.5, color=SOFT)
     return y + 26
 

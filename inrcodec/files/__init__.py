@@ -1,81 +1,75 @@
-"""Files of other formats ↔ `Signal`. Each format is one module with `read(path)` and `write(path, signal)`."""
+"""Files of other formats ↔ `Signal`.
+
+A file type is a module of this folder with a tuple `TYPES` (see `registry`). A file that is read is recognized by its first
+bytes, and by its extension only where these say nothing; a file that is written is of the type that its extension names.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
-from ..errors import UnsupportedError
+from ..errors import naming
 from ..signal import Signal
+from . import registry
+from .faults import faults
 from .metadata import base
+from .registry import FileType, types
 
-# extension → module; modules are imported when first needed, because their libraries are slow to import
-FORMATS = {
-    ".png": "png",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".pbm": "netpbm",
-    ".pgm": "netpbm",
-    ".ppm": "netpbm",
-    ".pnm": "netpbm",
-    ".pam": "netpbm",
-    ".bmp": "bmp",
-    ".webp": "webp",
-    ".wav": "wav",
-    ".rf64": "wav",
-    ".flac": "flac",
-    ".aif": "aiff",
-    ".aiff": "aiff",
-    ".aifc": "aiff",
-    ".au": "libsndfile",
-    ".snd": "libsndfile",
-    ".caf": "libsndfile",
-    ".w64": "libsndfile",
-    ".npy": "npy",
-}
-
+__all__ = ["FileType", "check", "lost", "read", "types", "write"]
 
 # of metadata that belongs to one format, what a person would miss: texts, pictures and cue sheets, foreign chunks
 KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/")
 
 
-def _module(path: Path) -> ModuleType:
-    name = FORMATS.get(path.suffix.lower())
-    if name is None:
-        known = " ".join(sorted(FORMATS))
-        raise UnsupportedError(f"{path}: files named {path.suffix or 'without an extension'} are not supported; known are {known}")
-    return import_module(f".{name}", __name__)
-
-
 def check(path: Path) -> None:
-    """Raise UnsupportedError unless the extension of `path` names a format that can be read and written."""
-    _module(path)
+    """Check that the extension of `path`, of which nothing else is looked at, names a type that can be written.
+
+    Raises:
+        UnsupportedError: it does not; the message names what does.
+    """
+    with naming(path):
+        registry.writer(path)
 
 
 def read(path: Path) -> Signal:
-    """Read an image, a sound or an array; the extension names the format.
+    """Read an image, a sound or an array.
+
+    The first bytes tell the type. The extension is asked only if no type has such bytes.
+
+    Returns:
+        image: unsigned samples, uint8 up to 8 bits, else uint16, of shape (height, width) for grey, else (height, width,
+        channels) in the order RGB, alpha last. audio: signed samples, the smallest of int8, int16 and int32 that holds
+        them, of shape (frames, channels), and the rate in frames per second. array: the dtype and the shape of the file.
 
     Raises:
-        UnsupportedError: a format, sample type or layout that cannot be kept without loss.
-        InrcodecError: the file is damaged or is not what its name says.
-        OSError: it cannot be opened.
+        UnsupportedError: the type is not known, or a sample type or layout cannot be kept without loss.
+        InrcodecError: the file is empty, damaged or not what its name says.
+        OSError: it cannot be opened or read.
     """
-    signal: Signal = _module(path).read(path)
-    return signal
+    with path.open("rb") as file, naming(path):
+        kind = registry.recognized(path, file)
+        with faults(f"damaged or not a {kind.name} file"):
+            return kind.read(path, file)
 
 
 def lost(path: Path, signal: Signal) -> set[str]:
-    """What of `signal`'s metadata a file written from it does not hold, by key; what only another format's coding needs is not counted."""
+    """The keys of `signal`'s metadata that the file written from it does not hold, without what only another format's coding needs.
+
+    Raises:
+        InrcodecError, OSError: as `read`.
+    """
     found = {key for key in signal.metadata if "/" not in key or base(key).startswith(KEPT)}
     return {base(key) for key in found - read(path).metadata.keys()} if found else set()
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write `signal` to `path` in the format that its extension names.
+    """Write `signal` to `path` as the type that its extension names. What is read back has the same samples.
 
     Raises:
-        UnsupportedError: the format cannot hold these samples (kind, channels, depth).
-        OSError: it cannot be written.
+        UnsupportedError: the type cannot be written, or cannot hold these samples (kind, channels, depth).
+        OSError: the file cannot be written.
     """
-    _module(path).write(path, signal)
+    with naming(path):
+        write_as = registry.writer(path)
+        with faults(f"cannot be written as {path.suffix}"):
+            write_as(path, signal)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 
 from ..errors import FormatError, UnsupportedError
@@ -21,6 +22,7 @@ from .chunked import read as read_chunked
 from .chunked import write as write_chunked
 from .metadata import add
 from .pcm import Pcm, container
+from .registry import FileType
 
 BIG, LITTLE = (b"NONE", b"twos"), b"sowt"
 TEXTS = ((b"NAME", "TITLE"), (b"AUTH", "ARTIST"), (b"(c) ", "COPYRIGHT"), (b"ANNO", "COMMENT"))
@@ -29,13 +31,22 @@ MAX_SIZE = 2**32 - 1
 BIAS = 16383 + 63  # of the exponent of an extended float, if its mantissa is taken for a whole number
 
 
-def read(path: Path) -> Signal:
-    """Read an AIFF or AIFF-C file."""
-    return read_chunked(path, _dialect(path))
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read an AIFF or AIFF-C file: (frames, channels), int8, int16 or int32, frames per second.
+
+    Raises:
+        UnsupportedError: samples that are not integer PCM of 1 to 32 bits.
+        FormatError: not an AIFF file, damaged, or truncated.
+    """
+    return read_chunked(file, _dialect(path))
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write the file it was read from, or one with the tags that AIFF knows: AIFF-C if so named, else AIFF."""
+    """Write the file it was read from, or one with the tags that AIFF knows: AIFF-C if so named, else AIFF.
+
+    Raises:
+        UnsupportedError: not sound, more than 32 bits per sample, or more than 4 GiB.
+    """
     write_chunked(path, signal, _dialect(path))
 
 
@@ -117,3 +128,16 @@ def _head(signal: Signal, tail_size: int, aifc: bool) -> bytes:
         raise UnsupportedError("an AIFF file cannot hold more than 4 GiB; .wav can")
     form = b"AIFC" if aifc else b"AIFF"
     return b"FORM" + struct.pack(">I", size) + form + body + b"SSND" + struct.pack(">III", data_size + 8, 0, 0)
+
+
+TYPES = (
+    FileType(
+        "AIFF",
+        "audio",
+        (".aiff", ".aif", ".aifc"),
+        "integer PCM of 1 to 32 bits, also AIFF-C; comes back byte for byte",
+        rb"FORM....AIF[FC]",
+        read,
+        write,
+    ),
+)

@@ -11,6 +11,7 @@ Pillow does not read.
 from __future__ import annotations
 
 import struct
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy as np
 from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
 from . import density
-from .images import Samples, check, faults, image, pillow_decode
+from .images import Samples, check, image, pillow_decode
+from .registry import FileType
 
 FILE_HEADER = 14
 CORE_HEADER = 12  # OS/2's, with smaller fields
@@ -26,58 +28,65 @@ BITFIELDS = 3
 DEPTHS = {1: (1, 8), 3: (8,), 4: (8,)}
 
 
-def read(path: Path) -> Signal:
-    """Read a BMP file."""
-    data = path.read_bytes()
-    with faults(path, "a BMP file"):
-        if data[:2] != b"BM":
-            raise InrcodecError("not a BMP file" if data else "empty file")
-        (size,) = struct.unpack_from("<I", data, FILE_HEADER)
-        core = size == CORE_HEADER
-        (bits,) = struct.unpack_from("<H", data, FILE_HEADER + (10 if core else 14))
-        metadata: dict[str, bytes] = {}
-        used = 0
-        if not core:
-            x, y, used = struct.unpack_from("<iiI", data, FILE_HEADER + 24)
-            if x > 0 and y > 0:
-                metadata["density"] = b"%d %d m" % (x, y)
-        if bits == 16:
-            raise UnsupportedError("BMP files of 16 bits per pixel are not supported: their channels have 5 or 6 bits")
-        if bits > 8:
-            return image(pillow_decode(data, "BMP"), 8, metadata)
-        start, entry = FILE_HEADER + size, 3 if core else 4
-        palette = np.frombuffer(data, np.uint8, entry * (used or 1 << bits), start).reshape(-1, entry)[:, 2::-1]
-        # with a first colour that is no grey Pillow gives indices; grey palettes it replaces by pixels, not always the right ones
-        indices = pillow_decode(data[:start] + b"\1\2\3" + data[start + 3 :], "BMP")
-        if int(indices.max()) >= len(palette):
-            raise InrcodecError(f"damaged BMP file: a pixel of colour {int(indices.max())} where the palette has {len(palette)}")
-        if bits != 4 and np.array_equal(palette, _grey_palette(bits)):
-            return image(indices, bits, metadata)
-        return image(palette[indices], 8, metadata)
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a BMP file: (height, width) or (height, width, 3 or 4), uint8, of 1 or 8 bits.
+
+    Raises:
+        UnsupportedError: 16 bits per pixel.
+        InrcodecError: not a BMP file, damaged, or truncated.
+    """
+    data = file.read()
+    if data[:2] != b"BM":
+        raise InrcodecError("not a BMP file")
+    (size,) = struct.unpack_from("<I", data, FILE_HEADER)
+    core = size == CORE_HEADER
+    (bits,) = struct.unpack_from("<H", data, FILE_HEADER + (10 if core else 14))
+    metadata: dict[str, bytes] = {}
+    used = 0
+    if not core:
+        x, y, used = struct.unpack_from("<iiI", data, FILE_HEADER + 24)
+        if x > 0 and y > 0:
+            metadata["density"] = b"%d %d m" % (x, y)
+    if bits == 16:
+        raise UnsupportedError("BMP files of 16 bits per pixel are not supported: their channels have 5 or 6 bits")
+    if bits > 8:
+        return image(pillow_decode(data, "BMP"), 8, metadata)
+    start, entry = FILE_HEADER + size, 3 if core else 4
+    palette = np.frombuffer(data, np.uint8, entry * (used or 1 << bits), start).reshape(-1, entry)[:, 2::-1]
+    # with a first colour that is no grey Pillow gives indices; grey palettes it replaces by pixels, not always the right ones
+    indices = pillow_decode(data[:start] + b"\1\2\3" + data[start + 3 :], "BMP")
+    if int(indices.max()) >= len(palette):
+        raise InrcodecError(f"damaged BMP file: a pixel of colour {int(indices.max())} where the palette has {len(palette)}")
+    if bits != 4 and np.array_equal(palette, _grey_palette(bits)):
+        return image(indices, bits, metadata)
+    return image(palette[indices], 8, metadata)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a BMP file."""
-    with faults(path, "a BMP file", through=(OSError,)):
-        channels = check(signal, "BMP", DEPTHS)
-        rows = _rows(signal.samples, signal.bit_depth)
-        height, width = signal.samples.shape[:2]
-        bits = signal.bit_depth * channels
-        palette = b""
-        if channels == 1:
-            palette = np.pad(_grey_palette(bits), ((0, 0), (0, 1))).tobytes()
-        masks = b""
-        if channels == 4:  # a version 4 header: the masks of red, green, blue and alpha, then "sRGB", and end points it ignores
-            masks = struct.pack("<IIII4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
-        start = FILE_HEADER + 40 + len(masks) + len(palette)
-        if start + rows.size >= 1 << 32 or max(height, width) >= 1 << 31:
-            raise UnsupportedError("BMP cannot hold images of 4 GB; .tif and .pam can")
-        x, y, per_metre = density.whole(signal.metadata, (1 << 31) - 1) or (0, 0, True)
-        if not per_metre:
-            x = y = 0
-        header = struct.pack("<2sI4xI", b"BM", start + rows.size, start)
-        header += struct.pack("<IiiHHI", 40 + len(masks), width, height, 1, bits, BITFIELDS if masks else 0)
-        header += struct.pack("<IiiII", rows.size, x, y, 0, 0)
+    """Write a BMP file of 1-bit or 8-bit grey, or of 8-bit RGB or RGBA.
+
+    Raises:
+        UnsupportedError: BMP cannot hold the image.
+    """
+    channels = check(signal, "BMP", DEPTHS)
+    rows = _rows(signal.samples, signal.bit_depth)
+    height, width = signal.samples.shape[:2]
+    bits = signal.bit_depth * channels
+    palette = b""
+    if channels == 1:
+        palette = np.pad(_grey_palette(bits), ((0, 0), (0, 1))).tobytes()
+    masks = b""
+    if channels == 4:  # a version 4 header: the masks of red, green, blue and alpha, then "sRGB", and end points it ignores
+        masks = struct.pack("<IIII4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    start = FILE_HEADER + 40 + len(masks) + len(palette)
+    if start + rows.size >= 1 << 32 or max(height, width) >= 1 << 31:
+        raise UnsupportedError("BMP cannot hold images of 4 GB; .tif and .pam can")
+    x, y, per_metre = density.whole(signal.metadata, (1 << 31) - 1) or (0, 0, True)
+    if not per_metre:
+        x = y = 0
+    header = struct.pack("<2sI4xI", b"BM", start + rows.size, start)
+    header += struct.pack("<IiiHHI", 40 + len(masks), width, height, 1, bits, BITFIELDS if masks else 0)
+    header += struct.pack("<IiiII", rows.size, x, y, 0, 0)
     with path.open("wb") as file:
         file.write(header + masks + palette)
         rows.tofile(file)
@@ -96,3 +105,16 @@ def _rows(samples: Samples, depth: int) -> Samples:
     elif depth == 1:
         samples = np.packbits(samples, axis=1)
     return np.ascontiguousarray(np.pad(samples[::-1], ((0, 0), (0, -samples.shape[1] % 4))))
+
+
+TYPES = (
+    FileType(
+        "BMP",
+        "image",
+        (".bmp",),
+        "1-bit and 8-bit grey, RGB and RGBA; palettes are read as RGB",
+        rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the sizes of the header that there are
+        read,
+        write,
+    ),
+)

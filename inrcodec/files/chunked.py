@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
-from ..errors import InrcodecError, UnsupportedError, naming
+from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
 from . import tags
 from .pcm import MAX_BYTES, Pcm, container, frames_of, pack, unpack
@@ -82,13 +83,17 @@ def _own_tail(size: int) -> bytes:
     return bytes(size & 1)
 
 
-def read(path: Path, dialect: Dialect) -> Signal:
-    """Read a file of that dialect."""
-    data = path.read_bytes()
-    with naming(path):
-        layout = dialect.parse(Spliced(data))
-        x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
-        signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
+def read(file: BufferedReader, dialect: Dialect) -> Signal:
+    """Read a file of that dialect: (frames, channels), signed.
+
+    Raises:
+        UnsupportedError: the samples are not integer PCM of 1 to 32 bits, or there are none.
+        FormatError: not a file of that dialect, damaged, or truncated.
+    """
+    data = file.read()
+    layout = dialect.parse(Spliced(data))
+    x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
+    signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
     head, tail = data[: layout.start], data[layout.end :]
     kept = {}
     usual_tail = tail == _own_tail(x.size * dialect.pcm(depth).size)
@@ -100,14 +105,17 @@ def read(path: Path, dialect: Dialect) -> Signal:
 
 
 def write(path: Path, signal: Signal, dialect: Dialect) -> None:
-    """Write a file of that dialect."""
-    with naming(path):
-        x = frames_of(signal, dialect.extension)
-        parts = _kept(signal, dialect)
-        if parts is None:
-            pcm = dialect.pcm(signal.bit_depth)
-            tail = _own_tail(x.size * pcm.size)
-            parts = dialect.head(signal, len(tail)), tail, pcm
+    """Write a file of that dialect, the one it was read from if that is known.
+
+    Raises:
+        UnsupportedError: not sound, or more than 32 bits, 8 channels or the bytes that the dialect can count.
+    """
+    x = frames_of(signal, dialect.extension)
+    parts = _kept(signal, dialect)
+    if parts is None:
+        pcm = dialect.pcm(signal.bit_depth)
+        tail = _own_tail(x.size * pcm.size)
+        parts = dialect.head(signal, len(tail)), tail, pcm
     head, tail, pcm = parts
     with path.open("wb") as f:
         f.write(head)

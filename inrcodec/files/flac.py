@@ -16,17 +16,18 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
-from ..errors import FormatError, UnsupportedError, naming
+from ..errors import FormatError, UnsupportedError
 from ..signal import Signal
 from . import tags
 from .metadata import add, base, under
 from .pcm import Pcm, frames_of, pack
+from .registry import FileType
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
 SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
@@ -36,33 +37,40 @@ MAX_RATE = 655350
 MAX_FRAMES_PER_BYTE = 65535 // 8  # a FLAC frame of 65535 equal samples still takes more than 8 bytes
 
 
-def read(path: Path) -> Signal:
-    """Read a FLAC file."""
-    data = path.read_bytes()
-    with naming(path):
-        id3, blocks, frames_at = _blocks(data)
-        info = _Info.parse(blocks[0][1])
-        metadata = {"flac/id3": id3} if id3 else {}
-        for kind, body in blocks[1:]:
-            if kind == COMMENTS and "flac/vendor" not in metadata:
-                _add_comments(metadata, body)
-            elif kind not in (PADDING, SEEKTABLE):
-                add(metadata, "flac/block", bytes([kind]) + body)
-        samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:])
-        return Signal(samples, "audio", info.bits, info.rate, metadata)
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a FLAC file: (frames, channels), int8, int16 or int32, frames per second.
+
+    Raises:
+        UnsupportedError: a depth or a rate that cannot be written again, or a header without the number of frames.
+        FormatError: not a FLAC file, damaged, or truncated.
+    """
+    data = file.read()
+    id3, blocks, frames_at = _blocks(data)
+    info = _Info.parse(blocks[0][1])
+    metadata = {"flac/id3": id3} if id3 else {}
+    for kind, body in blocks[1:]:
+        if kind == COMMENTS and "flac/vendor" not in metadata:
+            _add_comments(metadata, body)
+        elif kind not in (PADDING, SEEKTABLE):
+            add(metadata, "flac/block", bytes([kind]) + body)
+    samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:])
+    return Signal(samples, "audio", info.bits, info.rate, metadata)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a FLAC file with all tags and the blocks that came from a FLAC file."""
-    with naming(path):
-        data = _encode(signal)
-        _, (info, *_), frames_at = _blocks(data)
-        blocks = [info]
-        if (comments := _comments(signal)) is not None:
-            blocks.append((COMMENTS, comments))
-        blocks += [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
-        if any(len(body) > MAX_BLOCK for _, body in blocks):
-            raise UnsupportedError("the tags take more than the 16 MiB of a FLAC metadata block")
+    """Write a FLAC file with all tags and the blocks that came from a FLAC file.
+
+    Raises:
+        UnsupportedError: not sound, another depth than 8, 16 or 24 bits, a rate that FLAC lacks, or tags of over 16 MiB.
+    """
+    data = _encode(signal)
+    _, (info, *_), frames_at = _blocks(data)
+    blocks = [info]
+    if (comments := _comments(signal)) is not None:
+        blocks.append((COMMENTS, comments))
+    blocks += [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+    if any(len(body) > MAX_BLOCK for _, body in blocks):
+        raise UnsupportedError("the tags take more than the 16 MiB of a FLAC metadata block")
     with path.open("wb") as f:
         f.write(signal.metadata.get("flac/id3", b""))
         f.write(b"fLaC")
@@ -90,12 +98,9 @@ class _Info:
 def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
     """ID3v2 tags before the stream, (type, body) of each metadata block, position of the first audio frame."""
     at = 0
-    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
-        footer = 10 if data[at + 5] & 0x10 else 0
-        at += 10 + footer + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(data[at + 6 : at + 10]))
+    while size := tags.id3_size(data, at):
+        at += size
     id3 = data[:at]
-    if data[at : at + 4] == b"OggS":
-        raise UnsupportedError("FLAC inside Ogg is not supported")
     if data[at : at + 4] != b"fLaC":
         raise FormatError("not a FLAC file")
     at += 4
@@ -119,6 +124,8 @@ def _block(kind: int, body: bytes, last: bool) -> bytes:
 
 
 def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[np.signedinteger]:
+    import soundfile
+
     if info.bits not in SUBTYPES:
         raise UnsupportedError(f"FLAC of {info.bits} bits is not supported, only of 8, 16 and 24; convert it to .wav")
     if info.frames == 0:
@@ -154,6 +161,8 @@ def _writable(rate: int) -> bool:
 
 
 def _encode(signal: Signal) -> bytes:
+    import soundfile
+
     x = frames_of(signal, ".flac")
     if signal.bit_depth not in SUBTYPES:
         raise UnsupportedError(f"a .flac file of {signal.bit_depth} bits cannot be written, only of 8, 16 and 24; .wav can")
@@ -227,3 +236,6 @@ def _comments(signal: Signal) -> bytes | None:
         return None
     kept = signal.metadata.get("flac/comments")
     return kept if kept is not None and _parse_comments(kept) == wanted else _build_comments(wanted)
+
+
+TYPES = (FileType("FLAC", "audio", (".flac",), "8, 16 and 24 bits, with tags and pictures", rb"fLaC", read, write),)

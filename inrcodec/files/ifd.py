@@ -71,7 +71,7 @@ def parse(file: BinaryIO) -> tuple[Tags, bool]:
     order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
     magic = struct.unpack_from(order + "H", start, 2)[0] if order and len(start) >= 8 else 0
     if magic not in (42, 43):
-        raise InrcodecError("not a TIFF file" if start else "empty file")
+        raise InrcodecError("not a TIFF file")
     layout = Layout(order, magic == 43)
     try:
         (at,) = struct.unpack_from(layout.pointer, start, 8 if layout.big else 4)

@@ -1,47 +1,21 @@
-"""What the image formats share: turning faults into one line, and refusing what a format cannot hold."""
+"""What the image formats share: making a Signal, refusing what a format cannot hold, and decoding with Pillow."""
 
 from __future__ import annotations
 
 import threading
-import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from ..errors import InrcodecError, UnsupportedError
+from ..errors import UnsupportedError
 from ..signal import Signal
 
 Samples = npt.NDArray[Any]
 LAYOUTS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
 _pillow = threading.Lock()
-
-
-@contextmanager
-def faults(path: Path, name: str, *, through: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Raise every exception as an InrcodecError of one line that begins with `path`; silence warnings.
-
-    Args:
-        path: the file at fault.
-        name: the format, for faults that a library words without it.
-        through: exceptions to leave alone, such as OSError where a file is written.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except InrcodecError as fault:
-            raise type(fault)(f"{path}: {fault}") from fault.__cause__
-        except through:
-            raise
-        except Exception as fault:
-            detail = " ".join(str(fault).split()) or type(fault).__name__
-            raise InrcodecError(f"{path}: damaged or not {name} ({detail})") from fault
 
 
 def dtype_of(bit_depth: int) -> type[np.unsignedinteger[Any]]:
@@ -90,6 +64,8 @@ def pillow_decode(data: bytes, name: str) -> Samples:
     Pillow takes images of more than 179 million pixels for an attack, unless a global says otherwise; scans of that size are
     ordinary input here, so the global is lifted while the file is read.
     """
+    from PIL import Image
+
     with _pillow:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None

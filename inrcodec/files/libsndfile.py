@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from ..errors import FormatError, UnsupportedError, naming
+from ..errors import FormatError, UnsupportedError
 from ..signal import Signal
 from . import tags
 from .metadata import add
 from .pcm import frames_of, signed_type
+from .registry import FileType
 
-FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}
+FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}  # libsndfile's names
 DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
 TAGS = {
     "title": "TITLE",
@@ -33,51 +35,62 @@ TAGS = {
 }
 
 
-def read(path: Path) -> Signal:
-    """Read a file of these formats."""
-    data = path.read_bytes()
-    with naming(path):
-        if _claimed(data) > len(data):
-            raise FormatError(f"truncated: its samples end at byte {_claimed(data)}, and it has {len(data)}")
-        try:
-            with soundfile.SoundFile(io.BytesIO(data)) as f:
-                if f.format != FORMATS[path.suffix.lower()]:
-                    raise FormatError(f"not a {path.suffix} file but {f.format}")
-                if f.subtype not in DEPTHS:
-                    raise UnsupportedError(f"{f.subtype_info} samples are not supported; only integer PCM and ALAC are")
-                depth, rate, frames, found = DEPTHS[f.subtype], f.samplerate, f.frames, f.copy_metadata()
-                wide = f.read(dtype="int32", always_2d=True)
-        except (RuntimeError, MemoryError) as e:
-            raise FormatError("truncated, or damaged: libsndfile cannot read it") from e
-        if frames == 0:
-            raise UnsupportedError("the sound has no samples")
-        if len(wide) != frames:
-            raise FormatError(f"truncated: {len(wide)} of {frames} frames are there")
-        metadata: dict[str, bytes] = {}
-        for name, text in found.items():
-            if name in TAGS:
-                add(metadata, f"tag/{TAGS[name]}", text.encode())
-        return Signal((wide >> (32 - depth)).astype(signed_type(depth)), "audio", depth, rate, metadata)
+def _read(path: Path, file: BufferedReader, kind: str) -> Signal:
+    """Read a file of libsndfile's format `kind`: (frames, channels), int8, int16 or int32, frames per second.
+
+    Raises:
+        UnsupportedError: samples that are neither integer PCM nor ALAC, or none.
+        FormatError: not a file of that format, damaged, or truncated.
+    """
+    import soundfile
+
+    data = file.read()
+    if _claimed(data) > len(data):
+        raise FormatError(f"truncated: its samples end at byte {_claimed(data)}, and it has {len(data)}")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as f:
+            if f.format != kind:
+                raise FormatError(f"not a file of type {kind} but {f.format}")
+            if f.subtype not in DEPTHS:
+                raise UnsupportedError(f"{f.subtype_info} samples are not supported; only integer PCM and ALAC are")
+            depth, rate, frames, found = DEPTHS[f.subtype], f.samplerate, f.frames, f.copy_metadata()
+            wide = f.read(dtype="int32", always_2d=True)
+    except (RuntimeError, MemoryError) as e:
+        raise FormatError("truncated, or damaged: libsndfile cannot read it") from e
+    if frames == 0:
+        raise UnsupportedError("the sound has no samples")
+    if len(wide) != frames:
+        raise FormatError(f"truncated: {len(wide)} of {frames} frames are there")
+    metadata: dict[str, bytes] = {}
+    for name, text in found.items():
+        if name in TAGS:
+            add(metadata, f"tag/{TAGS[name]}", text.encode())
+    return Signal((wide >> (32 - depth)).astype(signed_type(depth)), "audio", depth, rate, metadata)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write PCM of 8, 16, 24 or 32 bits."""
-    with naming(path):
-        x = frames_of(signal, path.suffix)
-        size, kind = signal.bit_depth, FORMATS[path.suffix.lower()]
-        if size % 8:
-            raise UnsupportedError(f"a {path.suffix} file of {size} bits cannot be written, only of 8, 16, 24 and 32; .wav can")
-        subtype = next(s for s in (f"PCM_{size}", f"PCM_S{size}", f"PCM_U{size}") if soundfile.check_format(kind, s))
-        known = tags.of(signal.metadata)
-        try:
-            with soundfile.SoundFile(path, "w", signal.sample_rate or 0, x.shape[1], subtype, format=kind) as f:
-                for name, tag in TAGS.items():
-                    if f"tag/{tag}" in known:
-                        with suppress(RuntimeError):  # a format without such texts
-                            setattr(f, name, known[f"tag/{tag}"].decode())
-                f.write(x.astype(np.int32) << (32 - size))
-        except (RuntimeError, MemoryError) as e:
-            raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e
+    """Write PCM of 8, 16, 24 or 32 bits, in the format that the extension names.
+
+    Raises:
+        UnsupportedError: not sound, another depth, or a rate or channels that libsndfile cannot write.
+    """
+    import soundfile
+
+    x = frames_of(signal, path.suffix)
+    size, kind = signal.bit_depth, FORMATS[path.suffix.lower()]
+    if size % 8:
+        raise UnsupportedError(f"a {path.suffix} file of {size} bits cannot be written, only of 8, 16, 24 and 32; .wav can")
+    subtype = next(s for s in (f"PCM_{size}", f"PCM_S{size}", f"PCM_U{size}") if soundfile.check_format(kind, s))
+    known = tags.of(signal.metadata)
+    try:
+        with soundfile.SoundFile(path, "w", signal.sample_rate or 0, x.shape[1], subtype, format=kind) as f:
+            for name, tag in TAGS.items():
+                if f"tag/{tag}" in known:
+                    with suppress(RuntimeError):  # a format without such texts
+                        setattr(f, name, known[f"tag/{tag}"].decode())
+            f.write(x.astype(np.int32) << (32 - size))
+    except (RuntimeError, MemoryError) as e:
+        raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e
 
 
 def _claimed(data: bytes) -> int:
@@ -96,3 +109,11 @@ def _claimed(data: bytes) -> int:
             return 0
         at = -(-end // align) * align
     return 0
+
+
+PCM = "integer PCM of 8, 16, 24 and 32 bits"
+TYPES = (
+    FileType("AU", "audio", (".au", ".snd"), PCM, rb"\.snd", partial(_read, kind="AU"), write),
+    FileType("CAF", "audio", (".caf",), f"{PCM}; ALAC is read too, and comes back as PCM", rb"caff", partial(_read, kind="CAF"), write),
+    FileType("W64", "audio", (".w64",), PCM, rb"riff\x2e\x91\xcf\x11", partial(_read, kind="W64"), write),
+)

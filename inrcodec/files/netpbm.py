@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
-from .images import Samples, check, faults, image
+from .images import Samples, check, image
 from .metadata import under
+from .registry import FileType
 
 CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3}
 TUPLE_TYPES = {
@@ -40,50 +42,57 @@ DEPTHS: dict[str, dict[int, Collection[int]]] = {
 _ITEM = re.compile(rb"\s*(?:#([^\r\n]*)|(\d+))")
 
 
-def read(path: Path) -> Signal:
-    """Read any netpbm file; its first bytes, not its name, tell which."""
-    data = path.read_bytes()
-    with faults(path, "a netpbm file"):
-        magic = data[:2]
-        if magic == b"P7" and data[2:3] in (b"\n", b"\r"):
-            return _read_pam(data)
-        if magic not in CHANNELS or not re.match(rb"[\s#]", data[2:3]):
-            raise InrcodecError("not a netpbm file" if data else "empty file")
-        bitmap = magic in (b"P1", b"P4")
-        numbers, at, comments = _header(data, 2 if bitmap else 3)
-        maxval = 1 if bitmap else numbers[2]
-        shape = (numbers[1], numbers[0], CHANNELS[magic])
-        _check_header(shape, maxval)
-        if magic == b"P4":
-            samples = _bitmap(data, at, shape)
-        elif magic in (b"P5", b"P6"):
-            samples = _raster(data, at, shape, maxval)
-        else:
-            samples = _plain(data[at:], shape, bitmap)
-        return _image(1 - samples if bitmap else samples, maxval, comments, {})
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read any netpbm file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
+
+    Raises:
+        UnsupportedError: several images, more than 4 channels, or CMYK.
+        InrcodecError: not a netpbm file, damaged, or truncated.
+    """
+    data = file.read()
+    magic = data[:2]
+    if magic == b"P7" and data[2:3] in (b"\n", b"\r"):
+        return _read_pam(data)
+    if magic not in CHANNELS or not re.match(rb"[\s#]", data[2:3]):
+        raise InrcodecError("not a netpbm file")
+    bitmap = magic in (b"P1", b"P4")
+    numbers, at, comments = _header(data, 2 if bitmap else 3)
+    maxval = 1 if bitmap else numbers[2]
+    shape = (numbers[1], numbers[0], CHANNELS[magic])
+    _check_header(shape, maxval)
+    if magic == b"P4":
+        samples = _bitmap(data, at, shape)
+    elif magic in (b"P5", b"P6"):
+        samples = _raster(data, at, shape, maxval)
+    else:
+        samples = _plain(data[at:], shape, bitmap)
+    return _image(1 - samples if bitmap else samples, maxval, comments, {})
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a raw netpbm file of the kind that the extension names."""
-    with faults(path, "a netpbm file", through=(OSError,)):
-        suffix = path.suffix.lower()
-        channels = check(signal, f"a {suffix} file", DEPTHS[suffix])
-        x = signal.samples
-        maxval = _maxval(signal)
-        if int(x.max()) > maxval:
-            raise UnsupportedError(f"a sample of {int(x.max())} is above the maxval {maxval} of this image")
-        height, width = x.shape[:2]
-        bitmap = channels == 1 and maxval == 1 and suffix in (".pbm", ".pnm")
-        notes = b"".join(b"# %s\n" % line for line in _comment_lines(signal))
-        if suffix == ".pam":
-            kind = signal.metadata.get("pnm/tupltype", TUPLE_TYPES[channels][channels == 1 and maxval == 1])
-            numbers = b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d" % (width, height, channels, maxval)
-            header = b"P7\n%s%s\nTUPLTYPE %s\nENDHDR\n" % (notes, numbers, kind)
-        elif bitmap:
-            header = b"P4\n%s%d %d\n" % (notes, width, height)
-        else:
-            header = b"P%d\n%s%d %d\n%d\n" % (5 if channels == 1 else 6, notes, width, height, maxval)
-        raster = np.packbits(1 - x, axis=1) if bitmap else x.astype(">u2" if maxval > 255 else np.uint8, order="C", copy=False)
+    """Write a raw netpbm file of the kind that the extension names.
+
+    Raises:
+        UnsupportedError: a file of that kind cannot hold the image.
+    """
+    suffix = path.suffix.lower()
+    channels = check(signal, f"a {suffix} file", DEPTHS[suffix])
+    x = signal.samples
+    maxval = _maxval(signal)
+    if int(x.max()) > maxval:
+        raise UnsupportedError(f"a sample of {int(x.max())} is above the maxval {maxval} of this image")
+    height, width = x.shape[:2]
+    bitmap = channels == 1 and maxval == 1 and suffix in (".pbm", ".pnm")
+    notes = b"".join(b"# %s\n" % line for line in _comment_lines(signal))
+    if suffix == ".pam":
+        kind = signal.metadata.get("pnm/tupltype", TUPLE_TYPES[channels][channels == 1 and maxval == 1])
+        numbers = b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d" % (width, height, channels, maxval)
+        header = b"P7\n%s%s\nTUPLTYPE %s\nENDHDR\n" % (notes, numbers, kind)
+    elif bitmap:
+        header = b"P4\n%s%d %d\n" % (notes, width, height)
+    else:
+        header = b"P%d\n%s%d %d\n%d\n" % (5 if channels == 1 else 6, notes, width, height, maxval)
+    raster = np.packbits(1 - x, axis=1) if bitmap else x.astype(">u2" if maxval > 255 else np.uint8, order="C", copy=False)
     with path.open("wb") as file:
         file.write(header)
         raster.tofile(file)
@@ -215,3 +224,16 @@ def _comment_lines(signal: Signal) -> list[bytes]:
     text = b"\n".join(value for keyword, value in under(signal.metadata, "text/") if keyword == "Comment")
     present = any(keyword == "Comment" for keyword, _ in under(signal.metadata, "text/"))
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if present else []
+
+
+TYPES = (
+    FileType(
+        "PNM/PAM",
+        "image",
+        tuple(DEPTHS),
+        "grey, grey+alpha, RGB and RGBA of 1 to 16 bits; all of these in .pam, grey or RGB in the others",
+        rb"P[1-6][\s#]|P7[\n\r]",
+        read,
+        write,
+    ),
+)

@@ -14,37 +14,42 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FormatError, UnsupportedError, naming
+from ..errors import FormatError, UnsupportedError
 from ..signal import Signal
+from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
 HEADER_LIMIT = 1 << 16
 
 
-def read(path: Path) -> Signal:
-    """Read a .npy file."""
-    with path.open("rb") as f:
-        start = f.read(HEADER_LIMIT)
-    with naming(path):
-        if not start.startswith(MAGIC):
-            raise FormatError("not a .npy file")
-        array = _mapped(path)
-        if array is None:
-            if b"'|O'" in start or b"'O'" in start:
-                raise UnsupportedError("arrays of Python objects are not supported")
-            raise FormatError("truncated, or damaged: NumPy cannot read the array")
-        signal = Signal(np.array(array, order="C"))
-        at = array.offset
-        if at + array.nbytes != path.stat().st_size:
-            raise UnsupportedError("more follows after the array; only files of one array are supported")
-        if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
-            raise FormatError("damaged: bool values that are neither 0 nor 1")
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a .npy file: dtype and shape are those of the file.
+
+    Raises:
+        UnsupportedError: neither integers nor bool, no or more than 4 dimensions, no samples, or bytes after the array.
+        FormatError: not a .npy file, damaged, or truncated.
+    """
+    start = file.read(HEADER_LIMIT)
+    if not start.startswith(MAGIC):
+        raise FormatError("not a .npy file")
+    array = _mapped(path)
+    if array is None:
+        if b"'|O'" in start or b"'O'" in start:
+            raise UnsupportedError("arrays of Python objects are not supported")
+        raise FormatError("truncated, or damaged: NumPy cannot read the array")
+    signal = Signal(np.array(array, order="C"))
+    at = array.offset
+    if at + array.nbytes != path.stat().st_size:
+        raise UnsupportedError("more follows after the array; only files of one array are supported")
+    if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
+        raise FormatError("damaged: bool values that are neither 0 nor 1")
     metadata = {"npy/fortran_order": b"1"} if _is_fortran(array) else {}
     if start[:at] != _header(signal.samples, _is_fortran(array)):
         metadata["npy/header"] = start[:at]
@@ -52,7 +57,7 @@ def read(path: Path) -> Signal:
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write the samples, in the order and with the header of the .npy file they came from."""
+    """Write the samples of a signal of any kind, in the order and with the header of the .npy file they came from, if they did."""
     x = signal.samples
     fortran = signal.metadata.get("npy/fortran_order") == b"1"
     body = x.tobytes("F" if fortran else "C")
@@ -89,3 +94,16 @@ def _header(x: npt.NDArray[Any], fortran: bool) -> bytes:
     descr = np.lib.format.dtype_to_descr(x.dtype)
     np.lib.format.write_array_header_1_0(out, {"shape": x.shape, "fortran_order": fortran, "descr": descr})
     return out.getvalue()
+
+
+TYPES = (
+    FileType(
+        "NumPy",
+        "array",
+        (".npy",),
+        "integers and bool, 1 to 4 dimensions; written from signals of any kind",
+        rb"\x93NUMPY",
+        read,
+        write,
+    ),
+)

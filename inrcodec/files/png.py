@@ -11,16 +11,17 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
 from . import pngchunks
-from .images import Samples, check, dtype_of, faults, image
+from .images import Samples, check, dtype_of, image
+from .registry import FileType
 
 PALETTE = 3
 CHANNELS = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}  # by colour type
@@ -52,40 +53,48 @@ class Header(NamedTuple):
         return self.height * (1 + self.row_bytes) if self.width else 0
 
 
-def read(path: Path) -> Signal:
-    """Read a PNG file."""
-    data = path.read_bytes()
-    with faults(path, "a PNG file"):
-        chunks = pngchunks.walk(data)
-        content: dict[bytes, bytes] = {}
-        for kind, body in chunks:
-            content.setdefault(kind, body)
-        header = _header(chunks[0])
-        samples, depth = _samples(header, b"".join(body for kind, body in chunks if kind == b"IDAT")), header.depth
-        transparent = content.get(b"tRNS")
-        if header.colour_type == PALETTE:
-            samples, depth = _look_up(samples, content.get(b"PLTE", b""), transparent), 8
-        elif header.colour_type in (0, 2) and transparent is not None:
-            samples, depth = _with_alpha(samples, depth, transparent)
-        same = header.colour_type != PALETTE and samples.shape[2:] == (() if header.colour_type == 0 else (CHANNELS[header.colour_type],))
-        return image(samples, depth, pngchunks.to_metadata(chunks, same))
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a PNG file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
+
+    Raises:
+        UnsupportedError: an animation, a critical chunk outside the standard, or more than a million pixels a side.
+        InrcodecError: not a PNG file, damaged, or truncated.
+    """
+    chunks = pngchunks.walk(file.read())
+    content: dict[bytes, bytes] = {}
+    for kind, body in chunks:
+        content.setdefault(kind, body)
+    header = _header(chunks[0])
+    samples, depth = _samples(header, b"".join(body for kind, body in chunks if kind == b"IDAT")), header.depth
+    transparent = content.get(b"tRNS")
+    if header.colour_type == PALETTE:
+        samples, depth = _look_up(samples, content.get(b"PLTE", b""), transparent), 8
+    elif header.colour_type in (0, 2) and transparent is not None:
+        samples, depth = _with_alpha(samples, depth, transparent)
+    same = header.colour_type != PALETTE and samples.shape[2:] == (() if header.colour_type == 0 else (CHANNELS[header.colour_type],))
+    return image(samples, depth, pngchunks.to_metadata(chunks, same))
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a PNG file."""
-    with faults(path, "a PNG file", through=(OSError,)):
-        channels = check(signal, "PNG", {n: DEPTHS[kind] for n, kind in COLOUR_TYPE.items()})
-        x = signal.samples
-        if max(x.shape[:2]) > LONGEST_SIDE:
-            raise UnsupportedError(f"PNG files of more than {LONGEST_SIDE} pixels a side are not supported; .tif and .pam can")
-        if signal.bit_depth < 8:
-            header = Header(x.shape[1], x.shape[0], signal.bit_depth, COLOUR_TYPE[channels], 0, 0, 0)
-            data = _file(header, zlib.compress(_packed_rows(x, signal.bit_depth), 9))
-        else:
-            # its own guess at the size forgets the byte before every row, of which narrow images have many
-            room = x.nbytes + x.nbytes // 100 + 16 * x.shape[0] + 4096
-            data = bytes(imagecodecs.png_encode(np.ascontiguousarray(x), out=room))
-        start = len(pngchunks.SIGNATURE) + 12 + 13  # what is before the second chunk
+    """Write a PNG file.
+
+    Raises:
+        UnsupportedError: PNG cannot hold the image.
+    """
+    channels = check(signal, "PNG", {n: DEPTHS[kind] for n, kind in COLOUR_TYPE.items()})
+    x = signal.samples
+    if max(x.shape[:2]) > LONGEST_SIDE:
+        raise UnsupportedError(f"PNG files of more than {LONGEST_SIDE} pixels a side are not supported; .tif and .pam can")
+    if signal.bit_depth < 8:
+        header = Header(x.shape[1], x.shape[0], signal.bit_depth, COLOUR_TYPE[channels], 0, 0, 0)
+        data = _file(header, zlib.compress(_packed_rows(x, signal.bit_depth), 9))
+    else:
+        import imagecodecs
+
+        # its own guess at the size forgets the byte before every row, of which narrow images have many
+        room = x.nbytes + x.nbytes // 100 + 16 * x.shape[0] + 4096
+        data = bytes(imagecodecs.png_encode(np.ascontiguousarray(x), out=room))
+    start = len(pngchunks.SIGNATURE) + 12 + 13  # what is before the second chunk
     with path.open("wb") as file:
         file.write(data[:start])
         file.write(pngchunks.from_metadata(signal.metadata))
@@ -147,6 +156,8 @@ def _rows(header: Header, raw: bytes) -> Samples:
     libpng sees a file with nothing but the pixels: no chunk that could change them, none that it would print a warning about.
     A palette image goes through as grey, which gives the indices.
     """
+    import imagecodecs
+
     plain = header._replace(colour_type=0 if header.colour_type == PALETTE else header.colour_type, interlaced=0)
     samples: Samples = imagecodecs.png_decode(_file(plain, zlib.compress(raw, 0)))
     if header.depth < 8:
@@ -197,3 +208,16 @@ def _with_alpha(samples: Samples, depth: int, transparent: bytes) -> tuple[Sampl
         depth = 8
     alpha = visible.astype(pixels.dtype) * ((1 << depth) - 1)
     return np.concatenate((pixels, alpha.astype(pixels.dtype)), axis=2), depth
+
+
+TYPES = (
+    FileType(
+        "PNG",
+        "image",
+        (".png",),
+        "grey of 1 to 16 bits; grey+alpha, RGB and RGBA of 8 and 16; palettes are read as RGB",
+        rb"\x89PNG\r\n\x1a\n",
+        read,
+        write,
+    ),
+)

@@ -41,7 +41,7 @@ def walk(data: bytes) -> list[Chunk]:
         UnsupportedError: an animation, or a critical chunk that PNG does not define.
     """
     if data[:8] != SIGNATURE:
-        raise InrcodecError("empty file" if not data else "not a PNG file")
+        raise InrcodecError("not a PNG file")
     chunks: list[Chunk] = []
     at, view = 8, memoryview(data)
     while not chunks or chunks[-1][0] != b"IEND":

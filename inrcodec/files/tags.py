@@ -16,6 +16,14 @@ def utf8(text: bytes) -> bytes:
     return text
 
 
+def id3_size(data: bytes, at: int = 0) -> int:
+    """Bytes of the ID3v2 tag that begins at `at`, its header and footer included; 0 if none does."""
+    header = data[at : at + 10]
+    if header[:3] != b"ID3" or len(header) < 10:
+        return 0
+    return 10 + (10 if header[5] & 0x10 else 0) + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(header[6:]))
+
+
 def of(metadata: Mapping[str, bytes]) -> dict[str, bytes]:
     """The entries that say something of the sound rather than of one file format: tags and speaker positions."""
     return {key: value for key, value in metadata.items() if key.startswith("tag/") or key == "channel_mask"}

@@ -19,19 +19,19 @@ import logging
 import re
 import struct
 from collections.abc import Mapping
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import tifffile
 
 from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
 from . import density, ifd
 from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
-from .images import Samples, check, faults, image
+from .images import Samples, check, image
 from .metadata import under
+from .registry import FileType
 
 # tifffile logs what it finds odd in a file; without a handler that would end up on the terminal
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -69,46 +69,55 @@ DEPTHS = dict.fromkeys((1, 2, 3, 4), range(1, 17))
 CLASSIC_LIMIT = (1 << 32) - (1 << 27)  # bytes of pixels from which offsets need 64 bits; the rest is for metadata
 
 
-def read(path: Path) -> Signal:
-    """Read a TIFF file."""
-    with path.open("rb") as file, faults(path, "a TIFF file"):
-        tags, following = ifd.parse(file)
-        if following:
-            raise UnsupportedError("TIFF files of several pages are not supported")
-        channels, bits, photometric = _check_pixels(tags)
-        _check_segments(tags, channels, file.seek(0, 2))
-        samples = _samples(file, tags, channels)
-        metadata = _to_metadata(tags, photometric, channels)
-        if photometric == PALETTE:
-            samples, bits = _look_up(samples, _integers(tags, COLOUR_MAP), bits)
-        return image(samples, bits, metadata)
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a TIFF file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
+
+    Raises:
+        UnsupportedError: several pages, or samples of a sort that is named above.
+        InrcodecError: not a TIFF file, damaged, or truncated.
+    """
+    tags, following = ifd.parse(file)
+    if following:
+        raise UnsupportedError("TIFF files of several pages are not supported")
+    channels, bits, photometric = _check_pixels(tags)
+    _check_segments(tags, channels, file.seek(0, 2))
+    samples = _samples(file, tags, channels)
+    metadata = _to_metadata(tags, photometric, channels)
+    if photometric == PALETTE:
+        samples, bits = _look_up(samples, _integers(tags, COLOUR_MAP), bits)
+    return image(samples, bits, metadata)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a TIFF file."""
-    with faults(path, "a TIFF file", through=(OSError,)):
-        channels = check(signal, "TIFF", DEPTHS)
-        x, bits = signal.samples, signal.bit_depth
-        big = x.size * ((bits + 7) // 8) >= CLASSIC_LIMIT
-        bilevel = bits == 1 and channels == 1
-        whole = bits in (8, 16)
-        white_is_0 = channels <= 2 and signal.metadata.get("tiff/photometric") == b"0"
-        grey = "miniswhite" if white_is_0 else "minisblack"
-        tifffile.imwrite(
-            path,
-            np.ascontiguousarray(x, dtype=bool if bilevel else None),
-            byteorder="<",  # of packed samples tifffile gets only this order right
-            bigtiff=big,
-            photometric="rgb" if channels >= 3 else grey,
-            planarconfig="contig" if channels > 1 else None,
-            extrasamples=[EXTRA.get(signal.metadata.get("tiff/extrasamples", b""), "unassalpha")] if channels in (2, 4) else None,
-            bitspersample=None if bilevel or whole else bits,
-            compression="adobe_deflate" if bilevel or whole else None,
-            predictor=2 if whole else None,
-            metadata=None,
-            software=False,
-        )
-        _replace_tags(path, _from_metadata(signal.metadata), big)
+    """Write a TIFF file, a BigTIFF file from about 4 GB of pixels.
+
+    Raises:
+        UnsupportedError: not an image of 1 to 16 bits.
+    """
+    import tifffile
+
+    channels = check(signal, "TIFF", DEPTHS)
+    x, bits = signal.samples, signal.bit_depth
+    big = x.size * ((bits + 7) // 8) >= CLASSIC_LIMIT
+    bilevel = bits == 1 and channels == 1
+    whole = bits in (8, 16)
+    white_is_0 = channels <= 2 and signal.metadata.get("tiff/photometric") == b"0"
+    grey = "miniswhite" if white_is_0 else "minisblack"
+    tifffile.imwrite(
+        path,
+        np.ascontiguousarray(x, dtype=bool if bilevel else None),
+        byteorder="<",  # of packed samples tifffile gets only this order right
+        bigtiff=big,
+        photometric="rgb" if channels >= 3 else grey,
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=[EXTRA.get(signal.metadata.get("tiff/extrasamples", b""), "unassalpha")] if channels in (2, 4) else None,
+        bitspersample=None if bilevel or whole else bits,
+        compression="adobe_deflate" if bilevel or whole else None,
+        predictor=2 if whole else None,
+        metadata=None,
+        software=False,
+    )
+    _replace_tags(path, _from_metadata(signal.metadata), big)
 
 
 def _integers(tags: Tags, tag: int, *default: int) -> list[int]:
@@ -175,6 +184,8 @@ def _check_segments(tags: Tags, channels: int, size: int) -> None:
 
 def _samples(file: BinaryIO, tags: Tags, channels: int) -> Samples:
     """The samples as they are stored, palette indices included."""
+    import tifffile
+
     file.seek(0)
     with tifffile.TiffFile(file) as opened:
         samples: Samples = opened.pages[0].asarray()
@@ -309,3 +320,16 @@ def _replace_tags(path: Path, tags: Tags, big: bool) -> None:
         file.write(directory)
         file.seek(8 if big else 4)
         file.write(struct.pack("<Q" if big else "<I", end))
+
+
+TYPES = (
+    FileType(
+        "TIFF",
+        "image",
+        (".tif", ".tiff"),
+        "grey, grey+alpha, RGB and RGBA of 1 to 16 bits; palettes are read as RGB",
+        rb"II[*+]\0|MM\0[*+]",
+        read,
+        write,
+    ),
+)

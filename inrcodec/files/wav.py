@@ -13,6 +13,7 @@ Refused: floats, A-law, ADPCM and other codings, RIFX, data cut short.
 from __future__ import annotations
 
 import struct
+from io import BufferedReader
 from pathlib import Path
 
 from ..errors import FormatError, UnsupportedError
@@ -23,6 +24,7 @@ from .chunked import read as read_chunked
 from .chunked import write as write_chunked
 from .metadata import add
 from .pcm import Pcm, container
+from .registry import FileType
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 CODINGS = {0: "unknown", 2: "ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: "ADPCM", 0x31: "GSM", 0x50: "MPEG", 0x55: "MP3"}
@@ -49,13 +51,22 @@ INFO = (
 )
 
 
-def read(path: Path) -> Signal:
-    """Read a WAV file."""
-    return read_chunked(path, DIALECT)
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a WAV file: (frames, channels), int8, int16 or int32, frames per second.
+
+    Raises:
+        UnsupportedError: samples that are not integer PCM of 1 to 32 bits.
+        FormatError: not a WAV file, damaged, or truncated.
+    """
+    return read_chunked(file, DIALECT)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a WAV file: the one it was read from, or RIFF (RF64 above 4 GiB) with the tags that LIST/INFO knows."""
+    """Write a WAV file: the one it was read from, or RIFF (RF64 above 4 GiB) with the tags that LIST/INFO knows.
+
+    Raises:
+        UnsupportedError: not sound, or more than 32 bits per sample.
+    """
     write_chunked(path, signal, DIALECT)
 
 
@@ -170,3 +181,14 @@ def _head(signal: Signal, tail_size: int) -> bytes:
 
 
 DIALECT = Dialect("riff", ".wav", _parse, _head, _pcm)
+TYPES = (
+    FileType(
+        "WAV",
+        "audio",
+        (".wav", ".rf64"),
+        "integer PCM of 1 to 32 bits, also RF64 and BW64; comes back byte for byte",
+        rb"(?:RIFF|RIFX|RF64|BW64)....WAVE",
+        read,
+        write,
+    ),
+)

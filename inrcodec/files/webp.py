@@ -7,14 +7,13 @@ their pixels depend on the decoder; animations; and on writing grey, which WebP 
 from __future__ import annotations
 
 import struct
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-
-from PIL import Image
 
 from ..errors import InrcodecError, UnsupportedError
 from ..signal import Signal
-from .images import check, faults, image, pillow_decode
+from .images import check, image, pillow_decode
+from .registry import FileType
 
 LONGEST_SIDE = 16383
 DEPTHS = {3: (8,), 4: (8,)}
@@ -23,54 +22,62 @@ ANIMATION, XMP, EXIF, ALPHA, ICC = 0x02, 0x04, 0x08, 0x10, 0x20
 ALPHA_BIT = 0x10  # in the fifth byte of a VP8L chunk
 
 
-def read(path: Path) -> Signal:
-    """Read a lossless WebP file."""
-    data = path.read_bytes()
-    with faults(path, "a WebP file"):
-        chunks = _chunks(data)
-        if b"ANIM" in chunks or chunks.get(b"VP8X", b"\0")[0] & ANIMATION:
-            raise UnsupportedError("animated WebP is not supported")
-        if b"VP8 " in chunks:
-            raise UnsupportedError("lossy WebP is not supported: its pixels depend on the decoder; convert it to PNG first")
-        if b"VP8L" not in chunks:
-            raise InrcodecError("damaged WebP file: no image in it")
-        metadata = {}
-        if b"ICCP" in chunks:
-            metadata["icc"] = chunks[b"ICCP"]
-        if b"EXIF" in chunks:
-            metadata["exif"] = chunks[b"EXIF"].removeprefix(b"Exif\0\0")  # the prefix is JPEG's; many programs write it here
-        if b"XMP " in chunks:
-            metadata["xmp"] = chunks[b"XMP "]
-        return image(pillow_decode(_riff(_chunk(b"VP8L", chunks[b"VP8L"])), "WEBP"), 8, metadata)
+def read(path: Path, file: BufferedReader) -> Signal:
+    """Read a lossless WebP file: (height, width, 3 or 4), uint8.
+
+    Raises:
+        UnsupportedError: lossy or animated.
+        InrcodecError: not a WebP file, damaged, or truncated.
+    """
+    chunks = _chunks(file.read())
+    if b"ANIM" in chunks or chunks.get(b"VP8X", b"\0")[0] & ANIMATION:
+        raise UnsupportedError("animated WebP is not supported")
+    if b"VP8 " in chunks:
+        raise UnsupportedError("lossy WebP is not supported: its pixels depend on the decoder; convert it to PNG first")
+    if b"VP8L" not in chunks:
+        raise InrcodecError("damaged WebP file: no image in it")
+    metadata = {}
+    if b"ICCP" in chunks:
+        metadata["icc"] = chunks[b"ICCP"]
+    if b"EXIF" in chunks:
+        metadata["exif"] = chunks[b"EXIF"].removeprefix(b"Exif\0\0")  # the prefix is JPEG's; many programs write it here
+    if b"XMP " in chunks:
+        metadata["xmp"] = chunks[b"XMP "]
+    return image(pillow_decode(_riff(_chunk(b"VP8L", chunks[b"VP8L"])), "WEBP"), 8, metadata)
 
 
 def write(path: Path, signal: Signal) -> None:
-    """Write a lossless WebP file."""
-    with faults(path, "a WebP file", through=(OSError,)):
-        channels = check(signal, "WebP", DEPTHS)
-        height, width = signal.samples.shape[:2]
-        if max(height, width) > LONGEST_SIDE:
-            raise UnsupportedError(f"WebP cannot hold images of more than {LONGEST_SIDE} pixels a side; .png and .tif can")
-        encoded = BytesIO()
-        Image.fromarray(signal.samples).save(encoded, "WEBP", lossless=True, exact=True, quality=100)
-        stream = bytearray(_chunks(encoded.getvalue())[b"VP8L"])
-        if channels == 4:
-            stream[4] |= ALPHA_BIT  # the encoder clears it where all is opaque, and readers would give RGB
-        icc, exif, xmp = (signal.metadata.get(key) for key in ("icc", "exif", "xmp"))
-        body = _chunk(b"VP8L", bytes(stream))
-        if icc or exif or xmp:
-            flags = (ICC if icc else 0) | (EXIF if exif else 0) | (XMP if xmp else 0) | (ALPHA if channels == 4 else 0)
-            sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-            body = _chunk(b"VP8X", struct.pack("<I", flags) + sides) + (_chunk(b"ICCP", icc) if icc else b"") + body
-            body += (_chunk(b"EXIF", exif) if exif else b"") + (_chunk(b"XMP ", xmp) if xmp else b"")
-        data = _riff(body)
+    """Write a lossless WebP file.
+
+    Raises:
+        UnsupportedError: not an RGB or RGBA image of 8 bits, or more than 16383 pixels a side.
+    """
+    from PIL import Image
+
+    channels = check(signal, "WebP", DEPTHS)
+    height, width = signal.samples.shape[:2]
+    if max(height, width) > LONGEST_SIDE:
+        raise UnsupportedError(f"WebP cannot hold images of more than {LONGEST_SIDE} pixels a side; .png and .tif can")
+    encoded = BytesIO()
+    Image.fromarray(signal.samples).save(encoded, "WEBP", lossless=True, exact=True, quality=100)
+    stream = bytearray(_chunks(encoded.getvalue())[b"VP8L"])
+    if channels == 4:
+        stream[4] |= ALPHA_BIT  # the encoder clears it where all is opaque, and readers would give RGB
+    icc, exif, xmp = (signal.metadata.get(key) for key in ("icc", "exif", "xmp"))
+    body = _chunk(b"VP8L", bytes(stream))
+    if icc or exif or xmp:
+        flags = (ICC if icc else 0) | (EXIF if exif else 0) | (XMP if xmp else 0) | (ALPHA if channels == 4 else 0)
+        sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        body = _chunk(b"VP8X", struct.pack("<I", flags) + sides) + (_chunk(b"ICCP", icc) if icc else b"") + body
+        body += (_chunk(b"EXIF", exif) if exif else b"") + (_chunk(b"XMP ", xmp) if xmp else b"")
+    data = _riff(body)
     path.write_bytes(data)
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """The chunks of the file by type; of several of a type the first, as the format asks."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        raise InrcodecError("not a WebP file" if data else "empty file")
+        raise InrcodecError("not a WebP file")
     (size,) = struct.unpack_from("<I", data, 4)
     end = 8 + size
     if end > len(data):
@@ -92,3 +99,6 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _riff(body: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+TYPES = (FileType("WebP", "image", (".webp",), "lossless RGB and RGBA of 8 bits", rb"RIFF....WEBP", read, write),)

@@ -1,0 +1,39 @@
+"""File types that are recognized by their first bytes and refused, each with one line that says why and what to do."""
+
+from __future__ import annotations
+
+import re
+
+LOSSY_IMAGE = "{} is lossy: its pixels can be coded, but the file would not come back; convert it to PNG first"
+LOSSY_SOUND = "{} is lossy: its samples can be coded, but the file would not come back; convert it to FLAC first"
+FLOATS = "{} holds floats, which are not supported: only integers are lossless here"
+
+# name, a regular expression that matches the first bytes, the line; the first row that matches counts
+REFUSED = (
+    (".linr", rb"\x89LINR", "this is a .linr file, compressed already; inrcodec decode gives back what is in it"),
+    ("JPEG", rb"\xff\xd8\xff", LOSSY_IMAGE),
+    ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "{} is not supported; convert it to PNG first"),
+    ("AVIF", rb"....ftyp(?:avif|avis)", LOSSY_IMAGE),
+    ("HEIF", rb"....ftyp(?:hei|hev|mif1|msf1)", LOSSY_IMAGE),
+    ("GIF", rb"GIF8[79]a", "{} is not supported; convert it to PNG first"),
+    ("Canon RAW", rb"(?:II\*\0|MM\0\*)....CR", "{} is not supported; develop it to TIFF first"),
+    ("OpenEXR", rb"v/1\x01", FLOATS),
+    ("Radiance HDR", rb"#\?(?:RADIANCE|RGBE)", FLOATS),
+    ("PFM", rb"P[Ff]\s", FLOATS),
+    ("PDF", rb"%PDF-", "{} holds pages, not samples; convert the page to PNG first"),
+    ("MP3", rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]", LOSSY_SOUND),
+    ("AAC", rb"\xff[\xf0\xf1\xf8\xf9]", LOSSY_SOUND),
+    ("FLAC inside Ogg", rb"OggS.{24}\x7fFLAC", "{} is not supported; convert it to plain .flac first"),
+    ("Ogg", rb"OggS", LOSSY_SOUND),
+    ("MPEG-4", rb"....ftyp", "{} is not supported; convert its sound to FLAC, or a picture of it to PNG, first"),
+    ("Matroska or WebM", rb"\x1aE\xdf\xa3", "{} is not supported; convert its sound to FLAC, or a picture of it to PNG, first"),
+    ("ZIP", rb"PK\x03\x04", "{} archives, .npz among them, are not supported; take out one file, or save one array as .npy"),
+)
+
+
+def refusal(head: bytes) -> str | None:
+    """Why a file with these first bytes (64 of them are enough) is refused; None if it is none of these types."""
+    for name, magic, line in REFUSED:
+        if re.match(magic, head, re.DOTALL):
+            return line.format(name)
+    return None

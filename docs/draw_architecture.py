@@ -8,8 +8,7 @@ uses, and arrows lead from a room to what it uses; where the same is reached thr
 against the order is dashed and red: it closes a circle.
 
 The steps are those of Sugiyama: layers by the longest path, dummies where an arrow passes a layer, an order with few crossings,
-places near the neighbours. The same imports give the same bytes (math.fsum, since sum of floats
-is not the same in all versions of Python).
+places near the neighbours. The same imports give the same bytes: math.fsum, since the sum of floats depends on Python's version.
 """
 
 from __future__ import annotations

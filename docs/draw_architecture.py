@@ -3,7 +3,7 @@
     python docs/draw_architecture.py            write the picture
     python docs/draw_architecture.py --check    fail if the picture is not what would be written
 
-A room is a module or a folder of the package. A folder that has folders of its own is drawn open. Every room stands above what it
+A room is a module or a folder of the package. The folders in OPENED are drawn with their own rooms. Every room stands above what it
 uses, and arrows lead from a room to what it uses; where the same is reached through another room, the arrow is left out. An arrow
 against the order is dashed and red: it closes a circle.
 
@@ -26,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "architecture.svg"
 PACKAGE = ROOT / "inrcodec"
+OPENED = ("profiles", "profiles.hybrid")
 MARKED = "torch"  # rooms that import it get a mark
 
 Edge = tuple[str, str]  # a room, and one that it uses
@@ -105,16 +106,16 @@ class Room:
         return self.name.rpartition(".")[2] + "/" * self.is_folder
 
 
-def room_of(name: str, modules: Mapping[str, Module], is_root: bool = True) -> Room:
+def room_of(name: str, modules: Mapping[str, Module]) -> Room:
     """The room of a module, or of a folder and what is in it."""
     members = [module for other, module in modules.items() if other == name or other.startswith(f"{name}.")]
     below = [module for module in members if module.name.rpartition(".")[0] == name]
     own = modules[name]
     room = Room(name, own.text, own.is_package, any(MARKED in module.outside for module in members), frozenset(m.name for m in members))
-    if is_root or any(module.is_package for module in below):
+    if below and name.partition(".")[2] in ("", *OPENED):
         if own.has_code:
             room.rooms.append(Room(f"{name}.__init__", own.text, marked=MARKED in own.outside, modules=frozenset([name])))
-        room.rooms += [room_of(module.name, modules, False) for module in below]
+        room.rooms += [room_of(module.name, modules) for module in below]
         room.text = ""
     return room
 

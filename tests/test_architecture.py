@@ -71,7 +71,7 @@ def test_rooms_and_what_they_use(draw: ModuleType, package: Path) -> None:
     rooms = {room.name.removeprefix("small."): room for room in root.rooms}
     assert set(rooms) == {"__init__", "cli", "codec", "errors", "files", "kernels", "profiles"}
     assert [room.label for room in rooms["profiles"].rooms] == ["__init__", "plain", "rich/"]
-    assert not rooms["files"].rooms  # a folder without folders is closed
+    assert not rooms["files"].rooms  # not among those that are drawn open
     assert rooms["profiles"].marked
     assert not rooms["files"].marked
     edges = {(a.removeprefix("small."), b.removeprefix("small.")) for a, b in draw.uses(root.rooms, modules)}

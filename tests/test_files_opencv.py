@@ -15,7 +15,6 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pytest
-from cv2.utils import logging
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
@@ -35,6 +34,7 @@ many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 @pytest.fixture(autouse=True)
 def silent(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """OpenCV may not write to the terminal, and its log level stays as it was."""
+    logging: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging
     level = logging.getLogLevel()
     yield
     assert capfd.readouterr() == ("", "")

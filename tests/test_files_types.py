@@ -29,7 +29,6 @@ SAMPLES = {
 GREY = Signal(SAMPLES["image"].samples[:, :, 0], "image")
 BLACK = Signal(GREY.samples & 1, "image", 1)
 WRITTEN = [pytest.param(kind, e, id=e) for kind in files.types() if kind.write for e in kind.extensions]
-READ_ONLY = [pytest.param(kind, e, id=e) for kind in files.types() if not kind.write for e in kind.extensions]
 # the first bytes of files of the types that are refused
 HEADS = {
     ".linr": container.MAGIC + b"\1",

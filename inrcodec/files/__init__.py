@@ -53,10 +53,18 @@ def read(path: Path) -> Signal:
 
 
 def lost(path: Path, signal: Signal) -> set[str]:
-    """The keys of `signal`'s metadata that the file written from it does not hold, without what only another format's coding needs.
+    """The metadata that a file does not hold of the signal that it was written from.
+
+    Args:
+        path: the file as it was written.
+        signal: what was written.
+
+    Returns:
+        the keys that are missing, without those that only the coding of another format needs.
 
     Raises:
-        InrcodecError, OSError: as `read`.
+        InrcodecError: the file cannot be read back.
+        OSError: it cannot be opened.
     """
     found = {key for key in signal.metadata if "/" not in key or base(key).startswith(KEPT)}
     return {base(key) for key in found - read(path).metadata.keys()} if found else set()

@@ -5,6 +5,8 @@ bytes hold are shifted down if the spare bits are 0. All chunks come back as the
 AUTH, (c) and ANNO are tags as well. A rate that is not whole is rounded in the signal and comes back exactly in the file.
 
 Refused: floats and compressed samples, data cut short, more than 4 GiB.
+
+Source: Audio Interchange File Format AIFF-C, draft of 1991 (Apple).
 """
 
 from __future__ import annotations

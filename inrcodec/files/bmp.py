@@ -6,6 +6,8 @@ it the fourth byte means nothing and is dropped, as all viewers do.
 
 Refused: 16-bit files (5 or 6 bits per channel, which programs expand to 8 in different ways), and everything rare that
 Pillow does not read.
+
+Source: BITMAPFILEHEADER, BITMAPINFOHEADER and BITMAPV4HEADER of the Windows API.
 """
 
 from __future__ import annotations

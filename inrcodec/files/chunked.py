@@ -40,7 +40,17 @@ class Spliced:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the chunks of a file say: where the samples begin and what they are."""
+    """What the chunks of a file say: where the samples begin and what they are.
+
+    Attributes:
+        start: where the samples begin, in bytes from the beginning of the file.
+        frames: their number; a frame has one sample of every channel.
+        channels: samples of a frame.
+        bits: bits per sample that the file claims.
+        rate: frames per second.
+        pcm: how a sample is stored.
+        metadata: tags and channel mask.
+    """
 
     start: int
     frames: int
@@ -52,6 +62,7 @@ class Layout:
 
     @property
     def end(self) -> int:
+        """Where the samples end, in bytes from the beginning of the file."""
         return self.start + self.frames * self.channels * self.pcm.size
 
 
@@ -75,7 +86,7 @@ class Dialect:
 
 
 def chunk(name: bytes, body: bytes, big_endian: bool = False) -> bytes:
-    """A chunk with its header, padded to an even length."""
+    """The bytes of a chunk: its name of 4 bytes, its size, its body, padded to an even length."""
     return name + len(body).to_bytes(4, "big" if big_endian else "little") + body + bytes(len(body) & 1)
 
 
@@ -148,7 +159,11 @@ def _kept(signal: Signal, dialect: Dialect) -> tuple[bytes, bytes, Pcm] | None:
 
 
 def checked_layout(layout: Layout) -> Layout:
-    """The layout, if sound can be read with it."""
+    """The layout itself, if sound can be read with it.
+
+    Raises:
+        UnsupportedError: no channels, frames or rate, or a sample of more than 32 bits.
+    """
     if layout.channels == 0:
         raise UnsupportedError("the sound has no channels")
     if layout.rate == 0:

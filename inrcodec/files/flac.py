@@ -8,6 +8,8 @@ as `flac/id3`. The audio frames themselves are compressed anew, so seek table an
 
 Refused: other depths and rates that libsndfile cannot write (above 65535 Hz only multiples of 10 up to 655350), a header
 that does not tell the number of frames, Ogg FLAC.
+
+Source: RFC 9639; ID3v2.4 for tags before the stream.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ class _Info:
 
     @classmethod
     def parse(cls, body: bytes) -> _Info:
+        """The fields of a STREAMINFO block of 34 bytes."""
         packed = int.from_bytes(body[10:18], "big")  # 20 bits of rate, 3 of channels − 1, 5 of bits − 1, 36 of frames
         return cls(packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & (1 << 36) - 1, body[18:34])
 

@@ -19,16 +19,29 @@ _pillow = threading.Lock()
 
 
 def dtype_of(bit_depth: int) -> type[np.unsignedinteger[Any]]:
-    """The type of the samples of an image of this depth."""
+    """The type of the samples of an image of 1 to 16 bits: uint8 up to 8 bits, else uint16."""
     return np.uint8 if bit_depth <= 8 else np.uint16
 
 
 def image(samples: Samples, bit_depth: int, metadata: Mapping[str, bytes]) -> Signal:
-    """The Signal of an image, its samples C-contiguous, native and of the type that goes with the depth."""
+    """The Signal of an image.
+
+    Args:
+        samples: (height, width) or (height, width, channels), of any integer type, from 0 to 2^bit_depth − 1.
+        bit_depth: 1 to 16.
+        metadata: by the keys of `metadata`.
+
+    Returns:
+        the same samples, C-contiguous, in native byte order and of the type that goes with the depth.
+
+    Raises:
+        UnsupportedError: the samples do not fit the depth, or their shape is not that of an image.
+    """
     return Signal(np.ascontiguousarray(samples, dtype=dtype_of(bit_depth)), "image", bit_depth, None, metadata)
 
 
 def channels_of(samples: Samples) -> int:
+    """Channels of samples of shape (height, width) or (height, width, channels)."""
     return 1 if samples.ndim == 2 else int(samples.shape[2])
 
 
@@ -63,6 +76,16 @@ def pillow_decode(data: bytes, name: str) -> Samples:
 
     Pillow takes images of more than 179 million pixels for an attack, unless a global says otherwise; scans of that size are
     ordinary input here, so the global is lifted while the file is read.
+
+    Args:
+        data: the whole file.
+        name: Pillow's name of the only format it may be.
+
+    Returns:
+        (height, width) or (height, width, channels), uint8, or bool for 1 bit.
+
+    Raises:
+        Exception: whatever Pillow says of a damaged file; `faults` makes a line of it.
     """
     from PIL import Image
 

@@ -1,8 +1,11 @@
 """Further sound files, through libsndfile: Sun/NeXT (.au, .snd), Core Audio (.caf, also ALAC), Sony Wave64 (.w64) ↔ Signal.
 
 Samples, rate and the tags that libsndfile knows are kept; the bytes around them are written anew, and ALAC comes back as PCM.
+libsndfile says nothing of samples that are missing at the end of a file, so the headers are looked at here.
 
 Refused: floats, µ-law and other codings that lose something.
+
+Source of the headers that are looked at here: au(5) of SunOS, Apple Core Audio Format 1.0, Sony Wave64.
 """
 
 from __future__ import annotations

@@ -31,13 +31,13 @@ def add(metadata: MutableMapping[str, bytes], key: str, value: bytes) -> None:
 
 
 def base(key: str) -> str:
-    """The key without the `#n` that `add` may have appended."""
+    """A key without the `#n` that `add` may have appended."""
     stem, mark, n = key.rpartition("#")
     return stem if mark and n.isdigit() else key
 
 
 def under(metadata: Mapping[str, bytes], prefix: str) -> Iterator[tuple[str, bytes]]:
-    """(rest of the key, value) of all keys that begin with `prefix`, in order, repeated keys included."""
+    """The entries whose keys begin with `prefix`, each as (rest of the key without `#n`, value), in order."""
     for key, value in metadata.items():
         if key.startswith(prefix):
             yield base(key)[len(prefix) :], value

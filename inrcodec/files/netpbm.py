@@ -6,6 +6,8 @@ are read as 0 for black, like every other grey image, and written back inverted 
 .pbm, .pgm and .ppm hold what their names say, .pnm any of the three, .pam everything.
 
 Refused: several images in a file, samples above maxval, more than 4 channels, CMYK.
+
+Source: the manual pages pbm(5), pgm(5), ppm(5) and pam(5) of Netpbm.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from ..signal import Signal
 from .images import Samples, check, image
 from .metadata import under
 from .registry import FileType
+from .tags import utf8
 
 CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3}
 TUPLE_TYPES = {
@@ -201,15 +204,8 @@ def _image(samples: Samples, maxval: int, comments: list[bytes], own: dict[str, 
     if maxval != (1 << depth) - 1:
         own = {"pnm/maxval": b"%d" % maxval, **own}
     if comments:
-        own["text/Comment"] = _utf8(b"\n".join(line.removeprefix(b" ").rstrip() for line in comments))
+        own["text/Comment"] = utf8(b"\n".join(line.removeprefix(b" ").rstrip() for line in comments))
     return image(samples[:, :, 0] if samples.shape[2] == 1 else samples, depth, own)
-
-
-def _utf8(text: bytes) -> bytes:
-    try:
-        return text.decode("utf-8").encode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1").encode()
 
 
 def _maxval(signal: Signal) -> int:

@@ -7,6 +7,8 @@ writes for this array is kept as `npy/header`, so the file comes back byte for b
 Refused: everything else that can be in such a file, and bytes after the array.
 
 Written: the samples of a signal of any kind, without its metadata.
+
+Source: numpy.lib.format, versions 1 to 3.
 """
 
 from __future__ import annotations

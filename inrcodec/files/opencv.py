@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from .registry import FileType
 DEPTHS = range(8, 17)
 LONGEST_SIDE, MOST_PIXELS = 1 << 20, 1 << 30  # OpenCV's limits
 NO_MEMORY = -4  # OpenCV's code of that fault
+SILENT = 0  # and of that log level
 RGB_ORDER = {3: [2, 1, 0], 4: [2, 1, 0, 3]}  # from OpenCV's blue, green, red
 _opencv = threading.Lock()
 
@@ -81,11 +83,12 @@ def _decode(data: bytes, name: str) -> Samples:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Keep OpenCV from writing to standard error; its logging is the process's, so it is put back as it was."""
-    from cv2.utils import logging
+    import cv2
 
+    logging: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # of OpenCV 4 and 5
     with _opencv:
         level = logging.getLogLevel()
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        logging.setLogLevel(SILENT)
         try:
             yield
         finally:

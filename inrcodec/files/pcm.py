@@ -16,7 +16,13 @@ MAX_BYTES = 4  # of one sample
 
 @dataclass(frozen=True)
 class Pcm:
-    """How a file stores one sample: in `size` bytes, left-justified where there are more of them than bits."""
+    """How a file stores one sample: left-justified where there are more bits in its bytes than in the sample.
+
+    Attributes:
+        size: bytes per sample, 1 to 4.
+        big_endian: whether the highest byte comes first.
+        unsigned: whether half of the range is added, as in WAV files of up to 8 bits.
+    """
 
     size: int
     big_endian: bool = False
@@ -24,17 +30,21 @@ class Pcm:
 
 
 def container(bit_depth: int) -> int:
-    """The fewest bytes that hold `bit_depth` bits."""
+    """The fewest bytes that hold a sample of `bit_depth` bits."""
     return (bit_depth + 7) // 8
 
 
 def signed_type(bit_depth: int) -> type[np.signedinteger[Any]]:
-    """The smallest of int8, int16, int32 for that many bits."""
+    """The smallest of int8, int16 and int32 that holds samples of 1 to 32 bits."""
     return (np.int8, np.int16, np.int32, np.int32)[container(bit_depth) - 1]
 
 
 def frames_of(signal: Signal, extension: str) -> npt.NDArray[Any]:
-    """The samples as (frames, channels).
+    """The samples of a sound as (frames, channels).
+
+    Args:
+        signal: what is to be written.
+        extension: of the file, for the message.
 
     Raises:
         UnsupportedError: it is not sound, or has more bits than any of the sound formats here.
@@ -48,9 +58,17 @@ def frames_of(signal: Signal, extension: str) -> npt.NDArray[Any]:
 
 
 def unpack(data: bytes | memoryview, bits: int, pcm: Pcm) -> tuple[npt.NDArray[Any], int]:
-    """Samples and their bit depth.
+    """The samples of linear PCM and their bit depth.
 
     The depth is `bits`, what the file claims, if the bits below are all 0 as they should be, else that of the container.
+
+    Args:
+        data: whole samples, the channels of a frame together.
+        bits: bits per sample that the file claims, at most 8 times `pcm.size`.
+        pcm: how they are stored.
+
+    Returns:
+        right-aligned samples of shape (frames × channels,), int8, int16 or int32, and their depth in bits.
     """
     order = ">" if pcm.big_endian else "<"
     x: npt.NDArray[Any]
@@ -73,7 +91,13 @@ def unpack(data: bytes | memoryview, bits: int, pcm: Pcm) -> tuple[npt.NDArray[A
 
 
 def pack(samples: npt.NDArray[Any], bit_depth: int, pcm: Pcm) -> bytes:
-    """The reverse of `unpack`; frame by frame, the channels of a frame together."""
+    """The bytes that `unpack` reads as these samples.
+
+    Args:
+        samples: (frames,) or (frames, channels), signed, right-aligned.
+        bit_depth: their bits, at most 8 times `pcm.size`.
+        pcm: how they are to be stored.
+    """
     x = samples.astype(np.int32) << (8 * pcm.size - bit_depth)
     if pcm.size == 1:
         raw = x.astype(np.int8).view(np.uint8)

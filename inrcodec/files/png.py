@@ -4,6 +4,8 @@ Read too: palettes, as the RGB or RGBA they stand for, and transparent colours (
 8 bits with a transparent colour is then scaled to 8, since PNG has no narrower alpha. Nothing is done to the samples
 otherwise: gamma, profiles and orientation are metadata (see `pngchunks`). Animations and critical chunks outside the standard
 are refused.
+
+Source: Portable Network Graphics (PNG) Specification, third edition (W3C).
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class Header(NamedTuple):
 
     @property
     def row_bytes(self) -> int:
+        """Bytes of the samples of a row."""
         return (self.width * CHANNELS[self.colour_type] * self.depth + 7) // 8
 
     @property

@@ -65,7 +65,7 @@ def walk(data: bytes) -> list[Chunk]:
 
 
 def build(kind: bytes, content: bytes) -> bytes:
-    """A chunk with its length and checksum."""
+    """The bytes of a chunk, with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 

@@ -30,8 +30,8 @@ class FileType:
     """One type of file.
 
     Attributes:
-        name: what people call it, for messages and lists.
-        holds: the kind of the signals that are read from it.
+        name: what people call it, for messages and lists, such as "PNG".
+        holds: the kind of the signals that are read from it: "image", "audio" or "array".
         extensions: lower-case, each with its dot, the usual one first.
         description: what of the type is supported, in a few words.
         magic: a regular expression that matches the first bytes of every such file and of no other type; `.` is any byte.
@@ -57,7 +57,7 @@ class FileType:
 
 @cache
 def types() -> tuple[FileType, ...]:
-    """All file types, by kind (images, sound, arrays), then by name."""
+    """All file types that the modules of the folder register, sorted by kind (image, audio, array), then by name."""
     package = __name__.rpartition(".")[0]
     found: list[FileType] = []
     for module in iter_modules(import_module(package).__path__, f"{package}."):

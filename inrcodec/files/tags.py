@@ -8,7 +8,7 @@ from .metadata import under
 
 
 def utf8(text: bytes) -> bytes:
-    """The text as UTF-8. What is not valid UTF-8 is taken for Latin-1, the only other encoding met often."""
+    """A text as UTF-8. What is not valid UTF-8 is taken for Latin-1, the only other encoding met often."""
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -11,6 +11,8 @@ unassociated sort.
 
 Refused: several pages, sub-images, floats, signed samples, other colour spaces than grey and RGB, more than 4 channels,
 channels of unequal depth, and lossy compression, whose pixels depend on the decoder.
+
+Source: TIFF revision 6.0 (Adobe, 1992); BigTIFF as libtiff 4 writes it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
 from .images import Samples, check, image
 from .metadata import under
 from .registry import FileType
+from .tags import utf8
 
 # tifffile logs what it finds odd in a file; without a handler that would end up on the terminal
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -231,7 +234,7 @@ def _to_metadata(tags: Tags, photometric: int, channels: int) -> dict[str, bytes
         elif tag == XMP:
             metadata["xmp"] = value.data
         elif tag in TEXTS and value.kind in (ASCII, BYTE, UNDEFINED) and (tag != DATE_TIME or DATE.fullmatch(value.data.rstrip(b"\0"))):
-            metadata[f"text/{TEXTS[tag]}"] = _utf8(value.data.rstrip(b"\0"))
+            metadata[f"text/{TEXTS[tag]}"] = utf8(value.data.rstrip(b"\0"))
         elif tag not in STORAGE | {X_DENSITY, Y_DENSITY, DENSITY_UNIT} and value.kind not in OFFSETS:
             metadata[f"tiff/{tag}"] = struct.pack("<H", value.kind) + value.data
     if exif:
@@ -251,13 +254,6 @@ def _density(tags: Tags) -> bytes | None:
         fields.append(f"{top}/{bottom}" if bottom > 1 else f"{top}")
     unit = UNITS.get(_number(tags, DENSITY_UNIT, 2))
     return f"{fields[0]} {fields[1]} {unit}".encode() if unit else None
-
-
-def _utf8(text: bytes) -> bytes:
-    try:
-        return text.decode("utf-8").encode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1").encode()
 
 
 def _from_metadata(metadata: Mapping[str, bytes]) -> Tags:

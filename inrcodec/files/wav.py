@@ -8,6 +8,9 @@ A data size of 0xFFFFFFFF, of 0x7FFFF000 (SoX) beyond the end of the file, or of
 reach past the data header either, is that of a stream whose length was not known: the samples go to the end of the file.
 
 Refused: floats, A-law, ADPCM and other codings, RIFX, data cut short.
+
+Source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF), WAVEFORMATEXTENSIBLE, EBU Tech 3306 (RF64),
+ITU-R BS.2088 (BW64).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Colours under full transparency are kept, and so is an alpha channel that is opaque everywhere. Refused: lossy files, because
 their pixels depend on the decoder; animations; and on writing grey, which WebP would give back as RGB.
+
+Source: RFC 9649.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from typing import Any
 
 import inrcodec
 from inrcodec import Signal
-from inrcodec.demo import chime
+from inrcodec.cli.demo import chime
 from inrcodec.fit import search
 from inrcodec.options import Options
-from inrcodec.planes import to_values
+from inrcodec.values import to_values
 
 from .common import photo8, photo16, save, table
 
@@ -33,7 +33,7 @@ def small(seconds: float) -> None:
     ]
     rows: list[list[Any]] = []
     for name, signal in cases:
-        seen: list[inrcodec.FitStatus] = []
+        seen: list[inrcodec.Progress] = []
         data = inrcodec.encode(signal, profile="inr", weights="uniform", bits=16, seconds=seconds, progress=seen.append)
         start = time.perf_counter()
         assert inrcodec.decode(data).equals(signal)

@@ -28,7 +28,7 @@ from PIL import Image
 
 import inrcodec
 from inrcodec import Signal, files
-from inrcodec.hybrid import analysis, lattice
+from inrcodec.profiles.hybrid.pictures import analysis, lattice
 
 from .common import Result, ours, save, table, tell, timed
 

@@ -2,6 +2,7 @@
 
     python -m bench.rows lattices DATA      which pictures are coded on a hidden colour lattice; each is encoded once, at effort 1
     python -m bench.rows families           rows by family out of images-compare.md and images-lattices.md; encodes nothing
+    python -m bench.rows efforts            rows by effort out of images-efforts.md and images-efforts-plain.md; encodes nothing
     python -m bench.rows small FILE…        crops of a few pixels to a few thousand, beside JPEG XL
     python -m bench.rows memory             peak memory and time of whole commands, on large files
 
@@ -12,7 +13,6 @@ pictures and the others are different cases, so no row is a mean over both.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -139,6 +139,23 @@ def families() -> None:
     save("images-families", "Pictures by family", [note, table(heads, [row_of(f) for f in families_of()])])
 
 
+def efforts() -> None:
+    """Splits the means of images-efforts.md, whose three pictures are one without a lattice and two with one."""
+    means, plain = tables_of("images-efforts")["Efforts"], tables_of("images-efforts-plain")["Efforts"]
+    rows: list[list[Any]] = []
+    for mean, one in zip(means, plain, strict=True):
+        assert mean["effort"] == one["effort"]
+        others = (3 * float(mean["bpp"]) - float(one["bpp"])) / 2
+        times = [mean[key] for key in ("encode, s", "decode, s", "MP/s decoding")]
+        rows.append([mean["effort"], f"{float(one['bpp']):.3f}", f"{others:.3f}", *times])
+    note = (
+        "Out of images-efforts.md (kodak/20.png, bsd_050.png, urban_010.png) and images-efforts-plain.md (urban_010.png): what is left of "
+        "the mean of three when that of one is taken out. Times are those of the three together."
+    )
+    heads = ["effort", "no lattice, 1 picture: bpp", "lattice, 2 pictures: bpp", "encode, s", "decode, s", "MP/s decoding"]
+    save("images-efforts-families", "Efforts, with and without a colour lattice", [note, table(heads, rows)])
+
+
 # --- small pictures -----------------------------------------------------------------------------------------------
 
 SIDES = (4, 8, 16, 24, 32, 48, 64, 96, 128)
@@ -166,14 +183,21 @@ def small(paths: list[Path]) -> None:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
+CHILD = """
+import re
+from inrcodec.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], flush=True)
+"""  # not getrusage, which counts what the parent had in memory when it started the child
+
+
 def measured(*arguments: str) -> tuple[float, float]:
-    """(seconds, peak megabytes) of one command of its own process."""
+    """(seconds, peak megabytes) of one command in a process of its own. Linux only."""
     start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-c", "from inrcodec.cli import main; main()", *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(f"{arguments} failed")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-c", CHILD, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return time.perf_counter() - start, int(done.stdout.split()[-1]) / 1024
 
 
 def memory() -> None:
@@ -206,7 +230,7 @@ def memory() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["lattices", "families", "small", "memory"])
+    parser.add_argument("what", choices=["lattices", "families", "efforts", "small", "memory"])
     parser.add_argument("paths", type=Path, nargs="*")
     given = parser.parse_args()
     if given.what == "lattices":
@@ -214,7 +238,7 @@ def main() -> None:
     elif given.what == "small":
         small(given.paths)
     else:
-        {"families": families, "memory": memory}[given.what]()
+        {"families": families, "efforts": efforts, "memory": memory}[given.what]()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import numpy as np
 
 import inrcodec
 from inrcodec import Signal, files
-from inrcodec.sound import analysis
+from inrcodec.profiles.hybrid.sound import analysis
 
 from .common import Result, Samples, ours, save, table, tell, timed
 

@@ -16,7 +16,7 @@ import inrcodec
 from inrcodec import Signal
 from inrcodec.fit import search
 from inrcodec.options import Options
-from inrcodec.planes import to_values
+from inrcodec.values import to_values
 
 from .common import Samples, photo8, save, smooth16, table
 

@@ -14,12 +14,15 @@ from typing import Any
 import numpy.typing as npt
 
 from . import codec
-from .errors import FormatError, InrcodecError, UnsupportedError
-from .options import FitStatus, Options
+from .errors import FormatError, InrcodecError, MissingError, Notice, Stopped, UnsupportedError
+from .options import Progress, Options
 from .signal import Kind, Signal
 
 __version__ = "0.1.0"
-__all__ = ["FitStatus", "FormatError", "InrcodecError", "Options", "Signal", "UnsupportedError", "decode", "encode", "info"]
+__all__ = [
+    "FormatError", "InrcodecError", "MissingError", "Notice", "Options", "Progress", "Signal", "Stopped", "UnsupportedError",
+    "decode", "encode", "info",
+]  # fmt: skip
 
 
 def encode(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import container, planes, profiles
+from . import container, parallel, profiles, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
@@ -21,14 +20,9 @@ from .progress import Ticker
 from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
-NETW = b"NETW"  # of profile inr
-SMALL = 1 << 16  # bytes: below, every profile is tried
-USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
-KNOWN = {HEAD, META, INDEX, TILE, NETW, profiles.HYBR}
-OWNERS = {NETW: "inr", profiles.HYBR: "hybrid"}
 
 
-def _write_index(coded: profiles.Coded) -> bytes:
+def _write_index(coded: profiles.Encoded) -> bytes:
     return b"".join(varint(n) for n in [*coded.layout.tile, *(len(t) for t in coded.tiles)])
 
 
@@ -52,6 +46,7 @@ class Opened:
     """A parsed file, its samples not yet decoded."""
 
     header: Header
+    profile: profiles.Profile
     layout: Layout
     metadata: dict[str, bytes]
     sections: list[Section]
@@ -76,7 +71,7 @@ class Opened:
     def _decode(self, spans: list[slice], options: Options) -> npt.NDArray[Any]:
         """The samples in a box, (sizes of the box…, channels)."""
         shape = [s.stop - s.start for s in spans]
-        values = np.empty((*shape, self.layout.channels), planes.value_type(self.header.value_map.bits))
+        found = np.empty((*shape, self.layout.channels), values.value_type(self.header.value_map.bits))
         wanted = [
             i
             for i, box in enumerate(self.layout.boxes())
@@ -92,29 +87,29 @@ class Opened:
                 done += share
                 ticker(share)
 
-            found = self.decoder.decode_tile(box, self.tiles[index], inner, tick)
+            tile = self.decoder.decode_tile(box, self.tiles[index], inner, tick)
             ticker(1.0 - done)  # of profiles that tell nothing
             both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
             here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
-            values[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = found[here]
+            found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = tile[here]
 
         ticker = Ticker(options, "decoding")
         ticker.expect(len(wanted))
         inner = max(1, options.workers // len(wanted))
-        with ThreadPoolExecutor(options.workers) as pool:
-            list(pool.map(decode_tile, wanted))
-        return planes.from_values(values, self.header.value_map, self.header.dtype)
+        parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
+        return values.from_values(found, self.header.value_map, self.header.dtype)
 
 
 def open_bytes(data: bytes) -> Opened:
     """Parse and validate a .linr file without decoding its samples. Raises FormatError."""
     sections = container.read(data)
+    owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
     tiles: list[bytes] = []
     for section in sections:
         if section.type == TILE:
             tiles.append(section.content)
-        elif section.type in KNOWN:
+        elif section.type in {HEAD, META, INDEX, *owners}:
             if section.type in single:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")
             single[section.type] = section.content
@@ -123,59 +118,15 @@ def open_bytes(data: bytes) -> Opened:
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
     header = read_header(single[HEAD])
-    for type_, profile in OWNERS.items():
-        if type_ in single and header.profile in profiles.NAMES and profiles.NAMES[header.profile] != profile:
+    profile = profiles.numbered(header.profile)
+    for type_, owner in owners.items():
+        if type_ in single and owner is not profile:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
     layout = _read_index(single[INDEX], header, tiles)
     metadata = read_metadata(single[META]) if META in single else {}
-    decoder = profiles.opener(header.profile)(single, layout, header.value_map.bits)
-    return Opened(header, layout, metadata, sections, tiles, decoder)
-
-
-def _hybrid(values: planes.Values, value_map: planes.ValueMap, signal: Signal, options: Options) -> profiles.Coded | None:
-    """What `hybrid` makes of the values; None if it can't code such."""
-    from .profiles import hybrid, hybrid_sound
-
-    if hybrid_sound.applies(values, value_map.bits):
-        silence = -value_map.offset // value_map.step
-        return hybrid_sound.encode(values, value_map.bits, silence, signal.sample_rate or USUAL_RATE, options)
-    if signal.kind != "audio" and hybrid.applies(values, value_map.bits):
-        return hybrid.encode(values, value_map.bits, options)
-    return None
-
-
-def _code(values: planes.Values, value_map: planes.ValueMap, signal: Signal, options: Options) -> profiles.Coded:
-    """What the chosen profile makes of the values; `auto` takes the smallest."""
-    from .profiles import stored
-
-    bits = value_map.bits
-    if bits == 0 or options.profile == "stored":
-        return stored.encode(values, bits, options)
-    if options.profile == "inr":
-        from .profiles import inr
-
-        return inr.encode(values, bits, options)
-    coded = _hybrid(values, value_map, signal, options)
-    if options.profile == "auto":
-        return _smallest(values, bits, coded, options)
-    if coded is None:
-        raise UnsupportedError(
-            "profile hybrid codes sound and arrays of one axis up to 32 bits, images and arrays of two axes or more up to 16 bits"
-        )
-    return coded
-
-
-def _smallest(values: planes.Values, bits: int, best: profiles.Coded | None, options: Options) -> profiles.Coded:
-    """The best of all. A network is fitted to what `hybrid` can't code, and where a budget is given for it."""
-    from .profiles import inr, stored
-
-    fits = options.fits_in_auto if best is None else options.steps > 0 or options.seconds > 0
-    raw = values.size * bits / 8
-    if best is None or raw < SMALL or not 0.1 * raw < best.size < 0.9 * raw:  # elsewhere Brotli has no chance
-        floor = stored.encode(values, bits, options)
-        best = floor if best is None or floor.size <= best.size else best
-    fitted = inr.encode_if_smaller(values, bits, options, best.size) if fits else None
-    return fitted if fitted is not None and fitted.size < best.size else best
+    own = single.get(profile.section) if profile.section is not None else None
+    decoder = profile.open(own, layout, header.value_map.bits)
+    return Opened(header, profile, layout, metadata, sections, tiles, decoder)
 
 
 def encode(signal: Signal, options: Options) -> bytes:
@@ -183,13 +134,19 @@ def encode(signal: Signal, options: Options) -> bytes:
 
     Raises:
         InrcodecError: the file decodes to something else (with options.verify): it is never returned then.
+        MissingError: a network is to be fitted, and torch is not installed.
+        Stopped: options.stop says so, and there is nothing that could be kept.
+        UnsupportedError: the profile cannot code the signal.
+        ValueError: there is no such profile.
     """
     samples = signal.samples
-    values, value_map = planes.to_values(samples)
+    unsigned, value_map = values.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
-    coded = _code(values.reshape(*axes, channels), value_map, signal, options)
+    silence = -value_map.offset // value_map.step
+    subject = profiles.Subject(unsigned.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate)
+    coded = profiles.encode(subject, options)
     header = Header(
-        profiles.NUMBERS[coded.profile],
+        coded.profile.number,
         signal.kind,
         samples.dtype,
         signal.bit_depth,
@@ -202,7 +159,7 @@ def encode(signal: Signal, options: Options) -> bytes:
         [
             Section(HEAD, write_header(header)),
             *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
-            *coded.sections,
+            *([coded.section] if coded.section else []),
             Section(INDEX, _write_index(coded)),
             *(Section(TILE, t) for t in coded.tiles),
         ]
@@ -220,12 +177,13 @@ def _to_verify(options: Options) -> Options:
 def decode(data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None) -> Signal:
     """The signal in a .linr file.
 
-    options: its threads, progress and stop are used; Raises KeyboardInterrupt where stop says so.
+    options: its threads, progress and stop are used.
     span: of a sound, the seconds to decode: start, and duration (None: to the end); only the tiles it touches are decoded, and no
     digest is checked.
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged.
+        Stopped: options.stop says so.
         UnsupportedError: a span of what is not a sound, or one that begins past its end.
     """
     opened, options = open_bytes(data), options or Options()
@@ -268,11 +226,13 @@ def info(data: bytes, stages: bool = False) -> dict[str, Any]:
     by_type: dict[bytes, int] = {}
     for section in opened.sections:
         by_type[section.type] = by_type.get(section.type, 0) + section.size
-    sizes = {"metadata": by_type.get(META, 0), "weights": by_type.get(NETW, 0), "payload": by_type.get(TILE, 0)}
+    section = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
+    weights = opened.decoder.weights_bytes(section)
+    sizes = {"metadata": by_type.get(META, 0), "plan": section - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = dict(opened.decoder.describe())
     return {
-        "profile": profiles.NAMES[h.profile],
+        "profile": opened.profile.name,
         "kind": h.kind,
         "shape": list(h.shape),
         "dtype": h.dtype.str if h.dtype.byteorder == ">" else h.dtype.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,29 @@ class UnsupportedError(InrcodecError):
     """The input is valid but holds something this codec does not take: floats, animations, several pages."""
 
 
+class MissingError(InrcodecError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, what: str, packages: Sequence[str], extra: str) -> None:
+        super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install 'inrcodec[{extra}]'")
+
+
+class Notice(UserWarning):
+    """Something the person should know of work that went on all the same. The command line prints it as one line."""
+
+
+class Stopped(Exception):  # noqa: N818  # what happened is no error
+    """The work was asked to stop (`Options.stop`) and had nothing that could be kept. Ctrl-C itself stays KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped as asked; nothing was written")
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Put a file's name before the message of an InrcodecError raised inside."""
     try:
         yield
     except InrcodecError as fault:
-        raise type(fault)(f"{path}: {fault}") from fault.__cause__
+        fault.args = (f"{path}: {fault}",)
+        raise

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import planes
+from . import values
 from .compression import compress, decompress
 from .container import Reader, varint, zigzag
 from .errors import FormatError
@@ -39,7 +39,7 @@ class Header:
     bit_depth: int
     shape: tuple[int, ...]
     sample_rate: int | None
-    value_map: planes.ValueMap
+    value_map: values.ValueMap
     digest: bytes
 
     @property
@@ -101,8 +101,8 @@ def read_header(content: bytes) -> Header:
     rate = r.varint(MAX_RATE) if kind == "audio" else None
     if rate == 0:
         raise FormatError("damaged: the sample rate is 0")
-    value_map = planes.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
-    if not planes.fits(value_map, dtype):
+    value_map = values.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
+    if not values.fits(value_map, dtype):
         raise FormatError("damaged: the value map does not fit the sample type")
     found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.take(32))
     r.end()

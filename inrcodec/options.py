@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
-ProfileName = Literal["auto", "hybrid", "inr", "stored"]
+from .weights import codings
+
 Device = Literal["auto", "cpu", "cuda"]
-Coding = Literal["auto", "uniform", "lsq", "ternary", "sinr"]
 NetworkName = Literal["heads", "siren", "bitlinear"]
 Until = Literal["exact", "mdl"]
 
-PROFILES = get_args(ProfileName)
 DEVICES = get_args(Device)
-CODINGS = get_args(Coding)
+CODINGS = ("auto", *codings.NAMES)
 NETWORKS = get_args(NetworkName)
 UNTIL = get_args(Until)
 
@@ -37,17 +36,18 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class FitStatus:
-    """How far a fit is; handed to `Options.progress` as it goes.
+class Progress:
+    """How far the work is; handed to `Options.progress` as it goes.
 
     Attributes:
-        stage: what is being done, in a word or two: "fit", or the weight coding that is being tried.
+        stage: what is being done, in a word or two: "fit", the weight coding that is being tried, "coding", "searching", "fitting"
+            (networks of `hybrid` to a picture) or "decoding".
         step, seconds: done so far in this stage.
         fraction: of this stage's budget used, 0 to 1.
-        bit_errors: share of wrong bits in each bit-plane over all channels, the most significant first.
-        psnr: of the values that the likeliest bits make, in dB; infinite if they are right.
-        payload_bytes: what the coder would spend now.
-        weights_bytes: what the weights cost, as far as it is known (0: not yet).
+        bit_errors: of a fit: share of wrong bits in each bit-plane over all channels, the most significant first; else empty.
+        psnr: of a fit: of the values that the likeliest bits make, in dB; infinite if they are right.
+        payload_bytes: of a fit: what the coder would spend now.
+        weights_bytes: of a fit: what the weights cost, as far as it is known (0: not yet).
     """
 
     stage: str
@@ -65,7 +65,7 @@ class Options:
     """How to encode.
 
     Attributes:
-        profile: "auto" takes what is smallest; "hybrid", "inr" and "stored" insist.
+        profile: "auto" takes what is smallest; a profile's name insists on it: "hybrid", "inr", "stored".
         effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
         device: where networks are fitted.
         threads: at most this many (0: as many as there are cores). What is coded with a given network is the same for
@@ -84,16 +84,17 @@ class Options:
         learning_rate: of Adam; 0 chooses.
         steps, seconds: budget of the fit; 0 takes the effort's. Fine-tuning adds 15 % for each coding tried.
         batch: places per step; 0 is all of them where they fit.
-        progress: called now and then during a fit.
-        stop: asked now and then; True ends the fit, and the best network so far is written.
+        progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
+        stop: asked now and then, from any thread. True ends a fit, and the best network so far is written; where there is nothing that
+            could be kept, `Stopped` is raised.
     """
 
-    profile: ProfileName = "auto"
+    profile: str = "auto"
     effort: int = 5
     device: Device = "auto"
     threads: int = 0
     verify: bool = True
-    weights: Coding | None = None
+    weights: str | None = None
     bits: int = 0
     seed: int = 0
     until: Until | None = None
@@ -105,12 +106,11 @@ class Options:
     steps: int = 0
     seconds: float = 0.0
     batch: int = 0
-    progress: Callable[[FitStatus], None] | None = None
+    progress: Callable[[Progress], None] | None = None
     stop: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
-            ("profile", self.profile, PROFILES),
             ("device", self.device, DEVICES),
             ("weights", self.weights, (None, *CODINGS)),
             ("until", self.until, (None, *UNTIL)),

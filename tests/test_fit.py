@@ -9,8 +9,8 @@ import torch
 import inrcodec
 from inrcodec.fit import search
 from inrcodec.fit.train import Budget, Meter
-from inrcodec.options import FitStatus, Options
-from inrcodec.planes import to_values
+from inrcodec.options import Progress, Options
+from inrcodec.values import to_values
 
 
 def photo(size: int = 12, bits: int = 8, channels: int = 3, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -110,7 +110,7 @@ def test_fitting_leaves_the_global_generators_alone() -> None:
 
 def test_mini_batches() -> None:
     samples = photo(16)
-    seen: list[FitStatus] = []
+    seen: list[Progress] = []
     data = inrcodec.encode(samples, kind="image", profile="inr", hidden=128, batch=100, steps=90, progress=seen.append)
     assert (inrcodec.decode(data).samples == samples).all()
     assert seen[-1].payload_bytes < seen[0].payload_bytes
@@ -139,7 +139,7 @@ def test_weights_that_are_not_finite_are_refused() -> None:
     from inrcodec.fit.export import export
     from inrcodec.fit.model import BitPlaneNetwork
     from inrcodec.fit.quantize import Uniform
-    from inrcodec.kernels.network import Architecture, BoundError
+    from inrcodec.kernels.inr import Architecture, BoundError
 
     for value in (float("inf"), float("nan"), 1e30):
         model = BitPlaneNetwork(Architecture(1, 1, 1, 4, 1), 30.0, torch.Generator())
@@ -150,7 +150,7 @@ def test_weights_that_are_not_finite_are_refused() -> None:
 
 
 def test_progress_reports_what_happens() -> None:
-    seen: list[FitStatus] = []
+    seen: list[Progress] = []
     inrcodec.encode(photo(), kind="image", profile="inr", hidden=128, steps=400, progress=seen.append)
     first, last = seen[0], seen[-1]
     assert first.step == 0

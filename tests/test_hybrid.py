@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import Signal, container, planes
+from inrcodec import Signal, container, values
 from inrcodec.container import Section
-from inrcodec.hybrid import analysis, lattice, pipeline, plan, priors, scan, tile, transform
-from inrcodec.hybrid.pipeline import Job
-from inrcodec.hybrid.plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source
-from inrcodec.kernels import functions, leastsquares, mixture
+from inrcodec.profiles.hybrid.pictures import analysis, lattice, pipeline, plan, scan, tile, transform
+from inrcodec.profiles.hybrid.priors import shipped
+from inrcodec.profiles.hybrid.pictures.pipeline import Job
+from inrcodec.profiles.hybrid.pictures.plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source
+from inrcodec.kernels import functions, predictors, contextnet
 from inrcodec.options import Options
 
 JPEG = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
@@ -88,7 +89,7 @@ def test_thin_pictures(shape: tuple[int, ...]) -> None:
 def test_any_small_array(shape: tuple[int, ...], dtype: str, spread: int, smooth: bool, effort: int, seed: int) -> None:
     g = np.random.default_rng(seed)
     kind = np.dtype(dtype)
-    low, high = planes.type_range(kind)
+    low, high = values.type_range(kind)
     whole = g.integers(0, min(spread, high - low) + 1, shape)
     samples = ((np.sort(whole, -1) if smooth else whole) + low).astype(kind)
     signal = Signal(samples, "array")
@@ -297,7 +298,7 @@ def test_no_file_without_subnormals() -> None:
 
 def test_a_prior_of_other_units_is_refused() -> None:
     data, _ = code(photo())
-    broken = with_plan(data, lambda c: c[:7] + priors.current(64) + c[15:])
+    broken = with_plan(data, lambda c: c[:7] + shipped.current(64) + c[15:])
     with pytest.raises(inrcodec.FormatError, match="64 units"):
         inrcodec.decode(broken)
 
@@ -372,14 +373,14 @@ def test_plans_come_back() -> None:
 
 def test_priors_have_a_network_for_every_pass() -> None:
     for units in (16, 32, 64):
-        networks = priors.named(priors.current(units), units)
+        networks = shipped.named(shipped.current(units), units)
         for name in [f"{p.name}{n}" for p in scan.QUARTERS for n in (1, 2)] + ["raster0", "raster1", "raster2", "chroma1", "chroma2"]:
             taps = scan.taps(
                 next(p for p in (*scan.QUARTERS, *scan.RASTER) if p.name == name[:-1].replace("chroma", "raster")),
                 0,
                 range(1, int(name[-1]) + 1),
             )
-            assert len(networks[name]) == mixture.parameters(tile.inputs_of(taps), units)
+            assert len(networks[name]) == contextnet.parameters(tile.inputs_of(taps), units)
 
 
 def test_functions_are_near_what_they_approximate() -> None:
@@ -391,15 +392,15 @@ def test_functions_are_near_what_they_approximate() -> None:
 
 def test_least_squares_solves_the_normal_equations() -> None:
     g = np.random.default_rng(0)
-    s = leastsquares.least_squares(np.arange(7), 16, 16, 8, 0.9)
+    s = predictors.least_squares(np.arange(7), 16, 16, 8, 0.9)
     x = g.normal(0, 9, (300, 7))
     y = x @ np.arange(7.0)
     s.a[0], s.b[0] = x.T @ x, x.T @ y
-    leastsquares.solve(s, 0)
+    predictors.solve(s, 0)
     assert np.allclose(s.w, np.linalg.solve(x.T @ x + np.eye(7), x.T @ y))
     s.a[0][3, 3] = -1e9
     before = s.w.copy()
-    leastsquares.solve(s, 0)
+    predictors.solve(s, 0)
     assert (s.w == before).all()  # not positive definite
 
 
@@ -416,7 +417,7 @@ def test_the_networks_gradient_is_that_of_its_code_length() -> None:
 
     mix, _ = outcome(out)
     found = np.zeros(16, np.float32)
-    mixture.gradient(mix, found, 101.0, 255.0, 3.0)
+    contextnet.gradient(mix, found, 101.0, 255.0, 3.0)
     for i in range(12):
         step = np.eye(12)[i] * 1e-5
         numeric = (outcome(out + step)[1] - outcome(out - step)[1]) / 2e-5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inrcodec.layout import Layout, tile_of
-from inrcodec.planes import ValueMap, fits, from_gray, from_values, join_bits, plane_bits, to_gray, to_values, type_range
+from inrcodec.values import ValueMap, fits, from_gray, from_values, join_bits, plane_bits, to_gray, to_values, type_range
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", "<i4", "<u8", ">u8", "<i8", ">i8"]
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=6)

@@ -21,8 +21,8 @@ from inrcodec.container import Section, varint
 from inrcodec.kernels import integers
 from inrcodec.kernels.sound import LEAST_LAG, SEGMENT
 from inrcodec.options import Options
-from inrcodec.sound import analysis, lookback, plan, search, tile
-from inrcodec.sound.plan import Channel, Coded, Filter, Model, Plan, Predictor
+from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, search, tile
+from inrcodec.profiles.hybrid.sound.plan import Channel, Coded, Filter, Model, Plan, Predictor
 
 RATE = 8000
 

@@ -10,11 +10,12 @@ import pytest
 
 import inrcodec
 from inrcodec import Signal
-from inrcodec.hybrid import analysis, deltas, priors, tuning
-from inrcodec.hybrid.plan import Delta
-from inrcodec.kernels import integers, mixture
+from inrcodec.profiles.hybrid.pictures import analysis, deltas, tuning
+from inrcodec.profiles.hybrid.priors import shipped
+from inrcodec.profiles.hybrid.pictures.plan import Delta
+from inrcodec.kernels import integers, contextnet
 from inrcodec.weights import sinr
-from inrcodec.weights.serialize import CODINGS
+from inrcodec.weights.network import CODINGS
 
 
 def two_humped(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uint8]:
@@ -112,10 +113,10 @@ def test_scales_are_near_their_steps(step: float) -> None:
 
 def test_what_a_delta_adds() -> None:
     units = 16
-    prior = priors.named(priors.current(units), units)["raster0"]
+    prior = shipped.named(shipped.current(units), units)["raster0"]
     inputs = deltas.inputs_of(prior, units)
     g = np.random.default_rng(0)
-    layers = [g.integers(-3, 4, shape) for shape in mixture.shapes(inputs, units)]
+    layers = [g.integers(-3, 4, shape) for shape in contextnet.shapes(inputs, units)]
     scales = ((128, 10), (200, 12), (255, 14))
     delta = Delta(0, 0, 8, 0, 3, scales, integers.encode(layers))
     flat = np.concatenate([np.ravel(x) * (m / 2**s) for x, (m, s) in zip(layers, scales, strict=True)])
@@ -126,8 +127,8 @@ def test_what_a_delta_adds() -> None:
 
 def test_sparse_deltas_are_transposed_layers() -> None:
     units = 16
-    prior = priors.named(priors.current(units), units)["raster0"]
-    shapes = mixture.shapes(deltas.inputs_of(prior, units), units)
+    prior = shipped.named(shipped.current(units), units)["raster0"]
+    shapes = contextnet.shapes(deltas.inputs_of(prior, units), units)
     g = np.random.default_rng(1)
     codes = []
     for rows, columns in shapes:

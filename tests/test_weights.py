@@ -10,9 +10,9 @@ from inrcodec.errors import FormatError
 from inrcodec.fit.export import export
 from inrcodec.fit.model import BitPlaneNetwork
 from inrcodec.fit.quantize import Coding, Lsq, Sinr, Ternary, Uniform, nonzeros, pursue, pursue_all
-from inrcodec.kernels.network import Architecture, axis_coordinates
+from inrcodec.kernels.inr import Architecture, axis_coordinates
 from inrcodec.options import LIMITS
-from inrcodec.weights import serialize, sinr
+from inrcodec.weights import network, sinr
 
 FORMS = {
     "heads": Architecture(2, 3, 8, 12, 2),
@@ -44,8 +44,8 @@ def test_networks_round_trip(form: str) -> None:
     a = model.architecture
     for coding in codings(model):
         coded = export(model, coding)
-        content = serialize.write(coded)
-        found = serialize.read(content, a.axes, a.channels, a.bits)
+        content = network.write(coded)
+        found = network.read(content, a.axes, a.channels, a.bits)
         assert (found.coding, found.setting) == (coded.coding, coded.setting)
         assert found.network.architecture == a
         for x, y in zip(coded.network.layers, found.network.layers, strict=True):
@@ -53,7 +53,7 @@ def test_networks_round_trip(form: str) -> None:
                 assert (p.weights == q.weights).all()
                 assert (p.bias == q.bias).all()
                 assert (p.multiplier, p.shift) == (q.multiplier, q.shift)
-        assert serialize.write(found) == content
+        assert network.write(found) == content
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -74,7 +74,7 @@ def test_ternary_weights_are_ternary() -> None:
     model = model_of("heads")
     layers = export(model, Ternary(model)).network.layers[0]
     assert all(set(np.unique(layer.weights)) <= {-1, 0, 1} for layer in layers[1:])
-    content = serialize.write(export(model, Ternary(model)))
+    content = network.write(export(model, Ternary(model)))
     assert len(content) < 1.6 / 8 * sum(w.weights.size for w in layers[1:]) + 250  # frequencies, biases, gains
 
 
@@ -140,10 +140,10 @@ def test_what_can_be_asked_for_can_be_read() -> None:
 def test_damaged_networks_are_refused() -> None:
     model = model_of("wide")
     a = model.architecture
-    content = serialize.write(export(model, Uniform(model, 8)))
+    content = network.write(export(model, Uniform(model, 8)))
     for damaged in (content + b"x", b"\x10" + content[1:], content[:4] + b"\x09" + content[5:], b"\x06" + content[1:]):
         with pytest.raises(FormatError):
-            serialize.read(damaged, a.axes, a.channels, a.bits)
+            network.read(damaged, a.axes, a.channels, a.bits)
     for n in range(0, len(content) - 1, 37):
         with pytest.raises(FormatError):
-            serialize.read(content[:n], a.axes, a.channels, a.bits)
+            network.read(content[:n], a.axes, a.channels, a.bits)

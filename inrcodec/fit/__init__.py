@@ -1,9 +1,32 @@
-"""Fitting bit-plane networks to a signal. The only part of the package that imports torch; the decoder never does.
+"""Fitting networks to a signal, with torch: bit-plane networks of `inr`, and the context networks of `hybrid` to one picture.
 
-data → model → train → quantize → export: targets and coordinates, the float network, the training loop, the weight
-codings with fine-tuning in the loop, and the integer network that goes into the file.
+This room alone imports torch and scikit-learn (and the script that trains the priors). They come with the extra `fit`; without them
+everything decodes, and `hybrid` encodes. Nothing here is imported before `require` or `available` has been asked.
+
+data → model → train → codings → export: targets and coordinates, the float network, the training loop, the weight codings with
+fine-tuning in the loop, and the integer network that goes into the file.
 """
 
-from .search import fit, fit_if_smaller
+from __future__ import annotations
 
-__all__ = ["fit", "fit_if_smaller"]
+from importlib.util import find_spec
+
+from ..errors import MissingError
+
+NEEDED = {"torch": "torch", "sklearn": "scikit-learn"}  # module: package
+
+
+def missing() -> list[str]:
+    """The packages that fitting needs and that are not installed."""
+    return [package for module, package in NEEDED.items() if find_spec(module) is None]
+
+
+def available() -> bool:
+    """Whether networks can be fitted."""
+    return not missing()
+
+
+def require(what: str) -> None:
+    """Raise MissingError, naming `what` needs it, unless networks can be fitted."""
+    if missing():
+        raise MissingError(what, missing(), "fit")

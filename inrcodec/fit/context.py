@@ -9,7 +9,6 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,15 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..kernels import mixture
-from .quantize import Coding, Grid, Lsq, Sinr, Ternary, Uniform, pursue_all
+from ..kernels import contextnet
+from .codings import Coding, Grid, wanted
 
-K = mixture.COMPONENTS
+K = contextnet.COMPONENTS
 BATCH = 4096
 RATE = 2e-3
 YARDSTICK = 0.05  # of a difference: much smaller ones cost next to nothing, tenfold ones 3 bits more
-SINR_SHARES = (1 / 32, 1 / 8)
-SETTINGS = {"uniform": (3, 4, 5), "lsq": (3, 4), "ternary": (0,), "sinr": SINR_SHARES}  # that are tried
 
 
 def value_bits(batch: torch.Tensor, layers: list[torch.Tensor], largest: int) -> torch.Tensor:
@@ -91,7 +88,7 @@ class Tuner:
     ) -> None:
         self.data, self.largest, self.values = torch.from_numpy(samples).to(device), largest, values
         self.seed, self.device = seed, device
-        shapes = mixture.shapes(samples.shape[1] - 3, units)
+        shapes = contextnet.shapes(samples.shape[1] - 3, units)
         flat = torch.from_numpy(prior).to(device)
         self.prior = [p.reshape(s) for p, s in zip(torch.split(flat, [r * c for r, c in shapes]), shapes, strict=True)]
         self.model: Any = Difference(shapes, device)
@@ -137,33 +134,16 @@ class Tuner:
             if step % 20 == 0:
                 tick(20)
 
-    def candidates(self, steps: int, wanted: str, tick: Callable[[int], None]) -> Iterator[Candidate]:
-        """Every weight coding of the tuned difference that `wanted` ("auto": all) asks for."""
+    def candidates(self, steps: int, weights: str, tick: Callable[[int], None]) -> Iterator[Candidate]:
+        """Every weight coding of the tuned difference that `weights` ("auto": all) asks for."""
         self.train(self.model, None, steps, tick)
-        for make in self.codings(wanted):
-            model = copy.deepcopy(self.model)
-            coding = make(model).to(self.device)
-            self.train(model, coding, tuning_steps(steps), tick)
-            with torch.no_grad():
-                yield Candidate(coding, [coding.grid(i) for i in range(len(self.prior))], self.bits(coding))
-
-    def codings(self, wanted: str) -> Iterator[Callable[[Any], Coding]]:
-        pursuits: Any = None
-        for name in codings_of(wanted):
-            if name == "sinr":
-                pursuits = pursue_all(self.model, max(SINR_SHARES), self.seed % 256)
-            for setting in SETTINGS[name]:
-                if name == "sinr":
-                    yield partial(Sinr, pursuits=pursuits, share=setting, seed=self.seed % 256)
-                elif name == "ternary":
-                    yield Ternary
-                else:
-                    yield partial(Uniform if name == "uniform" else Lsq, bits=int(setting))
-
-
-def codings_of(wanted: str) -> list[str]:
-    """The weight codings that are tried."""
-    return list(SETTINGS) if wanted == "auto" else [wanted]
+        for kind in wanted(weights):
+            for _, make in kind.makers(self.model, kind.delta_settings, self.seed):
+                model = copy.deepcopy(self.model)
+                coding = make(model).to(self.device)
+                self.train(model, coding, tuning_steps(steps), tick)
+                with torch.no_grad():
+                    yield Candidate(coding, [coding.grid(i) for i in range(len(self.prior))], self.bits(coding))
 
 
 def tuning_steps(steps: int) -> int:
@@ -171,6 +151,6 @@ def tuning_steps(steps: int) -> int:
     return max(20, steps // 5)
 
 
-def steps_of(steps: int, wanted: str) -> int:
+def steps_of(steps: int, weights: str) -> int:
     """Steps of `Tuner.candidates` in all."""
-    return steps + sum(len(SETTINGS[name]) for name in codings_of(wanted)) * tuning_steps(steps)
+    return steps + sum(len(kind.delta_settings) for kind in wanted(weights)) * tuning_steps(steps)

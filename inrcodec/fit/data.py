@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..kernels.network import COORDINATE_BITS, axis_coordinates
-from ..planes import Values, plane_bits, to_gray
+from ..kernels.inr import COORDINATE_BITS, axis_coordinates
+from ..values import Values, plane_bits, to_gray
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ class Targets:
     @property
     def depth(self) -> int:
         return int(self.bits.shape[2])
-
-    @property
-    def total_bits(self) -> int:
-        return self.bits.numel()
 
 
 def targets(values: Values, bits: int, device: torch.device, gray: bool = False) -> Targets:

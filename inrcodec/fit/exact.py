@@ -1,4 +1,4 @@
-"""The integer network evaluated by torch, on any device: the same bits as `kernels.network`, faster on a GPU."""
+"""The integer network evaluated by torch, on any device: the same bits as `kernels.inr`, faster on a GPU."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..kernels.network import (
-    COORDINATE_BITS,
-    OUTPUT_LIMIT,
-    Architecture,
-    Layer,
-    Network,
-    axis_coordinates,
-)
+from ..kernels.inr import COORDINATE_BITS, OUTPUT_LIMIT, Architecture, Layer, Network, axis_coordinates
 from ..kernels.tables import GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
 
 CHUNK_VALUES = 1 << 26

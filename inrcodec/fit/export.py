@@ -10,25 +10,14 @@ import torch
 
 from ..kernels import coder
 from ..kernels.calibration import GAIN_CODES, Calibration, gain
-from ..kernels.network import (
-    LARGEST_BIAS,
-    LARGEST_MULTIPLIER,
-    LARGEST_PRODUCT,
-    LARGEST_SHIFT,
-    OUTPUT_BITS,
-    Architecture,
-    BoundError,
-    Layer,
-    Network,
-    peak_of,
-)
+from ..kernels.inr import LARGEST_BIAS, LARGEST_MULTIPLIER, LARGEST_PRODUCT, LARGEST_SHIFT, OUTPUT_BITS, Architecture, BoundError, Layer, Network, peak_of
 from ..kernels.tables import TURN_BITS
-from ..weights import serialize
-from ..weights.serialize import CodedNetwork
+from ..weights import network
+from ..weights.network import CodedNetwork
 from .data import Targets
 from .exact import logits as exact_logits
 from .model import BitPlaneNetwork
-from .quantize import Coding, Grid
+from .codings import Coding, Grid
 
 GAIN_PLACES = 1 << 15  # places that the gains are chosen by, at most
 MEASURED_PLACES = 1 << 16
@@ -104,4 +93,4 @@ def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, in
     output = coder.Output()
     Calibration(tuned.gains).encode(output, logits, bits)
     wrong = int(((logits > 0) != (bits > 0)).sum())
-    return tuned, len(serialize.write(tuned)), n * len(output.finish()), n * wrong
+    return tuned, len(network.write(tuned)), n * len(output.finish()), n * wrong

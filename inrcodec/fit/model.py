@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ..kernels.network import Architecture
+from ..kernels.inr import Architecture
 from ..kernels.tables import GELU_BITS, GELU_LIMIT
 
 HIDDEN_OMEGA = 30.0
@@ -87,7 +87,7 @@ def bounded_gelu(x: torch.Tensor) -> torch.Tensor:
 
 
 def positional(x: torch.Tensor, octaves: int) -> torch.Tensor:
-    """Positional encoding (Mildenhall et al., NeRF, 2020), columns in the order of kernels.network.positional."""
+    """Positional encoding (Mildenhall et al., NeRF, 2020), columns in the order of kernels.inr.positional."""
     columns = []
     for axis in x.unbind(1):
         columns.append(axis)

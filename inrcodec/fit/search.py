@@ -7,19 +7,18 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from ..errors import InrcodecError
-from ..kernels.network import Architecture, BoundError
+from ..kernels.inr import Architecture, BoundError
 from ..options import Options
-from ..planes import Values
-from ..weights.serialize import MAX_PARAMETERS, CodedNetwork
+from ..values import Values
+from ..weights.network import MAX_PARAMETERS, CodedNetwork
 from .data import Targets, targets
 from .export import export, finish
 from .model import BitPlaneNetwork
-from .quantize import Coding, Lsq, Sinr, Ternary, Uniform, pursue_all
+from .codings import Coding, Ternary, wanted
 from .train import Budget, Outcome, train
 
 # seconds of the first fit by effort; each weight coding that is tried adds FINE_TUNE of it
@@ -30,7 +29,6 @@ FINE_TUNE = 0.15
 FINE_TUNE_RATE = 0.3  # of the learning rate of the fit
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # places; more go in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}
-SINR_SHARES = (1 / 8, 1 / 4)  # non-zeros per weight that are tried
 LEAST_BITS = 2.0  # per parameter, that a network will take at least
 
 
@@ -149,20 +147,8 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
 
 def candidates(model: BitPlaneNetwork, options: Options, weights: str) -> Iterator[tuple[str, Callable[[BitPlaneNetwork], Coding]]]:
     """(label, maker of the coding) of all that `weights` asks for; "auto" asks for every coding at several settings."""
-    auto = weights == "auto"
-    if weights in ("uniform", "auto"):
-        for n in [options.bits] if options.bits else [5, 7] if auto else [16]:
-            yield f"uniform {n}", partial(Uniform, bits=n)
-    if weights in ("lsq", "auto"):
-        for n in [options.bits] if options.bits else [3, 5] if auto else [4]:
-            yield f"lsq {n}", partial(Lsq, bits=n)
-    if weights in ("ternary", "auto"):
-        yield "ternary", Ternary
-    if weights in ("sinr", "auto"):
-        seed = options.seed % 256
-        pursuits = pursue_all(model, max(SINR_SHARES), seed)
-        for share in SINR_SHARES:
-            yield f"sinr {share:g}", partial(Sinr, pursuits=pursuits, share=share, seed=seed)
+    for coding in wanted(weights):
+        yield from coding.makers(model, coding.settings(weights == "auto", options.bits), options.seed)
 
 
 def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list[Result]:
@@ -226,7 +212,7 @@ def limited_threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def fit(values: Values, bits: int, options: Options) -> CodedNetwork:
+def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
     """Fit a network to values of shape (axes…, channels), below 2^bits ≥ 2, as the options say.
 
     Raises:

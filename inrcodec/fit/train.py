@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from ..options import FitStatus
+from ..options import Progress
 from .data import Targets
 from .model import BitPlaneNetwork, WeightSource
 
@@ -114,7 +114,7 @@ def train(
     budget: Budget,
     batch: int,
     generator: torch.Generator,
-    report: Callable[[FitStatus], None] | None = None,
+    report: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
     stage: str = "fit",
     weights_bytes: int = 0,
@@ -183,8 +183,8 @@ def train(
     return outcome
 
 
-def _status(stage: str, outcome: Outcome, fraction: float, meter: Meter, weights_bytes: int) -> FitStatus:
-    return FitStatus(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
+def _status(stage: str, outcome: Outcome, fraction: float, meter: Meter, weights_bytes: int) -> Progress:
+    return Progress(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
 
 
 def _before(history: list[tuple[float, float]], fraction: float) -> float:

@@ -7,15 +7,16 @@ keeps an estimate for each of 25 values of the logit and interpolates between th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from . import adaptive, coder
+from . import adaptive
 from .adaptive import update
-from .coder import decode_bit, encode_bit
+from .arrays import Bytes2, Ints1, Words1, Words2
+from .coder import BitCoder, Input, Output, code_bit
+from .compiling import kernel, stage
 from .tables import LOGIT_BITS, LOGIT_LIMIT, squash
 
 NODES = 2 * (LOGIT_LIMIT >> LOGIT_BITS) + 1
@@ -29,54 +30,54 @@ def gain(code: int) -> int:
     return 0 if code == 0 else (16 + (code & 15)) << (code >> 4)
 
 
+class Maps(NamedTuple):
+    """What the bits of a set of bit-planes are coded with."""
+
+    gains: Ints1  # (planes,)
+    squash: Words1  # (6145,): probabilities of logits
+    estimate: Ints1  # (planes·NODES,)
+    age: Ints1  # (planes·NODES,)
+
+
 class Calibration:
-    """The adaptive state for a set of planes. gains: one byte per plane, int64 array of codes 0 … 255."""
+    """The adaptive state for a set of bit-planes. gain_codes: one of 0 … 255 per plane, any integer type."""
 
     def __init__(self, gain_codes: npt.NDArray[Any]) -> None:
-        self.gains = np.array([gain(int(code)) for code in gain_codes], np.int64)
+        gains = np.array([gain(int(code)) for code in gain_codes], np.int64)
         squashed = squash()
         nodes = squashed[:: 1 << LOGIT_BITS].astype(np.int64) << (adaptive.BITS - 16)
-        self.estimate = np.tile(nodes, len(self.gains))
-        self.age = np.full(len(self.estimate), START_AGE, np.int64)
-        self.squash = squashed
+        estimate = np.tile(nodes, len(gains))
+        self.state = Maps(gains, squashed, estimate, np.full(len(estimate), START_AGE, np.int64))
 
-    def encode(self, output: coder.Output, logits: npt.NDArray[np.int32], bits: npt.NDArray[np.uint8]) -> None:
+    def encode(self, output: Output, logits: Words2, bits: Bytes2) -> None:
         """Code bits[i, p] (0 or 1) with the logits[i, p] of plane p, natural logarithm × 2^10."""
-        _encode(output.state, output.reserve(bits.size), logits, bits, self.gains, self.squash, self.estimate, self.age)
+        code_planes(output.coder(bits.size), logits, bits, self.state)
 
-    def decode(self, state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], logits: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    def decode(self, stream: Input, logits: Words2) -> Bytes2:
         """The bits, an array of the logits' shape."""
-        bits = np.empty(logits.shape, np.uint8)
-        _decode(state, data, logits, bits, self.gains, self.squash, self.estimate, self.age)
+        bits: Bytes2 = np.empty(logits.shape, np.uint8)
+        code_planes(stream.coder(bits.size), logits, bits, self.state)
         return bits
 
 
-@njit(inline="always", cache=True)
-def _predict(logit: Any, gain_: Any, plane: int, squashed: Any, estimate: Any) -> Any:
+@stage
+def _predict(m: Maps, logit: int, plane: int) -> tuple[int, int]:
     """(probability for the coder, index of the nearest node)."""
-    t = min(max((np.int64(logit) * gain_) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
+    t = min(max((np.int64(logit) * m.gains[plane]) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
     left = plane * NODES + (t >> LOGIT_BITS)
     right_share = t & ((1 << LOGIT_BITS) - 1)
-    mapped = (estimate[left] * ((1 << LOGIT_BITS) - right_share) + estimate[left + 1] * right_share) >> (LOGIT_BITS + adaptive.BITS - 16)
-    p = (squashed[t] + 3 * mapped + 2) >> 2
+    mean = m.estimate[left] * ((1 << LOGIT_BITS) - right_share) + m.estimate[left + 1] * right_share
+    mapped = mean >> (LOGIT_BITS + adaptive.BITS - 16)
+    p = (m.squash[t] + 3 * mapped + 2) >> 2
     return min(max(p, 1), 65535), left + (right_share >> (LOGIT_BITS - 1))
 
 
-@njit(cache=True, nogil=True)
-def _encode(state: Any, out: Any, logits: Any, bits: Any, gains: Any, squashed: Any, estimate: Any, age: Any) -> None:
+@kernel
+def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps) -> None:
+    """Code bits[i, p] with logits[i, p]."""
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
-            p, node = _predict(logits[i, plane], gains[plane], plane, squashed, estimate)
-            bit = bits[i, plane]
-            encode_bit(state, out, p, bit)
-            update(estimate, age, node, bit, AGE_LIMIT)
-
-
-@njit(cache=True, nogil=True)
-def _decode(state: Any, data: Any, logits: Any, bits: Any, gains: Any, squashed: Any, estimate: Any, age: Any) -> None:
-    for i in range(logits.shape[0]):
-        for plane in range(logits.shape[1]):
-            p, node = _predict(logits[i, plane], gains[plane], plane, squashed, estimate)
-            bit = decode_bit(state, data, p)
+            p, node = _predict(m, logits[i, plane], plane)
+            bit = code_bit(coder, p, np.int64(bits[i, plane]))
             bits[i, plane] = bit
-            update(estimate, age, node, bit, AGE_LIMIT)
+            update(m.estimate, m.age, node, bit, AGE_LIMIT)

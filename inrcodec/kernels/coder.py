@@ -7,27 +7,26 @@ should (2.2e-5 bits at P = 65535).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
+
+from .arrays import Bytes1, Ints1
+from .compiling import kernel, shared
 
 # the coder's state is an array, because Numba passes arrays by reference: low, range, cache, pending, position
 STATE = 5
 LOW, RANGE, CACHE, PENDING, POSITION = range(STATE)
 TOP = 1 << 24
 
-EncoderState = npt.NDArray[np.int64]
 
-
-def start_encoding() -> EncoderState:
+def start_encoding() -> Ints1:
     """A fresh encoder state."""
     return np.array([0, 0xFFFFFFFF, 0, 0, -1], np.int64)
 
 
-@njit(inline="always", cache=True)
-def shift_low(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
+@shared
+def shift_low(state: Ints1, out: Bytes1) -> None:
     """Move the top byte of low to the output, once it is known whether a carry will reach it."""
     low = state[LOW]
     if low < 0xFF000000 or low >= 0x100000000:
@@ -47,8 +46,8 @@ def shift_low(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
     state[LOW] = (low & 0x00FFFFFF) << 8
 
 
-@njit(inline="always", cache=True)
-def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: Any, bit: Any) -> None:
+@shared
+def encode_bit(state: Ints1, out: Bytes1, probability: int, bit: int) -> None:
     """Code one bit. `out` must have room for 2 bytes a bit, those of pending carries included."""
     bound = (state[RANGE] * probability) >> 16
     if bit:
@@ -61,8 +60,8 @@ def encode_bit(state: EncoderState, out: npt.NDArray[np.uint8], probability: Any
         shift_low(state, out)
 
 
-@njit(cache=True, nogil=True)
-def _flush(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
+@kernel
+def _flush(state: Ints1, out: Bytes1) -> None:
     low, last = state[LOW], state[LOW] + state[RANGE] - 1
     for zeros in (32, 24, 16, 8, 0):  # of the values that decode right, one that ends in most zero bytes
         value = (low + (np.int64(1) << zeros) - 1) >> zeros << zeros
@@ -73,26 +72,44 @@ def _flush(state: EncoderState, out: npt.NDArray[np.uint8]) -> None:
         shift_low(state, out)
 
 
-def finish_encoding(state: EncoderState, out: npt.NDArray[np.uint8]) -> bytes:
+def finish_encoding(state: Ints1, out: Bytes1) -> bytes:
     """The coded bytes. Zero bytes at the end are left out: the decoder reads zeros past the end."""
     _flush(state, out)
     return out[: max(0, int(state[POSITION]))].tobytes().rstrip(b"\0")
 
 
+class BitCoder(NamedTuple):
+    """One stream of coded bits, to be written or to be read.
+
+    Attributes:
+        encoding: whether bits are written.
+        state: of the encoder (STATE,) or of the decoder (DECODER_STATE,).
+        data: the stream, (bytes,).
+    """
+
+    encoding: bool
+    state: Ints1
+    data: Bytes1
+
+
 class Output:
-    """A growing buffer that has room for `bits` more bits whenever `reserve(bits)` returns."""
+    """A stream that is written: a growing buffer that has room for `bits` more bits whenever `reserve(bits)` returns."""
 
     def __init__(self) -> None:
         self.state = start_encoding()
-        self.buffer: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
+        self.buffer: Bytes1 = np.zeros(256, np.uint8)
 
-    def reserve(self, bits: int) -> npt.NDArray[np.uint8]:
+    def reserve(self, bits: int) -> Bytes1:
         need = int(self.state[POSITION]) + int(self.state[PENDING]) + 2 * bits + 16
         if need > len(self.buffer):
-            grown: npt.NDArray[np.uint8] = np.zeros(max(need, 2 * len(self.buffer)), np.uint8)
+            grown: Bytes1 = np.zeros(max(need, 2 * len(self.buffer)), np.uint8)
             grown[: len(self.buffer)] = self.buffer
             self.buffer = grown
         return self.buffer
+
+    def coder(self, bits: int) -> BitCoder:
+        """For kernels, with room for so many more bits."""
+        return BitCoder(True, self.state, self.reserve(bits))
 
     def finish(self) -> bytes:
         return finish_encoding(self.state, self.reserve(0))
@@ -108,31 +125,38 @@ DECODER_STATE = 3
 CODE, DRANGE, DPOSITION = range(DECODER_STATE)
 
 
-@njit(inline="always", cache=True)
-def next_byte(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> Any:
+@shared
+def next_byte(state: Ints1, data: Bytes1) -> int:
     """The next byte of `data`, zero past its end."""
     position = state[DPOSITION]
     state[DPOSITION] = position + 1
-    return np.int64(data[position]) if position < len(data) else np.int64(0)
+    return int(data[position]) if position < len(data) else 0
 
 
-@njit(cache=True, nogil=True)
-def start_decoding(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def start_decoding(data: Bytes1) -> Ints1:
     """The decoder's state at the beginning of `data`."""
-    state = np.array([0, 0xFFFFFFFF, 0], np.int64)
-    for _ in range(4):
-        state[CODE] = (state[CODE] << 8) | next_byte(state, data)
+    state = np.array([0, 0xFFFFFFFF, 4], np.int64)
+    state[CODE] = int.from_bytes(data[:4].tobytes().ljust(4, b"\0"), "big")
     return state
 
 
-def open_stream(data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """A decoder's state at the beginning of these bytes, and its buffer: one that can be written, as the kernels' encoder wants it."""
-    buffer = np.frombuffer(bytearray(data or b"\0"), np.uint8)
-    return start_decoding(buffer), buffer
+class Input:
+    """A stream that is read."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data: Bytes1 = np.frombuffer(bytearray(data or b"\0"), np.uint8)  # writable, as kernels have it of Output
+        self.state = start_decoding(self.data)
+
+    def coder(self, bits: int) -> BitCoder:
+        """For kernels; see `Output.coder`."""
+        return BitCoder(False, self.state, self.data)
+
+    def finish(self) -> bytes:
+        return b""
 
 
-@njit(inline="always", cache=True)
-def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probability: Any) -> Any:
+@shared
+def decode_bit(state: Ints1, data: Bytes1, probability: int) -> int:
     """The next bit, 0 or 1."""
     bound = (state[DRANGE] * probability) >> 16
     if state[CODE] < bound:
@@ -146,3 +170,20 @@ def decode_bit(state: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], probab
         state[DRANGE] <<= 8
         state[CODE] = (state[CODE] << 8) | next_byte(state, data)
     return bit
+
+
+@shared
+def code_bit(coder: BitCoder, probability: int, bit: int) -> int:
+    """Code one bit either way: write `bit`, or read the next one. Returns it."""
+    if coder.encoding:
+        encode_bit(coder.state, coder.data, probability, bit)
+        found = bit
+    else:
+        found = decode_bit(coder.state, coder.data, probability)
+    return found
+
+
+@shared
+def as_probability(p: np.float32) -> int:
+    """A float32 probability as the coder takes it: 1 … 65535."""
+    return min(max(int(p * np.float32(65536)), 1), 65535)

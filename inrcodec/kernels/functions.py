@@ -9,27 +9,28 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from .arrays import Floats1, Singles1
+from .compiling import function
 from .tables import EXP2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
 
-EXP2: npt.NDArray[np.float64] = exp2_fractions().astype(np.float64) / 2.0**30
-LOG2: npt.NDArray[np.float64] = log2_mantissas().astype(np.float64) / 2.0**30
-SIGMOID: npt.NDArray[np.float64] = sigmoids().astype(np.float64) / 2.0**48
+EXP2: Floats1 = exp2_fractions().astype(np.float64) / 2.0**30
+LOG2: Floats1 = log2_mantissas().astype(np.float64) / 2.0**30
+SIGMOID: Floats1 = sigmoids().astype(np.float64) / 2.0**48
 LN2 = 0.6931471805599453
 
 
-@njit(inline="always", cache=True)
-def exp2(x: Any) -> Any:
+@function
+def exp2(x: float) -> float:
     """2^x for −60 ≤ x ≤ 60: linear between 2^(i/256)."""
     whole = math.floor(x)
     t = (x - whole) * EXP2_STEPS
-    i = np.int64(t)
+    i = int(t)
     part = EXP2[i] + (EXP2[i + 1] - EXP2[i]) * (t - i)
-    return part * np.float64(np.int64(1) << np.int64(whole)) if whole >= 0 else part / np.float64(np.int64(1) << np.int64(-whole))
+    return part * np.float64(1 << int(whole)) if whole >= 0 else part / np.float64(1 << int(-whole))
 
 
 @intrinsic
@@ -45,8 +46,8 @@ def bits_of(context: Any, x: Any) -> Any:
 PART = 1.0 / (1 << 44)
 
 
-@njit(inline="always", cache=True)
-def log2(x: Any) -> Any:
+@function
+def log2(x: float) -> float:
     """log2 x for a normal x > 0: the exponent, and linear between log2(1 + i/256)."""
     bits: Any = bits_of(np.float64(x))  # type: ignore[call-arg]
     i = (bits >> 44) & 255
@@ -54,22 +55,28 @@ def log2(x: Any) -> Any:
     return ((bits >> 52) - 1023) + (LOG2[i] + (LOG2[i + 1] - LOG2[i]) * t)
 
 
-@njit(inline="always", cache=True)
-def sigmoid(x: Any) -> Any:
+@function
+def sigmoid(x: float) -> float:
     """1/(1 + e^−x), x limited to ±16: linear between multiples of 1/64."""
     t = (min(max(x, -SIGMOID_LIMIT + 0.01), SIGMOID_LIMIT - 0.01) + SIGMOID_LIMIT) * SIGMOID_STEPS
-    i = np.int64(t)
+    i = int(t)
     return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)
 
 
-@njit(inline="always", cache=True)
-def soft(x: Any) -> Any:
+@function
+def soft(x: float) -> np.float32:
     """x/(1 + |x|/4), float32: a number as networks see it."""
     return np.float32(x / (1.0 + 0.25 * abs(x)))
 
 
 # bits that a probability of (i + 1/2)/4096 costs
-COST: npt.NDArray[np.float32] = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)
+COST: Singles1 = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)
+
+
+@function
+def cost(probability: int, bit: int) -> np.float32:
+    """Bits that `bit` costs at this probability, in units of 2^-16, of a 1. Only told, never used to code."""
+    return COST[(probability if bit else 65536 - probability) >> 4]
 
 
 def keeps_subnormals() -> bool:

@@ -1,10 +1,12 @@
-"""One tile of sound: predict each sample, mix, code, learn. SPEC.md, "Sound", defines it in words.
+"""One tile of sound. SPEC.md, "Sound", defines it in words.
 
-Prediction has four stages, each learning from what the ones before left: least squares over the channel's past and that of its
-partner, present included where it is known; the same over a place further back that the encoder points at, seen through the
-current filter; a cascade of LMS filters; and a small least squares over the opinions of all. Least squares before LMS, and mixing
-the stages, is the order of S. Lehmann's Sac; weighing samples by the inverse square of the local error, the limited LMS step
-and the look further back are our own.
+For each sample, in this order: predict it in four stages; code it as decisions in a tree of quantiles, by experts, contexts and the
+mixer; learn. The functions below stand in that order.
+
+The stages of prediction: least squares over the past of the channel and of its partner; the same from places further back that the
+encoder points at, seen through the current filter; a cascade of LMS filters; and a small least squares over the opinions of all. Least
+squares before LMS, and mixing the stages, is the order of S. Lehmann's Sac; weighing samples by the inverse square of the local error,
+the limited LMS step and the look further back are our own.
 
 Samples here are signed, the middle of the range near 0. All that adapts is float64 but for the LMS filters, float32.
 """
@@ -12,21 +14,25 @@ Samples here are signed, the middle of the range near 0. All that adapts is floa
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
 
-from . import mixing as mx
-from . import mixture as nn
-from .coder import decode_bit, encode_bit
+from . import contextnet as cn
+from . import mixer as mx
+from .arrays import Floats1, Floats2, Floats3, Floats4, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
+from .coder import BitCoder, as_probability, code_bit
+from .compiling import kernel, shared, stage
+from .contextnet import ContextNet
 from .dictionary import atoms
-from .functions import COST, LN2, log2, sigmoid, soft
-from .leastsquares import factor
-from .mixture import Mixture
+from .experts import logistic_odds_by_logs, mixture_odds
+from .functions import LN2, cost, log2, sigmoid, soft
+from .mixer import Mixer
+from .predictors import BATCH, add_batch, dot, lms_learn, solve
 
 F32 = np.float32
-BATCH = 8  # samples between updates of the normal equations
 PAD = 128  # zeros before the first sample
 MAX_TAPS = 64
 SEGMENT = 1 << 11  # frames for which a lag holds
@@ -50,7 +56,7 @@ MEASURES = 6  # other features of the network, beside the opinions
 SEED = 0x6C696E72  # of the network's first weights
 
 
-def _quantiles() -> Any:
+def _quantiles() -> Floats1:
     """ln(i/(LEAVES − i)) for i = 1 … LEAVES − 1: of the standard logistic distribution."""
     return np.array([LN2 * (log2(i / LEAVES) - log2(1.0 - i / LEAVES)) for i in range(1, LEAVES)])
 
@@ -58,51 +64,120 @@ def _quantiles() -> Any:
 QUANTILES = _quantiles()
 
 
-class Sound(NamedTuple):
-    """All that the coding of a tile adapts. Axes: p predictors, k LMS filters, c channels, n taps."""
+class Past(NamedTuple):
+    """What is known of the channels, and what the predictors left of it. Axes: c channels."""
 
-    past: Any  # (c, PAD + frames): the samples
-    errors: Any  # (c, PAD + frames) float32: what the first predictor left
-    misses: Any  # (c, PAD + frames) float32: what the last stage left
-    partner: Any  # (c,) int64: another channel, −1: none
-    low: Any  # (c,) int64: the least sample
-    high: Any  # (c,) int64: the largest
-    own: Any  # (p,) int64: taps in the channel,
-    other: Any  # (p,) int64: in its partner
-    every: Any  # (p,) int64: batches between solutions
-    decay: Any  # (p,): of the sums, per batch
-    a: Any  # (p, c, n, n): upper triangles of the normal matrices
-    b: Any  # (p, c, n)
-    w: Any  # (p, c, n)
-    x: Any  # (p, c, BATCH, n): regressors since the last update
-    weight: Any  # (c, BATCH): of these samples
-    target: Any  # (c, BATCH): the samples,
-    left: Any  # (c, BATCH): and what the first predictor left of them
-    look_a: Any  # (c, l, l); l: AROUND of the channel and of its partner for each lag
-    look_b: Any  # (c, l)
-    look_w: Any  # (c, l)
-    look_x: Any  # (c, BATCH, l)
-    looks: Any  # (c, lags, AROUND): the current filter's errors around the places that are looked at
-    stack_a: Any  # (c, STACKED, STACKED)
-    stack_b: Any  # (c, STACKED)
-    stack_w: Any  # (c, STACKED)
-    stack_x: Any  # (c, BATCH, STACKED)
-    u: Any  # (n, n) scratch: a factor
-    z: Any  # (n,) scratch
-    length: Any  # (k,) int64: taps, powers of two
-    step: Any  # (k,): of the weights
-    taps: Any  # (k, c, longest) float32
-    recent: Any  # (k, c, 2·longest) float32: the last inputs, twice
-    power: Any  # (k, c, 3): mean squares: of errors, of inputs, of inputs over the filter's length
-    local: Any  # (c,): the local mean error
-    spread: Any  # (c, EXPERTS): mean errors of the experts' predictions
-    weights: Any  # (c, SETS, SELECTIONS, inputs) float32
-    gates: Any  # (c, SELECTIONS, SETS) float32
-    maps: Any  # (c, 2, rows, FINE) float32
-    slots: Any  # (c, CONTEXTS, NODES·CONTEXT_SIZE) int64: probability << 8 | bits seen
-    leaves: Any  # (c,) int64: the last samples' leaves
-    count: Any  # (c,) int64: bits mixed
-    tally: Any  # (3,): bits of decisions that are mixed, inside a leaf, even; only told, never used
+    samples: Floats2  # (c, PAD + frames)
+    errors: Singles2  # (c, PAD + frames): what the first predictor left
+    misses: Singles2  # (c, PAD + frames): what the last stage left
+    partner: Ints1  # (c,): another channel, −1: none
+    low: Ints1  # (c,): the least sample
+    high: Ints1  # (c,): the largest
+    local: Floats1  # (c,): the local mean error
+    weight: Floats2  # (c, BATCH): of the samples since the last update of the sums,
+    target: Floats2  # (c, BATCH): these samples,
+    left: Floats2  # (c, BATCH): and what the first predictor left of them
+
+
+class Linear(NamedTuple):
+    """Least squares over the past. Axes: p predictors, c channels, n taps."""
+
+    own: Ints1  # (p,): taps in the channel,
+    other: Ints1  # (p,): in its partner
+    every: Ints1  # (p,): batches between solutions
+    decay: Floats1  # (p,): of the sums, per batch
+    a: Floats4  # (p, c, n, n): upper triangles of the normal matrices
+    b: Floats3  # (p, c, n)
+    w: Floats3  # (p, c, n)
+    x: Floats4  # (p, c, BATCH, n): regressors since the last update
+    said: Floats1  # (p,): predictions
+    u: Floats2  # (n, n) scratch of all solutions: a factor
+    z: Floats1  # (n,) scratch
+
+
+class Stage(NamedTuple):
+    """Least squares over n other numbers: what is seen further back, or all opinions. Axes: c channels."""
+
+    a: Floats3  # (c, n, n)
+    b: Floats2  # (c, n)
+    w: Floats2  # (c, n)
+    x: Floats3  # (c, BATCH, n)
+
+
+class Cascade(NamedTuple):
+    """LMS filters, each on what the one before left. Axes: k filters, c channels."""
+
+    length: Ints1  # (k,): taps, powers of two
+    step: Floats1  # (k,): of the taps
+    taps: Singles3  # (k, c, longest)
+    recent: Singles3  # (k, c, 2·longest): the last inputs, twice
+    power: Floats3  # (k, c, 3): mean squares: of errors, of inputs, of inputs over the filter's length
+    said: Floats1  # (k,): predictions
+
+
+class Decisions(NamedTuple):
+    """What codes the decisions. Axes: c channels."""
+
+    mean: Floats1  # (EXPERTS,) of the logistics,
+    inverse: Floats1  # (EXPERTS,) and their inverse scales
+    below: Floats1  # (EXPERTS,) masses below the least sample that is still possible,
+    at: Floats1  # (EXPERTS,) the edge,
+    above: Floats1  # (EXPERTS,) and the end
+    spread: Floats2  # (c, EXPERTS): mean errors of the experts' predictions
+    weights: Singles4  # (c, SETS, SELECTIONS, inputs)
+    gates: Singles3  # (c, SELECTIONS, SETS)
+    maps: Singles4  # (c, 2, rows, FINE)
+    mixer: Mixer  # scratch: its inputs, rows, dots
+    slots: Ints3  # (c, CONTEXTS, NODES·CONTEXT_SIZE): probability << 8 | bits seen
+    cell: Ints1  # (CONTEXTS,) of the node
+    leaves: Ints1  # (c,): the last samples' leaves
+    mixed: Ints1  # (c,): bits mixed
+    tally: Floats1  # (3,): bits of decisions that are mixed, inside a leaf, even; only told, never used
+
+
+class Sound(NamedTuple):
+    """All that the coding of a tile adapts."""
+
+    past: Past
+    linear: Linear
+    lookback: Stage
+    around: Floats3  # (c, lags, AROUND): the current filter's errors around the places that are looked at
+    cascade: Cascade
+    stack: Stage
+    decisions: Decisions
+    net: ContextNet
+    learning: float  # rate of the network; 0: there is none
+
+
+class Opinion(NamedTuple):
+    """Where the stages expect a sample."""
+
+    first: float  # the first predictor's
+    looked: float  # what the look further back adds
+    total: float  # with all that the filters add
+    final: float  # the last stage's
+    known: int  # whether the partner's sample of this frame is
+
+
+class Spot(NamedTuple):
+    """Which sample of which channel."""
+
+    c: int
+    t: int
+    slot: int  # in the batch
+    low: int
+    high: int
+
+
+class Scene(NamedTuple):
+    """What selects contexts and weights for a sample."""
+
+    final: float
+    scale: float  # of the quantiles
+    trend: int  # whether errors grow
+    size: int  # of the errors
+    before: int  # leaf of the sample before,
+    beside: int  # and of the partner
 
 
 CONTEXT_SIZE = 32  # of the largest context, but for the node
@@ -111,17 +186,36 @@ STACK_DECAY = 0.984
 RIDGE = 0.005
 LOOK_RIDGE = 0.2
 STACK_RIDGE = 0.5
+LEAST_RATE = 0.003  # of the mixer
 
 
-def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filters: Any, lags: int) -> Sound:
-    """A fresh state. predictors: (own, other, every, decay) of each, filters: (length, step) of each; lags: of a segment, at most."""
-    c, p, k = len(partner), len(predictors), len(filters)
+class Channels(NamedTuple):
+    """What a tile holds. partner: of each channel, −1: none; low, high: least and largest sample."""
+
+    frames: int
+    partner: Sequence[int]
+    low: Sequence[int]
+    high: Sequence[int]
+
+
+def sound(
+    channels: Channels,
+    predictors: Sequence[tuple[int, int, int, float]],
+    filters: Sequence[tuple[int, float]],
+    lags: int,
+    units: int,
+    learning: float,
+) -> Sound:
+    """A fresh state.
+
+    predictors: (own taps, other taps, every, decay) of each; filters: (length, step) of each; lags: of a segment, at most; units,
+    learning: of the network, 0: there is none.
+    """
+    c, p = len(channels.partner), len(predictors)
     own, other = (np.array([q[i] for q in predictors], np.int64) for i in (0, 1))
     if c == 1:
         other[:] = 0
     n = int((own + other).max())
-    longest = max([length for length, _ in filters], default=8)
-    fresh = mx.mixer(0, EXPERTS + CONTEXTS + 1, 1, mx.power_of_two(NODES * 16))
     wide = max(lags * AROUND * (1 if c == 1 else 2), 1)
     scratch = max(n, wide, STACKED)
     w = np.zeros((p, c, n))
@@ -129,120 +223,109 @@ def sound(frames: int, partner: Any, low: Any, high: Any, predictors: Any, filte
         w[i, :, own[i] - 1] = 1.0  # the sample before
     z = np.zeros
     return Sound(
-        z((c, PAD + frames)),
-        z((c, PAD + frames), np.float32),
-        z((c, PAD + frames), np.float32),
-        np.array(partner, np.int64),
-        np.array(low, np.int64),
-        np.array(high, np.int64),
-        own,
-        other,
-        np.array([q[2] for q in predictors], np.int64),
-        np.array([q[3] for q in predictors], np.float64),
-        z((p, c, n, n)),
-        z((p, c, n)),
-        w,
-        z((p, c, BATCH, n)),
-        z((c, BATCH)),
-        z((c, BATCH)),
-        z((c, BATCH)),
-        z((c, wide, wide)),
-        z((c, wide)),
-        z((c, wide)),
-        z((c, BATCH, wide)),
-        z((c, lags, AROUND)),
-        z((c, STACKED, STACKED)),
-        z((c, STACKED)),
-        z((c, STACKED)),
-        z((c, BATCH, STACKED)),
-        z((scratch, scratch)),
-        z(scratch),
-        np.array([q[0] for q in filters], np.int64),
-        np.array([q[1] for q in filters], np.float64),
-        z((k, c, longest), np.float32),
-        z((k, c, 2 * longest), np.float32),
-        z((k, c, 3)),
-        np.full(c, 100.0),
-        np.full((c, EXPERTS), 30.0),
-        np.tile(fresh.weights, (c, 1, 1, 1)),
-        np.tile(fresh.gates, (c, 1, 1)),
-        np.tile(fresh.maps, (c, 1, 1, 1)),
-        np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
-        np.full(c, LEAVES // 2, np.int64),
-        np.zeros(c, np.int64),
-        z(3),
+        past=_past(channels),
+        linear=Linear(
+            own=own,
+            other=other,
+            every=np.array([q[2] for q in predictors], np.int64),
+            decay=np.array([q[3] for q in predictors], np.float64),
+            a=z((p, c, n, n)),
+            b=z((p, c, n)),
+            w=w,
+            x=z((p, c, BATCH, n)),
+            said=z(p),
+            u=z((scratch, scratch)),
+            z=z(scratch),
+        ),
+        lookback=_stage(c, wide),
+        around=z((c, lags, AROUND)),
+        cascade=_cascade(c, filters),
+        stack=_stage(c, STACKED),
+        decisions=_decisions(c),
+        net=seeded_network(p, len(filters), units),
+        learning=learning,
     )
 
 
-def network(predictors: int, filters: int, units: int) -> Mixture:
+def _past(channels: Channels) -> Past:
+    c, frames = len(channels.partner), channels.frames
+    return Past(
+        samples=np.zeros((c, PAD + frames)),
+        errors=np.zeros((c, PAD + frames), np.float32),
+        misses=np.zeros((c, PAD + frames), np.float32),
+        partner=np.array(channels.partner, np.int64),
+        low=np.array(channels.low, np.int64),
+        high=np.array(channels.high, np.int64),
+        local=np.full(c, 100.0),
+        weight=np.zeros((c, BATCH)),
+        target=np.zeros((c, BATCH)),
+        left=np.zeros((c, BATCH)),
+    )
+
+
+def _stage(channels: int, n: int) -> Stage:
+    c, z = channels, np.zeros
+    return Stage(z((c, n, n)), z((c, n)), z((c, n)), z((c, BATCH, n)))
+
+
+def _cascade(channels: int, filters: Sequence[tuple[int, float]]) -> Cascade:
+    k, longest = len(filters), max([length for length, _ in filters], default=8)
+    return Cascade(
+        length=np.array([q[0] for q in filters], np.int64),
+        step=np.array([q[1] for q in filters], np.float64),
+        taps=np.zeros((k, channels, longest), np.float32),
+        recent=np.zeros((k, channels, 2 * longest), np.float32),
+        power=np.zeros((k, channels, 3)),
+        said=np.zeros(k),
+    )
+
+
+def _decisions(channels: int) -> Decisions:
+    c = channels
+    fresh = mx.mixer(0, EXPERTS + CONTEXTS + 1, mx.power_of_two(NODES * 16))
+    return Decisions(
+        mean=np.zeros(EXPERTS),
+        inverse=np.zeros(EXPERTS),
+        below=np.zeros(EXPERTS),
+        at=np.zeros(EXPERTS),
+        above=np.zeros(EXPERTS),
+        spread=np.full((c, EXPERTS), 30.0),
+        weights=np.tile(fresh.weights, (c, 1, 1, 1)),
+        gates=np.tile(fresh.gates, (c, 1, 1)),
+        maps=np.tile(fresh.maps, (c, 1, 1, 1)),
+        mixer=fresh,
+        slots=np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
+        cell=np.zeros(CONTEXTS, np.int64),
+        leaves=np.full(c, LEAVES // 2, np.int64),
+        mixed=np.zeros(c, np.int64),
+        tally=np.zeros(3),
+    )
+
+
+def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
     """A fresh network of so many units for a tile; `units` 0: one that is not used.
 
     Its first weights are seeded, Gaussian and exact: entries of the SINR dictionary times powers of two.
     """
     inputs = OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES
     if units == 0:
-        return nn.mixture(inputs, 1, np.zeros(nn.parameters(inputs, 1), np.float32))
-    shapes = nn.shapes(inputs, units)
-    drawn = atoms(nn.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
-    parts, start = [], 0
-    for (rows, columns), scale in zip(shapes, (2.0**-5, 2.0**-5, 2.0**-8), strict=True):
+        return cn.contextnet(inputs, 1, np.zeros(cn.parameters(inputs, 1), np.float32))
+    drawn = atoms(cn.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
+    parts: list[npt.NDArray[np.float32]] = []
+    start = 0
+    for (rows, columns), scale in zip(cn.shapes(inputs, units), (2.0**-5, 2.0**-5, 2.0**-8), strict=True):
         part = drawn[start : start + rows * columns] * np.float32(scale)
         part[-columns:] = 0
         parts.append(part)
         start += rows * columns
-    biases = parts[-1][-nn.OUTPUTS :]
-    biases[nn.COMPONENTS : 2 * nn.COMPONENTS] = (-0.5, 0, 0, 0.5)
-    biases[2 * nn.COMPONENTS : 3 * nn.COMPONENTS] = (-2, -1, 0, 1)
-    return nn.mixture(inputs, units, np.concatenate(parts))
+    biases = parts[-1][-cn.OUTPUTS :]
+    biases[cn.COMPONENTS : 2 * cn.COMPONENTS] = (-0.5, 0, 0, 0.5)
+    biases[2 * cn.COMPONENTS : 3 * cn.COMPONENTS] = (-2, -1, 0, 1)
+    return cn.contextnet(inputs, units, np.concatenate(parts))
 
 
-@njit(inline="always", cache=True)
-def dot(w: Any, x: Any, n: Any) -> Any:
-    """w·x over n values, in their type: eight lanes, then the rest one by one into the first."""
-    l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = w.dtype.type(0)
-    whole = n & ~7
-    for i in range(0, whole, 8):
-        l0 += w[i] * x[i]
-        l1 += w[i + 1] * x[i + 1]
-        l2 += w[i + 2] * x[i + 2]
-        l3 += w[i + 3] * x[i + 3]
-        l4 += w[i + 4] * x[i + 4]
-        l5 += w[i + 5] * x[i + 5]
-        l6 += w[i + 6] * x[i + 6]
-        l7 += w[i + 7] * x[i + 7]
-    for i in range(whole, n):
-        l0 += w[i] * x[i]
-    return ((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7))
-
-
-@njit(cache=True, nogil=True)
-def accumulate(a: Any, b: Any, x: Any, f: Any, y: Any, n: Any, decay: Any) -> None:
-    """Fade the sums and add a batch: x (BATCH, n) regressors, f weights, y targets."""
-    x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
-    for i in range(n):
-        t0, t1, t2, t3 = f[0] * x0[i], f[1] * x1[i], f[2] * x2[i], f[3] * x3[i]
-        t4, t5, t6, t7 = f[4] * x4[i], f[5] * x5[i], f[6] * x6[i], f[7] * x7[i]
-        row = a[i]
-        for j in range(i // 8 * 8, n):  # whole lanes; what lies below the diagonal is not looked at
-            t = (((row[j] * decay + t0 * x0[j]) + t1 * x1[j]) + t2 * x2[j]) + t3 * x3[j]
-            row[j] = (((t + t4 * x4[j]) + t5 * x5[j]) + t6 * x6[j]) + t7 * x7[j]
-        t = (((b[i] * decay + t0 * y[0]) + t1 * y[1]) + t2 * y[2]) + t3 * y[3]
-        b[i] = (((t + t4 * y[4]) + t5 * y[5]) + t6 * y[6]) + t7 * y[7]
-
-
-@njit(cache=True, nogil=True)
-def solve(a: Any, b: Any, w: Any, u: Any, z: Any, n: Any, ridge: Any) -> None:
-    """New weights w from the sums."""
-    for i in range(n):
-        for j in range(i, n):
-            u[i, j] = a[i, j]
-        u[i, i] += ridge
-        z[i] = b[i]
-    factor(u, z, w[:n])
-
-
-@njit(inline="always", cache=True)
-def within(p: Any, low: Any, high: Any) -> Any:
+@shared
+def within(p: float, low: int, high: int) -> float:
     """p, or the nearer limit; low if it is not a number."""
     q = np.float64(p)
     if not q >= low:
@@ -252,325 +335,355 @@ def within(p: Any, low: Any, high: Any) -> Any:
     return q
 
 
-@njit(cache=True, nogil=True)
-def code_frames(
-    encoding: bool, first: int, last: int, s: Sound, net: Mixture, learning: float, lags: Any, samples: Any, coder: Any, stream: Any
-) -> None:
-    """Code frames first … last − 1. samples: (c, frames) int64, read or filled in; lags: (segments, lags) int64, 0: none."""
-    past, errors, misses, partner, lows, highs = s.past, s.errors, s.misses, s.partner, s.low, s.high
-    own, other, every, decay, a, b, w, x = s.own, s.other, s.every, s.decay, s.a, s.b, s.w, s.x
-    weight, target, left = s.weight, s.target, s.left
-    look_a, look_b, look_w, look_x, looks = s.look_a, s.look_b, s.look_w, s.look_x, s.looks
-    stack_a, stack_b, stack_w, stack_x = s.stack_a, s.stack_b, s.stack_w, s.stack_x
-    u, z, length, step, taps, recent, power = s.u, s.z, s.length, s.step, s.taps, s.recent, s.power
-    local, spread, weights, gates, maps, slots = s.local, s.spread, s.weights, s.gates, s.maps, s.slots
-    leaves, count, tally = s.leaves, s.count, s.tally
-    nx, w1, w2, w3, h1, d1, h2, d2 = net.x, net.w1, net.w2, net.w3, net.h1, net.d1, net.h2, net.d2
-    out, dout, mix, w2t, w3t = net.out, net.dout, net.mix, net.w2t, net.w3t
-    xs, h1s, h2s, s1, s2, douts, clock = net.xs, net.h1s, net.h2s, net.s1, net.s2, net.douts, net.clock
-    channels, predictors, filters = partner.shape[0], own.shape[0], length.shape[0]
-    used = predictors + filters  # opinions
-    inputs = np.zeros(weights.shape[3], np.float32)
-    selected = np.zeros(mx.SETS, np.int64)
-    dots = np.zeros(mx.SETS, np.float32)
-    squashed = np.zeros(mx.SETS, np.float32)
-    mean, inv, fl, fh, fm = np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS), np.zeros(EXPERTS)
-    said = np.zeros(predictors)
-    inside = np.zeros(filters)
-    cell = np.zeros(CONTEXTS, np.int64)
+# --- predict ------------------------------------------------------------------------------------------------------
+
+
+@stage
+def predict_linear(s: Sound, at: Spot, known: int) -> None:
+    """Stage 1: least squares over the past. Fills in `linear.said`."""
+    linear, past, i1 = s.linear, s.past, PAD + at.t
+    mine, o = past.samples[at.c], past.partner[at.c]
+    for p in range(linear.own.shape[0]):
+        row = linear.x[p, at.c, at.slot]
+        n0, n1 = linear.own[p], linear.other[p] if o >= 0 else 0
+        for i in range(n0):
+            row[i] = mine[i1 - n0 + i]
+        if n1 > 0:
+            theirs = past.samples[o]
+            for i in range(n1):
+                row[n0 + i] = theirs[i1 + known - n1 + i]
+        linear.said[p] = within(dot(linear.w[p, at.c], row, n0 + n1), at.low, at.high)
+
+
+@stage
+def refresh_around(s: Sound, at: Spot, known: int, around: Floats1, there: int) -> None:
+    """The current filter's errors at the AROUND places from `there` on. Within a batch the filter stays: only the last place is new."""
+    linear, past = s.linear, s.past
+    mine, o, w = past.samples[at.c], past.partner[at.c], linear.w[0, at.c]
+    n0, n1 = linear.own[0], linear.other[0] if o >= 0 else 0
+    first = 0
+    if at.slot > 0:
+        for d in range(AROUND - 1):
+            around[d] = around[d + 1]
+        first = AROUND - 1
+    for d in range(first, AROUND):
+        r = mine[there + d] - dot(w, mine[there + d - n0 :], n0)
+        if n1 > 0:
+            r -= dot(w[n0:], past.samples[o, there + d + known - n1 :], n1)
+        around[d] = r
+
+
+@stage
+def look_back(s: Sound, at: Spot, lags: Ints1, known: int) -> float:
+    """Stage 2: what was left at places further back, as a prediction of what is left here. lags: of this segment."""
+    o, row, wide = s.past.partner[at.c], s.lookback.x[at.c, at.slot], 0
+    for g in range(lags.shape[0]):
+        around = s.around[at.c, g]
+        there = PAD + at.t - lags[g] - REACH
+        if lags[g] > 0:
+            refresh_around(s, at, known, around, there)
+        else:
+            for d in range(AROUND):
+                around[d] = 0.0
+        for d in range(AROUND):
+            row[wide + d] = around[d]
+        wide += AROUND
+        if o >= 0:
+            for d in range(AROUND):
+                row[wide + d] = np.float64(s.past.errors[o, there + d]) if lags[g] > 0 else 0.0
+            wide += AROUND
+    first = s.linear.said[0]
+    return within(first + dot(s.lookback.w[at.c], row, wide), at.low, at.high) - first
+
+
+@stage
+def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: int) -> Opinion:
+    """All four stages. looking: whether one of the lags is not 0."""
+    predict_linear(s, at, known)
+    said, cascade = s.linear.said, s.cascade
+    predictors, filters = said.shape[0], cascade.length.shape[0]
+    first, looked = said[0], 0.0
+    if looking:
+        looked = look_back(s, at, lags, known)
+    opinions = s.stack.x[at.c, at.slot]
+    for p in range(1, predictors):
+        opinions[p - 1] = said[p] - first
+    opinions[predictors - 1] = looked
+    total = first + looked
+    for k in range(filters):  # stage 3
+        n = cascade.length[k]
+        place = at.t & (n - 1)
+        ring = cascade.recent[k, at.c, place : place + n]
+        q = within(dot(cascade.taps[k, at.c], ring, n), at.low - at.high, at.high - at.low)
+        cascade.said[k] = q
+        opinions[predictors + k] = q
+        total += q
+    final = within(first + dot(s.stack.w[at.c], opinions, predictors + filters), at.low, at.high)  # stage 4
+    return Opinion(first, looked, total, final, known)
+
+
+@stage
+def see(s: Sound, at: Spot, opinion: Opinion, unit: float) -> None:
+    """Fill in the network's features: SPEC.md has the list."""
+    f, misses, y = s.net.x, s.past.misses, 1.0 / unit
+    i1, o, spread = PAD + at.t, s.past.partner[at.c], s.decisions.spread[at.c]
+    n = 0
+    for i in range(OWN_MISSES):
+        f[n] = soft(np.float64(misses[at.c, i1 - 1 - i]) * y)
+        n += 1
+    for i in range(OTHER_MISSES):
+        f[n] = soft(np.float64(misses[o, i1 + opinion.known - 1 - i]) * y) if o >= 0 else F32(0)
+        n += 1
+    opinions = s.stack.x[at.c, at.slot]
+    for i in range(s.linear.own.shape[0] + s.cascade.length.shape[0]):
+        f[n] = soft(opinions[i] * y)
+        n += 1
+    f[n] = F32(0.25 * log2(unit))
+    f[n + 1] = F32(log2((spread[0] + 0.05) / (spread[1] + 0.05)))
+    f[n + 2] = F32(log2((spread[2] + 0.05) / (spread[1] + 0.05)))
+    f[n + 3] = F32(2.0 * (opinion.final - math.floor(opinion.final)) - 1.0)
+    f[n + 4] = soft((s.past.samples[at.c, i1 - 1] - opinion.final) * y)
+    f[n + 5] = F32(opinion.known)
+
+
+@stage
+def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
+    """Set up the logistics; what contexts and weights go by."""
+    d, o = s.decisions, s.past.partner[at.c]
+    spread = d.spread[at.c]
+    d.mean[0] = opinion.final
+    d.mean[1] = opinion.final
+    d.mean[2] = opinion.final
+    d.mean[3] = within(opinion.total, at.low, at.high)
+    d.mean[4] = opinion.first
+    d.mean[5] = s.linear.said[s.linear.said.shape[0] - 1]
+    for k in range(EXPERTS):
+        d.inverse[k] = 1.0 / (SHARE * spread[k] + 0.03)
+        d.below[k] = 0.0
+        d.above[k] = 1.0
+    scale = 0.5 * SHARE * (spread[0] + spread[1]) + 0.02
+    trend = int(min(max(4.0 + 2.0 * (log2(spread[0] + 0.05) - log2(spread[1] + 0.05)), 0.0), 7.0))
+    size = int(min(max(2.0 * (log2(spread[1] + 0.03) + 5.0), 0.0), 31.0))
+    beside = d.leaves[o] >> 1 if o >= 0 else LEAVES >> 2
+    return Scene(opinion.final, scale, trend, size, d.leaves[at.c] >> 1, beside)
+
+
+# --- code a sample ------------------------------------------------------------------------------------------------
+
+
+@stage
+def ask(s: Sound, edge: float, low: int, masses: tuple[float, float]) -> float:
+    """Ask the experts about an edge. masses: of the network below both ends. Returns its mass below the edge."""
+    d, inputs, at = s.decisions, s.decisions.mixer.inputs, 0.0
+    for k in range(EXPERTS):
+        d.at[k] = sigmoid((edge - d.mean[k]) * d.inverse[k])
+        inputs[k] = F32(logistic_odds_by_logs(d.below[k], d.at[k], d.above[k]))
+    inputs[EXPERTS + CONTEXTS] = F32(0.3)
+    if s.learning > 0.0:
+        at = cn.below(s.net.logistics, edge - low)
+        inputs[EXPERTS + CONTEXTS + 1] = F32(mixture_odds(masses[0], at, masses[1]))
+    return at
+
+
+@stage
+def code_mixed(coder: BitCoder, d: Decisions, c: int, node: int, depth: int, scene: Scene, bit: int) -> int:
+    """Code a decision by experts and contexts, mixed, and learn it."""
+    cell, slots, scratch = d.cell, d.slots[c], d.mixer
+    cell[0] = node * 8 + scene.trend
+    cell[1] = node * 16 + scene.before
+    cell[2] = node * 16 + scene.beside
+    cell[3] = node * 32 + scene.size
+    for i in range(CONTEXTS):
+        scratch.inputs[EXPERTS + i] = mx.STRETCH[slots[i, cell[i]] >> 12]
+    scratch.selected[0] = node
+    scratch.selected[1] = scene.size * 8 + scene.trend
+    scratch.selected[2] = min(depth, 7) * 16 + scene.beside
+    scratch.selected[3] = min(depth, 7) * 16 + scene.before
+    m = Mixer(d.weights[c], d.gates[c], d.maps[c], scratch.inputs, scratch.selected, scratch.dots, scratch.squashed)
+    mixed = mx.mix(m)
+    first, second = node * 8 + scene.trend, node * 16 + scene.beside
+    pi = as_probability(mx.refine(m.maps, mixed, first, second))
+    found = code_bit(coder, pi, bit)
+    d.tally[0] += cost(pi, found)
+    d.mixed[c] += 1
+    mx.adjust(m, found, mixed, mx.rate_of(LEAST_RATE, d.mixed[c]))
+    mx.calibrate(m.maps, found, mixed, first, second)
+    for i in range(CONTEXTS):
+        packed = slots[i, cell[i]]
+        slots[i, cell[i]] = mx.moved(packed >> 8, packed & 255, found) << 8 | min((packed & 255) + 1, 250)
+    return found
+
+
+@stage
+def gallop_edge(scene: Scene, gallop: int, below: bool) -> float:
+    """The edge of a step beyond the outermost quantiles."""
+    far = scene.scale * QUANTILES[LEAVES - 2] * (1.0 + 0.25 * np.float64(1 << gallop))
+    return scene.final - far if below else scene.final + far
+
+
+@stage
+def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: int) -> tuple[int, int]:
+    """Code a sample as decisions in the tree of quantiles, then inside the leaf. Returns it and the leaf."""
+    d = s.decisions
+    bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
+    a0, a1 = np.int64(0), np.int64(LEAVES)
+    gallop, depth = 0, 0
+    below, above = 0.0, 1.0  # masses of the network
+    while True:
+        split = a1 - a0 > 1
+        if split:
+            node = (a0 + a1) >> 1
+            edge = np.int64(math.floor(scene.final + scene.scale * QUANTILES[node - 1] + 0.5))
+        elif (a0 == 0 or a1 == LEAVES) and gallop < GALLOPS:
+            gallop += 1
+            node = np.int64(LEAVES + 2 * gallop + (0 if a0 == 0 else 1))
+            edge = np.int64(math.floor(gallop_edge(scene, gallop, a0 == 0) + 0.5))
+        else:
+            break
+        if edge <= bottom:
+            bit = 1
+        elif edge >= top:
+            bit = 0
+        else:
+            mass = ask(s, edge - 0.5, at.low, (below, above))
+            bit = code_mixed(coder, d, at.c, node, depth, scene, int(value >= edge))
+            if bit:
+                below = mass
+                for k in range(EXPERTS):
+                    d.below[k] = d.at[k]
+            else:
+                above = mass
+                for k in range(EXPERTS):
+                    d.above[k] = d.at[k]
+        if bit:
+            bottom = max(bottom, edge)
+        else:
+            top = min(top, edge)
+        depth += 1
+        if split:
+            if bit:
+                a0 = node
+            else:
+                a1 = node
+        elif (a0 == 0) == (bit == 1):
+            break
+    return code_inside(coder, d.tally, scene, bottom, top, value), a0
+
+
+@stage
+def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: int, top: int, value: int) -> int:
+    """Code which of bottom … top − 1 a sample is: some halvings by a logistic, the rest evenly."""
+    if top - bottom > 1:
+        side = 1.0 if scene.final < bottom else -1.0  # so that small masses keep their digits
+        scaled = side / scene.scale
+        below = sigmoid((scene.final - (bottom - 0.5)) * scaled)
+        above = sigmoid((scene.final - (top - 0.5)) * scaled)
+        splits = 0
+        while top - bottom > 1:
+            half = (bottom + top) >> 1
+            if splits < MODELLED:
+                middle = sigmoid((scene.final - (half - 0.5)) * scaled)
+                y = abs(middle - above) + 1e-9
+                pi = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+                splits += 1
+                kind = 1
+            else:
+                middle = 0.0
+                pi = ((top - half) << 16) // (top - bottom)
+                kind = 2
+            bit = code_bit(coder, pi, int(value >= half))
+            tally[kind] += cost(pi, bit)
+            if bit:
+                bottom = half
+                below = middle
+            else:
+                top = half
+                above = middle
+    return bottom
+
+
+# --- learn --------------------------------------------------------------------------------------------------------
+
+
+@stage
+def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
+    """What is kept of a sample until the sums are updated, and the LMS filters."""
+    past, d, cascade, i1 = s.past, s.decisions, s.cascade, PAD + at.t
+    past.samples[at.c, i1] = value
+    for k in range(EXPERTS):
+        d.spread[at.c, k] += (abs(value - d.mean[k]) - d.spread[at.c, k]) * RATES[k]
+    past.misses[at.c, i1] = F32(value - opinion.final)
+    e = abs(value - opinion.final)
+    y = 1.0 / (0.5 + past.local[at.c] + 0.25 * e)
+    past.local[at.c] += (e - past.local[at.c]) * 0.1
+    past.weight[at.c, at.slot] = y * y
+    past.target[at.c, at.slot] = value
+    past.left[at.c, at.slot] = value - opinion.first
+    past.errors[at.c, i1] = F32(value - opinion.first)
+    rest = value - (opinion.first + opinion.looked)
+    for k in range(cascade.length.shape[0]):
+        n, now = cascade.length[k], F32(rest)
+        place = at.t & (n - 1)
+        rest -= cascade.said[k]
+        recent = cascade.recent[k, at.c]
+        lms_learn(cascade.taps[k, at.c, :n], recent[place : place + n], cascade.power[k, at.c], rest, now, cascade.step[k])
+        recent[place] = now
+        recent[place + n] = now
+
+
+@stage
+def learn_batch(s: Sound, c: int, batch: int, lags: int, looking: bool) -> None:
+    """Update the sums of a channel and solve them. batch: its number; lags: of a segment."""
+    past, linear, paired = s.past, s.linear, s.past.partner[c] >= 0
+    weight = past.weight[c]
+    for p in range(linear.own.shape[0]):
+        n = linear.own[p] + linear.other[p] if paired else linear.own[p]
+        add_batch(linear.a[p, c], linear.b[p, c], linear.x[p, c], weight, past.target[c], n, linear.decay[p])
+        if batch % linear.every[p] == 0:
+            solve(linear.a[p, c], linear.b[p, c], linear.w[p, c], linear.u, linear.z, n, RIDGE)
+    if looking:
+        learn_stage(s.lookback, s, c, lags * (2 * AROUND if paired else AROUND), LOOK_DECAY, LOOK_RIDGE)
+    learn_stage(s.stack, s, c, linear.own.shape[0] + s.cascade.length.shape[0], STACK_DECAY, STACK_RIDGE)
+
+
+@stage
+def learn_stage(stage_: Stage, s: Sound, c: int, n: int, decay: float, ridge: float) -> None:
+    """The same of a later stage, which predicts what the first left."""
+    add_batch(stage_.a[c], stage_.b[c], stage_.x[c], s.past.weight[c], s.past.left[c], n, decay)
+    solve(stage_.a[c], stage_.b[c], stage_.w[c], s.linear.u, s.linear.z, n, ridge)
+
+
+# --- the tile -----------------------------------------------------------------------------------------------------
+
+
+@kernel
+def code_frames(coder: BitCoder, first: int, last: int, s: Sound, lags: Ints2, samples: Ints2) -> None:
+    """Code frames first … last − 1. samples: (c, frames), read or filled in; lags: (segments, lags), 0: none."""
+    past = s.past
+    channels = past.partner.shape[0]
     for t in range(first, last):
-        at = PAD + t
         slot = t & (BATCH - 1)
-        segment = t // SEGMENT
+        here = lags[t // SEGMENT]
         looking = False
-        for g in range(lags.shape[1]):
-            looking = looking or lags[segment, g] > 0
+        for g in range(here.shape[0]):
+            looking = looking or here[g] > 0
         for c in range(channels):
-            low, high = lows[c], highs[c]
-            o = partner[c]
-            known = 1 if 0 <= o < c else 0
-            mine = past[c]
-            # 1. least squares
-            for p in range(predictors):
-                row = x[p, c, slot]
-                n0, n1 = own[p], other[p] if o >= 0 else 0
-                for i in range(n0):
-                    row[i] = mine[at - n0 + i]
-                if n1 > 0:
-                    theirs = past[o]
-                    for i in range(n1):
-                        row[n0 + i] = theirs[at + known - n1 + i]
-                said[p] = within(dot(w[p, c], row, n0 + n1), low, high)
-            p0 = said[0]
-            # 2. further back
-            looked = 0.0
-            if looking:
-                row = look_x[c, slot]
-                n0, n1 = own[0], other[0] if o >= 0 else 0
-                wide = 0
-                for g in range(lags.shape[1]):
-                    around = looks[c, g]
-                    there = at - lags[segment, g] - REACH
-                    if lags[segment, g] > 0:
-                        begin = 0
-                        if slot > 0:  # the filter is the same as for the sample before
-                            for d in range(AROUND - 1):
-                                around[d] = around[d + 1]
-                            begin = AROUND - 1
-                        for d in range(begin, AROUND):
-                            r = mine[there + d] - dot(w[0, c], mine[there + d - n0 :], n0)
-                            if n1 > 0:
-                                r -= dot(w[0, c, n0:], past[o, there + d + known - n1 :], n1)
-                            around[d] = r
-                    else:
-                        for d in range(AROUND):
-                            around[d] = 0.0
-                    for d in range(AROUND):
-                        row[wide + d] = around[d]
-                    wide += AROUND
-                    if o >= 0:
-                        for d in range(AROUND):
-                            row[wide + d] = np.float64(errors[o, there + d]) if lags[segment, g] > 0 else 0.0
-                        wide += AROUND
-                looked = dot(look_w[c], row, wide)
-                looked = within(p0 + looked, low, high) - p0
-            # 3. the cascade
-            opinions = stack_x[c, slot]
-            for p in range(1, predictors):
-                opinions[p - 1] = said[p] - p0
-            opinions[predictors - 1] = looked
-            total = p0 + looked
-            for k in range(filters):
-                n = length[k]
-                ring = recent[k, c, (t & (n - 1)) : (t & (n - 1)) + n]
-                tap = taps[k, c]
-                q = within(dot(tap, ring, n), low - high, high - low)
-                inside[k] = q
-                opinions[predictors + k] = q
-                total += q
-            # 4. all opinions
-            pf = within(p0 + dot(stack_w[c], opinions, used), low, high)
-            # the experts' distributions
-            spreads = spread[c]
-            mean[0] = pf
-            mean[1] = pf
-            mean[2] = pf
-            mean[3] = within(total, low, high)
-            mean[4] = said[0]
-            mean[5] = said[predictors - 1]
-            for k in range(EXPERTS):
-                inv[k] = 1.0 / (SHARE * spreads[k] + 0.03)
-                fl[k] = 0.0
-                fh[k] = 1.0
-            scale = 0.5 * SHARE * (spreads[0] + spreads[1]) + 0.02
-            trend: Any = np.int64(min(max(4.0 + 2.0 * (log2(spreads[0] + 0.05) - log2(spreads[1] + 0.05)), 0.0), 7.0))
-            size: Any = np.int64(min(max(2.0 * (log2(spreads[1] + 0.03) + 5.0), 0.0), 31.0))
-            before = leaves[c] >> 1
-            beside: Any = LEAVES >> 2
-            if o >= 0:
-                beside = leaves[o] >> 1
-            # the network's distribution
-            unit = 0.25 + 0.5 * (spreads[0] + spreads[1])
-            nl, nh, nm = 0.0, 1.0, 0.0
-            if learning > 0.0:
-                y = 1.0 / unit
-                f = 0
-                for i in range(OWN_MISSES):
-                    nx[f] = soft(np.float64(misses[c, at - 1 - i]) * y)
-                    f += 1
-                for i in range(OTHER_MISSES):
-                    nx[f] = soft(np.float64(misses[o, at + known - 1 - i]) * y) if o >= 0 else F32(0)
-                    f += 1
-                for i in range(used):
-                    nx[f] = soft(opinions[i] * y)
-                    f += 1
-                nx[f] = F32(0.25 * log2(unit))
-                nx[f + 1] = F32(log2((spreads[0] + 0.05) / (spreads[1] + 0.05)))
-                nx[f + 2] = F32(log2((spreads[2] + 0.05) / (spreads[1] + 0.05)))
-                nx[f + 3] = F32(2.0 * (pf - math.floor(pf)) - 1.0)
-                nx[f + 4] = soft((mine[at - 1] - pf) * y)
-                nx[f + 5] = F32(known)
-                nn.forward(nx, w1, w2, w3, h1, d1, h2, d2, out, mix, pf - low, unit)
-            v = samples[c, t] if encoding else np.int64(0)
-            bottom: Any = np.int64(low)
-            top: Any = np.int64(high) + 1  # bottom ≤ v < top
-            a0: Any = np.int64(0)
-            a1: Any = np.int64(LEAVES)
-            gallop: Any = np.int64(0)
-            depth: Any = np.int64(0)
-            while True:
-                split = a1 - a0 > 1
-                if split:
-                    node: Any = (a0 + a1) >> 1
-                    edge: Any = np.int64(math.floor(pf + scale * QUANTILES[node - 1] + 0.5))
-                elif (a0 == 0 or a1 == LEAVES) and gallop < GALLOPS:
-                    gallop += 1
-                    far = scale * QUANTILES[LEAVES - 2] * (1.0 + 0.25 * np.float64(1 << gallop))
-                    if a0 == 0:
-                        node = LEAVES + 2 * gallop
-                        edge = np.int64(math.floor(pf - far + 0.5))
-                    else:
-                        node = LEAVES + 2 * gallop + 1
-                        edge = np.int64(math.floor(pf + far + 0.5))
-                else:
-                    break
-                if edge <= bottom:
-                    bit: Any = np.int64(1)
-                elif edge >= top:
-                    bit = np.int64(0)
-                else:
-                    e = edge - 0.5
-                    for k in range(EXPERTS):
-                        m = sigmoid((e - mean[k]) * inv[k])
-                        fm[k] = m
-                        y = LN2 * (log2(fh[k] - m + 1e-6) - log2(m - fl[k] + 1e-6))
-                        inputs[k] = F32(min(max(y, -LARGEST_STRETCH), LARGEST_STRETCH))
-                    inputs[EXPERTS + CONTEXTS] = F32(0.3)
-                    if learning > 0.0:
-                        nm = nn.below(mix, e - low)
-                        inputs[EXPERTS + CONTEXTS + 1] = F32(mx.odds(max(nh - nm, 0.0) + 1e-7, max(nm - nl, 0.0) + 1e-7))
-                    cell[0] = node * 8 + trend
-                    cell[1] = node * 16 + before
-                    cell[2] = node * 16 + beside
-                    cell[3] = node * 32 + size
-                    for i in range(CONTEXTS):
-                        inputs[EXPERTS + i] = mx.STRETCH[slots[c, i, cell[i]] >> 12]
-                    selected[0] = node
-                    selected[1] = size * 8 + trend
-                    selected[2] = min(depth, 7) * 16 + beside
-                    selected[3] = min(depth, 7) * 16 + before
-                    mixed = mx.mix(inputs, weights[c], gates[c], selected, dots, squashed)
-                    m1, m2 = node * 8 + trend, node * 16 + beside
-                    p32 = mx.refine(maps[c], mixed, m1, m2)
-                    pi: Any = min(max(np.int64(p32 * F32(65536)), 1), 65535)
-                    if encoding:
-                        bit = np.int64(v >= edge)
-                        encode_bit(coder, stream, pi, bit)
-                    else:
-                        bit = decode_bit(coder, stream, pi)
-                    tally[0] += COST[(pi if bit else 65536 - pi) >> 4]
-                    count[c] += 1
-                    rate = 0.003 + 0.02 / (1.0 + count[c] * 0.0005)
-                    mx.adjust(inputs, weights[c], gates[c], selected, dots, squashed, bit, mixed, F32(rate))
-                    mx.calibrate(maps[c], bit, mixed, m1, m2)
-                    for i in range(CONTEXTS):
-                        packed = slots[c, i, cell[i]]
-                        n = packed & 255
-                        q16 = packed >> 8
-                        if bit:
-                            q16 += ((65535 - q16) * mx.SLOT_RATE[n]) >> 16
-                        else:
-                            q16 -= (q16 * mx.SLOT_RATE[n]) >> 16
-                        slots[c, i, cell[i]] = q16 << 8 | min(n + 1, 250)
-                    if bit:
-                        nl = nm
-                        for k in range(EXPERTS):
-                            fl[k] = fm[k]
-                    else:
-                        nh = nm
-                        for k in range(EXPERTS):
-                            fh[k] = fm[k]
-                if bit:
-                    bottom = max(bottom, edge)
-                else:
-                    top = min(top, edge)
-                depth += 1
-                if split:
-                    if bit:
-                        a0 = node
-                    else:
-                        a1 = node
-                elif (a0 == 0) == (bit == 1):
-                    break
-            # inside the leaf
-            if top - bottom > 1:
-                side = 1.0 if pf < bottom else -1.0  # so that small masses keep their digits
-                scaled = side / scale
-                below = sigmoid((pf - (bottom - 0.5)) * scaled)
-                above = sigmoid((pf - (top - 0.5)) * scaled)
-                splits: Any = np.int64(0)
-                while top - bottom > 1:
-                    half = (bottom + top) >> 1
-                    if splits < MODELLED:
-                        middle = sigmoid((pf - (half - 0.5)) * scaled)
-                        y = abs(middle - above) + 1e-9
-                        pi = min(max(np.int64(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
-                        splits += 1
-                        kind = 1
-                    else:
-                        middle = 0.0
-                        pi = ((top - half) << 16) // (top - bottom)
-                        kind = 2
-                    if encoding:
-                        bit = np.int64(v >= half)
-                        encode_bit(coder, stream, pi, bit)
-                    else:
-                        bit = decode_bit(coder, stream, pi)
-                    tally[kind] += COST[(pi if bit else 65536 - pi) >> 4]
-                    if bit:
-                        bottom = half
-                        below = middle
-                    else:
-                        top = half
-                        above = middle
-            v = bottom
-            if not encoding:
-                samples[c, t] = v
-            # learn
-            leaves[c] = a0
-            value = np.float64(v)
-            mine[at] = value
-            for k in range(EXPERTS):
-                spreads[k] += (abs(value - mean[k]) - spreads[k]) * RATES[k]
-            misses[c, at] = F32(value - pf)
-            if learning > 0.0:
-                nn.gradient(mix, dout, value - low, np.float64(high - low), unit)
-                sample = np.int64(clock[0])
-                nn.backward(nx, h1, d1, h2, d2, dout, w2t, w3t, xs, h1s, h2s, s1, s2, douts, sample)
-                clock[0] += 1.0
-                if sample + 1 == nn.BATCH:
-                    clock[0] = 0.0
-                    nn.step(net, learning)
-            e = abs(value - pf)
-            y = 1.0 / (0.5 + local[c] + 0.25 * e)
-            local[c] += (e - local[c]) * 0.1
-            weight[c, slot] = y * y
-            target[c, slot] = value
-            left[c, slot] = value - p0
-            errors[c, at] = F32(value - p0)
-            rest: Any = value - (p0 + looked)
-            for k in range(filters):
-                n = length[k]
-                now: Any = F32(rest)
-                place = t & (n - 1)
-                ring = recent[k, c, place : place + n]
-                tap = taps[k, c]
-                rest -= inside[k]
-                q0, q1, q2 = power[k, c, 0], power[k, c, 1], power[k, c, 2]
-                new = np.float64(now) * np.float64(now)
-                q0 += (rest * rest - q0) * 0.02
-                q1 += (new - q1) * 0.02
-                q2 += (new - q2) / n
-                power[k, c, 0] = q0
-                power[k, c, 1] = q1
-                power[k, c, 2] = q2
-                y = min(max(rest / (math.sqrt(q0) + 0.1), -2.0), 2.0)
-                gain = F32(step[k] * y / (math.sqrt(max(q1, q2)) + 0.1))
-                for i in range(n):
-                    tap[i] += gain * ring[i]
-                recent[k, c, place] = now
-                recent[k, c, place + n] = now
+            at = Spot(c, t, slot, past.low[c], past.high[c])
+            known = 1 if 0 <= past.partner[c] < c else 0
+            opinion = predict(s, at, here, looking, known)
+            scene = describe(s, at, opinion)
+            spread = s.decisions.spread[c]
+            unit = 0.25 + 0.5 * (spread[0] + spread[1])
+            if s.learning > 0.0:
+                see(s, at, opinion, unit)
+                cn.forward(s.net, opinion.final - at.low, unit)
+            value, leaf = code_sample(coder, s, at, scene, samples[c, t] if coder.encoding else np.int64(0))
+            if not coder.encoding:
+                samples[c, t] = value
+            s.decisions.leaves[c] = leaf
+            learn_sample(s, at, opinion, np.float64(value))
+            if s.learning > 0.0:
+                cn.learn(s.net, np.float64(value - at.low), np.float64(at.high - at.low), unit, s.learning)
         if slot == BATCH - 1:
-            batch = t // BATCH
             for c in range(channels):
-                for p in range(predictors):
-                    n = own[p] + other[p] if partner[c] >= 0 else own[p]
-                    accumulate(a[p, c], b[p, c], x[p, c], weight[c], target[c], n, decay[p])
-                    if batch % every[p] == 0:
-                        solve(a[p, c], b[p, c], w[p, c], u, z, n, RIDGE)
-                if looking:
-                    n = lags.shape[1] * (AROUND if partner[c] < 0 else 2 * AROUND)
-                    accumulate(look_a[c], look_b[c], look_x[c], weight[c], left[c], n, LOOK_DECAY)
-                    solve(look_a[c], look_b[c], look_w[c], u, z, n, LOOK_RIDGE)
-                accumulate(stack_a[c], stack_b[c], stack_x[c], weight[c], left[c], used, STACK_DECAY)
-                solve(stack_a[c], stack_b[c], stack_w[c], u, z, used, STACK_RIDGE)
+                learn_batch(s, c, t // BATCH, lags.shape[1], looking)

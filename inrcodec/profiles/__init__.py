@@ -1,69 +1,64 @@
-"""The profiles: how values become sections and tiles, and back.
-
-A profile is one module with an encoder, and `open_decoder(sections, layout, bits) -> TileDecoder`. To add one, write the
-module and register its number here; numbers are never reused.
-"""
+"""The profiles, and the choice between them. To add one, write a subclass of `Profile` in a module here and add it to PROFILES."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol
+from ..errors import FormatError, UnsupportedError
+from ..options import Options
+from .base import Encoded, Profile, Subject, TileDecoder
+from .hybrid import Hybrid
+from .inr import Inr
+from .stored import Stored
 
-from ..container import Section
-from ..errors import FormatError
-from ..layout import Box, Layout
-from ..planes import Values
+__all__ = ["Encoded", "Profile", "Subject", "TileDecoder", "encode", "named", "numbered", "registered"]
 
-HYBR = b"HYBR"  # section of the profile hybrid
-NUMBERS = {"stored": 0, "inr": 1, "hybrid": 2}
-NAMES = {number: name for name, number in NUMBERS.items()}
+FLOOR = Stored()  # codes everything
+PROFILES: tuple[Profile, ...] = (Hybrid(), FLOOR, Inr())  # in the order in which `auto` asks them
 
 
-Tick = Callable[[float], None]
+def registered() -> tuple[Profile, ...]:
+    """All profiles, in the order in which `auto` asks them."""
+    return PROFILES
 
 
-def ignore(share: float) -> None:
-    """A tick that nobody hears."""
+def numbered(number: int) -> Profile:
+    """The profile that a file names. Raises FormatError if there is none."""
+    for profile in PROFILES:
+        if profile.number == number:
+            return profile
+    raise FormatError(f"it uses profile {number}, which this version does not know")
 
 
-@dataclass(frozen=True)
-class Coded:
-    """What a profile's encoder hands to the container: its own sections, and the bytes of each tile of `layout`."""
-
-    profile: str
-    layout: Layout
-    sections: Sequence[Section]
-    tiles: Sequence[bytes]
-
-    @property
-    def size(self) -> int:
-        return sum(s.size for s in self.sections) + sum(len(t) for t in self.tiles)
+def named(name: str) -> Profile:
+    """The profile of this name. Raises ValueError if there is none."""
+    for profile in PROFILES:
+        if profile.name == name:
+            return profile
+    raise ValueError(f"profile is {name!r}; it can be auto, {', '.join(sorted(p.name for p in PROFILES))}")
 
 
-class TileDecoder(Protocol):
-    """Decodes tiles, in any order, from any thread."""
+def encode(subject: Subject, options: Options) -> Encoded:
+    """What the chosen profile makes of a signal; `auto` takes the smallest.
 
-    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
-        """The values of one tile: (*sizes of box, channels).
-
-        tick: told now and then what share was done since; what it raises ends the work.
-        """
-
-    def describe(self) -> Mapping[str, object]:
-        """What `info` shows of the model; empty if there is none."""
-
-    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        """What `info` shows of where the payload goes; with `decode`, of the time too. Empty where there is but one stage."""
-
-
-Opener = Callable[[Mapping[bytes, bytes], Layout, int], TileDecoder]
+    Raises:
+        ValueError: there is no such profile.
+        UnsupportedError: the profile cannot code this signal.
+    """
+    if options.profile == "auto":
+        return FLOOR.encode(subject, options) if subject.bits == 0 else _smallest(subject, options)
+    profile = named(options.profile)
+    if subject.bits == 0:
+        profile = FLOOR  # a constant needs no model
+    if not profile.applies(subject):
+        raise UnsupportedError(f"profile {profile.name} codes {profile.codes}")
+    return profile.encode(subject, options)
 
 
-def opener(number: int) -> Opener:
-    """The `open_decoder` of a profile's number. Raises FormatError if there is no such profile."""
-    if number not in NAMES:
-        raise FormatError(f"it uses profile {number}, which this version does not know")
-    found: Opener = import_module(f".{NAMES[number]}", __name__).open_decoder
-    return found
+def _smallest(subject: Subject, options: Options) -> Encoded:
+    best: Encoded | None = None
+    modelled = False
+    for profile in PROFILES:
+        if profile.applies(subject):
+            best = profile.rival(subject, options, best, modelled) or best
+            modelled = modelled or profile.section is not None
+    assert best is not None, "the floor codes everything"
+    return best

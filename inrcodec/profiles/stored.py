@@ -11,21 +11,22 @@ A tile is a mode byte and its content; the encoder takes the smallest:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import parallel
 from ..compression import compress, decompress
 from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
-from ..planes import Values, join_bits, plane_bits
-from . import Coded, Tick, ignore
+from ..values import Values, join_bits, plane_bits
+from .base import Encoded, Profile, Subject, Tick, TileDecoder, ignore
 
 TILE_PLACES = 1 << 20
+SMALL = 1 << 16  # bytes: below, Brotli is always tried
 PACKED, BYTES, PLANAR, PACKED_BROTLI = range(4)
 
 
@@ -70,18 +71,37 @@ def encode_tile(values: Values, bits: int, quality: int) -> bytes:
     return min(candidates, key=len)
 
 
-def encode(values: Values, bits: int, options: Options) -> Coded:
-    """Values of shape (axes…, channels), below 2^bits."""
-    axes = values.shape[:-1]
-    layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
-    # quality 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs
-    quality = (5, 7, 9, 9, 9, 10, 11, 11, 11)[options.effort - 1]
-    with ThreadPoolExecutor(options.workers) as pool:
-        tiles = list(pool.map(lambda box: encode_tile(values[box], bits, quality), layout.boxes()))
-    return Coded("stored", layout, [], tiles)
+class Stored(Profile):
+    """The profile's object."""
+
+    name = "stored"
+    number = 0
+    codes = "everything"
+
+    def applies(self, subject: Subject) -> bool:
+        return True
+
+    def encode(self, subject: Subject, options: Options) -> Encoded:
+        values, bits = subject.values, subject.bits
+        axes = values.shape[:-1]
+        layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
+        # quality 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs
+        quality = (5, 7, 9, 9, 9, 10, 11, 11, 11)[options.effort - 1]
+        tiles = parallel.run(lambda box: encode_tile(values[box], bits, quality), layout.boxes(), options.workers)
+        return Encoded(self, layout, None, tiles)
+
+    def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
+        raw = subject.values.size * subject.bits / 8
+        if best is not None and raw >= SMALL and 0.1 * raw < best.size < 0.9 * raw:  # Brotli has no chance
+            return None
+        found = self.encode(subject, options)
+        return found if best is None or found.size <= best.size else None
+
+    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+        return Decoder(layout, bits)
 
 
-class Decoder:
+class Decoder(TileDecoder):
     """Tiles need nothing but themselves."""
 
     def __init__(self, layout: Layout, bits: int) -> None:
@@ -115,13 +135,5 @@ class Decoder:
             return np.moveaxis(values.reshape(self.layout.channels, *shape[:-1]), 0, -1)
         return values.reshape(shape)
 
-    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        return []
-
     def describe(self) -> Mapping[str, object]:
         return {}
-
-
-def open_decoder(sections: Mapping[bytes, bytes], layout: Layout, bits: int) -> Decoder:
-    """`stored` has no sections of its own."""
-    return Decoder(layout, bits)

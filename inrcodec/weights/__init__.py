@@ -1,5 +1,5 @@
-"""How the weights of a network are written: `serialize` is section NETW, `sinr` the sparse coding over a seeded dictionary.
+"""How the weights of a network are written: `network` is section NETW, `sinr` the sparse codes over the seeded dictionary.
 
-The codings `uniform`, `lsq` and `ternary` all end in integers and one step per layer, and are written the same way; how
-they come by their integers is the encoder's business (`inrcodec.fit.quantize`).
+`codings` has the names and numbers of all weight codings. All but `sinr` end in integers and one step per layer, and are written the
+same way; how each finds its integers is the encoder's business (`inrcodec.fit.codings`).
 """

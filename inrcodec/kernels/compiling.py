@@ -1,0 +1,73 @@
+"""How kernels are compiled: a few decorators, and a cache that knows when it is out of date.
+
+A `kernel` is called from Python. A `stage` is a part of one: LLVM always inlines it, so a kernel can be written as named parts that
+take whole named tuples of arrays, and costs no more than one long function.
+
+Both are compiled without Numba's reference counting (its option `_nrt`): kernels only use arrays that their callers hold, and counting
+for every array taken out of a tuple would cost more than the arithmetic. So kernels cannot make arrays; views are allowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+HERE = Path(__file__).parent
+
+
+@cache
+def _stamp(path: str) -> str:
+    """A hash of all files of this package and of one more: a kernel may inline a stage of any of them."""
+    digest = hashlib.sha256()
+    for file in sorted({*HERE.glob("*.py"), Path(path)}):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _key_by_contents(compiled: Any, path: str) -> None:
+    """Have Numba's cache compare contents. By itself it compares the age of the outermost function's file, and misses edited stages.
+
+    The attribute is not public: in a version of Numba that lacks it, Numba's own rule stays.
+    """
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = _stamp(path)
+
+
+def kernel(function: F) -> F:
+    """Compile a function that Python calls. It is cached on disk, and runs without the GIL."""
+    compiled: Any = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
+    _key_by_contents(compiled, inspect.getfile(function))
+    return compiled  # type: ignore[no-any-return]
+
+
+def stage(function: F) -> F:
+    """Compile a part of a kernel that stands in one place: Numba inlines it there before it infers types."""
+    compiled: Any = njit(inline="always", nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled  # type: ignore[no-any-return]
+
+
+def shared(function: F) -> F:
+    """Compile a part of kernels that stands in several places: it is compiled once, and LLVM inlines it there."""
+    compiled: Any = njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled  # type: ignore[no-any-return]
+
+
+def function(function: F) -> F:
+    """Compile a small function that kernels inline and that Python calls too, to make tables. It is cached on disk."""
+    compiled: Any = njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
+    _key_by_contents(compiled, inspect.getfile(function))
+    return compiled  # type: ignore[no-any-return]
+
+
+def part(function: F) -> F:
+    """Compile a part of kernels that is worth a call of its own: a long loop, which vectorizes better alone."""
+    compiled: Any = njit(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled  # type: ignore[no-any-return]

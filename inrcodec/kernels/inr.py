@@ -1,0 +1,261 @@
+"""Bit-plane networks in exact integer arithmetic: coordinates in, one logit per bit-plane out.
+
+Every matrix product is one of integers whose partial sums stay below 2^53 (2^24 in float32), so BLAS, CUDA and a plain
+loop agree bit for bit whatever the order of summation. A Network proves the
+bound for its weights when it is made, so nothing is evaluated without it. SPEC.md, "The network", defines the same function in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .arrays import Ints1, Words2
+from .compiling import kernel
+from .tables import GELU_BITS, GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
+
+COORDINATE_BITS = 24  # a coordinate runs from −2^24 to 2^24
+OUTPUT_BITS = 10  # a logit counts 2^-10 (natural logarithm)
+OUTPUT_LIMIT = 1 << 20
+
+EXACT_FLOAT64 = 1 << 53
+EXACT_FLOAT32 = 1 << 24
+LARGEST_WEIGHT = 1 << 30
+LARGEST_BIAS = 1 << 31
+LARGEST_MULTIPLIER = 1 << 31
+LARGEST_SHIFT = 62
+LARGEST_PRODUCT = 1 << 62
+
+Activation = Literal["sine", "gelu"]
+Integers = npt.NDArray[np.int64]
+
+
+Sums = np.ndarray[tuple[int, int], np.dtype[Any]]  # float32 or float64, whole numbers
+Activated = npt.NDArray[np.int16]
+
+
+class Affine(NamedTuple):
+    """From a layer's sums to its arguments: (sum·multiplier >> shift) + bias."""
+
+    multiplier: int
+    shift: int
+    bias: Ints1
+
+
+class BoundError(ValueError):
+    """The weights would make a sum that is not exact."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network looks like; the weights are beside it.
+
+    Attributes:
+        axes: number of coordinates, 1 to 4.
+        channels, bits: planes = channels × bits, the channel's planes together, the most significant first.
+        hidden: units of each hidden layer.
+        layers: hidden layers, at least 1.
+        activation: "sine" (SIREN) or "gelu".
+        octaves: 0 feeds the coordinates themselves; n > 0 a positional encoding: the coordinate, and sine and cosine
+            of 2^k·π·x for k = 0 … n − 1, for each axis.
+        bit_coordinate: whether the bit index is one more coordinate (one output per channel).
+        per_plane: whether each bit index has a network of its own (one output per channel).
+            Neither: one network with an output per plane.
+    """
+
+    axes: int
+    channels: int
+    bits: int
+    hidden: int
+    layers: int
+    activation: Activation = "sine"
+    octaves: int = 0
+    bit_coordinate: bool = False
+    per_plane: bool = False
+
+    @property
+    def form(self) -> str:
+        """As `--network` names it."""
+        return "siren" if self.bit_coordinate else "bitlinear" if self.per_plane else "heads"
+
+    @property
+    def planes(self) -> int:
+        return self.channels * self.bits
+
+    @property
+    def networks(self) -> int:
+        return self.bits if self.per_plane else 1
+
+    @property
+    def inputs(self) -> int:
+        axes = self.axes + self.bit_coordinate
+        return axes * (1 + 2 * self.octaves)
+
+    @property
+    def outputs(self) -> int:
+        return self.channels if self.bit_coordinate or self.per_plane else self.planes
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(outputs, inputs) of each layer of one network."""
+        sizes = [self.inputs, *[self.hidden] * self.layers, self.outputs]
+        return list(zip(sizes[1:], sizes[:-1], strict=True))
+
+    @property
+    def parameters(self) -> int:
+        return self.networks * sum(o * i + o for o, i in self.shapes)
+
+    @property
+    def input_bits(self) -> int:
+        """Fractional bits of the first layer's input."""
+        return SINE_BITS if self.octaves else COORDINATE_BITS
+
+    @property
+    def activation_bits(self) -> int:
+        """Fractional bits of a hidden layer's output."""
+        return SINE_BITS if self.activation == "sine" else GELU_BITS
+
+    def largest_input(self, layer: int) -> int:
+        """Largest magnitude that an input of a layer can have."""
+        if layer == 0:
+            return 1 << self.input_bits
+        return 1 << SINE_BITS if self.activation == "sine" else GELU_LIMIT
+
+    @property
+    def argument_bits(self) -> int:
+        """Fractional bits of a hidden layer's argument: of a turn for sine."""
+        return TURN_BITS if self.activation == "sine" else GELU_BITS
+
+
+@dataclass(frozen=True)
+class Layer:
+    """argument = floor(weights·input · multiplier / 2^shift) + bias. weights: (outputs, inputs), bias: (outputs,)."""
+
+    weights: Integers
+    bias: Integers
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture with the layers of its networks; immutable and checked."""
+
+    architecture: Architecture
+    layers: Sequence[Sequence[Layer]]  # [network][layer]
+    _matrices: list[list[npt.NDArray[Any]]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "_matrices", [[_matrix(layer, peak) for layer, peak in _with_peaks(self, i)] for i in range(len(self.layers))]
+        )
+
+    def logits(self, coordinates: Integers) -> npt.NDArray[np.int32]:
+        """Logits × 2^10 of all planes. coordinates: (n, axes) as `axis_coordinates` gives them → (n, planes)."""
+        a = self.architecture
+        out = np.empty((len(coordinates), a.channels, a.bits), np.int32)
+        if a.bit_coordinate:
+            for b, position in enumerate(axis_coordinates(a.bits)):
+                column = np.full((len(coordinates), 1), position, np.int64)
+                out[:, :, b] = self._run(0, np.hstack([coordinates, column]))
+        elif a.per_plane:
+            for b in range(a.bits):
+                out[:, :, b] = self._run(b, coordinates)
+        else:
+            out = self._run(0, coordinates)
+        return out.reshape(len(coordinates), a.planes)
+
+    def _run(self, network: int, coordinates: Integers) -> npt.NDArray[np.int32]:
+        a = self.architecture
+        values: npt.NDArray[Any] = positional(coordinates, a.octaves) if a.octaves else coordinates
+        for i, (layer, matrix) in enumerate(zip(self.layers[network], self._matrices[network], strict=True)):
+            sums = values.astype(matrix.dtype) @ matrix
+            affine = Affine(layer.multiplier, layer.shift, layer.bias)
+            if i == a.layers:
+                logits: Words2 = np.empty(sums.shape, np.int32)
+                _output(sums, affine, logits)
+                return logits
+            values = np.empty(sums.shape, np.int16)
+            if a.activation == "sine":
+                _sine(sums, affine, sine(), values)
+            else:
+                _gelu(sums, affine, gelu(), values)
+        raise AssertionError("a network ends with its output layer")
+
+
+def axis_coordinates(size: int, places: Integers | None = None) -> Integers:
+    """Coordinates of these places (all by default) of an axis of `size`: floor((2i − (size − 1))·2^24 / (size − 1)), 0 if size is 1."""
+    i = np.arange(size, dtype=np.int64) if places is None else places.astype(np.int64)
+    return ((2 * i - (size - 1)) << COORDINATE_BITS) // max(size - 1, 1)
+
+
+def positional(coordinates: Integers, octaves: int) -> Integers:
+    """Positional encoding × 2^14: for each axis x, then for each k: sin(2^k·π·x), cos(2^k·π·x). (n, axes) → (n, axes·(1 + 2·octaves))."""
+    columns = []
+    for c in coordinates.T:
+        columns.append(c >> (COORDINATE_BITS - SINE_BITS))
+        for k in range(octaves):
+            phase = (c << k) >> (COORDINATE_BITS + 1 - TURN_BITS)
+            columns.append(sine()[phase & 0xFFFF].astype(np.int64))
+            columns.append(sine()[(phase + (1 << (TURN_BITS - 2))) & 0xFFFF].astype(np.int64))
+    return np.stack(columns, axis=1)
+
+
+def peak_of(weights: Integers, largest_input: int) -> int:
+    """Largest magnitude that any partial sum of these weights (outputs, inputs) with such inputs can have."""
+    return int(np.abs(weights).sum(axis=1).max()) * largest_input
+
+
+def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
+    """Each layer with the largest magnitude any of its partial sums can have; raises BoundError if that is too large."""
+    a = network.architecture
+    if len(network.layers) != a.networks or [x.weights.shape for x in network.layers[index]] != a.shapes:
+        raise BoundError("the weights do not have the shapes of the architecture")
+    pairs = []
+    for i, layer in enumerate(network.layers[index]):
+        if not (0 <= layer.multiplier < LARGEST_MULTIPLIER and 0 <= layer.shift <= LARGEST_SHIFT):
+            raise BoundError("a layer's multiplier or shift is out of range")
+        if layer.bias.shape != layer.weights.shape[:1] or int(np.abs(layer.bias).max()) > LARGEST_BIAS:
+            raise BoundError("a layer's bias is out of range")
+        if int(np.abs(layer.weights).max()) > LARGEST_WEIGHT:
+            raise BoundError("a weight is out of range")
+        peak = peak_of(layer.weights, a.largest_input(i))
+        if peak >= EXACT_FLOAT64 or peak * layer.multiplier >= LARGEST_PRODUCT:
+            raise BoundError("a sum of weights is too large to be exact")
+        pairs.append((layer, peak))
+    return pairs
+
+
+def _matrix(layer: Layer, peak: int) -> npt.NDArray[Any]:
+    """The transposed weights in the narrowest float type whose sums are exact."""
+    return np.ascontiguousarray(layer.weights.T, np.float32 if peak < EXACT_FLOAT32 else np.float64)
+
+
+@kernel
+def _sine(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
+    """out = the sine table at the arguments that the sums make."""
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            out[i, j] = table[(((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]) & 0xFFFF]
+
+
+@kernel
+def _gelu(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
+    """The same with the GELU table."""
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
+            out[i, j] = table[min(max(x + GELU_LIMIT, 0), 2 * GELU_LIMIT - 1)]
+
+
+@kernel
+def _output(sums: Sums, affine: Affine, out: Words2) -> None:
+    """out = the logits that the sums make."""
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
+            out[i, j] = min(max(x, -OUTPUT_LIMIT), OUTPUT_LIMIT)

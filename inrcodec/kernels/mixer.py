@@ -1,0 +1,263 @@
+"""Hashed contexts, gated logistic mixing and adaptive probability maps, in strict arithmetic.
+
+The construction of M. Mahoney's PAQ ("Adaptive weighing of context models for lossless data compression", 2005): every
+model gives a probability, they are added in the logistic domain with weights that small contexts select, and the weights follow the coding
+error. Contexts are hashed; a slot is looked up a nibble at a time, so that a context costs one cache line per nibble.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from .arrays import Cells1, Cells2, Ints1, Singles1, Singles2, Singles3
+from .compiling import shared, stage
+from .experts import LIMIT
+from .functions import LN2, SIGMOID, log2, sigmoid
+from .predictors import dot
+from .tables import SIGMOID_LIMIT, SIGMOID_STEPS
+
+F32 = np.float32
+NODES = 16  # of a nibble's line: the first holds a check, the others the 15 nodes of the tree
+SETS = 4  # weight sets
+SELECTIONS = 1024
+FINE = 33  # nodes of an adaptive probability map
+STEPS = 4096  # of a slot's probability that are told apart
+
+
+def _stretches() -> Any:
+    """ln(p/(1 − p)) for p = (i + 1/2)/4096, float32."""
+    return np.array([LN2 * (log2((i + 0.5) / STEPS) - log2(1.0 - (i + 0.5) / STEPS)) for i in range(STEPS)], np.float32)
+
+
+STRETCH = _stretches()
+SQUASH = SIGMOID.astype(np.float32)
+# how fast a slot moves after n bits, and how far its stretch is trusted
+SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
+TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
+
+
+def _next() -> Any:
+    """(2, 256) int64: the history after a bit. The seen one counts up to 15; of the other, what is above 2 is halved."""
+    out = np.zeros((2, 256), np.int64)
+    for state in range(256):
+        n0, n1 = state >> 4, state & 15
+        out[0, state] = min(n0 + 1, 15) << 4 | ((n1 >> 1) + 1 if n1 > 2 else n1)
+        out[1, state] = ((n0 >> 1) + 1 if n0 > 2 else n0) << 4 | min(n1 + 1, 15)
+    return out
+
+
+NEXT = _next()
+MORE = np.array([n + 1 if n < 127 else n for n in range(256)], np.int64)  # bits seen
+
+
+class Contexts(NamedTuple):
+    """Hashed contexts of one pass, and what they look at now."""
+
+    slots: Cells2  # (contexts, lines·NODES): probability << 16 | bits seen << 8 | history
+    history: Singles2  # (contexts, 256): the probability that a history of (n0, n1) stands for
+    hashes: Ints1  # (contexts,) of this value
+    lines: Ints1  # (contexts,) of this nibble
+    checks: Cells1  # (contexts,)
+    slot: Ints1  # (contexts,) of this bit
+
+
+class Mixer(NamedTuple):
+    """Weights of the mixing, the final maps, and what is mixed now."""
+
+    weights: Singles3  # (SETS, SELECTIONS, inputs)
+    gates: Singles2  # (SELECTIONS, SETS): the second layer
+    maps: Singles3  # (2, rows, FINE)
+    inputs: Singles1  # (inputs,) stretched probabilities: of the experts, a constant, two of each context
+    selected: Ints1  # (SETS,) rows of the weights
+    dots: Singles1  # (SETS,)
+    squashed: Singles1  # (SETS,)
+
+
+MAPS = 1 << 14
+LEAST_MAPS = 1 << 10
+
+
+def power_of_two(n: int) -> int:
+    """The least that is not below n ≥ 1."""
+    return 1 << (n - 1).bit_length()
+
+
+def contexts(count: int, lines: int) -> Contexts:
+    """Fresh contexts, of `lines` lines each, a power of two."""
+    n0, n1 = np.divmod(np.arange(256), 16)
+    return Contexts(
+        slots=np.zeros((count, lines * NODES), np.uint32),
+        history=np.tile(((n1 + 0.5) / (n0 + n1 + 1.0)).astype(np.float32), (count, 1)),
+        hashes=np.zeros(count, np.int64),
+        lines=np.zeros(count, np.int64),
+        checks=np.zeros(count, np.uint32),
+        slot=np.zeros(count, np.int64),
+    )
+
+
+def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
+    """A fresh mixer for the probabilities of so many experts and hashed contexts; maps: rows of each final map, a power of two."""
+    inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
+    weights = np.full((SETS, SELECTIONS, inputs), 0.15 if contexts else 0.3, np.float32)
+    if experts:
+        weights[:, :, :experts] = 0.6 / experts if contexts else 1.0 / experts
+        weights[:, :, 0] = 0.4 if contexts else 0.7
+    nodes = (np.arange(FINE) - FINE // 2) * 0.75
+    return Mixer(
+        weights=weights,
+        gates=np.full((SELECTIONS, SETS), 1.0 / SETS, np.float32),
+        maps=np.tile(np.array([sigmoid(float(x)) for x in nodes]).astype(np.float32), (2, maps, 1)),
+        inputs=np.zeros(inputs, np.float32),
+        selected=np.zeros(SETS, np.int64),
+        dots=np.zeros(SETS, np.float32),
+        squashed=np.zeros(SETS, np.float32),
+    )
+
+
+@shared
+def mix_hash(a: int, b: int) -> int:
+    """A 64-bit hash of a hash and a number, in wrapping arithmetic."""
+    x = (np.int64(a) * np.int64(0x1E3779B97F4A7C15) + np.int64(b) + np.int64(0x7F4A7C15)) * np.int64(0x56E8FEB86659FD93)
+    return x ^ ((x >> 32) & 0xFFFFFFFF)
+
+
+@shared
+def squash(d: np.float32) -> np.float32:
+    """1/(1 + e^−d) of a float32 within ±15: the nearest table entry below."""
+    return SQUASH[np.int64((d + F32(SIGMOID_LIMIT)) * F32(SIGMOID_STEPS) + F32(0.5))]
+
+
+@intrinsic
+def prefetch(context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of a contiguous array's element, counted flat: no effect but on speed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
+        builder.call(function, [pointer, ir.Constant(ir.IntType(32), 1), ir.Constant(ir.IntType(32), 3), ir.Constant(ir.IntType(32), 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@stage
+def find_lines(c: Contexts, nibble: int) -> None:
+    """Point every context at its line for a nibble, `nibble` being what identifies it within the value; a line of another is cleared."""
+    mask = c.slots.shape[1] // NODES - 1
+    for i in range(c.hashes.shape[0]):
+        h = mix_hash(c.hashes[i], nibble)
+        c.lines[i] = ((h >> 20) & mask) * NODES
+        c.checks[i] = np.uint32(h & 0xFFFF) | np.uint32(1 << 16)
+        prefetch(c.slots, i * c.slots.shape[1] + c.lines[i])  # type: ignore[call-arg]
+    for i in range(c.hashes.shape[0]):
+        line, check = c.lines[i], c.checks[i]
+        if c.slots[i, line] != check:
+            c.slots[i, line] = check
+            for k in range(1, NODES):
+                c.slots[i, line + k] = np.uint32(32768 << 16)
+
+
+@stage
+def look_up(c: Contexts, inputs: Singles1, first: int, node: int) -> int:
+    """The contexts' inputs, from number `first` on, at node 1 … 15 of the nibble's tree. Returns how many contexts have seen it 3 times."""
+    confident = 0
+    for k in range(c.hashes.shape[0]):
+        at = c.lines[k] + node
+        c.slot[k] = at
+        packed = np.int64(c.slots[k, at])
+        n = (packed >> 8) & 255
+        i = first + 2 * k
+        if n == 0:
+            inputs[i] = F32(0)
+            inputs[i + 1] = F32(0)
+        else:
+            inputs[i] = STRETCH[packed >> 20] * TRUST[n]
+            inputs[i + 1] = STRETCH[np.int64(c.history[k, packed & 255] * F32(4095))]
+            if n > 2:
+                confident += 1
+    return confident
+
+
+@shared
+def moved(p: int, seen: int, bit: int) -> int:
+    """A 16-bit probability after a bit, the one before having been the mean of so many."""
+    if bit:
+        q = p + (((65535 - p) * SLOT_RATE[seen]) >> 16)
+    else:
+        q = p - ((p * SLOT_RATE[seen]) >> 16)
+    return q
+
+
+@stage
+def remember(c: Contexts, bit: int) -> None:
+    """Learn a bit: the contexts' slots and their histories' meaning."""
+    y = F32(bit)
+    for k in range(c.slot.shape[0]):
+        packed = np.int64(c.slots[k, c.slot[k]])
+        p, n, state = packed >> 16, (packed >> 8) & 255, packed & 255
+        c.history[k, state] += (y - c.history[k, state]) * F32(0.01)
+        c.slots[k, c.slot[k]] = np.uint32(moved(p, n, bit) << 16 | MORE[n] << 8 | NEXT[bit, state])
+
+
+@shared
+def mix(m: Mixer) -> np.float32:
+    """The stretch of the mixed probability, with the weight sets `m.selected`."""
+    total = F32(0)
+    for s in range(SETS):
+        d = dot(m.weights[s, m.selected[s]], m.inputs, m.inputs.shape[0])
+        d = min(max(d, F32(-LIMIT)), F32(LIMIT))
+        m.dots[s] = d
+        m.squashed[s] = squash(d)
+        total += m.gates[m.selected[0], s] * d
+    return min(max(total, F32(-LIMIT)), F32(LIMIT))
+
+
+@shared
+def refine(maps: Singles3, total: np.float32, first: int, second: int) -> np.float32:
+    """The final probability: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
+    t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
+    i = min(np.int64(t), FINE - 2)
+    share = t - F32(i)
+    one = F32(1)
+    a = maps[0, first, i] * (one - share) + maps[0, first, i + 1] * share
+    b = maps[1, second, i] * (one - share) + maps[1, second, i + 1] * share
+    return F32(0.5) * squash(total) + F32(0.25) * (a + b)
+
+
+@shared
+def adjust(m: Mixer, bit: int, total: np.float32, rate: np.float32) -> None:
+    """Learn a bit: the mixing's weights and gates."""
+    y = F32(bit)
+    e = (y - squash(total)) * F32(0.002)
+    for s in range(SETS):
+        m.gates[m.selected[0], s] += e * m.dots[s]
+        row = m.weights[s, m.selected[s]]
+        f = (y - m.squashed[s]) * rate
+        for i in range(m.inputs.shape[0]):
+            row[i] += f * m.inputs[i]
+
+
+@shared
+def calibrate(maps: Singles3, bit: int, total: np.float32, first: int, second: int) -> None:
+    """Learn a bit: the adaptive maps."""
+    y = F32(bit)
+    t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
+    node = min(np.int64(t), FINE - 2)
+    near = node + 1 if t - F32(node) > F32(0.5) else node
+    maps[0, first, near] += (y - maps[0, first, near]) * F32(0.02)
+    maps[1, second, near] += (y - maps[1, second, near]) * F32(0.02)
+
+
+@shared
+def rate_of(least: float, mixed: int) -> np.float32:
+    """How fast the mixing learns: fast while it has seen few bits, and never slower than `least`."""
+    return F32(least + 0.02 / (1.0 + mixed * 0.0005))

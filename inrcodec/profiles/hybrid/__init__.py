@@ -1,0 +1,73 @@
+"""The `hybrid` profile: P(bit) from what was decoded before, by a shipped network and experts that learn as they go.
+
+It has two halves, `pictures` and `sound`. Which of them codes a signal is decided here, when it is encoded and when it is decoded.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...errors import FormatError
+from ...layout import Layout
+from ...options import Options
+from ..base import Encoded, Profile, Subject, TileDecoder
+
+SOUND_BITS, PICTURE_BITS = 32, 16
+MAX_CHANNELS = 8  # of a sound
+MAX_PLANES = 1 << 16  # of a picture
+SOUND = 3  # first byte of the section; those of pictures are below
+USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
+
+
+def is_sound(subject: Subject) -> bool:
+    """Whether the half for sound codes it: sound, and arrays of one axis."""
+    return subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
+
+
+def is_picture(subject: Subject) -> bool:
+    """Whether the half for pictures codes it: images, and arrays of two axes or more."""
+    shape = subject.values.shape
+    return (
+        subject.kind != "audio"
+        and len(shape) >= 3
+        and 1 <= subject.bits <= PICTURE_BITS
+        and math.prod(shape[:-3]) * shape[-1] <= MAX_PLANES
+    )
+
+
+class Hybrid(Profile):
+    """The profile's object."""
+
+    name = "hybrid"
+    number = 2
+    section = b"HYBR"
+    codes = "sound and arrays of one axis up to 32 bits, images and arrays of two axes or more up to 16 bits"
+
+    def applies(self, subject: Subject) -> bool:
+        return is_sound(subject) or is_picture(subject)
+
+    def encode(self, subject: Subject, options: Options) -> Encoded:
+        if is_sound(subject):
+            from .sound import coding as sound
+
+            heard = sound.encode(subject.values, subject.silence, subject.sample_rate or USUAL_RATE, options)
+            return Encoded(self, heard.layout, heard.section, heard.tiles)
+        from .pictures import coding as pictures
+
+        seen = pictures.encode(subject.values, subject.bits, options)
+        return Encoded(self, seen.layout, seen.section, seen.tiles)
+
+    def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
+        found = self.encode(subject, options)
+        return found if best is None or found.size < best.size else None
+
+    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+        if section is None:
+            raise FormatError("damaged: it lacks its plan")
+        if section[:1] == bytes([SOUND]):
+            from .sound import coding as sound
+
+            return sound.open_decoder(section, layout, bits)
+        from .pictures import coding as pictures
+
+        return pictures.open_decoder(section, layout, bits)

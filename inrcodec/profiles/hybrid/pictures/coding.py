@@ -1,0 +1,221 @@
+"""What the profile `hybrid` makes of a picture: the plan in section HYBR, and a tile's streams, one for each pass of each plane."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .... import fit, parallel
+from ....container import Section
+from ....errors import FormatError, MissingError, Notice, Stopped
+from ....layout import Box, Layout, box_shape, tile_of
+from ....options import Options
+from ....progress import Ticker
+from ....values import Values
+from ...base import Tick, TileDecoder, ignore
+from ..priors import shipped
+from . import analysis, deltas, scan, sources
+from . import plan as plans
+from .analysis import Choice
+from .plan import PicturePlan
+from .scan import Pass
+from .tile import Stage, Start, Starts, Tile
+from .transforms import Lattice
+
+HYBR = b"HYBR"
+TILE_PLACES = 1 << 20
+TUNED_EFFORT = 8  # from here on networks are fitted to the file,
+LEAST_VALUES = 20000  # to passes of at least so many values
+
+
+def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
+    """Tiles of at most so many places cut the last two axes."""
+    return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], places)))
+
+
+def starts_of(plan: PicturePlan) -> Starts:
+    """What a tile asks for: the prior's networks, with the file's deltas. Raises FormatError."""
+    m = plan.model
+    networks = shipped.named(m.prior, m.units) if m.units else {}
+
+    def prior_of(pass_name: str, plane: int) -> npt.NDArray[np.float32] | None:
+        return networks.get(shipped.network_name(pass_name, len(plan.planes[plane].references), plan.transform.name == Lattice.name))
+
+    found = {}
+    for d in plan.deltas:
+        prior = prior_of(scan.NAMES[d.pass_], d.plane)
+        if prior is None or not plan.planes[d.plane].largest:
+            raise FormatError("damaged: a delta of a network that is not there")
+        found[d.plane, scan.NAMES[d.pass_]] = Start(deltas.apply(d, prior, m.units), d.learning)
+
+    def start(p: Pass, plane: int) -> Start:
+        return found.get((plane, p.name)) or Start(prior_of(p.name, plane), m.learning)
+
+    return start
+
+
+Sizes = Counter[tuple[int, str]]  # bytes of a plane's pass in all tiles
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture coded by one choice. places: of a tile, at most; sizes: of the streams."""
+
+    choice: Choice
+    places: int
+    layout: Layout
+    section: Section
+    tiles: list[bytes]
+    sizes: Sizes
+
+    @property
+    def size(self) -> int:
+        return self.section.size + sum(map(len, self.tiles))
+
+
+def encode(values: Values, bits: int, options: Options) -> Coded:
+    """Values of shape (axes…, channels), two axes or more, below 2^bits. Raises Stopped where options.stop says so."""
+    tried = []
+    quiet = replace(options, progress=None)  # told of the first alone: only of small pictures are there others
+    for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
+        tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.plan)))
+    best = min(tried, key=lambda coded: coded.size)
+    if options.effort >= TUNED_EFFORT and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
+        return tune(best, values.shape, options)
+    return best
+
+
+def tune(plain: Coded, shape: tuple[int, ...], options: Options) -> Coded:
+    """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. shape: of the values.
+
+    Where options.stop says so, the best file so far.
+    """
+    if not fit.available():
+        lacks = MissingError(f"fitting networks to the picture (effort {options.effort})", fit.missing(), "fit")
+        warnings.warn(Notice(f"{lacks}; the file is written without"), stacklevel=2)
+        return plain
+    from . import tuning
+
+    choice, best = plain.choice, plain
+    with suppress(Stopped):  # a fit that is stopped leaves the file as good as it was
+        found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)
+        while found:
+            with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
+            coded = encode_with(with_deltas, shape, options, plain.places)
+            best = min(best, coded, key=lambda c: c.size)
+            pays = [d for d in found if plain.sizes[key := (d.plane, scan.NAMES[d.pass_])] - coded.sizes[key] > len(plans.write_delta(d))]
+            if len(pays) == len(found):
+                break
+            found = pays
+    return best
+
+
+def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> Coded:
+    """Code a choice of plan and planes in tiles of at most so many places; shape: of the values, (axes…, channels).
+
+    Raises Stopped where options.stop says so.
+    """
+    plan, workers = choice.plan, options.workers
+    layout = layout_of(shape[:-1], shape[-1], places)
+    starts = starts_of(plan)
+    boxes = list(layout.boxes())
+    inner = max(1, workers // len(boxes))
+    ticker = Ticker(options, "coding")
+
+    def encode_tile(box: Box) -> tuple[bytes, Sizes]:
+        y, x = box[-2:]
+        tile = Tile(plan, starts, np.ascontiguousarray(choice.planes[:, y, x]).astype(np.int32), (y.start, x.start))
+        ticker.expect(len(boxes) * sum(job.rows for job in tile.jobs))
+        data = tile.encode(choice.indices[:, y, x], inner, ticker)
+        return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
+
+    tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
+    return Coded(choice, places, layout, Section(HYBR, plans.write(plan)), list(tiles), sum(sizes, Counter()))
+
+
+class Decoder(TileDecoder):
+    """Holds the plan and the prior's networks."""
+
+    def __init__(self, plan: PicturePlan, layout: Layout, bits: int) -> None:
+        self.plan, self.layout, self.bits = plan, layout, bits
+        self.starts = starts_of(plan)
+
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
+        return sources.join(self._tile(box).decode(data, threads, tick), (*box_shape(box), self.layout.channels))
+
+    def _tile(self, box: Box) -> Tile:
+        """The tile of a box, not yet decoded."""
+        y, x = box[-2:]
+        planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
+        return Tile(self.plan, self.starts, planes, (y.start, x.start))
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        """Where the payload goes, by plane and pass.
+
+        With `decode` also the time it takes on one thread, and the bits by what they were spent on.
+        """
+        total: dict[str, Stage] = {}
+        for index, data in enumerate(tiles):
+            tile = self._tile(self.layout.box(index))
+            if decode:
+                tile.decode(data, 1, ignore)
+            for stage in tile.stages(data):
+                sum_ = total.setdefault(stage.name, Stage(stage.name, 0, 0.0, {}))
+                sum_.bytes += stage.bytes
+                sum_.seconds += stage.seconds
+                for key, bits in stage.bits.items():
+                    sum_.bits[key] = sum_.bits.get(key, 0.0) + bits
+        timed = ("name", "bytes", "seconds", "bits") if decode else ("name", "bytes")
+        return [{key: getattr(stage, key) for key in timed} for stage in total.values()]
+
+    def describe(self) -> Mapping[str, object]:
+        m = self.plan.model
+        return {
+            "transform": self.plan.transform.name,
+            "tables": sum(s.table is not None for s in self.plan.sources),
+            "planes": [{"largest": p.largest, "references": list(p.references), "two_pass": p.two_pass} for p in self.plan.planes],
+            "least_squares": m.least_squares,
+            "units": m.units,
+            "contexts": m.contexts,
+            "prior": m.prior.hex(),
+            **self._deltas(),
+        }
+
+    def _deltas(self) -> Mapping[str, object]:
+        """The deltas, and their sum as weights; empty if there are none."""
+        m, plan = self.plan.model, self.plan
+        if not plan.deltas:
+            return {}
+        told = [
+            {"plane": d.plane, "pass": scan.NAMES[d.pass_], "coding": d.coding, "bytes": len(plans.write_delta(d))} for d in plan.deltas
+        ]
+        weights = [self.starts(Pass(scan.NAMES[d.pass_], 0, 0, 1), d.plane).weights for d in plan.deltas]
+        parameters = sum(len(w) for w in weights if w is not None)
+        return {
+            "deltas": told,
+            "weights": {
+                "coding": "+".join(sorted({d.coding for d in plan.deltas})),
+                "setting": m.units,
+                "parameters": parameters,
+                "bits_per_parameter": 8 * self.weights_bytes(0) / parameters,
+            },
+        }
+
+    def weights_bytes(self, section: int) -> int:
+        return sum(len(plans.write_delta(d)) for d in self.plan.deltas)
+
+
+def open_decoder(section: bytes, layout: Layout, bits: int) -> Decoder:
+    """Parse and check the plan. Raises FormatError."""
+    if len(layout.axes) < 2 or layout.tile[:-2] != layout.axes[:-2]:
+        raise FormatError("damaged: its tiles are not those of a picture")
+    count = math.prod(layout.axes[:-2]) * layout.channels
+    return Decoder(plans.read(section, count, bits), layout, bits)

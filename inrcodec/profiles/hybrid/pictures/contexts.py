@@ -1,0 +1,68 @@
+"""The sets of hashed contexts. A context is a list of what identifies it: gathered values, or numbers derived from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ....kernels.picture import Taps
+
+# the plane's own taps, and those of the first and second reference
+W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW, NNNE = range(18)
+G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, GEE, GSS, GWW, GNN = range(100, 113)
+R, RW, RN, RE, RS, RNW, RNE, RSW, RSE, REE, RSS, RWW, RNN = range(200, 213)
+A, AW, AN = 300, 301, 302
+P, PHALF, Q, GRADIENT, WG, NG, WR, NR, ERROR, MEAN = range(1000, 1010)
+
+PHOTO: list[list[list[int]]] = [
+    [[W, N], [PHALF], [P, Q], [MEAN, ERROR], [W, N, NW], [N, NE]],
+    [[G, P], [G, MEAN], [WG, NG], [PHALF], [G, W, N], [G, GW, GN, WG]],
+    [[G, R], [G, R, P], [WG, WR], [G, MEAN], [G, R, W], [PHALF, Q]],
+]
+GRAPHICS: list[list[list[int]]] = [
+    [
+        [], [W], [N], [W, N], [W, NW], [N, NE], [W, N, NW], [W, N, NE], [W, N, NW, NE], [W, WW, N, NW, NE], [W, N, NW, NE, WW, NN],
+        [W, N, NW, NE, WW, NN, NNE, NWW, NEE], [W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE],
+        [W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW, NNNE], [W, WW, WWW], [N, NN, NNN],
+    ],
+    [
+        [G], [G, W], [G, N], [G, W, N], [G, GW, W], [G, GN, N], [G, GW, GN, W, N], [G, W, N, NW, NE],
+        [G, GW, GN, GNW, GNE, W, N, NW, NE], [G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, W, N], [G, W, N, NW, NE, WW, NN, NNE, NWW, NEE],
+        [WG], [NG], [G, WG, NG], [G, GW, GN, GE, GS, W, N, NW, NE, WW, NN], [G, GE, W],
+    ],
+    [
+        [G, R], [G, R, W], [G, R, N], [G, R, W, N], [G, R, GW, RW, W], [G, R, GN, RN, N], [G, R, GW, RW, GN, RN, W, N],
+        [G, R, W, N, NW, NE], [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N],
+        [R, RW, W], [G, GW, R, RW, WG],
+    ],
+    [
+        [G, R, A], [G, R, A, W], [G, R, A, N], [G, R, A, W, N], [G, R, A, GW, RW, W], [G, R, A, GN, RN, N], [G, R, GW, RW, GN, RN, W, N, A],
+        [G, R, W, N, NW, NE], [G, R, GE, RE, GS, RS, W, N], [G, R, W, N, NW, NE, WW, NN, NNE], [G, W], [WG, WR], [NG, NR], [R, W, N, A],
+        [R, RW, W], [G, GW, R, RW, WG],
+    ],
+]  # fmt: skip
+FEW = [[some[i] for i in (0, 3, 5, 6, 8, 10)] for some in GRAPHICS]
+SETS = {"none": None, "photo": PHOTO, "graphics": GRAPHICS, "few": FEW}
+NAMES = list(SETS)
+
+
+def context_taps(name: str, taps: Taps) -> npt.NDArray[np.int64]:
+    """(contexts, longest): indices into what the kernel gathers, −1 where a context has no more."""
+    chosen = SETS[name]
+    references = len(taps.start) - 2
+    lists: list[list[int]] = chosen[min(references, len(chosen) - 1)] if chosen is not None else []
+    count = len(taps.plane)
+
+    def index(item: int) -> int:
+        if item >= 1000:
+            return count + item - 1000
+        group, i = divmod(item, 100)
+        if group > references:
+            raise ValueError("a context uses a reference that is not there")
+        start, end = taps.start[group], taps.start[group + 1]
+        return int(min(start + i, end - 1))
+
+    out: npt.NDArray[np.int64] = np.full((len(lists), max([1, *map(len, lists)])), -1, np.int64)
+    for row, items in zip(out, lists, strict=True):
+        row[: len(items)] = [index(i) for i in items]
+    return out

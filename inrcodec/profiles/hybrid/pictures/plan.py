@@ -1,0 +1,185 @@
+"""Section HYBR: by which transform the samples become planes, how the planes lean on each other, and with what they are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+from ....container import Reader, varint
+from ....errors import FormatError
+from ....kernels.contextnet import UNITS
+from ....weights import codings
+from .. import MAX_PLANES, PICTURE_BITS
+from . import contexts, scan, sources
+from .sources import Source
+from .transforms import TRANSFORMS, Transform
+
+MAX_REFERENCES = 3
+MAX_LINES = 18  # log2
+PRIOR_BYTES = 8
+LAYERS = 3  # of the context network
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One coded plane.
+
+    Attributes:
+        source: of which source it holds the indices. In a lattice the first three planes hold labels, in a palette the only one holds
+            colours.
+        largest: value; 0: the plane is constant and nothing is coded.
+        references: earlier coded planes, at most MAX_REFERENCES, none of them constant.
+        two_pass: whether it is coded in four passes, a quarter of the places first.
+    """
+
+    source: int
+    largest: int
+    references: tuple[int, ...] = ()
+    two_pass: bool = False
+
+
+@dataclass(frozen=True)
+class PictureModel:
+    """With what the planes are predicted.
+
+    Attributes:
+        least_squares: predictors, 0 to 2.
+        units: of the context network's layers; 0: there is none.
+        learning: Adam's rate while coding, in units of 2^-14.
+        coordinates: whether the network sees sine and cosine of the place.
+        contexts: name of the set of hashed contexts.
+        lines: log2 of the lines of each context's table.
+        prior: first bytes of the prior's SHA-256; empty without network.
+    """
+
+    least_squares: int = 2
+    units: int = 32
+    learning: int = 20
+    coordinates: bool = True
+    contexts: str = "none"
+    lines: int = 14
+    prior: bytes = b""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What the network of one pass of a plane differs by from the prior's; see `hybrid.deltas`.
+
+    Attributes:
+        plane: in coded order.
+        pass_: number of the pass, in the order of `scan.NAMES`.
+        learning: Adam's rate from there, in units of 2^-14.
+        coding: name of the weight coding.
+        setting: seed of the dictionary for "sinr"; else bits, only told.
+        scales: (mantissa, shift) of each layer: what its integers count.
+        data: the integers.
+    """
+
+    plane: int
+    pass_: int
+    learning: int
+    coding: str
+    setting: int
+    scales: tuple[tuple[int, int], ...]
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PicturePlan:
+    """All that section HYBR says."""
+
+    transform: Transform
+    sources: tuple[Source, ...]
+    planes: tuple[Plane, ...]
+    model: PictureModel
+    deltas: tuple[Delta, ...] = ()
+
+
+def write(plan: PicturePlan) -> bytes:
+    """The content of section HYBR."""
+    m = plan.model
+    parts = [
+        bytes([plan.transform.number, m.least_squares, m.units, m.learning, m.coordinates, contexts.NAMES.index(m.contexts), m.lines]),
+        m.prior if m.units else b"",
+        varint(len(plan.sources)),
+    ]
+    parts += [*map(sources.write, plan.sources), plan.transform.write()]
+    for p in plan.planes:
+        parts += [varint(p.source), varint(p.largest), bytes([p.two_pass, len(p.references)]), *(varint(r) for r in p.references)]
+    if plan.deltas:
+        parts += [varint(len(plan.deltas)), *map(write_delta, plan.deltas)]
+    return b"".join(parts)
+
+
+def write_delta(d: Delta) -> bytes:
+    """One delta of section HYBR."""
+    numbers = [d.pass_, d.learning, codings.named(d.coding).number, d.setting, *(n for scale in d.scales for n in scale)]
+    return varint(d.plane) + bytes(numbers) + varint(len(d.data)) + d.data
+
+
+def _read_deltas(r: Reader, planes: list[Plane], units: int) -> Iterator[Delta]:
+    last = (-1, -1)
+    count = r.varint(len(planes) * len(scan.NAMES)) if r.left else None
+    if count == 0:
+        raise FormatError("damaged: a list of no deltas")
+    for _ in range(count or 0):
+        plane, pass_, learning, number, setting = r.varint(len(planes) - 1), *(r.byte() for _ in range(4))
+        coding = codings.numbered(number)
+        scales = tuple((r.byte(), r.byte()) for _ in range(LAYERS))
+        if (
+            not units
+            or (plane, pass_) <= last
+            or pass_ >= len(scan.NAMES)
+            or coding is None
+            or any(not m or s > 63 for m, s in scales)
+        ):
+            raise FormatError("damaged: a delta is not valid")
+        last = plane, pass_
+        yield Delta(plane, pass_, learning, coding.name, setting, scales, r.take(r.varint()))
+
+
+def read(content: bytes, count: int, bits: int) -> PicturePlan:
+    """The plan in section HYBR, all of it validated, for a signal of so many planes of values below 2^bits. Raises FormatError."""
+    what = "section HYBR"
+    r = Reader(content, what)
+    kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))
+    if (
+        kind not in TRANSFORMS
+        or least_squares > 2
+        or units not in UNITS
+        or coordinates > 1
+        or set_number >= len(contexts.NAMES)
+        or not 1 <= lines <= MAX_LINES
+    ):
+        raise FormatError(f"damaged: {what} has an unknown setting")
+    if units and not least_squares:
+        raise FormatError("damaged: a network needs a least squares predictor")
+    model = PictureModel(
+        least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b""
+    )
+    if r.varint() != count or not 1 <= count <= MAX_PLANES or not 1 <= bits <= PICTURE_BITS:
+        raise FormatError("damaged: the planes are not those of the header")
+    found = tuple(sources.read(r, bits) for _ in range(count))
+    transform = TRANSFORMS[kind].read(r, found)
+    planes: list[Plane] = []
+    for i in range(transform.planes(count)):
+        p = _read_plane(r, planes, count)
+        if i >= transform.labels and p.largest != transform.largest(found[p.source]):
+            raise FormatError("damaged: a plane's values are out of range")
+        planes.append(p)
+    if sorted(p.source for p in planes) != list(range(len(planes))) or any(planes[i].source != i for i in range(transform.labels)):
+        raise FormatError("damaged: a plane is missing")
+    deltas = tuple(_read_deltas(r, planes, model.units))
+    r.end()
+    return PicturePlan(transform, found, tuple(planes), model, deltas)
+
+
+def _read_plane(r: Reader, before: list[Plane], sources: int) -> Plane:
+    source, largest, two_pass, count = r.varint(sources - 1), r.varint((1 << PICTURE_BITS) - 1), r.byte(), r.byte()
+    if two_pass > 1 or count > MAX_REFERENCES:
+        raise FormatError("damaged: a plane has an unknown setting")
+    references = tuple(r.varint(MAX_PLANES) for _ in range(count))
+    if any(q >= len(before) or before[q].largest == 0 for q in references) or len(set(references)) != count:
+        raise FormatError("damaged: a plane refers to one that is not there")
+    return Plane(source, largest, references, bool(two_pass))

@@ -1,0 +1,244 @@
+"""A tile: its planes' passes as jobs, and the bytes they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ....container import Reader, varint
+from ....errors import FormatError, InrcodecError
+from ....kernels import coder, contextnet, functions, mixer, picture, predictors
+from ....kernels.picture import ACTIVITIES, DERIVED, EXPERTS, EXTRAS, FLAGS, FLAT, OCTAVES, PREDICTORS, SURE, TALLY, Geometry, State, Switches, Taps, code_rows, observe
+from ....kernels.tables import SINE_BITS, sine
+from . import pipeline, scan, sources
+from .contexts import context_taps
+from .pipeline import Job
+from .plan import PictureModel, PicturePlan, Plane
+from .scan import Pass
+from .transforms import Direct
+
+BELOW = 4  # rows below its own that a pass may look at in planes that are known
+SINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
+SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a pass's network begins with: float32 weights, None for no network, and Adam's rate in units of 2^-14."""
+
+    weights: npt.NDArray[np.float32] | None
+    learning: int
+
+
+Starts = Callable[[Pass, int], Start]  # of a pass of a plane
+
+
+def inputs_of(t: Taps) -> int:
+    """Features of the network for these taps."""
+    return len(t.plane) + EXTRAS + 4 * OCTAVES
+
+
+class PlanePass:
+    """One pass over one plane. Its state is made when its first rows are due and gone after its last: it is much larger than the rows.
+
+    Attributes:
+        data: to decode from; None: encode.
+        stream: what encoding made.
+        tally: see `kernels.picture.State`.
+    """
+
+    def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], picture.Pass]) -> None:
+        self.name, self.plane, self.rows, self.make = name, plane, rows, make
+        self.state: picture.Pass | None = None
+        self.data: bytes | None = None
+        self.coder: coder.Input | coder.Output = coder.Output()
+        self.stream = b""
+        self.tally: npt.NDArray[np.float64] = np.zeros((TALLY, 2))
+
+    def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
+        """Code rows first … last − 1 of the pass."""
+        if self.state is None:
+            self.state = self.make()
+            self.coder = coder.Output() if self.data is None else coder.Input(self.data)
+        g = self.state.geometry
+        most = (last - first) * (g.width // g.step + 1) * (g.bits + 1)
+        code_rows(self.coder.coder(most), first, last, planes, residuals, self.state)
+        if last == self.rows:
+            self.tally = self.state.state.tally
+            self.stream = self.coder.finish()
+            self.state = None
+
+
+@dataclass
+class Stage:
+    """A part of the payload: bytes, seconds of decoding, and bits by what they were spent on."""
+
+    name: str
+    bytes: int
+    seconds: float
+    bits: dict[str, float]
+
+
+@cache
+def _sure() -> npt.NDArray[np.float32]:
+    classes = (np.arange(SURE) // 2 + 0.5) / 2 * np.where(np.arange(SURE) % 2, 1.0, -1.0)
+    return np.array([functions.sigmoid(float(x)) for x in classes], np.float32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a tile lies. size: (height, width); origin: (y, x) in the picture."""
+
+    size: tuple[int, int]
+    origin: tuple[int, int]
+
+
+def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.Pass:
+    """What one pass adapts, before its first value. number: of the plane in coded order."""
+    height, width = frame.size
+    references = len(plane.references)
+    g = Geometry(number, height, width, p.top, p.left, p.step, plane.largest, plane.largest.bit_length(), *frame.origin)
+    taps = scan.taps(p, number, plane.references)
+    columns = max(1, -(-(width - p.left) // p.step))
+    used, units = model.least_squares, model.units if start.weights is not None else 0
+    wide = predictors.local_least_squares(scan.predictor_taps(p, references, True), columns if used > 1 else 1, 16, 16 // p.step, 0.9)
+    narrow = predictors.local_least_squares(
+        scan.predictor_taps(p, references, False), columns if used > 0 else 1, 8, 8 if used > 1 else 16, 0.8
+    )
+    inputs = inputs_of(taps)
+    blank = np.zeros(contextnet.parameters(inputs, 8), np.float32)
+    found = context_taps(model.contexts, taps)
+    places = max(1, p.rows(height) * columns)
+    lines = min(1 << model.lines, mixer.power_of_two(2 * places * -(-g.bits // 4)))
+    maps = min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
+    return picture.Pass(
+        geometry=g,
+        taps=taps,
+        switches=Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates)),
+        predictors=(wide, narrow) if used > 1 else (narrow, wide),
+        net=contextnet.contextnet(inputs, max(units, 8), start.weights if units and start.weights is not None else blank),
+        contexts=mixer.contexts(len(found), lines),
+        mixer=mixer.mixer(len(found), used + (units > 0), maps),
+        state=State(
+            gathered=np.zeros(len(taps.plane) + DERIVED, np.int64),
+            relative=np.zeros(len(taps.plane)),
+            said=np.zeros(PREDICTORS),
+            spread=np.tile(SPREAD, (PREDICTORS, 1)),
+            below=np.zeros(EXPERTS),
+            at=np.zeros(EXPERTS),
+            above=np.zeros(EXPERTS),
+            inverse=np.zeros(PREDICTORS),
+            flags=np.full(FLAGS, 0.9, np.float32),
+            sure=_sure().copy(),
+            counters=np.zeros(3, np.int64),
+            worth=np.zeros(16),
+            tally=np.zeros((TALLY, 2)),
+            context_taps=found,
+            sines=SINES,
+        ),
+    )
+
+
+class Tile:
+    """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
+
+    def __init__(self, plan: PicturePlan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
+        if not functions.keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
+            raise InrcodecError(
+                "this process takes subnormal numbers for zero (a library switched them off), so that files would not be exact"
+            )
+        self.plan, self.planes = plan, planes
+        self.residuals = np.zeros_like(planes)
+        self.passes: list[PlanePass] = []
+        self.jobs: list[Job] = []
+        size = (planes.shape[1], planes.shape[2])
+        frame = Frame(size, origin)
+        by_plane: list[list[Job]] = []
+        for i, p in enumerate(plan.planes):
+            passes = scan.passes(p.two_pass and min(size) >= scan.LEAST_SIZE) if p.largest else ()
+            jobs: list[Job] = []
+            for q in passes:
+                make = partial(fresh, q, i, p, frame, plan.model, starts(q, i))
+                self.passes.append(PlanePass(q, i, q.rows(size[0]), make))
+                jobs.append(self._job(self.passes[-1], jobs[:], [by_plane[r] for r in p.references]))
+            by_plane.append(jobs)
+            self.jobs += jobs
+        self.corrections = plan.transform.corrections(plan.sources, self.planes, by_plane, plan.model.lines)
+        if self.corrections is not None:
+            self.jobs.append(self.corrections.job)
+
+    def _job(self, p: PlanePass, before: list[Job], references: list[list[Job]]) -> Job:
+        top, step = p.name.top, p.name.step
+        others = [job for jobs in references for job in jobs] + before
+
+        def needs(last: int) -> list[tuple[Job, int]]:
+            until = top + (last - 1) * step + BELOW  # the last row of the tile that is looked at
+            return [(job, min(job.rows, pipeline.rows_until(job, until))) for job in others]
+
+        return Job(p.rows, lambda first, last: p.run(first, last, self.planes, self.residuals), needs, top, step)
+
+    def encode(self, indices: npt.NDArray[Any], threads: int, tick: Callable[[int], None] | None = None) -> bytes:
+        """The tile's bytes. indices: of the signal's planes, (sources, height, width); tick: see `pipeline.run`."""
+        if self.corrections is not None:
+            self.corrections.image = np.ascontiguousarray(np.moveaxis(indices[:3], 0, -1)).astype(np.int32)
+        pipeline.run(self.jobs, threads, tick)
+        streams = [p.stream for p in self.passes]
+        if self.corrections is not None:
+            streams.append(self.corrections.coder.finish())
+        return b"".join([varint(len(s)) for s in streams] + streams)
+
+    def streams(self, data: bytes) -> list[bytes]:
+        """The arithmetic-coded strings of a tile: of its passes, then, with a lattice, of the corrections. Raises FormatError."""
+        r = Reader(data, "a tile")
+        sizes = [r.varint(len(data)) for _ in self.jobs]
+        found = [r.take(n) for n in sizes]
+        r.end()
+        return found
+
+    def stages(self, data: bytes) -> Iterator[Stage]:
+        """Where this tile's bytes go, and, after it was decoded, the time and the bits."""
+        for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
+            if i == len(self.passes):
+                yield Stage("corrections", len(stream), job.seconds, {})
+                continue
+            p = self.passes[i]
+            depth = self.plan.planes[p.plane].largest.bit_length()
+            bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
+            yield Stage(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
+
+    def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
+        """The signal's planes, (sources, height, width) uint16. tick: told the share that was done since."""
+        streams = self.streams(data)
+        if not all(map(coder.is_valid, streams)):
+            raise FormatError("damaged: a tile is not an arithmetic code")
+        for p, s in zip(self.passes, streams, strict=False):
+            p.data = s
+        if self.corrections is not None:
+            self.corrections.coder = coder.Input(streams[-1])
+        total = sum(job.rows for job in self.jobs)
+        pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
+        plan, image = self.plan, self.corrections.image if self.corrections is not None else None
+        restored = plan.transform.restore(self.planes, tuple(p.source for p in plan.planes), plan.sources, image)
+        return sources.from_indices(restored, plan.sources)
+
+
+def features(plan: PicturePlan, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> dict[tuple[int, str], npt.NDArray[np.float32]]:
+    """What the networks of a tile see, by plane and pass: see `kernels.picture.observe`. planes: (planes, height, width)."""
+    model = replace(plan.model, units=8, learning=0, contexts="none", lines=1)
+
+    def blank(p: Pass, plane: int) -> Start:
+        inputs = inputs_of(scan.taps(p, plane, plan.planes[plane].references))
+        return Start(np.zeros(contextnet.parameters(inputs, 8), np.float32), 0)
+
+    tile = Tile(replace(plan, model=model, transform=Direct()), blank, planes, origin)
+    found = {}
+    for p in tile.passes:
+        state = p.make()
+        out = np.zeros((p.rows * -(-planes.shape[2] // p.name.step), len(state.net.x) + 2), np.float32)
+        found[p.plane, p.name.name] = out[: observe(tile.planes, tile.residuals, state, out)]
+    return found

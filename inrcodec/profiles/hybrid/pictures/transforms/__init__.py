@@ -1,0 +1,12 @@
+"""The transforms of pictures, a module each. To add one: a module here, its class in TRANSFORMS, and when to take it in `pictures.analysis`."""
+
+from __future__ import annotations
+
+from .base import Transform
+from .direct import Direct
+from .lattice import Corrections, Lattice
+from .palette import Palette
+
+__all__ = ["TRANSFORMS", "Corrections", "Direct", "Lattice", "Palette", "Transform"]
+
+TRANSFORMS: dict[int, type[Transform]] = {t.number: t for t in (Direct, Lattice, Palette)}

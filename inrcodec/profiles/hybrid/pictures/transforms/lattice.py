@@ -1,0 +1,89 @@
+"""A value lattice: labels instead of colours, and what the colours differ by from their labels'. `pictures.lattice` finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .....container import Reader, varint, zigzag
+from .....errors import FormatError
+from .....kernels import coder, colours, mixer
+from ..pipeline import Job, rows_until
+from ..sources import Planes, Source
+from .base import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice(Transform):
+    """colour = clip((matrix·label + offset + 2^15) >> 16), componentwise, between 0 and the largest component.
+
+    Attributes:
+        matrix: (3, 3) int64, rows R, G, B; columns Y, C1, C2; in units of 2^-16.
+        offset: (3,) int64, the same.
+        least: (3,) int64: the smallest label of each plane; planes hold label − least.
+    """
+
+    matrix: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    least: npt.NDArray[np.int64]
+
+    name = "lattice"
+    number = 1
+    labels = 3
+
+    def write(self) -> bytes:
+        numbers = np.concatenate([self.matrix.ravel(), self.offset, self.least])
+        return b"".join(varint(zigzag(int(n))) for n in numbers)
+
+    @classmethod
+    def read(cls, r: Reader, sources: tuple[Source, ...]) -> Lattice:
+        if len(sources) < 3 or limit(sources) > 255:
+            raise FormatError("damaged: a lattice is of three planes of 8 bits")
+        numbers = [r.signed() for _ in range(15)]
+        if max(map(abs, numbers)) >= 1 << 31:
+            raise FormatError("damaged: a lattice's number is out of range")
+        flat = np.array(numbers, np.int64)
+        return cls(flat[:9].reshape(3, 3), flat[9:12], flat[12:])
+
+    def corrections(self, sources: tuple[Source, ...], planes: Planes, jobs: list[list[Job]], lines: int) -> Corrections:
+        return Corrections(self, limit(sources), planes, [job for some in jobs[:3] for job in some], lines)
+
+    def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
+        assert image is not None
+        indices = np.empty_like(planes)
+        indices[list(order)] = planes
+        indices[:3] = np.moveaxis(image, -1, 0)
+        return indices
+
+
+def limit(sources: tuple[Source, ...]) -> int:
+    """The largest colour component."""
+    return max(s.largest for s in sources[:3])
+
+
+class Corrections:
+    """What the colours of a tile differ by from their labels'.
+
+    Attributes:
+        image: (height, width, 3) int32 of the first three sources' indices: to be set before encoding, filled in by decoding.
+        coder: the stream.
+        job: the rows, each after those of `before` that it needs.
+    """
+
+    def __init__(self, lattice: Lattice, limit: int, planes: Planes, before: list[Job], lines: int) -> None:
+        self.lattice, self.planes = lattice, planes
+        self.to = colours.Affine(lattice.matrix, lattice.offset, limit)
+        _, height, width = planes.shape
+        self.image: Any = np.zeros((height, width, 3), np.int32)
+        self.state = colours.corrector(width, min(1 << lines, mixer.power_of_two(6 * height * width)))
+        self.coder: coder.Input | coder.Output = coder.Output()
+        self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in before])
+
+    def run(self, first: int, last: int) -> None:
+        """Rows first … last − 1."""
+        bits = self.coder.coder((last - first) * self.planes.shape[2] * 3 * colours.MOST_BITS)
+        labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
+        colours.correct_rows(bits, labels, self.image[first:last], self.to, self.state)

@@ -1,0 +1,93 @@
+"""The shipped priors: weights that every context network begins with. A file names the prior it needs by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+from ....compression import decompress
+from ....container import Reader
+from ....errors import FormatError
+from ....kernels import contextnet
+from ..pictures.plan import PRIOR_BYTES
+
+MAGIC = b"LINRprior1"
+MAX_BYTES = 1 << 24
+CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior"}
+Networks = dict[str, npt.NDArray[np.float32]]
+
+
+def network_name(pass_name: str, references: int, lattice: bool) -> str:
+    """Which network of a prior begins on a pass of a plane with so many references, in a lattice or not."""
+    return f"{'chroma' if lattice and pass_name == 'raster' and references else pass_name}{references}"
+
+
+@cache
+def _shipped() -> dict[bytes, str]:
+    """Hashes of the priors in the package, and their names."""
+    folder = resources.files(__package__)
+    names = [f.name for f in folder.iterdir() if f.name.endswith(".prior")]
+    return {hashlib.sha256((folder / name).read_bytes()).digest()[:PRIOR_BYTES]: name for name in names}
+
+
+@cache
+def load(name: str) -> tuple[int, Networks]:
+    """Units and networks of a shipped prior, by name: float32 weights in the order of `kernels.contextnet`."""
+    return read((resources.files(__package__) / name).read_bytes())
+
+
+def named(prior: bytes, units: int) -> Networks:
+    """The networks of the prior that a file names. Raises FormatError if it is not in this package, or not of so many units."""
+    if prior not in _shipped():
+        raise FormatError(f"it needs prior {prior.hex()}, which this version does not have")
+    found, networks = load(_shipped()[prior])
+    if found != units:
+        raise FormatError(f"damaged: prior {prior.hex()} is of {found} units, not of {units}")
+    return networks
+
+
+@cache
+def current(units: int) -> bytes:
+    """What a new file names: the latest prior of so many units."""
+    return next(key for key, name in _shipped().items() if name == CURRENT[units])
+
+
+def read(data: bytes) -> tuple[int, Networks]:
+    """Parse a prior: SPEC.md, "Priors"."""
+    if not data.startswith(MAGIC):
+        raise FormatError("damaged: not a prior")
+    r = Reader(data[len(MAGIC) :], "the prior")
+    size = r.varint(MAX_BYTES)
+    plain = Reader(decompress(r.rest(), size, "the prior"), "the prior")
+    units = plain.byte()
+    networks: Networks = {}
+    for _ in range(plain.byte()):
+        name = plain.take(plain.byte()).decode()
+        inputs = plain.varint(4096)
+        count = contextnet.parameters(inputs, units)
+        shift = np.frombuffer(plain.take(count_of_tensors(inputs, units)), np.int8)
+        low = np.frombuffer(plain.take(count), np.uint8)
+        high = np.frombuffer(plain.take(count), np.int8)
+        whole = low.astype(np.int32) | high.astype(np.int32) << 8
+        networks[name] = scale(whole, shift, inputs, units)
+    return units, networks
+
+
+def sizes(inputs: int, units: int) -> list[int]:
+    """Numbers in each of a network's six tensors."""
+    return [n for rows, columns in contextnet.shapes(inputs, units) for n in ((rows - 1) * columns, columns)]
+
+
+def count_of_tensors(inputs: int, units: int) -> int:
+    return len(sizes(inputs, units))
+
+
+def scale(whole: npt.NDArray[np.int32], shift: npt.NDArray[np.int8], inputs: int, units: int) -> npt.NDArray[np.float32]:
+    """16-bit integers times a power of two for each tensor: exact in float32."""
+    factors = np.repeat(np.ldexp(np.float32(1), -shift.astype(np.int32)), sizes(inputs, units))
+    scaled: npt.NDArray[np.float32] = (whole.astype(np.float32) * factors).astype(np.float32)
+    return scaled

@@ -1,0 +1,128 @@
+"""What the profile `hybrid` makes of a sound: the plan in section HYBR, and a tile's lags and stream. Tiles are of some 45 seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .... import parallel
+from ....container import Section
+from ....errors import FormatError
+from ....layout import Box, Layout, box_shape
+from ....options import Options
+from ....progress import Ticker
+from ....values import Values, value_type
+from ...base import Tick, TileDecoder, ignore
+from . import analysis, lookback, search, tile, transform
+from . import plan as plans
+from .plan import SoundPlan
+
+HYBR = b"HYBR"
+SMALL = 1 << 20  # samples: below, a table is tried against none
+SPENT = ("mixed", "inside", "even")
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A sound coded by one plan."""
+
+    layout: Layout
+    section: Section
+    tiles: list[bytes]
+
+    @property
+    def size(self) -> int:
+        return self.section.size + sum(map(len, self.tiles))
+
+
+def encode(values: Values, silence: int, rate: int, options: Options) -> Coded:
+    """Values of shape (frames, channels). silence: the value of a sample 0; rate: frames per second.
+
+    Raises Stopped where options.stop says so.
+    """
+    plan = analysis.plan_of(values, silence, options)
+    coded = encode_with(plan, values, rate, options)
+    if values.size <= SMALL and any(c.table is not None for c in plan.channels):  # what repeats itself meets few values too
+        plain = analysis.plan_of(values, silence, options, tables=False)
+        coded = min(coded, encode_with(plain, values, rate, replace(options, progress=None)), key=lambda c: c.size)
+    return coded
+
+
+def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> Coded:
+    """Code the values by a plan."""
+    ticker = Ticker(options, "coding")
+    frames, channels = values.shape
+    layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
+    if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
+        searching = Ticker(options, "searching")
+        searching.expect(search.trials(frames))
+        plan = search.search(plan, transform.to_indices(values[search.excerpt(frames)], plan), options.workers, searching)
+    ticker.expect(frames)
+
+    def encode_tile(box: Box) -> bytes:
+        if not plan.coded:
+            return b""
+        indices = transform.to_indices(values[box], plan)
+        return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
+
+    tiles = parallel.run(encode_tile, layout.boxes(), options.workers, ticker.cancel)
+    return Coded(layout, Section(HYBR, plans.write(plan)), tiles)
+
+
+class Decoder(TileDecoder):
+    """Holds the plan."""
+
+    def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
+        self.plan, self.layout, self.bits = plan, layout, bits
+
+    def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
+        (frames,) = box_shape(box)
+        values = np.empty((frames, self.layout.channels), value_type(self.bits))
+        indices, _ = self._decode(frames, data, tick)
+        transform.from_indices(indices, self.plan, values)
+        return values
+
+    def _decode(self, frames: int, data: bytes, tick: Tick = ignore) -> tuple[transform.Indices, tile.Tally]:
+        if not self.plan.coded:
+            if data:
+                raise FormatError("damaged: a tile of constant channels is not empty")
+            return np.zeros((0, frames), np.int64), np.zeros(len(SPENT))
+        return tile.decode(self.plan, frames, data, tick)
+
+    def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
+        """The payload is of one piece; with `decode`, by what it was spent on."""
+        start, tally = time.perf_counter(), np.zeros(len(SPENT))
+        if decode:
+            for index, data in enumerate(tiles):
+                (frames,) = box_shape(self.layout.box(index))
+                tally += self._decode(frames, data)[1]
+        stage: dict[str, Any] = {"name": "samples", "bytes": sum(map(len, tiles))}
+        if decode:
+            stage |= {"seconds": time.perf_counter() - start, "bits": dict(zip(SPENT, tally.tolist(), strict=True))}
+        return [stage]
+
+    def describe(self) -> Mapping[str, object]:
+        p, m = self.plan, self.plan.model
+        return {
+            "transform": "sound",
+            "tables": sum(c.table is not None for c in p.channels),
+            "copies": sum(c.copy_of is not None for c in p.channels),
+            "channels": [{"channel": k.channel, "partner": p.coded[k.partner].channel} for k in p.coded],
+            "least_squares": [f"{q.own}+{q.other}" for q in m.predictors],
+            "filters": [1 << f.length for f in m.filters],
+            "lags": m.lags,
+            "units": m.units,
+        }
+
+
+def open_decoder(section: bytes, layout: Layout, bits: int) -> Decoder:
+    """Parse and check the plan. Raises FormatError."""
+    if len(layout.axes) != 1:
+        raise FormatError("damaged: its plan is that of a sound, and it has more than one axis")
+    if layout.tile[0] > plans.MAX_TILE:
+        raise FormatError("damaged: a block of the sound is too long")
+    return Decoder(plans.read(section, layout.channels, bits), layout, bits)

@@ -1,0 +1,200 @@
+"""Section HYBR of a sound: which channels are coded, from which values, and with which predictors. SPEC.md, "Sound"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ....compression import compress, decompress
+from ....container import Reader, varint
+from ....errors import FormatError
+from ....kernels.contextnet import UNITS
+from ....kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
+from .. import SOUND, SOUND_BITS
+
+MAX_PREDICTORS = 4
+LENGTHS = range(3, 13)  # log2 of an LMS filter's taps
+DECAY_UNIT = 2.0**-16
+STEP_UNIT = 2.0**-20
+MAX_TABLE = 1 << 18  # values
+MAX_TILE = 1 << 24  # frames
+RANGE, TABLE, COPY = range(3)  # kinds of channel
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One of the signal's channels: value = least + index, or the table's entry, or what another channel has.
+
+    Attributes:
+        largest: index that occurs; 0: the channel is constant and nothing is coded.
+        least: what is added to the index; 0 where there is a table.
+        zero: the index that is nearest to silence.
+        table: the values that occur, ascending, where few do: (largest + 1,) int64.
+        copy_of: an earlier channel with the same values; then nothing else is said.
+    """
+
+    largest: int = 0
+    least: int = 0
+    zero: int = 0
+    table: npt.NDArray[np.int64] | None = None
+    copy_of: int | None = None
+
+    @property
+    def coded(self) -> bool:
+        return self.largest > 0
+
+
+@dataclass(frozen=True)
+class CodedChannel:
+    """A coded channel: which it is, and the number in coded order of the channel it is predicted with (itself: none)."""
+
+    channel: int
+    partner: int
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Least squares over the last `own` samples of a channel and `other` of its partner.
+
+    Attributes:
+        every: batches of 8 samples between solutions, a power of two.
+        decay: of the sums per batch, in units of 2^-16.
+    """
+
+    own: int
+    other: int
+    every: int
+    decay: int
+
+
+@dataclass(frozen=True)
+class Filter:
+    """An LMS filter of 2^length taps; step: of its weights, in units of 2^-20."""
+
+    length: int
+    step: int
+
+
+@dataclass(frozen=True)
+class SoundModel:
+    """With what samples are predicted.
+
+    Attributes:
+        lags: places further back that a segment may look at.
+        units: of the network's layers; 0: there is none.
+        learning: Adam's rate, in units of 2^-14.
+    """
+
+    predictors: tuple[Predictor, ...]
+    filters: tuple[Filter, ...]
+    lags: int
+    units: int = 0
+    learning: int = 0
+
+
+@dataclass(frozen=True)
+class SoundPlan:
+    """All that the section says."""
+
+    channels: tuple[Channel, ...]
+    coded: tuple[CodedChannel, ...]
+    model: SoundModel
+
+
+def pack_table(table: npt.NDArray[np.int64]) -> bytes:
+    """The gaps between a table's values, compressed, and both sizes."""
+    plain = b"".join(map(varint, (np.diff(table, prepend=-1) - 1).tolist()))
+    packed = compress(plain)
+    return varint(len(plain)) + varint(len(packed)) + packed
+
+
+def write(plan: SoundPlan) -> bytes:
+    """The content of section HYBR."""
+    m = plan.model
+    parts = [bytes([SOUND, len(m.predictors), len(m.filters), m.lags, m.units, m.learning])]
+    for p in m.predictors:
+        parts += [bytes([p.own, p.other, p.every]), varint(p.decay)]
+    for f in m.filters:
+        parts += [bytes([f.length]), varint(f.step)]
+    parts.append(varint(len(plan.channels)))
+    for c in plan.channels:
+        if c.copy_of is not None:
+            parts.append(bytes([COPY, c.copy_of]))
+            continue
+        parts += [bytes([RANGE if c.table is None else TABLE]), varint(c.largest), varint(c.zero)]
+        if c.table is None:
+            parts.append(varint(c.least))
+        else:
+            parts.append(pack_table(c.table))
+    parts += [bytes([k.channel, k.partner]) for k in plan.coded]
+    return b"".join(parts)
+
+
+def read(content: bytes, channels: int, bits: int) -> SoundPlan:
+    """The plan in section HYBR, all of it validated, for a sound of so many channels of values below 2^bits. Raises FormatError."""
+    r = Reader(content, "section HYBR")
+    kind, predictors, filters, lags, units, learning = (r.byte() for _ in range(6))
+    if kind != SOUND or not 1 <= predictors <= MAX_PREDICTORS or predictors + filters > STACKED or lags > MAX_LAGS:
+        raise FormatError("damaged: section HYBR has an unknown setting")
+    if units not in UNITS or (units > 0) != (learning > 0):
+        raise FormatError("damaged: section HYBR has an unknown setting")
+    if not 1 <= bits <= SOUND_BITS:
+        raise FormatError("damaged: the profile hybrid codes samples of up to 32 bits")
+    least = tuple(_read_predictor(r) for _ in range(predictors))
+    model = SoundModel(least, tuple(_read_filter(r) for _ in range(filters)), lags, units, learning)
+    if r.varint() != channels:
+        raise FormatError("damaged: the channels are not those of the header")
+    found: list[Channel] = []
+    for _ in range(channels):
+        found.append(_read_channel(r, found, bits))
+    live = [i for i, c in enumerate(found) if c.coded]
+    coded = tuple(CodedChannel(r.byte(), r.byte()) for _ in live)
+    if sorted(k.channel for k in coded) != live or any(k.partner >= len(live) for k in coded):
+        raise FormatError("damaged: a channel is missing")
+    r.end()
+    return SoundPlan(tuple(found), coded, model)
+
+
+def _read_predictor(r: Reader) -> Predictor:
+    own, other, every, decay = r.byte(), r.byte(), r.byte(), r.varint(1 << 16)
+    if not (1 <= own <= MAX_TAPS and other <= MAX_TAPS and 1 <= every <= 128 and every & (every - 1) == 0 and decay):
+        raise FormatError("damaged: a predictor is not valid")
+    return Predictor(own, other, every, decay)
+
+
+def _read_filter(r: Reader) -> Filter:
+    length, step = r.byte(), r.varint(1 << 20)
+    if length not in LENGTHS or not step:
+        raise FormatError("damaged: a filter is not valid")
+    return Filter(length, step)
+
+
+def _read_channel(r: Reader, before: list[Channel], bits: int) -> Channel:
+    kind = r.byte()
+    if kind == COPY:
+        source = r.byte()
+        if source >= len(before) or before[source].copy_of is not None:
+            raise FormatError("damaged: a channel is a copy of one that is not there")
+        return Channel(copy_of=source)
+    if kind not in (RANGE, TABLE):
+        raise FormatError("damaged: a channel is of an unknown kind")
+    largest = r.varint((1 << bits) - 1)
+    zero = r.varint(largest)
+    if kind == RANGE:
+        return Channel(largest, r.varint((1 << bits) - 1 - largest), zero)
+    return Channel(largest, 0, zero, _read_table(r, largest, bits))
+
+
+def _read_table(r: Reader, largest: int, bits: int) -> npt.NDArray[np.int64]:
+    what = "a table of values"
+    if largest >= MAX_TABLE:
+        raise FormatError("damaged: a table of values is too long")
+    size = r.varint(5 * (largest + 1))
+    gaps = Reader(decompress(r.take(r.varint()), size, what), what)
+    table = np.cumsum([gaps.varint((1 << bits) - 1) + 1 for _ in range(largest + 1)], dtype=np.int64) - 1
+    gaps.end()
+    if table[-1] >= 1 << bits:
+        raise FormatError("damaged: a table of values is not valid")
+    return table

@@ -1,0 +1,53 @@
+"""Settings of a model that suit one sound better than the usual ones: the encoder tries a few on an excerpt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .... import parallel
+from ....progress import Ticker
+from . import lookback, tile
+from .plan import DECAY_UNIT, SoundModel, SoundPlan
+from .transform import Indices
+
+DECAYS = 0.975, 0.99  # of the first predictor
+PACES = 0.5, 2.0  # of the LMS filters, as multiples
+EXCERPT = 1 << 20  # frames
+
+
+def _with_decay(model: SoundModel, decay: float) -> SoundModel:
+    first, *others = model.predictors
+    return replace(model, predictors=(replace(first, decay=round(decay / DECAY_UNIT)), *others))
+
+
+def _with_pace(model: SoundModel, pace: float) -> SoundModel:
+    return replace(model, filters=tuple(replace(f, step=round(f.step * pace)) for f in model.filters))
+
+
+def excerpt(frames: int) -> slice:
+    """The middle of a sound."""
+    start = max(0, frames - EXCERPT) // 2
+    return slice(start, min(frames, start + EXCERPT))
+
+
+def trials(frames: int) -> int:
+    """Frames that `search` codes in all."""
+    return (1 + len(DECAYS) + len(PACES)) * min(frames, EXCERPT)
+
+
+def search(plan: SoundPlan, indices: Indices, workers: int, tick: Ticker) -> SoundPlan:
+    """The plan with the best decay, and then the best pace, for an excerpt. indices: (coded channels, frames)."""
+    lags = lookback.find(indices, plan.model.lags)
+
+    def size(model: SoundModel) -> int:
+        return len(tile.encode(replace(plan, model=model), indices, lags, tick)[0])
+
+    best = plan.model
+    rivals = [best, *(_with_decay(best, d) for d in DECAYS)]
+    sizes = parallel.run(size, rivals, workers, tick.cancel)
+    best = rivals[sizes.index(min(sizes))]
+    rivals = [_with_pace(best, p) for p in PACES]
+    found = parallel.run(size, rivals, workers, tick.cancel)
+    if min(found) < min(sizes):
+        best = rivals[found.index(min(found))]
+    return replace(plan, model=best)

@@ -1,0 +1,81 @@
+"""One tile of sound: indices of the coded channels ↔ bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from ....container import Reader, varint
+from ....errors import FormatError
+from ....kernels import integers
+from ....kernels.coder import Input, Output, is_valid
+from ....kernels.contextnet import RATE_UNIT
+from ....kernels.sound import LEAST_LAG, SEGMENT, Channels, Sound, code_frames, sound
+from .plan import DECAY_UNIT, STEP_UNIT, SoundPlan
+
+STEP = 1 << 12  # frames between two looks at the clock
+MOST_BITS = 96  # decisions that one sample can take
+Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even
+
+
+def _segments(frames: int) -> int:
+    return -(-frames // SEGMENT)
+
+
+def _state(plan: SoundPlan, frames: int) -> Sound:
+    channels = [plan.channels[k.channel] for k in plan.coded]
+    m = plan.model
+    return sound(
+        Channels(
+            frames,
+            [k.partner if k.partner != i else -1 for i, k in enumerate(plan.coded)],
+            [-c.zero for c in channels],
+            [c.largest - c.zero for c in channels],
+        ),
+        [(p.own, p.other, p.every, p.decay * DECAY_UNIT) for p in m.predictors],
+        [(1 << f.length, f.step * STEP_UNIT) for f in m.filters],
+        m.lags,
+        m.units,
+        m.learning * RATE_UNIT,
+    )
+
+
+def encode(plan: SoundPlan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]) -> tuple[bytes, Tally]:
+    """A tile's bytes, and what they were spent on.
+
+    samples: (coded channels, frames), index − zero; lags: (segments, at most the model's).
+    """
+    frames = samples.shape[1]
+    wide = np.zeros((_segments(frames), plan.model.lags), np.int64)
+    wide[:, : lags.shape[1]] = lags
+    sent = integers.encode(list(np.diff(wide, axis=0, prepend=0).T)) if plan.model.lags else b""
+    state, output = _state(plan, frames), Output()
+    for start in range(0, frames, STEP):
+        stop = min(frames, start + STEP)
+        code_frames(output.coder(MOST_BITS * len(samples) * (stop - start)), start, stop, state, wide, samples)
+        tick(stop - start)
+    return (varint(len(sent)) + sent if plan.model.lags else b"") + output.finish(), state.decisions.tally
+
+
+def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], None]) -> tuple[npt.NDArray[np.int64], Tally]:
+    """The samples, (coded channels, frames), index − zero. tick: told the share that was done since. Raises FormatError."""
+    r = Reader(data, "a tile")
+    lags = np.zeros((_segments(frames), plan.model.lags), np.int64)
+    if plan.model.lags:
+        columns = integers.decode(r.take(r.varint()), [len(lags)] * plan.model.lags)
+        lags[:] = np.cumsum(columns, axis=1).T
+        starts = np.arange(len(lags))[:, None] * SEGMENT
+        if ((lags != 0) & ((lags < LEAST_LAG) | (lags > starts))).any():
+            raise FormatError("damaged: a lag points outside the sound")
+    rest = r.rest()
+    if not is_valid(rest):
+        raise FormatError("damaged: a tile is not an arithmetic code")
+    samples = np.zeros((len(plan.coded), frames), np.int64)
+    state, stream = _state(plan, frames), Input(rest)
+    for start in range(0, frames, STEP):
+        stop = min(frames, start + STEP)
+        code_frames(stream.coder(0), start, stop, state, lags, samples)
+        tick((stop - start) / frames)
+    return samples, state.decisions.tally

@@ -1,0 +1,51 @@
+"""The `inr` profile: P(bit) from coordinates and bit index alone, by a network fitted to the signal."""
+
+from __future__ import annotations
+
+from ... import fit
+from ...errors import FormatError
+from ...layout import Layout
+from ...options import Options
+from ..base import Encoded, Profile, Subject, TileDecoder
+
+SMALLEST_NETWORK_BYTES = 400  # no network is written in less
+
+
+class Inr(Profile):
+    """The profile's object."""
+
+    name = "inr"
+    number = 1
+    section = b"NETW"
+    codes = "everything that is not constant"
+
+    def applies(self, subject: Subject) -> bool:
+        return subject.bits > 0
+
+    def encode(self, subject: Subject, options: Options) -> Encoded:
+        fit.require("profile inr")
+        from ...fit.search import fit_network
+        from . import coding
+
+        return Encoded(self, *coding.encode_with(fit_network(subject.values, subject.bits, options), subject.values, options))
+
+    def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
+        """A network is fitted to what no other profile has a model of, and where a budget is given for it."""
+        wanted = options.steps > 0 or options.seconds > 0 if modelled else options.fits_in_auto
+        if not wanted or best is None or best.size < SMALLEST_NETWORK_BYTES or not fit.available():
+            return None
+        from ...fit.search import fit_if_smaller
+        from . import coding
+
+        network = fit_if_smaller(subject.values, subject.bits, options, best.size)
+        if network is None:
+            return None
+        found = Encoded(self, *coding.encode_with(network, subject.values, options))
+        return found if found.size < best.size else None
+
+    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+        from . import coding
+
+        if section is None:
+            raise FormatError("damaged: it lacks its network")
+        return coding.open_decoder(section, layout, bits)

@@ -1,0 +1,42 @@
+"""The weight codings, as files and options name them. How each finds its integers is in `inrcodec.fit.codings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WeightCoding:
+    """One weight coding.
+
+    Attributes:
+        name: as `--weights` has it.
+        number: as files have it; never reused.
+        sparse: whether matrices are written as sparse codes over the seeded dictionary (`weights.sinr`) instead of as integers.
+    """
+
+    name: str
+    number: int
+    sparse: bool = False
+
+
+CODINGS = (
+    WeightCoding("uniform", 0),
+    WeightCoding("lsq", 1),
+    WeightCoding("ternary", 2),
+    WeightCoding("sinr", 3, sparse=True),
+)
+NAMES = tuple(coding.name for coding in CODINGS)
+
+
+def named(name: str) -> WeightCoding:
+    """The coding of this name. Raises ValueError if there is none."""
+    for coding in CODINGS:
+        if coding.name == name:
+            return coding
+    raise ValueError(f"there is no weight coding {name!r}; there are {', '.join(NAMES)}")
+
+
+def numbered(number: int) -> WeightCoding | None:
+    """The coding that a file names; None if this version does not know it."""
+    return next((coding for coding in CODINGS if coding.number == number), None)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format coverage clean
 
 demo: $(VENV)/installed
 	$(BIN)/inrcodec demo
@@ -15,6 +15,11 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python formats/check_digest.py
+	$(BIN)/python docs/draw_architecture.py --check
+
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
@@ -27,4 +32,4 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo build dist *.egg-info .coverage coverage.xml htmlcov

@@ -65,7 +65,8 @@ def compare(folder: Path, effort: int, threads: int) -> list[str]:
     warm_up()
     rows, total = [], {key: Result(0, 0.0, 0.0) for key in ("flac", "wavpack", "ours")}
     length, larger, count = 0.0, 0, 0
-    for path in sorted(p for p in folder.iterdir() if p.suffix in files.FORMATS):
+    sounds = {extension for known in files.types() if known.holds == "audio" for extension in known.extensions}
+    for path in sorted(p for p in folder.iterdir() if p.suffix in sounds):
         signal = files.read(path)
         found = outside(signal) | {"ours": ours(signal, effort, threads)}
         for key, r in found.items():

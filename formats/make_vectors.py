@@ -706,7 +706,7 @@ def hybrid_file(plan: bytes, strings: Sequence[bytes], after: bytes = b"") -> Se
     return [(b"HEAD", head(one_colour(), 2, bits=8)), (b"HYBR", plan), *tiled([tile], [3, 2])]
 
 
-PRIOR_16 = bytes.fromhex("6e7a39dee21e1dd8")  # inrcodec/priors/2026-11-16.prior
+PRIOR_16 = bytes.fromhex("6e7a39dee21e1dd8")  # inrcodec/profiles/hybrid/priors/2026-11-16.prior
 RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import codec
 from .errors import FormatError, InrcodecError, MissingError, Notice, Stopped, UnsupportedError
-from .options import Progress, Options
+from .options import Options, Progress
 from .signal import Kind, Signal
 
 __version__ = "0.1.0"

@@ -226,9 +226,9 @@ def info(data: bytes, stages: bool = False) -> dict[str, Any]:
     by_type: dict[bytes, int] = {}
     for section in opened.sections:
         by_type[section.type] = by_type.get(section.type, 0) + section.size
-    section = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
-    weights = opened.decoder.weights_bytes(section)
-    sizes = {"metadata": by_type.get(META, 0), "plan": section - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
+    own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
+    weights = opened.decoder.weights_bytes(own)
+    sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = dict(opened.decoder.describe())
     return {

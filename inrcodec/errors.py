@@ -30,7 +30,7 @@ class Notice(UserWarning):
     """Something the person should know of work that went on all the same. The command line prints it as one line."""
 
 
-class Stopped(Exception):  # noqa: N818  # what happened is no error
+class Stopped(Exception):  # what happened is no error
     """The work was asked to stop (`Options.stop`) and had nothing that could be kept. Ctrl-C itself stays KeyboardInterrupt."""
 
     def __init__(self) -> None:

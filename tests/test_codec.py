@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import inrcodec
-from inrcodec import FormatError, Signal, UnsupportedError, codec, container, header, profiles
+from inrcodec import FormatError, Signal, UnsupportedError, codec, container, header
 from inrcodec.container import Section
 from inrcodec.options import Options
 from inrcodec.profiles import stored
 
-from .test_planes import DTYPES, arrays
+from .test_values import DTYPES, arrays
 
 FAST: dict[str, Any] = {"profile": "inr", "hidden": 8, "layers": 1, "steps": 2, "weights": "uniform", "bits": 8}
 METADATA = st.dictionaries(st.text(min_size=1, max_size=8), st.binary(max_size=20), max_size=3)
@@ -88,16 +88,16 @@ def test_auto_takes_hybrid_for_pictures() -> None:
 
 
 def test_auto_keeps_what_is_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    from inrcodec.profiles import inr
+    from inrcodec.fit import search
 
     samples = np.random.default_rng(0).integers(0, 256, (32, 32)).astype(np.uint8)
     calls = []
 
-    def pretend(values: Any, bits: int, options: Options, size: int) -> profiles.Coded:
+    def pretend(values: Any, bits: int, options: Options, size: int) -> Any:
         calls.append(size)
-        return stored.encode(values, bits, options) if len(calls) > 1 else inr.encode(values, bits, Options(**FAST))
+        return search.fit_network(values, bits, Options(**FAST))
 
-    monkeypatch.setattr(inr, "encode_if_smaller", pretend)
+    monkeypatch.setattr(search, "fit_if_smaller", pretend)
     assert inrcodec.info(inrcodec.encode(samples, steps=1))["profile"] == "stored"  # the network was larger
     assert calls
 
@@ -114,7 +114,7 @@ def test_tiles_decode_alone_and_in_any_order() -> None:
 
 
 def test_inr_tiles_see_the_whole_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from inrcodec.profiles import inr
+    from inrcodec.profiles.inr import coding as inr
 
     samples = np.random.default_rng(0).integers(0, 9, (30, 20)).astype(np.uint8)
     monkeypatch.setattr(inr, "TILE_PLACES", 100)
@@ -134,7 +134,7 @@ def test_threads_do_not_change_the_file() -> None:
 
 
 def test_threads_do_not_change_what_a_network_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from inrcodec.profiles import inr
+    from inrcodec.profiles.inr import coding as inr
 
     samples = np.random.default_rng(0).integers(0, 100, (60, 50)).astype(np.uint8)
     monkeypatch.setattr(inr, "TILE_PLACES", 500)
@@ -143,7 +143,7 @@ def test_threads_do_not_change_what_a_network_codes(monkeypatch: pytest.MonkeyPa
     assert isinstance(opened.decoder, inr.Decoder)
     values = (samples - samples.min())[..., None].astype(np.uint64)
     for n in (1, 2, 4):
-        assert list(inr.encode_with(opened.decoder.coded, values, Options(threads=n)).tiles) == opened.tiles
+        assert inr.encode_with(opened.decoder.coded, values, Options(threads=n))[2] == opened.tiles
         assert same(inrcodec.decode(data, threads=n).samples, samples)
 
 

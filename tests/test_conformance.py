@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,16 +107,3 @@ def test_standalone_decoder_stands_alone(tmp_path: Path) -> None:
     )
     assert result.stdout == "[]\n"
     assert np.array_equal(np.load(target), inrcodec.decode(source.read_bytes()).samples)
-
-
-@pytest.mark.skipif(shutil.which("file") is None, reason="file(1) is not installed")
-def test_magic_of_file() -> None:
-    def described(name: str, *options: str) -> str:
-        command = ["file", "-b", *options, "-m", str(FORMATS / "linr.magic"), str(VECTORS / name)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    assert described("subset/inr-exact.linr") == "LINR losslessly compressed image, 8 bit, neural network, version 1"
-    assert described("subset/audio-stereo-24.linr") == "LINR losslessly compressed sound, 24 bit, stored, version 1"
-    assert described("uncommon/section-order-reversed.linr") == "LINR losslessly compressed samples, version 1"
-    assert described("subset/array-1.linr", "--mime-type") == "application/x-linr"
-    assert "LINR" not in described("faulty/magic-7-bit.linr")

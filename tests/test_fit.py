@@ -9,7 +9,7 @@ import torch
 import inrcodec
 from inrcodec.fit import search
 from inrcodec.fit.train import Budget, Meter
-from inrcodec.options import Progress, Options
+from inrcodec.options import Options, Progress
 from inrcodec.values import to_values
 
 
@@ -76,10 +76,10 @@ def test_auto_takes_the_smallest() -> None:
 
 
 def search_encode(result: search.Result, values: np.ndarray) -> tuple[int, int]:
-    from inrcodec.profiles import inr
+    from inrcodec.profiles.inr import coding
 
-    coded = inr.encode_with(result.coded, values, Options())
-    return len(coded.sections[0].content), sum(map(len, coded.tiles))
+    _, section, tiles = coding.encode_with(result.coded, values, Options())
+    return len(section.content), sum(map(len, tiles))
 
 
 def test_the_same_seed_gives_the_same_file() -> None:
@@ -136,9 +136,9 @@ def test_stopping_before_the_beginning_writes_nothing() -> None:
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:
+    from inrcodec.fit.codings import Uniform
     from inrcodec.fit.export import export
     from inrcodec.fit.model import BitPlaneNetwork
-    from inrcodec.fit.quantize import Uniform
     from inrcodec.kernels.inr import Architecture, BoundError
 
     for value in (float("inf"), float("nan"), 1e30):

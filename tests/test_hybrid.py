@@ -11,16 +11,19 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 import inrcodec
 from inrcodec import Signal, container, values
 from inrcodec.container import Section
-from inrcodec.profiles.hybrid.pictures import analysis, lattice, pipeline, plan, scan, tile, transform
-from inrcodec.profiles.hybrid.priors import shipped
-from inrcodec.profiles.hybrid.pictures.pipeline import Job
-from inrcodec.profiles.hybrid.pictures.plan import LATTICE, PALETTE, PLANES, Model, Plan, Plane, Source
-from inrcodec.kernels import functions, predictors, contextnet
+from inrcodec.kernels import contextnet, functions, picture, predictors
 from inrcodec.options import Options
+from inrcodec.profiles.hybrid.pictures import analysis, lattice, pipeline, plan, scan, sources, tile
+from inrcodec.profiles.hybrid.pictures.pipeline import Job
+from inrcodec.profiles.hybrid.pictures.plan import PictureModel, PicturePlan, Plane
+from inrcodec.profiles.hybrid.pictures.sources import Source
+from inrcodec.profiles.hybrid.pictures.transforms import Direct, Lattice, Palette
+from inrcodec.profiles.hybrid.priors import shipped
 
 JPEG = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
 
@@ -106,14 +109,14 @@ def test_many_small_planes_need_little_memory() -> None:
     """Tables are sized by what there is to code, and gone when a plane is done: 300 planes of full tables would take 20 GB."""
     stack = np.random.default_rng(0).integers(0, 9, (300, 4, 4)).astype(np.uint8)
     tables: list[int] = []
-    make = tile.worker
+    make = tile.fresh
 
-    def watched(*args: Any) -> tile.Worker:
+    def watched(*args: Any) -> picture.Pass:
         found = make(*args)
-        tables.append(found.mixer.slots.nbytes + found.mixer.maps.nbytes)
+        tables.append(found.contexts.slots.nbytes + found.mixer.maps.nbytes)
         return found
 
-    with mock.patch.object(tile, "worker", watched):
+    with mock.patch.object(tile, "fresh", watched):
         code(stack, "array", effort=3)
     assert len(tables) >= 600
     assert max(tables) < 1 << 20
@@ -255,7 +258,7 @@ def test_info_tells_the_stages() -> None:
 
 
 def test_stop_ends_the_work() -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(inrcodec.Stopped):
         inrcodec.encode(Signal(photo(100, 100), "image"), profile="hybrid", stop=lambda: True)
 
 
@@ -331,34 +334,35 @@ def test_garbage_in_tiles_is_refused_or_harmless(garbage: bytes, place: int) -> 
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
-        (Plan(PLANES, (Source(9), Source(9)), (Plane(0, 9), Plane(0, 9)), Model(0, 0)), "missing"),
-        (Plan(PLANES, (Source(9), Source(9)), (Plane(0, 9, (1,)), Plane(1, 9)), Model(0, 0)), "refers"),
-        (Plan(PLANES, (Source(0), Source(9)), (Plane(0, 0), Plane(1, 9, (0,))), Model(0, 0)), "refers"),
-        (Plan(PLANES, (Source(9), Source(9)), (Plane(0, 8), Plane(1, 9)), Model(0, 0)), "out of range"),
-        (Plan(PLANES, (Source(9, 250), Source(9)), (Plane(0, 9), Plane(1, 9)), Model(0, 0)), "out of range"),
-        (Plan(PALETTE, (Source(9), Source(9)), (Plane(0, 1),), Model(0, 0), colours=np.array([[0, 0], [9, 10]])), "palette"),
+        (PicturePlan(Direct(), (Source(9), Source(9)), (Plane(0, 9), Plane(0, 9)), PictureModel(0, 0)), "missing"),
+        (PicturePlan(Direct(), (Source(9), Source(9)), (Plane(0, 9, (1,)), Plane(1, 9)), PictureModel(0, 0)), "refers"),
+        (PicturePlan(Direct(), (Source(0), Source(9)), (Plane(0, 0), Plane(1, 9, (0,))), PictureModel(0, 0)), "refers"),
+        (PicturePlan(Direct(), (Source(9), Source(9)), (Plane(0, 8), Plane(1, 9)), PictureModel(0, 0)), "out of range"),
+        (PicturePlan(Direct(), (Source(9, 250), Source(9)), (Plane(0, 9), Plane(1, 9)), PictureModel(0, 0)), "out of range"),
+        (PicturePlan(Palette(np.array([[0, 0], [9, 10]])), (Source(9), Source(9)), (Plane(0, 1),), PictureModel(0, 0)), "palette"),
         (
-            Plan(
-                LATTICE,
+            PicturePlan(
+                Lattice(np.eye(3, dtype=int), np.zeros(3, int), np.zeros(3, int)),
                 (Source(9), Source(9)),
                 (Plane(0, 9), Plane(1, 9)),
-                Model(0, 0),
-                lattice.Lattice(np.eye(3, dtype=int), np.zeros(3, int), np.zeros(3, int)),
+                PictureModel(0, 0),
             ),
             "lattice",
         ),
     ],
 )
-def test_plans_that_cannot_be(wrong: Plan, match: str) -> None:
+def test_plans_that_cannot_be(wrong: PicturePlan, match: str) -> None:
     with pytest.raises(inrcodec.FormatError, match=match):
         plan.read(plan.write(wrong), 2, 8)
 
 
 def test_plans_come_back() -> None:
     table = np.array([1, 5, 200])
-    sources = (Source(9, 3), Source(2, 0, table), Source(255))
-    there = Plan(
-        PLANES, sources, (Plane(1, 2), Plane(0, 9, (0,), True), Plane(2, 255, (1, 0))), Model(2, 32, 20, True, "photo", 14, bytes(8))
+    there = PicturePlan(
+        Direct(),
+        (Source(9, 3), Source(2, 0, table), Source(255)),
+        (Plane(1, 2), Plane(0, 9, (0,), True), Plane(2, 255, (1, 0))),
+        PictureModel(2, 32, 20, True, "photo", 14, bytes(8)),
     )
     back = plan.read(plan.write(there), 3, 8)
     found = back.sources[1].table
@@ -390,17 +394,27 @@ def test_functions_are_near_what_they_approximate() -> None:
     assert np.allclose([functions.log2(float(v)) for v in 2.0**x], x, atol=3e-6)
 
 
+@njit
+def solve(s):  # type: ignore[no-untyped-def]
+    predictors.local_solve(s.a, s.b, s.u, s.z, s.w, 0)
+
+
+@njit
+def differentiate(logistics, dout, value, largest, unit):  # type: ignore[no-untyped-def]
+    contextnet.differentiate(logistics, dout, value, largest, unit)
+
+
 def test_least_squares_solves_the_normal_equations() -> None:
     g = np.random.default_rng(0)
-    s = predictors.least_squares(np.arange(7), 16, 16, 8, 0.9)
+    s = predictors.local_least_squares(np.arange(7), 16, 16, 8, 0.9)
     x = g.normal(0, 9, (300, 7))
     y = x @ np.arange(7.0)
     s.a[0], s.b[0] = x.T @ x, x.T @ y
-    predictors.solve(s, 0)
+    solve(s)
     assert np.allclose(s.w, np.linalg.solve(x.T @ x + np.eye(7), x.T @ y))
     s.a[0][3, 3] = -1e9
     before = s.w.copy()
-    predictors.solve(s, 0)
+    solve(s)
     assert (s.w == before).all()  # not positive definite
 
 
@@ -417,7 +431,7 @@ def test_the_networks_gradient_is_that_of_its_code_length() -> None:
 
     mix, _ = outcome(out)
     found = np.zeros(16, np.float32)
-    contextnet.gradient(mix, found, 101.0, 255.0, 3.0)
+    differentiate(mix, found, 101.0, 255.0, 3.0)
     for i in range(12):
         step = np.eye(12)[i] * 1e-5
         numeric = (outcome(out + step)[1] - outcome(out - step)[1]) / 2e-5
@@ -427,11 +441,11 @@ def test_the_networks_gradient_is_that_of_its_code_length() -> None:
 def test_transforms_are_reversible() -> None:
     g = np.random.default_rng(0)
     values = g.integers(0, 50, (2, 9, 8, 3)).astype(np.uint8)
-    split = transform.split(values)
+    split = sources.split(values)
     assert split.shape == (6, 9, 8)
-    assert (transform.join(split, values.shape) == values).all()
-    sources = tuple(analysis.source_of(p, True) for p in split)
-    assert (transform.from_indices(transform.to_indices(split, sources), sources) == split).all()
+    assert (sources.join(split, values.shape) == values).all()
+    known = tuple(analysis.source_of(p, True) for p in split)
+    assert (sources.from_indices(sources.to_indices(split, known), known) == split).all()
 
 
 def test_jobs_wait_for_what_they_need() -> None:

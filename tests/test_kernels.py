@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def code(probabilities: list[int], bits: list[int]) -> bytes:
     _encode_all(output.state, output.reserve(len(b)), p, b)
     data = output.finish()
     found = np.zeros(len(b), np.int64)
-    buffer = np.frombuffer(data, np.uint8)
-    _decode_all(coder.start_decoding(buffer), buffer, p, found)
+    stream = coder.Input(data)
+    _decode_all(stream.state, stream.data, p, found)
     assert found.tolist() == bits
     return data
 
@@ -100,11 +101,14 @@ def test_a_wrong_table_is_refused() -> None:
         make()
 
 
+update, probability = (cast(Any, stage).py_func for stage in (adaptive.update, adaptive.probability))
+
+
 def test_adaptive_estimate_converges() -> None:
     estimate, age = np.array([adaptive.ONE // 2]), np.array([0])
     for i in range(4000):
-        adaptive.update.py_func(estimate, age, 0, int(i % 4 == 0), 255)
-    assert abs(adaptive.probability.py_func(estimate, 0) / 65536 - 0.25) < 0.01
+        update(estimate, age, 0, int(i % 4 == 0), 255)
+    assert abs(probability(estimate, 0) / 65536 - 0.25) < 0.01
 
 
 @settings(max_examples=30)
@@ -116,8 +120,7 @@ def test_calibration_round_trip(n: int, planes: int, gain: int, seed: int) -> No
     gains = np.full(planes, gain, np.uint8)
     output = coder.Output()
     calibration.Calibration(gains).encode(output, logits, bits)
-    data = np.frombuffer(output.finish(), np.uint8)
-    assert (calibration.Calibration(gains).decode(coder.start_decoding(data), data, logits) == bits).all()
+    assert (calibration.Calibration(gains).decode(coder.Input(output.finish()), logits) == bits).all()
 
 
 def test_calibration_learns_what_logits_are_worth() -> None:

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrcodec.fit.exact import torch_logits
-from inrcodec.kernels.inr import COORDINATE_BITS, LARGEST_BIAS, LARGEST_SHIFT, Architecture, BoundError, Layer, Network, axis_coordinates, positional
+from inrcodec.kernels.inr import (
+    COORDINATE_BITS,
+    LARGEST_BIAS,
+    LARGEST_SHIFT,
+    Architecture,
+    BoundError,
+    Layer,
+    Network,
+    axis_coordinates,
+    positional,
+)
 from inrcodec.kernels.tables import gelu, sine
 
 ARCHITECTURES = [

@@ -22,7 +22,8 @@ from inrcodec.kernels import integers
 from inrcodec.kernels.sound import LEAST_LAG, SEGMENT
 from inrcodec.options import Options
 from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, search, tile
-from inrcodec.profiles.hybrid.sound.plan import Channel, Coded, Filter, Model, Plan, Predictor
+from inrcodec.profiles.hybrid.sound.plan import Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan
+from inrcodec.progress import Ticker
 
 RATE = 8000
 
@@ -165,13 +166,13 @@ def test_any_plan_and_lags_round_trip(seed: int) -> None:
     x = np.stack([r - r.min() - zero for r, zero in zip(x, zeros, strict=True)])
     live = [i for i, c in enumerate(found) if c.coded]
     predictors = [(*map(int, g.integers((1, 0), 65)), 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for _ in range(2)]
-    model = Model(
+    model = SoundModel(
         tuple(Predictor(*numbers) for numbers in predictors),
         tuple(Filter(int(g.integers(3, 9)), int(g.integers(1, 1 << 14))) for _ in range(g.integers(0, 4))),
         int(g.integers(0, 5)),
         *((16, int(g.integers(1, 256))) if g.random() < 0.5 else (0, 0)),
     )
-    p = Plan(found, tuple(Coded(i, int(g.integers(0, len(live)))) for i in live), model)
+    p = SoundPlan(found, tuple(CodedChannel(i, int(g.integers(0, len(live)))) for i in live), model)
     assert plan.read(plan.write(p), channels, 17) == p
     segments = -(-frames // SEGMENT)
     lags = np.zeros((segments, model.lags), np.int64)
@@ -239,7 +240,7 @@ def test_search_never_makes_it_larger() -> None:
     x = tone(6000).T.astype(np.int64)
     p = analysis.plan_of(tone(6000).astype(np.uint16), 0, Options(effort=4))
     before = len(tile.encode(p, x - x.min(), np.zeros((3, 0), np.int64), lambda _: None)[0])
-    found = search.search(p, x - x.min(), 2, lambda _: None)
+    found = search.search(p, x - x.min(), 2, Ticker(Options(), "searching"))
     assert len(tile.encode(found, x - x.min(), np.zeros((3, 0), np.int64), lambda _: None)[0]) <= before
 
 
@@ -251,7 +252,7 @@ def test_channels_are_paired_with_what_is_most_like_them() -> None:
 
 
 def test_stop() -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(inrcodec.Stopped):
         inrcodec.encode(Signal(tone(30000), "audio", 16, RATE), stop=lambda: True)
 
 
@@ -344,7 +345,7 @@ def test_decoding_tells_how_far_it_is_and_stops() -> None:
     assert len(seen) > 2
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(inrcodec.Stopped):
         codec.decode(data, Options(stop=lambda: True))
 
 

@@ -10,12 +10,11 @@ import pytest
 
 import inrcodec
 from inrcodec import Signal
-from inrcodec.profiles.hybrid.pictures import analysis, deltas, tuning
-from inrcodec.profiles.hybrid.priors import shipped
+from inrcodec.kernels import contextnet, integers
+from inrcodec.profiles.hybrid.pictures import analysis, coding, deltas, tuning
 from inrcodec.profiles.hybrid.pictures.plan import Delta
-from inrcodec.kernels import integers, contextnet
+from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.weights import sinr
-from inrcodec.weights.network import CODINGS
 
 
 def two_humped(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uint8]:
@@ -30,7 +29,7 @@ def two_humped(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uin
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "STEPS", {8: 60, 9: 80})
-    monkeypatch.setattr(tuning, "LEAST_VALUES", 500)
+    monkeypatch.setattr(coding, "LEAST_VALUES", 500)
 
 
 @pytest.fixture
@@ -75,14 +74,14 @@ def test_a_fit_that_does_not_pay_is_dropped(short: None) -> None:
     assert len(files[8]) == len(files[7])
 
 
-@pytest.mark.parametrize("coding", ["uniform", "lsq", "ternary", "sinr"])
-def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch, coding: Any) -> None:
+@pytest.mark.parametrize("name", ["uniform", "lsq", "ternary", "sinr"])
+def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch, name: Any) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
     signal = Signal(two_humped(100, 90, 3), "image")
-    data = inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights=coding)
+    data = inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights=name)
     assert inrcodec.decode(data).equals(signal)
     assert len(fitted[0]) == 3
-    assert {CODINGS[d.coding] for d in fitted[0]} == {coding}
+    assert {d.coding for d in fitted[0]} == {name}
 
 
 def test_threads_give_the_same_fit(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,11 +117,11 @@ def test_what_a_delta_adds() -> None:
     g = np.random.default_rng(0)
     layers = [g.integers(-3, 4, shape) for shape in contextnet.shapes(inputs, units)]
     scales = ((128, 10), (200, 12), (255, 14))
-    delta = Delta(0, 0, 8, 0, 3, scales, integers.encode(layers))
+    delta = Delta(0, 0, 8, "uniform", 3, scales, integers.encode(layers))
     flat = np.concatenate([np.ravel(x) * (m / 2**s) for x, (m, s) in zip(layers, scales, strict=True)])
     assert np.array_equal(deltas.apply(delta, prior, units), (prior.astype(np.float64) + flat).astype(np.float32))
     with pytest.raises(inrcodec.FormatError, match="out of range"):
-        deltas.apply(Delta(0, 0, 8, 0, 3, ((255, 0),) * 3, integers.encode(layers)), prior, units)
+        deltas.apply(Delta(0, 0, 8, "uniform", 3, ((255, 0),) * 3, integers.encode(layers)), prior, units)
 
 
 def test_sparse_deltas_are_transposed_layers() -> None:
@@ -135,6 +134,6 @@ def test_sparse_deltas_are_transposed_layers() -> None:
         vectors, length = sinr.vector_shape((columns, rows))
         positions = np.sort(np.stack([g.choice(sinr.dictionary_size(length), 2, replace=False) for _ in range(vectors)]), 1)
         codes.append(sinr.Sparse((columns, rows), positions, g.integers(-9, 10, (vectors, 2))))
-    delta = Delta(0, 0, 8, 3, 5, ((128, 20),) * 3, sinr.write(codes))
+    delta = Delta(0, 0, 8, "sinr", 5, ((128, 20),) * 3, sinr.write(codes))
     found = deltas.expand(delta, deltas.inputs_of(prior, units), units)
     assert all(np.array_equal(layer, sinr.expand(code, 5).T) for layer, code in zip(found, codes, strict=True))

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrcodec.errors import FormatError
+from inrcodec.fit.codings import Coding, Lsq, Sinr, Ternary, Uniform
+from inrcodec.fit.codings.sinr import nonzeros, pursue, pursue_all
 from inrcodec.fit.export import export
 from inrcodec.fit.model import BitPlaneNetwork
-from inrcodec.fit.quantize import Coding, Lsq, Sinr, Ternary, Uniform, nonzeros, pursue, pursue_all
 from inrcodec.kernels.inr import Architecture, axis_coordinates
 from inrcodec.options import LIMITS
 from inrcodec.weights import network, sinr
@@ -133,8 +134,8 @@ def test_matrices_survive_being_cut_into_vectors() -> None:
 
 
 def test_what_can_be_asked_for_can_be_read() -> None:
-    assert LIMITS["hidden"][1] == serialize.MAX_HIDDEN
-    assert LIMITS["layers"][1] == serialize.MAX_LAYERS
+    assert LIMITS["hidden"][1] == network.MAX_HIDDEN
+    assert LIMITS["layers"][1] == network.MAX_LAYERS
 
 
 def test_damaged_networks_are_refused() -> None:

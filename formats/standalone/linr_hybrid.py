@@ -276,7 +276,7 @@ def values_of(indices: Ints, sources: Sequence[Ints], head: Head) -> Words:
 
 def priors_folder() -> Path:
     given = os.environ.get("LINR_PRIORS")
-    return Path(given) if given else Path(__file__).resolve().parent.parent.parent / "inrcodec" / "priors"
+    return Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / "profiles" / "hybrid" / "priors"
 
 
 def read_prior(name: bytes, units: int) -> dict[str, list[Singles]]:

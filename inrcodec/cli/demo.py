@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from .. import codec, files
 from ..errors import InrcodecError
-from ..options import Progress, Options
+from ..options import Options, Progress
 from ..signal import Signal
 from ..storage import reason
+from .common import IN
+from .progress import ProgressLine, on_terminal
 
 CROP = (slice(160, 224), slice(320, 384))
 RATE = 8000
@@ -87,3 +90,10 @@ def table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+@click.command(short_help="Fit, encode, decode and compare some examples.")
+@click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Where the files go.")
+def demo(directory: Path) -> None:
+    """A photograph, a crop of it fitted until every bit is right, and sound both ways: encoded, decoded, compared."""
+    run(directory, ProgressLine(on_terminal()))

@@ -10,14 +10,25 @@ import torch
 
 from ..kernels import coder
 from ..kernels.calibration import GAIN_CODES, Calibration, gain
-from ..kernels.inr import LARGEST_BIAS, LARGEST_MULTIPLIER, LARGEST_PRODUCT, LARGEST_SHIFT, OUTPUT_BITS, Architecture, BoundError, Layer, Network, peak_of
+from ..kernels.inr import (
+    LARGEST_BIAS,
+    LARGEST_MULTIPLIER,
+    LARGEST_PRODUCT,
+    LARGEST_SHIFT,
+    OUTPUT_BITS,
+    Architecture,
+    BoundError,
+    Layer,
+    Network,
+    peak_of,
+)
 from ..kernels.tables import TURN_BITS
 from ..weights import network
 from ..weights.network import CodedNetwork
+from .codings import Coding, Grid
 from .data import Targets
 from .exact import logits as exact_logits
 from .model import BitPlaneNetwork
-from .codings import Coding, Grid
 
 GAIN_PLACES = 1 << 15  # places that the gains are chosen by, at most
 MEASURED_PLACES = 1 << 16

@@ -15,10 +15,10 @@ from ..kernels.inr import Architecture, BoundError
 from ..options import Options
 from ..values import Values
 from ..weights.network import MAX_PARAMETERS, CodedNetwork
+from .codings import Coding, Ternary, wanted
 from .data import Targets, targets
 from .export import export, finish
 from .model import BitPlaneNetwork
-from .codings import Coding, Ternary, wanted
 from .train import Budget, Outcome, train
 
 # seconds of the first fit by effort; each weight coding that is tried adds FINE_TUNE of it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Ints1
+from .arrays import Int, Ints1
 from .compiling import shared
 
 BITS = 22
@@ -16,9 +16,8 @@ AGE_LIMIT = 255
 RATE: npt.NDArray[np.int64] = np.array([2 * 65536 // (2 * n + 3) for n in range(AGE_LIMIT + 1)], np.int64)
 
 
-
 @shared
-def update(estimate: Ints1, age: Ints1, i: int, bit: int, limit: int) -> None:
+def update(estimate: Ints1, age: Ints1, i: Int, bit: Int, limit: Int) -> None:
     """Move estimate i (the probability of a 1, times 2^22) towards `bit`; its age, the number of bits it has seen, grows up to `limit`."""
     n = age[i]
     rate = RATE[n]
@@ -31,6 +30,6 @@ def update(estimate: Ints1, age: Ints1, i: int, bit: int, limit: int) -> None:
 
 
 @shared
-def probability(estimate: Ints1, i: int) -> int:
+def probability(estimate: Ints1, i: Int) -> Int:
     """Estimate i as the coder takes it: 1 … 65535."""
     return min(max(estimate[i] >> (BITS - 16), 1), 65535)

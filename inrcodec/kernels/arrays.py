@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+Int: TypeAlias = int | np.int64  # a 64-bit integer: which of both it is to Python is all the same to a kernel
+
 Ints1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Ints2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Ints3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int64]]

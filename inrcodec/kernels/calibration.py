@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import adaptive
 from .adaptive import update
-from .arrays import Bytes2, Ints1, Words1, Words2
+from .arrays import Bytes2, Int, Ints1, Words1, Words2
 from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
 from .tables import LOGIT_BITS, LOGIT_LIMIT, squash
@@ -61,7 +61,7 @@ class Calibration:
 
 
 @stage
-def _predict(m: Maps, logit: int, plane: int) -> tuple[int, int]:
+def _predict(m: Maps, logit: Int, plane: Int) -> tuple[Int, Int]:
     """(probability for the coder, index of the nearest node)."""
     t = min(max((np.int64(logit) * m.gains[plane]) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
     left = plane * NODES + (t >> LOGIT_BITS)

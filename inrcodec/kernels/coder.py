@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Bytes1, Ints1
+from .arrays import Bytes1, Int, Ints1
 from .compiling import kernel, shared
 
 # the coder's state is an array, because Numba passes arrays by reference: low, range, cache, pending, position
@@ -47,7 +47,7 @@ def shift_low(state: Ints1, out: Bytes1) -> None:
 
 
 @shared
-def encode_bit(state: Ints1, out: Bytes1, probability: int, bit: int) -> None:
+def encode_bit(state: Ints1, out: Bytes1, probability: Int, bit: Int) -> None:
     """Code one bit. `out` must have room for 2 bytes a bit, those of pending carries included."""
     bound = (state[RANGE] * probability) >> 16
     if bit:
@@ -126,7 +126,7 @@ CODE, DRANGE, DPOSITION = range(DECODER_STATE)
 
 
 @shared
-def next_byte(state: Ints1, data: Bytes1) -> int:
+def next_byte(state: Ints1, data: Bytes1) -> Int:
     """The next byte of `data`, zero past its end."""
     position = state[DPOSITION]
     state[DPOSITION] = position + 1
@@ -156,7 +156,7 @@ class Input:
 
 
 @shared
-def decode_bit(state: Ints1, data: Bytes1, probability: int) -> int:
+def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
     """The next bit, 0 or 1."""
     bound = (state[DRANGE] * probability) >> 16
     if state[CODE] < bound:
@@ -173,7 +173,7 @@ def decode_bit(state: Ints1, data: Bytes1, probability: int) -> int:
 
 
 @shared
-def code_bit(coder: BitCoder, probability: int, bit: int) -> int:
+def code_bit(coder: BitCoder, probability: Int, bit: Int) -> Int:
     """Code one bit either way: write `bit`, or read the next one. Returns it."""
     if coder.encoding:
         encode_bit(coder.state, coder.data, probability, bit)
@@ -184,6 +184,6 @@ def code_bit(coder: BitCoder, probability: int, bit: int) -> int:
 
 
 @shared
-def as_probability(p: np.float32) -> int:
+def as_probability(p: np.float32) -> Int:
     """A float32 probability as the coder takes it: 1 … 65535."""
     return min(max(int(p * np.float32(65536)), 1), 65535)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arrays import Bytes2, Floats1, Floats2, Ints1, Ints2, Ints3, Shorts3, Singles1, Unsigned3, Words3
+from .arrays import Bytes2, Floats1, Floats2, Int, Ints1, Ints2, Ints3, Shorts3, Singles1, Unsigned3, Words3
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, part, shared, stage
 from .mixer import NODES, Contexts, Mixer, adjust, calibrate, contexts, find_lines, look_up, mix, mix_hash, mixer, rate_of, refine, remember
@@ -22,7 +22,7 @@ class Affine(NamedTuple):
 
     matrix: Ints2  # (3, 3)
     offset: Ints1  # (3,)
-    limit: int
+    limit: Int
 
 
 class Inverse(NamedTuple):
@@ -34,28 +34,28 @@ class Inverse(NamedTuple):
 
 
 @shared
-def component(to: Affine, i: int, a: int, b: int, c: int) -> int:
+def component(to: Affine, i: Int, a: Int, b: Int, c: Int) -> Int:
     """Component i of a label's colour, in units of 2^-16, before rounding and clipping."""
     return to.matrix[i, 0] * a + to.matrix[i, 1] * b + to.matrix[i, 2] * c + to.offset[i]
 
 
 @shared
-def rounded(t: int, limit: int) -> int:
+def rounded(t: Int, limit: Int) -> Int:
     """To the nearest of 0 … limit."""
     return min(max((t + HALF) >> SCALE, 0), limit)
 
 
 @stage
-def _as_before(planes: Any, y: int, x: int) -> bool:
+def _as_before(planes: Any, y: Int, x: Int) -> bool:
     """Whether the pixel has the colour of the one before it."""
-    same = x > 0
+    same: Any = x > 0
     for i in range(3):
         same = same and planes[i, y, x] == planes[i, y, x - 1]
     return same
 
 
 @stage
-def _saturated(planes: Any, y: int, x: int, limit: int) -> bool:
+def _saturated(planes: Any, y: Int, x: Int, limit: Int) -> bool:
     """Whether a component is 0 or the limit."""
     found = False
     for i in range(3):
@@ -64,18 +64,19 @@ def _saturated(planes: Any, y: int, x: int, limit: int) -> bool:
 
 
 @stage
-def _invert(planes: Any, y: int, x: int, back: Inverse, j: int) -> int:
+def _invert(planes: Any, y: Int, x: Int, back: Inverse, j: Int) -> Int:
     """Component j of the label nearest to a pixel's colour by the inverse alone."""
     t = 0.0
     for i in range(3):
         t += back.matrix[j, i] * (np.int64(planes[i, y, x]) - back.origin[i])
-    return int(math.floor(t + 0.5))
+    return math.floor(t + 0.5)
 
 
 @stage
-def _right(planes: Any, y: int, x: int, to: Affine, near: float, a: int, b: int, c: int) -> bool:
+def _right(planes: Any, y: Int, x: Int, to: Affine, near: float, a: Int, b: Int, c: Int) -> bool:
     """Whether a label reproduces a pixel, or is so near that no other can be nearer."""
-    off, exact = 0.0, True
+    off = 0.0
+    exact: Any = True
     for i in range(3):
         whole = component(to, i, a, b, c)
         off = max(off, abs(whole / 65536.0 - np.int64(planes[i, y, x])))
@@ -84,14 +85,14 @@ def _right(planes: Any, y: int, x: int, to: Affine, near: float, a: int, b: int,
 
 
 @stage
-def _misfit(planes: Any, y: int, x: int, to: Affine, a: int, b: int, c: int) -> float:
+def _misfit(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> float:
     """1000 for each step that the label's rounded colour is off, and how far it is off before rounding."""
     wrong, off = 0.0, 0.0
     for i in range(3):
         t = component(to, i, a, b, c)
         v = np.int64(planes[i, y, x])
         wrong += abs(rounded(t, to.limit) - v)
-        d = abs(t / 65536.0 - v)
+        d: float = abs(t / 65536.0 - v)
         if (v == to.limit and t > to.limit << SCALE) or (v == 0 and t < 0):
             d = 0.0
         off = max(off, d)
@@ -99,7 +100,7 @@ def _misfit(planes: Any, y: int, x: int, to: Affine, a: int, b: int, c: int) -> 
 
 
 @stage
-def _wrong(planes: Any, y: int, x: int, to: Affine, a: int, b: int, c: int) -> float:
+def _wrong(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> float:
     """How many steps the label's rounded colour is off, over all components."""
     wrong = 0.0
     for i in range(3):
@@ -108,7 +109,7 @@ def _wrong(planes: Any, y: int, x: int, to: Affine, a: int, b: int, c: int) -> f
 
 
 @stage
-def _roughness(out: Shorts3, y: int, x: int, a: int, b: int, c: int) -> float:
+def _roughness(out: Shorts3, y: Int, x: Int, a: Int, b: Int, c: Int) -> float:
     """How far a label is from those to the left and above; chroma counts twice."""
     rough = 0.0
     if x > 0:
@@ -184,7 +185,7 @@ def corrector(width: int, lines: int) -> Corrector:
 
 
 @part
-def _decide(coder: BitCoder, s: Corrector, node: int, bit: int) -> int:
+def _decide(coder: BitCoder, s: Corrector, node: Int, bit: Int) -> Int:
     """One decision at a node of the contexts' lines."""
     m = s.mixer
     look_up(s.contexts, m.inputs, 1, node)
@@ -200,7 +201,7 @@ def _decide(coder: BitCoder, s: Corrector, node: int, bit: int) -> int:
 
 
 @stage
-def _hash(hashes: Ints1, i: int, a: int, b: int, c: int, t: int, small: int) -> None:
+def _hash(hashes: Ints1, i: Int, a: Int, b: Int, c: Int, t: Int, small: Int) -> None:
     """The contexts of component i of a label's colour, which is t before rounding."""
     share = (t >> (SCALE - 5)) & 31
     hashes[0] = small
@@ -213,16 +214,16 @@ def _hash(hashes: Ints1, i: int, a: int, b: int, c: int, t: int, small: int) -> 
 
 
 @stage
-def _correction(coder: BitCoder, s: Corrector, difference: int) -> int:
+def _correction(coder: BitCoder, s: Corrector, difference: Any) -> Any:
     """Code a difference that is not 0: sign, then size in unary, then plain bits."""
     negative = _decide(coder, s, np.int64(2), int(difference < 0))
-    size = 1
+    size: Any = 1
     while size < UNARY:
         if not _decide(coder, s, 2 + size, int(abs(difference) > size)):
             break
         size += 1
     if size == UNARY:
-        rest = 0
+        rest: Int = 0
         for k in range(7, -1, -1):
             rest = rest << 1 | code_bit(coder, 32768, ((abs(difference) - UNARY) >> k) & 1)
         size += rest
@@ -248,9 +249,9 @@ def correct_rows(coder: BitCoder, labels: Ints3, image: Words3, to: Affine, s: C
                 before = np.int64(s.wrong[0, x + 1] if i > 0 else 0) | np.int64(s.wrong[1, x + 1] if i > 1 else 0) << 1
                 share = (t >> (SCALE - 5)) & 31
                 small = ((i * 4 + before) * 8 + near) * 32 + share
-                difference = np.int64(image[y, x, i]) - predicted if coder.encoding else 0
+                difference: Any = np.int64(image[y, x, i]) - predicted if coder.encoding else 0
                 guess = s.guess[small]
-                bit = int(difference != 0)
+                bit: Int = int(difference != 0)
                 unlikely = guess < SURE
                 if unlikely:  # not worth the contexts
                     bit = code_bit(coder, as_probability(guess), bit)

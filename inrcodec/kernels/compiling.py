@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+_njit: Any = njit  # its stubs do not know all of its options
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).parent
 
@@ -36,38 +37,38 @@ def _key_by_contents(compiled: Any, path: str) -> None:
 
     The attribute is not public: in a version of Numba that lacks it, Numba's own rule stays.
     """
-    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(file, "_source_stamp"):
         file._source_stamp = _stamp(path)
 
 
 def kernel(function: F) -> F:
     """Compile a function that Python calls. It is cached on disk, and runs without the GIL."""
-    compiled: Any = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
+    compiled: Any = _njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
     _key_by_contents(compiled, inspect.getfile(function))
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 def stage(function: F) -> F:
     """Compile a part of a kernel that stands in one place: Numba inlines it there before it infers types."""
-    compiled: Any = njit(inline="always", nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return compiled  # type: ignore[no-any-return]
+    compiled: Any = _njit(inline="always", nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled
 
 
 def shared(function: F) -> F:
     """Compile a part of kernels that stands in several places: it is compiled once, and LLVM inlines it there."""
-    compiled: Any = njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return compiled  # type: ignore[no-any-return]
+    compiled: Any = _njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled
 
 
 def function(function: F) -> F:
     """Compile a small function that kernels inline and that Python calls too, to make tables. It is cached on disk."""
-    compiled: Any = njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
+    compiled: Any = _njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
     _key_by_contents(compiled, inspect.getfile(function))
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 def part(function: F) -> F:
     """Compile a part of kernels that is worth a call of its own: a long loop, which vectorizes better alone."""
-    compiled: Any = njit(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return compiled  # type: ignore[no-any-return]
+    compiled: Any = _njit(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return compiled

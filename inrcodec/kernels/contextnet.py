@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Floats1, Floats2, Singles1, Singles2
+from .arrays import Floats1, Floats2, Int, Singles1, Singles2
 from .compiling import part, shared, stage
 from .functions import LN2, exp2, sigmoid
 
@@ -29,7 +29,10 @@ F32 = np.float32
 
 
 class ContextNet(NamedTuple):
-    """The network's state. A layer's weights are (inputs + 1, units), the last row its biases; `flat` holds the three one after the other."""
+    """The network's state.
+
+    A layer's weights are (inputs + 1, units), the last row its biases; `flat` holds the three one after the other.
+    """
 
     flat: Singles1  # (parameters,) weights
     sums: Singles1  # (parameters,) of the batch's gradient
@@ -209,7 +212,7 @@ def differentiate(logistics: Floats2, dout: Singles1, value: float, largest: flo
 
 
 @stage
-def backward(net: ContextNet, sample: int) -> None:
+def backward(net: ContextNet, sample: Int) -> None:
     """Note what the gradient of this value is made of, as number `sample` of the batch."""
     s1, s2 = net.s1[sample], net.s2[sample]
     for j in range(net.d1.shape[0]):

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .arrays import Floats1, Singles1
+from .arrays import Floats1, Int, Singles1
 from .compiling import function
 from .tables import EXP2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
 
@@ -74,7 +74,7 @@ COST: Singles1 = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.flo
 
 
 @function
-def cost(probability: int, bit: int) -> np.float32:
+def cost(probability: Int, bit: Int) -> np.float32:
     """Bits that `bit` costs at this probability, in units of 2^-16, of a 1. Only told, never used to code."""
     return COST[(probability if bit else 65536 - probability) >> 4]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import adaptive
 from .adaptive import probability, update
-from .arrays import Ints1
+from .arrays import Int, Ints1
 from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
 
@@ -29,7 +29,7 @@ def _fresh() -> tuple[Ints1, Ints1]:
 
 
 @stage
-def _code_adaptive(coder: BitCoder, estimate: Ints1, age: Ints1, context: int, bit: int) -> int:
+def _code_adaptive(coder: BitCoder, estimate: Ints1, age: Ints1, context: Int, bit: Int) -> Int:
     """Code a bit with the probability of a context, and learn it."""
     found = code_bit(coder, probability(estimate, context), bit)
     update(estimate, age, context, found, adaptive.AGE_LIMIT)

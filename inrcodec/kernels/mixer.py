@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from .arrays import Cells1, Cells2, Ints1, Singles1, Singles2, Singles3
+from .arrays import Cells1, Cells2, Int, Ints1, Singles1, Singles2, Singles3
 from .compiling import shared, stage
 from .experts import LIMIT
 from .functions import LN2, SIGMOID, log2, sigmoid
@@ -122,7 +122,7 @@ def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
 
 
 @shared
-def mix_hash(a: int, b: int) -> int:
+def mix_hash(a: Int, b: Int) -> Int:
     """A 64-bit hash of a hash and a number, in wrapping arithmetic."""
     x = (np.int64(a) * np.int64(0x1E3779B97F4A7C15) + np.int64(b) + np.int64(0x7F4A7C15)) * np.int64(0x56E8FEB86659FD93)
     return x ^ ((x >> 32) & 0xFFFFFFFF)
@@ -150,7 +150,7 @@ def prefetch(context: Any, array: Any, index: Any) -> Any:
 
 
 @stage
-def find_lines(c: Contexts, nibble: int) -> None:
+def find_lines(c: Contexts, nibble: Int) -> None:
     """Point every context at its line for a nibble, `nibble` being what identifies it within the value; a line of another is cleared."""
     mask = c.slots.shape[1] // NODES - 1
     for i in range(c.hashes.shape[0]):
@@ -167,7 +167,7 @@ def find_lines(c: Contexts, nibble: int) -> None:
 
 
 @stage
-def look_up(c: Contexts, inputs: Singles1, first: int, node: int) -> int:
+def look_up(c: Contexts, inputs: Singles1, first: Int, node: Int) -> Int:
     """The contexts' inputs, from number `first` on, at node 1 … 15 of the nibble's tree. Returns how many contexts have seen it 3 times."""
     confident = 0
     for k in range(c.hashes.shape[0]):
@@ -188,7 +188,7 @@ def look_up(c: Contexts, inputs: Singles1, first: int, node: int) -> int:
 
 
 @shared
-def moved(p: int, seen: int, bit: int) -> int:
+def moved(p: Int, seen: Int, bit: Int) -> Int:
     """A 16-bit probability after a bit, the one before having been the mean of so many."""
     if bit:
         q = p + (((65535 - p) * SLOT_RATE[seen]) >> 16)
@@ -198,7 +198,7 @@ def moved(p: int, seen: int, bit: int) -> int:
 
 
 @stage
-def remember(c: Contexts, bit: int) -> None:
+def remember(c: Contexts, bit: Int) -> None:
     """Learn a bit: the contexts' slots and their histories' meaning."""
     y = F32(bit)
     for k in range(c.slot.shape[0]):
@@ -222,10 +222,10 @@ def mix(m: Mixer) -> np.float32:
 
 
 @shared
-def refine(maps: Singles3, total: np.float32, first: int, second: int) -> np.float32:
+def refine(maps: Singles3, total: np.float32, first: Int, second: Int) -> np.float32:
     """The final probability: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
-    i = min(np.int64(t), FINE - 2)
+    i = min(int(t), FINE - 2)
     share = t - F32(i)
     one = F32(1)
     a = maps[0, first, i] * (one - share) + maps[0, first, i + 1] * share
@@ -234,7 +234,7 @@ def refine(maps: Singles3, total: np.float32, first: int, second: int) -> np.flo
 
 
 @shared
-def adjust(m: Mixer, bit: int, total: np.float32, rate: np.float32) -> None:
+def adjust(m: Mixer, bit: Int, total: np.float32, rate: np.float32) -> None:
     """Learn a bit: the mixing's weights and gates."""
     y = F32(bit)
     e = (y - squash(total)) * F32(0.002)
@@ -247,17 +247,17 @@ def adjust(m: Mixer, bit: int, total: np.float32, rate: np.float32) -> None:
 
 
 @shared
-def calibrate(maps: Singles3, bit: int, total: np.float32, first: int, second: int) -> None:
+def calibrate(maps: Singles3, bit: Int, total: np.float32, first: Int, second: Int) -> None:
     """Learn a bit: the adaptive maps."""
     y = F32(bit)
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
-    node = min(np.int64(t), FINE - 2)
+    node = min(int(t), FINE - 2)
     near = node + 1 if t - F32(node) > F32(0.5) else node
     maps[0, first, near] += (y - maps[0, first, near]) * F32(0.02)
     maps[1, second, near] += (y - maps[1, second, near]) * F32(0.02)
 
 
 @shared
-def rate_of(least: float, mixed: int) -> np.float32:
+def rate_of(least: float, mixed: Int) -> np.float32:
     """How fast the mixing learns: fast while it has seen few bits, and never slower than `least`."""
     return F32(least + 0.02 / (1.0 + mixed * 0.0005))

@@ -7,14 +7,14 @@ the experts, the contexts and the mixer; learn. The functions below stand in tha
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
-from .arrays import Floats1, Floats2, Ints1, Ints2, Singles1, Singles2, Words2, Words3
+from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Words2, Words3
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
@@ -71,10 +71,10 @@ class Taps(NamedTuple):
 class Switches(NamedTuple):
     """What this pass uses."""
 
-    predictors: int  # 0 … PREDICTORS
-    units: int  # 0: no network
+    predictors: Int  # 0 … PREDICTORS
+    units: Int  # 0: no network
     learning: float  # rate of Adam
-    coordinates: int
+    coordinates: Int
 
 
 class State(NamedTuple):
@@ -115,15 +115,15 @@ class Guess(NamedTuple):
 
     base: float  # mean of the nearest neighbours
     unit: float  # local error
-    level: int  # its class, 0 … ACTIVITIES − 1
-    activity: int  # differences of the neighbours, log2
+    level: Int  # its class, 0 … ACTIVITIES − 1
+    activity: Int  # differences of the neighbours, log2
 
 
 # --- gather -------------------------------------------------------------------------------------------------------
 
 
 @part
-def outside(values: Words2, y: int, x: int, dy: int, dx: int, causal: int, g: Geometry) -> int:
+def outside(values: Words2, y: Int, x: Int, dy: Int, dx: Int, causal: Int, g: Geometry) -> Int:
     """The value a tap stands for near the tile's edges. values: (height, width)."""
     height, width = values.shape
     start = (g.largest + 1) >> 1
@@ -152,7 +152,7 @@ def outside(values: Words2, y: int, x: int, dy: int, dx: int, causal: int, g: Ge
 
 
 @stage
-def gather(planes: Words3, g: Geometry, taps: Taps, y: int, x: int, gathered: Ints1) -> None:
+def gather(planes: Words3, g: Geometry, taps: Taps, y: Int, x: Int, gathered: Ints1) -> None:
     """Fill `gathered` with the taps' values at a place."""
     reach = 4 * g.step
     inside = y >= reach and x >= reach and y < g.height - reach and x < g.width - reach
@@ -176,7 +176,7 @@ def is_flat(gathered: Ints1, start: Ints1) -> bool:
 
 
 @stage
-def code_flag(coder: BitCoder, st: State, bit: int) -> int:
+def code_flag(coder: BitCoder, st: State, bit: Int) -> Int:
     """Code whether a value in flat surroundings is as its neighbours."""
     ga = st.gathered
     near = int(ga[4] == ga[0]) | int(ga[5] == ga[0]) << 1
@@ -196,7 +196,7 @@ def code_flag(coder: BitCoder, st: State, bit: int) -> int:
 
 
 @shared
-def error_at(own: Words2, y: int, x: int, dy: int, dx: int, g: Geometry) -> int:
+def error_at(own: Words2, y: Int, x: Int, dy: Int, dx: Int, g: Geometry) -> np.int64:
     """A residual of the first predictor, in eighths. own: (height, width) of the plane."""
     if y + dy >= g.top and x + dx >= g.left and x + dx < g.width:
         return np.int64(own[y + dy, x + dx])
@@ -221,7 +221,7 @@ def relate(st: State, taps: Taps) -> float:
 
 
 @stage
-def local_error(own: Words2, y: int, x: int, g: Geometry) -> float:
+def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> float:
     """How much the first predictor erred around a place."""
     s = g.step
     ew = abs(error_at(own, y, x, 0, -s, g))
@@ -232,7 +232,7 @@ def local_error(own: Words2, y: int, x: int, g: Geometry) -> float:
 
 
 @stage
-def predict(p: Pass, own: Words2, y: int, x: int, column: int) -> Guess:
+def predict(p: Pass, own: Words2, y: Int, x: Int, column: Int) -> Guess:
     """Fill in `said`, and say where and how sure. Without predictors everything is 0 but the neighbours' mean."""
     st, g, ga = p.state, p.geometry, p.state.gathered
     base, unit, level = 0.5 * (ga[0] + ga[1]), 1.0, 0
@@ -249,7 +249,7 @@ def predict(p: Pass, own: Words2, y: int, x: int, column: int) -> Guess:
 
 
 @stage
-def see(p: Pass, residuals: Words3, y: int, x: int, unit: float) -> None:
+def see(p: Pass, residuals: Words3, y: Int, x: Int, unit: float) -> None:
     """Fill in the network's features: SPEC.md has the list."""
     st, g, f = p.state, p.geometry, p.net.x
     relative, own, sines = st.relative, residuals[g.plane], st.sines
@@ -287,7 +287,7 @@ def see(p: Pass, residuals: Words3, y: int, x: int, unit: float) -> None:
 
 
 @shared
-def see_place(f: Singles1, first: int, turn: int, sines: Singles1) -> None:
+def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
     """Sine and cosine of OCTAVES octaves of a coordinate. turn: in units of 2^-16."""
     for k in range(OCTAVES):
         f[first + 2 * k] = sines[(turn << k) & 65535]
@@ -295,7 +295,7 @@ def see_place(f: Singles1, first: int, turn: int, sines: Singles1) -> None:
 
 
 @stage
-def derive(p: Pass, level: int) -> None:
+def derive(p: Pass, level: Int) -> None:
     """What contexts may use beside the gathered values: predictions, gradients, the error's class, the mixture's mean."""
     st, start, ga = p.state, p.taps.start, p.state.gathered
     n, groups = p.taps.plane.shape[0], p.taps.start.shape[0] - 1
@@ -325,7 +325,7 @@ def hash_contexts(p: Pass) -> None:
     """The hash of each context's numbers."""
     taps, ga, hashes = p.state.context_taps, p.state.gathered, p.contexts.hashes
     for c in range(hashes.shape[0]):
-        h = np.int64(c)
+        h: Int = np.int64(c)
         for i in range(taps.shape[1]):
             t = taps[c, i]
             if t < 0:
@@ -340,10 +340,10 @@ def hash_contexts(p: Pass) -> None:
 class Node(NamedTuple):
     """A bit of a value: its index, what is still possible (low ≤ value < top), the bits before it."""
 
-    b: int
-    low: int
-    top: int
-    prefix: int
+    b: Int
+    low: Int
+    top: Int
+    prefix: Int
     behind: bool  # the predictors were not asked for the bit before: their masses are of bits before that
 
 
@@ -359,7 +359,8 @@ def ask(p: Pass, node: Node) -> Answer:
     """Ask the network, and, unless it is sure, the predictors."""
     st, inputs, i = p.state, p.mixer.inputs, 0
     edge = ((node.low + node.top) >> 1) - 0.5
-    sure, agreed = False, p.switches.predictors > 0
+    sure = False
+    agreed: Any = p.switches.predictors > 0
     if p.switches.units > 0:
         st.at[0] = cn.below(p.net.logistics, edge)
         t = mixture_odds(st.below[0], st.at[0], st.above[0])
@@ -380,7 +381,7 @@ def ask(p: Pass, node: Node) -> Answer:
 
 
 @stage
-def code_sure(coder: BitCoder, st: State, stretched: float, bit: int) -> tuple[int, int]:
+def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[Int, Int]:
     """Code a bit by how such bits have come out. Returns it and its probability."""
     c = 2 * int(min(abs(stretched) * 2.0, SURE // 2 - 1.0)) + int(stretched > 0.0)
     p = st.sure[c]
@@ -391,7 +392,7 @@ def code_sure(coder: BitCoder, st: State, stretched: float, bit: int) -> tuple[i
 
 
 @stage
-def select(p: Pass, node: Node, guess: Guess, confident: int, y: int, x: int) -> None:
+def select(p: Pass, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
     """Choose the mixer's weight sets for a bit. confident: contexts that know it."""
     g, selected, b = p.geometry, p.mixer.selected, node.b
     experts = p.switches.predictors + int(p.switches.units > 0)
@@ -407,13 +408,13 @@ def select(p: Pass, node: Node, guess: Guess, confident: int, y: int, x: int) ->
 
 
 @stage
-def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: int, x: int, bit: int) -> tuple[int, int]:
+def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
     """Code a bit by experts and contexts, mixed, and learn it. Returns it and its probability. The contexts' lines are found."""
     st, m, b = p.state, p.mixer, node.b
     experts = p.switches.predictors + int(p.switches.units > 0)
     contexts = p.contexts.hashes.shape[0]
     m.inputs[experts] = F32(0.3)
-    confident = 0
+    confident: Int = 0
     if contexts > 0:
         within = (1 << (b & 3)) | (node.prefix & ((1 << (b & 3)) - 1))
         confident = mx.look_up(p.contexts, m.inputs, experts + 1, within)
@@ -423,7 +424,7 @@ def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: int, x: in
     if not alone:
         total = mx.mix(m)
     first = m.selected[2] if contexts > 0 else b * 64 + guess.level
-    second = m.selected[2]
+    second: Int = m.selected[2]
     if contexts > 0:
         second = mix_hash(p.contexts.hashes[0], node.prefix) >> 16 & (m.maps.shape[1] - 1)
     pi = as_probability(mx.refine(m.maps, total, first, second))
@@ -438,7 +439,7 @@ def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: int, x: in
 
 
 @stage
-def code_value(coder: BitCoder, p: Pass, guess: Guess, row: int, place: tuple[int, int], value: int) -> int:
+def code_value(coder: BitCoder, p: Pass, guess: Guess, row: Int, place: tuple[Int, Int], value: Int) -> Int:
     """Code a value's bits, the most significant first. place: (y, x). Returns the value."""
     st, g = p.state, p.geometry
     y, x = place
@@ -447,13 +448,14 @@ def code_value(coder: BitCoder, p: Pass, guess: Guess, row: int, place: tuple[in
     for k in range(EXPERTS):
         st.below[k] = 0.0
         st.above[k] = 1.0
-    low, top, prefix = 0, 1 << g.bits, 1
+    low, top = 0, 1 << g.bits
+    prefix: Int = 1
     found_lines, behind = False, False
     for b in range(g.bits):
         half = (low + top) >> 1
         if b & 3 == 0:
             found_lines = False
-        bit = (value >> (g.bits - 1 - b)) & 1
+        bit: Int = (value >> (g.bits - 1 - b)) & 1
         if half > g.largest:
             top = half
             prefix = prefix << 1
@@ -467,7 +469,7 @@ def code_value(coder: BitCoder, p: Pass, guess: Guess, row: int, place: tuple[in
         if noisy:
             plain = min(max(int(sigmoid(np.float64(p.mixer.inputs[0])) * 65536.0), 1), 65535)
         if noisy and row & 7 and st.worth[b] < WORTH:
-            pi = plain
+            pi: Int = plain
             bit = code_bit(coder, pi, bit)
         elif answer.sure or (answer.agreed and p.switches.units == 0):
             bit, pi = code_sure(coder, st, np.float64(p.mixer.inputs[0]), bit)
@@ -497,7 +499,7 @@ def code_value(coder: BitCoder, p: Pass, guess: Guess, row: int, place: tuple[in
 
 
 @stage
-def learn_predictors(p: Pass, own: Words2, guess: Guess, place: tuple[int, int, int], value: int) -> None:
+def learn_predictors(p: Pass, own: Words2, guess: Guess, place: tuple[Int, Int, Int], value: Int) -> None:
     """Residual, least squares and mean errors. place: (y, x, column)."""
     st, (y, x, column) = p.state, place
     own[y, x] = np.int32(math.floor((value - st.said[0]) * 8.0 + 0.5))
@@ -511,14 +513,14 @@ def learn_predictors(p: Pass, own: Words2, guess: Guess, place: tuple[int, int, 
 
 
 @stage
-def begin(p: Pass, column: int) -> None:
+def begin(p: Pass, column: Int) -> None:
     """Where a block of columns begins, its least squares sums fade."""
     for k in range(p.switches.predictors):
         pr.local_fade(p.predictors[k], column)
 
 
 @kernel
-def code_rows(coder: BitCoder, first: int, last: int, planes: Words3, residuals: Words3, p: Pass) -> None:
+def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals: Words3, p: Pass) -> None:
     """Code rows first … last − 1 of a pass (its own rows, step apart). planes, residuals: (planes, height, width)."""
     g, st = p.geometry, p.state
     own = residuals[g.plane]
@@ -527,7 +529,7 @@ def code_rows(coder: BitCoder, first: int, last: int, planes: Words3, residuals:
         for column in range((g.width - g.left + g.step - 1) // g.step):
             x = g.left + column * g.step
             gather(planes, g, p.taps, y, x, st.gathered)
-            value = np.int64(planes[g.plane, y, x]) if coder.encoding else np.int64(0)
+            value: Int = np.int64(planes[g.plane, y, x]) if coder.encoding else np.int64(0)
             begin(p, column)
             if is_flat(st.gathered, p.taps.start) and code_flag(coder, st, int(value == st.gathered[0])):
                 if not coder.encoding:
@@ -550,7 +552,7 @@ def code_rows(coder: BitCoder, first: int, last: int, planes: Words3, residuals:
 
 
 @kernel
-def observe(planes: Words3, residuals: Words3, p: Pass, out: Singles2) -> int:
+def observe(planes: Words3, residuals: Words3, p: Pass, out: Singles2) -> Int:
     """What the network of a pass would see, without coding: for training. planes are known.
 
     out: (values, inputs + 3), filled with features, prediction, local error and value of each. Returns how many there are: values that
@@ -579,4 +581,3 @@ def observe(planes: Words3, residuals: Words3, p: Pass, out: Singles2) -> int:
             n += 1
             learn_predictors(p, own, guess, (y, x, column), value)
     return n
-

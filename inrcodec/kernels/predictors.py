@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Floats1, Floats2, Floats3, Ints1, Singles1
+from .arrays import Floats1, Floats2, Floats3, Int, Ints1, Singles1
 from .compiling import part, shared, stage
 
 BATCH = 8  # samples of a sound between updates of the normal equations
 
 
 @shared
-def dot(w: Any, x: Any, n: int) -> Any:
+def dot(w: Any, x: Any, n: Int) -> Any:
     """w·x over n values, in their type: eight lanes, then the rest one by one into the first."""
     l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = w.dtype.type(0)
     whole = n & ~7
@@ -81,8 +81,8 @@ class LocalLeastSquares(NamedTuple):
     """
 
     taps: Ints1  # (n,) indices into the gathered values
-    shift: int  # log2 of a block's columns
-    every: int  # columns between solutions, a power of two
+    shift: Int  # log2 of a block's columns
+    every: Int  # columns between solutions, a power of two
     decay: float  # of the sums, from row to row
     a: Floats3  # (blocks, n, n): upper triangles of the normal matrices
     b: Floats2  # (blocks, n)
@@ -116,7 +116,7 @@ def local_least_squares(taps: npt.ArrayLike, columns: int, block: int, every: in
 
 
 @stage
-def local_fade(s: LocalLeastSquares, column: int) -> None:
+def local_fade(s: LocalLeastSquares, column: Int) -> None:
     """Where a block of columns begins, forget a little of it."""
     if column & ((1 << s.shift) - 1) == 0:
         block = column >> s.shift
@@ -127,7 +127,7 @@ def local_fade(s: LocalLeastSquares, column: int) -> None:
 
 
 @part
-def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, block: int) -> None:
+def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, block: Int) -> None:
     """New weights from the sums around a block; kept as they are if the matrix is not positive."""
     n = w.shape[0]
     for i in range(n):
@@ -146,7 +146,7 @@ def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, bloc
 
 
 @stage
-def local_predict(s: LocalLeastSquares, relative: Floats1, column: int) -> float:
+def local_predict(s: LocalLeastSquares, relative: Floats1, column: Int) -> float:
     """The prediction, relative to the own group's mean. relative: gathered values less their group's mean."""
     if column & (s.every - 1) == 0:
         local_solve(s.a, s.b, s.u, s.z, s.w, column >> s.shift)
@@ -159,7 +159,7 @@ def local_predict(s: LocalLeastSquares, relative: Floats1, column: int) -> float
 
 
 @stage
-def local_learn(s: LocalLeastSquares, column: int, target: float, weight: float) -> None:
+def local_learn(s: LocalLeastSquares, column: Int, target: float, weight: float) -> None:
     """Add a place to its block's sums: the regressors as `local_predict` left them, and the value that was to be predicted."""
     block = column >> s.shift
     n = s.x.shape[0]
@@ -174,7 +174,7 @@ def local_learn(s: LocalLeastSquares, column: int, target: float, weight: float)
 
 
 @part
-def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: int, decay: float) -> None:
+def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: Int, decay: float) -> None:
     """Fade the sums and add a batch: x (BATCH, n) regressors, f weights, y targets."""
     x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
     for i in range(n):
@@ -189,7 +189,7 @@ def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: int
 
 
 @part
-def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: int, ridge: float) -> None:
+def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: Int, ridge: float) -> None:
     """New weights w from the sums. u, z: scratch."""
     for i in range(n):
         for j in range(i, n):

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from . import contextnet as cn
 from . import mixer as mx
-from .arrays import Floats1, Floats2, Floats3, Floats4, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
+from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
@@ -156,17 +156,17 @@ class Opinion(NamedTuple):
     looked: float  # what the look further back adds
     total: float  # with all that the filters add
     final: float  # the last stage's
-    known: int  # whether the partner's sample of this frame is
+    known: Int  # whether the partner's sample of this frame is
 
 
 class Spot(NamedTuple):
     """Which sample of which channel."""
 
-    c: int
-    t: int
-    slot: int  # in the batch
-    low: int
-    high: int
+    c: Int
+    t: Int
+    slot: Int  # in the batch
+    low: Int
+    high: Int
 
 
 class Scene(NamedTuple):
@@ -174,10 +174,10 @@ class Scene(NamedTuple):
 
     final: float
     scale: float  # of the quantiles
-    trend: int  # whether errors grow
-    size: int  # of the errors
-    before: int  # leaf of the sample before,
-    beside: int  # and of the partner
+    trend: Int  # whether errors grow
+    size: Int  # of the errors
+    before: Int  # leaf of the sample before,
+    beside: Int  # and of the partner
 
 
 CONTEXT_SIZE = 32  # of the largest context, but for the node
@@ -192,7 +192,7 @@ LEAST_RATE = 0.003  # of the mixer
 class Channels(NamedTuple):
     """What a tile holds. partner: of each channel, −1: none; low, high: least and largest sample."""
 
-    frames: int
+    frames: Int
     partner: Sequence[int]
     low: Sequence[int]
     high: Sequence[int]
@@ -325,7 +325,7 @@ def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
 
 
 @shared
-def within(p: float, low: int, high: int) -> float:
+def within(p: float, low: Int, high: Int) -> float:
     """p, or the nearer limit; low if it is not a number."""
     q = np.float64(p)
     if not q >= low:
@@ -339,7 +339,7 @@ def within(p: float, low: int, high: int) -> float:
 
 
 @stage
-def predict_linear(s: Sound, at: Spot, known: int) -> None:
+def predict_linear(s: Sound, at: Spot, known: Int) -> None:
     """Stage 1: least squares over the past. Fills in `linear.said`."""
     linear, past, i1 = s.linear, s.past, PAD + at.t
     mine, o = past.samples[at.c], past.partner[at.c]
@@ -356,7 +356,7 @@ def predict_linear(s: Sound, at: Spot, known: int) -> None:
 
 
 @stage
-def refresh_around(s: Sound, at: Spot, known: int, around: Floats1, there: int) -> None:
+def refresh_around(s: Sound, at: Spot, known: Int, around: Floats1, there: Int) -> None:
     """The current filter's errors at the AROUND places from `there` on. Within a batch the filter stays: only the last place is new."""
     linear, past = s.linear, s.past
     mine, o, w = past.samples[at.c], past.partner[at.c], linear.w[0, at.c]
@@ -374,7 +374,7 @@ def refresh_around(s: Sound, at: Spot, known: int, around: Floats1, there: int) 
 
 
 @stage
-def look_back(s: Sound, at: Spot, lags: Ints1, known: int) -> float:
+def look_back(s: Sound, at: Spot, lags: Ints1, known: Int) -> float:
     """Stage 2: what was left at places further back, as a prediction of what is left here. lags: of this segment."""
     o, row, wide = s.past.partner[at.c], s.lookback.x[at.c, at.slot], 0
     for g in range(lags.shape[0]):
@@ -397,7 +397,7 @@ def look_back(s: Sound, at: Spot, lags: Ints1, known: int) -> float:
 
 
 @stage
-def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: int) -> Opinion:
+def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opinion:
     """All four stages. looking: whether one of the lags is not 0."""
     predict_linear(s, at, known)
     said, cascade = s.linear.said, s.cascade
@@ -472,7 +472,7 @@ def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
 
 
 @stage
-def ask(s: Sound, edge: float, low: int, masses: tuple[float, float]) -> float:
+def ask(s: Sound, edge: float, low: Int, masses: tuple[float, float]) -> float:
     """Ask the experts about an edge. masses: of the network below both ends. Returns its mass below the edge."""
     d, inputs, at = s.decisions, s.decisions.mixer.inputs, 0.0
     for k in range(EXPERTS):
@@ -486,7 +486,7 @@ def ask(s: Sound, edge: float, low: int, masses: tuple[float, float]) -> float:
 
 
 @stage
-def code_mixed(coder: BitCoder, d: Decisions, c: int, node: int, depth: int, scene: Scene, bit: int) -> int:
+def code_mixed(coder: BitCoder, d: Decisions, c: Int, node: Int, depth: Int, scene: Scene, bit: Int) -> Int:
     """Code a decision by experts and contexts, mixed, and learn it."""
     cell, slots, scratch = d.cell, d.slots[c], d.mixer
     cell[0] = node * 8 + scene.trend
@@ -515,14 +515,14 @@ def code_mixed(coder: BitCoder, d: Decisions, c: int, node: int, depth: int, sce
 
 
 @stage
-def gallop_edge(scene: Scene, gallop: int, below: bool) -> float:
+def gallop_edge(scene: Scene, gallop: Int, below: bool) -> float:
     """The edge of a step beyond the outermost quantiles."""
     far = scene.scale * QUANTILES[LEAVES - 2] * (1.0 + 0.25 * np.float64(1 << gallop))
     return scene.final - far if below else scene.final + far
 
 
 @stage
-def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: int) -> tuple[int, int]:
+def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -> tuple[Int, Int]:
     """Code a sample as decisions in the tree of quantiles, then inside the leaf. Returns it and the leaf."""
     d = s.decisions
     bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
@@ -541,7 +541,7 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: int) -
         else:
             break
         if edge <= bottom:
-            bit = 1
+            bit: Int = 1
         elif edge >= top:
             bit = 0
         else:
@@ -571,7 +571,7 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: int) -
 
 
 @stage
-def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: int, top: int, value: int) -> int:
+def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, value: Int) -> Int:
     """Code which of bottom … top − 1 a sample is: some halvings by a logistic, the rest evenly."""
     if top - bottom > 1:
         side = 1.0 if scene.final < bottom else -1.0  # so that small masses keep their digits
@@ -584,7 +584,7 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: int, top:
             if splits < MODELLED:
                 middle = sigmoid((scene.final - (half - 0.5)) * scaled)
                 y = abs(middle - above) + 1e-9
-                pi = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+                pi: Int = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
                 splits += 1
                 kind = 1
             else:
@@ -632,7 +632,7 @@ def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
 
 
 @stage
-def learn_batch(s: Sound, c: int, batch: int, lags: int, looking: bool) -> None:
+def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
     """Update the sums of a channel and solve them. batch: its number; lags: of a segment."""
     past, linear, paired = s.past, s.linear, s.past.partner[c] >= 0
     weight = past.weight[c]
@@ -647,7 +647,7 @@ def learn_batch(s: Sound, c: int, batch: int, lags: int, looking: bool) -> None:
 
 
 @stage
-def learn_stage(stage_: Stage, s: Sound, c: int, n: int, decay: float, ridge: float) -> None:
+def learn_stage(stage_: Stage, s: Sound, c: Int, n: Int, decay: float, ridge: float) -> None:
     """The same of a later stage, which predicts what the first left."""
     add_batch(stage_.a[c], stage_.b[c], stage_.x[c], s.past.weight[c], s.past.left[c], n, decay)
     solve(stage_.a[c], stage_.b[c], stage_.w[c], s.linear.u, s.linear.z, n, ridge)
@@ -657,7 +657,7 @@ def learn_stage(stage_: Stage, s: Sound, c: int, n: int, decay: float, ridge: fl
 
 
 @kernel
-def code_frames(coder: BitCoder, first: int, last: int, s: Sound, lags: Ints2, samples: Ints2) -> None:
+def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
     """Code frames first … last − 1. samples: (c, frames), read or filled in; lags: (segments, lags), 0: none."""
     past = s.past
     channels = past.partner.shape[0]

@@ -111,3 +111,7 @@ class Profile(ABC):
     @abstractmethod
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
         """Parse and check the profile's section. Raises FormatError."""
+
+    def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What `info` says of the model to a person, by name. found: what `inrcodec.info` gave of a file of this profile."""
+        return []

@@ -6,6 +6,8 @@ It has two halves, `pictures` and `sound`. Which of them codes a signal is decid
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ...errors import FormatError
 from ...layout import Layout
@@ -71,3 +73,18 @@ class Hybrid(Profile):
         from .pictures import coding as pictures
 
         return pictures.open_decoder(section, layout, bits)
+
+    def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
+        n = found["network"]
+        if n["transform"] == "sound":
+            with_tables = f", {n['tables']} with tables" if n["tables"] else ""
+            return [
+                ("model", f"least squares of {', '.join(n['least_squares'])} taps, LMS of {', '.join(map(str, n['filters'])) or 'none'}"),
+                ("looks back", f"at up to {n['lags']} places"),
+                ("network", f"{n['units']} units" if n["units"] else "none"),
+                ("channels", f"{len(n['channels'])} coded{with_tables}, {n['copies']} copies"),
+            ]
+        network = f"network of {n['units']} units, prior {n['prior']}" if n["units"] else "no network"
+        model = f"{n['transform']}; {n['least_squares']} least squares predictors, {network}, contexts: {n['contexts']}"
+        fitted = [("fitted", f"plane {d['plane']} {d['pass']}: {d['coding']}, {d['bytes']} bytes") for d in n.get("deltas", [])]
+        return [("model", model), *fitted]

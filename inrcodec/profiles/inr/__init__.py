@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ... import fit
 from ...errors import FormatError
 from ...layout import Layout
@@ -49,3 +52,11 @@ class Inr(Profile):
         if section is None:
             raise FormatError("damaged: it lacks its network")
         return coding.open_decoder(section, layout, bits)
+
+    def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
+        w, n = found["weights"], found["network"]
+        return [
+            ("network", f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves"),
+            ("planes", n["planes"]),
+            ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
+        ]

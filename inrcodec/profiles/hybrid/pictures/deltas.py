@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ....container import Reader
 from ....errors import FormatError
-from ....kernels import coder, integers, contextnet
+from ....kernels import coder, contextnet, integers
 from ....weights import codings, sinr
 from .plan import Delta
 

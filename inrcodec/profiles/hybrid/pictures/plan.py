@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
@@ -127,13 +126,7 @@ def _read_deltas(r: Reader, planes: list[Plane], units: int) -> Iterator[Delta]:
         plane, pass_, learning, number, setting = r.varint(len(planes) - 1), *(r.byte() for _ in range(4))
         coding = codings.numbered(number)
         scales = tuple((r.byte(), r.byte()) for _ in range(LAYERS))
-        if (
-            not units
-            or (plane, pass_) <= last
-            or pass_ >= len(scan.NAMES)
-            or coding is None
-            or any(not m or s > 63 for m, s in scales)
-        ):
+        if not units or (plane, pass_) <= last or pass_ >= len(scan.NAMES) or coding is None or any(not m or s > 63 for m, s in scales):
             raise FormatError("damaged: a delta is not valid")
         last = plane, pass_
         yield Delta(plane, pass_, learning, coding.name, setting, scales, r.take(r.varint()))

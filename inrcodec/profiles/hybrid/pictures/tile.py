@@ -13,7 +13,24 @@ import numpy.typing as npt
 from ....container import Reader, varint
 from ....errors import FormatError, InrcodecError
 from ....kernels import coder, contextnet, functions, mixer, picture, predictors
-from ....kernels.picture import ACTIVITIES, DERIVED, EXPERTS, EXTRAS, FLAGS, FLAT, OCTAVES, PREDICTORS, SURE, TALLY, Geometry, State, Switches, Taps, code_rows, observe
+from ....kernels.picture import (
+    ACTIVITIES,
+    DERIVED,
+    EXPERTS,
+    EXTRAS,
+    FLAGS,
+    FLAT,
+    OCTAVES,
+    PREDICTORS,
+    SURE,
+    TALLY,
+    Geometry,
+    State,
+    Switches,
+    Taps,
+    code_rows,
+    observe,
+)
 from ....kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, sources
 from .contexts import context_taps

@@ -18,8 +18,8 @@ from ....progress import Ticker
 from ....weights import sinr
 from . import deltas, scan, tile
 from .plan import Delta, PicturePlan, write_delta
-from .tile import Starts
 from .sources import Planes
+from .tile import Starts
 
 CROP = 512  # a larger picture is fitted to some crops of this size
 CROPS = 4
@@ -55,7 +55,8 @@ def corners(height: int, width: int) -> Iterator[tuple[int, int]]:
 def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Options, least: int) -> list[Delta]:
     """For each pass whose network a fit would make so much better that it seems to pay, the delta in its smallest coding.
 
-    least: values that a pass must have. The passes are shared out over threads, and torch has one for each: so the fit is the same for any number.
+    least: values that a pass must have. The passes are shared out over threads, and torch has one thread for each, so that the fit is the
+    same for any number of threads.
 
     Raises Stopped where options.stop says so.
     """

@@ -1,4 +1,6 @@
-"""Train the shipped prior: `python -m inrcodec.priors.train PHOTOS OUT.npz`. Needs torch and a folder of RGB 8-bit PNG photographs.
+"""Train the shipped prior: `python -m inrcodec.profiles.hybrid.priors.train PHOTOS OUT.npz`.
+
+It needs torch and a folder of RGB 8-bit PNG photographs.
 
 Every tenth file of each family (the name before `_`) is left out, for validation. Features are what the codec itself
 gathers on crops of the photographs: as RGB, as luma and chroma, and with chroma interpolated from half the resolution. Networks
@@ -20,11 +22,13 @@ import numpy.typing as npt
 
 from ....compression import compress
 from ....container import varint
-from . import shipped
-from ..pictures import tile
-from ..pictures.plan import PLANES, PictureModel, Plan, Plane, Source
 from ....kernels import contextnet
 from ....kernels.picture import OCTAVES
+from ..pictures import tile
+from ..pictures.plan import PictureModel, PicturePlan, Plane
+from ..pictures.sources import Source
+from ..pictures.transforms import Direct
+from . import shipped
 
 CROP = 288
 COORDINATES = 4 * OCTAVES
@@ -72,7 +76,7 @@ def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bo
     return np.clip(np.round(planes), 0, 255).astype(np.int32)
 
 
-def gather(job: tuple[Path, int]) -> Samples:
+def samples_of(job: tuple[Path, int]) -> Samples:
     """Features, base, unit and value of places of one photograph, by network: float32 (n, features + 3)."""
     path, samples = job
     image = load(path)
@@ -98,7 +102,7 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
     """What the codec's networks would see on each pass of three planes: pass name, references, (n, features + 3)."""
     named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
     model = PictureModel(2, 8, 0, False, "none", 1)
-    plan = Plan(PLANES, tuple(Source(255) for _ in range(3)), named, model)
+    plan = PicturePlan(Direct(), tuple(Source(255) for _ in range(3)), named, model)
     return [(name, plane, found) for (plane, name), found in tile.features(plan, planes, origin).items()]
 
 
@@ -197,7 +201,7 @@ def main() -> None:
             sets.append(dict(np.load(cache)))
             continue
         with ProcessPoolExecutor(options.workers) as pool:
-            parts = list(pool.map(gather, [(p, options.samples) for p in paths]))
+            parts = list(pool.map(samples_of, [(p, options.samples) for p in paths]))
         sets.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
         if cache:
             np.savez(cache, **sets[-1])

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ....values import bits_saved_by_gaps
 from ....options import Options
-from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, SoundModel, SoundPlan, Predictor, pack_table
+from ....values import bits_saved_by_gaps
+from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan, pack_table
 
 SPARSE = 0.9  # of the values in the range: where more occur, a table is not worth it
 TILE_SECONDS = 45

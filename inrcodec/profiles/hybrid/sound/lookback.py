@@ -82,7 +82,8 @@ def _candidates(white: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 def _choose(white: Singles2, candidates: Ints2, lags: Ints2, tried: Ints1, rest: Floats2) -> None:
     """Fill in lags (segments, n) from the candidates of the segment's block, its neighbours, and the segment before.
 
-    white: (channels, frames); candidates: see `_candidates`; tried, rest: scratch, for all lags that a segment tries, and (channels, SEGMENT).
+    white: (channels, frames); candidates: see `_candidates`; tried, rest: scratch, of all lags that a segment tries, and
+    (channels, SEGMENT).
     """
     channels, frames = white.shape
     for segment in range(lags.shape[0]):

@@ -42,7 +42,9 @@ def _state(plan: SoundPlan, frames: int) -> Sound:
     )
 
 
-def encode(plan: SoundPlan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]) -> tuple[bytes, Tally]:
+def encode(
+    plan: SoundPlan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]
+) -> tuple[bytes, Tally]:
     """A tile's bytes, and what they were spent on.
 
     samples: (coded channels, frames), index − zero; lags: (segments, at most the model's).

@@ -1,4 +1,7 @@
-"""The transforms of pictures, a module each. To add one: a module here, its class in TRANSFORMS, and when to take it in `pictures.analysis`."""
+"""The transforms of pictures, a module each.
+
+To add one: a module here, its class in TRANSFORMS, and in `pictures.analysis` when to take it.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,100 @@
+"""What the commands share: faults as one line, options, reading and decoding."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InrcodecError, Notice, Stopped
+from ..options import LIMITS, Options
+from ..signal import Signal
+from ..storage import reason
+from .progress import ProgressLine, interruptible, on_terminal
+
+SUFFIX = ".linr"
+IN = click.Path(path_type=Path)
+THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Default: all cores.")
+
+
+class Commands(click.Group):
+    """Turns every expected fault into one line and status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InrcodecError as fault:
+            message = str(fault)
+        except MemoryError:
+            message = "not enough memory"
+        except OSError as fault:
+            message = f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault)
+        except (KeyboardInterrupt, Stopped):
+            click.echo("inrcodec: interrupted; nothing was written", err=True)
+            ctx.exit(130)
+        click.echo(f"inrcodec: {' '.join(message.split())}", err=True)
+        ctx.exit(1)
+        return None
+
+
+def only_notices() -> None:
+    """Silence the warnings of libraries; print our own as one line."""
+
+    def show(message: Warning | str, *rest: Any) -> None:
+        click.echo(f"inrcodec: {message}", err=True)
+
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", Notice)
+    warnings.showwarning = show  # type: ignore[assignment]
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only
+    """Seconds, or minutes:seconds, or hours:minutes:seconds."""
+
+    name = "seconds"
+
+    def __init__(self, positive: bool) -> None:
+        self.positive = positive
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            total = 0.0
+            for part in str(value).split(":"):
+                total = 60 * total + float(part)
+        except ValueError:
+            self.fail(f"{value!r} is not a time in seconds, as 12.5 or 1:30", param, ctx)
+        if not (0 < total < 1e9 or (total == 0 and not self.positive)):
+            self.fail(f"{value!r} is not a time of {'above 0' if self.positive else '0 or more'} seconds", param, ctx)
+        return total
+
+
+def options_of(**given: Any) -> Options:
+    """The options, or wrong usage if one of them is out of its range."""
+    try:
+        return Options(**given)
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from fault
+
+
+def read_signal(path: Path) -> Signal:
+    """The signal in a file of another format. Raises InrcodecError naming it."""
+    from .. import files
+
+    try:
+        return files.read(path)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def decoded(data: bytes, threads: int | None, span: tuple[float, float | None] | None = None) -> Signal:
+    """The signal, with a line of progress."""
+    from .. import codec
+
+    line = ProgressLine(on_terminal())
+    with interruptible("") as stop:
+        try:
+            return codec.decode(data, options_of(threads=threads or 0, progress=line, stop=stop), span)
+        finally:
+            line.clear()

@@ -1,0 +1,99 @@
+"""`inrcodec info` and `inrcodec verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import codec, profiles
+from ..errors import InrcodecError, naming
+from ..signal import Signal
+from ..storage import read_bytes
+from .common import IN, THREADS, decoded, read_signal
+
+
+@click.command(short_help="Check a .linr file, or compare it with an original.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
+@THREADS
+def verify(input: Path, original: Path | None, threads: int | None) -> None:
+    """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
+    data = read_bytes(input)
+    with naming(input):
+        found = decoded(data, threads)
+    if original is None:
+        click.echo(f"{input}: OK, {found.samples.size} samples match their digest")
+        return
+    other = read_signal(original)
+    if not found.equals(other):
+        raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
+    click.echo(f"{input}: OK, the same as {original}")
+
+
+def _difference(a: Signal, b: Signal) -> str:
+    """The first thing in which two signals differ."""
+    for name in ("kind", "bit_depth", "sample_rate"):
+        if getattr(a, name) != getattr(b, name):
+            return f"{name.replace('_', ' ')} ({getattr(a, name)}, {getattr(b, name)})"
+    x, y = a.samples, b.samples
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return f"shape or type ({x.shape} {x.dtype}, {y.shape} {y.dtype})"
+    wrong = int((x != y).sum())
+    if wrong:
+        return f"{wrong} of {x.size} samples"
+    keys = [k for k in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(k) != b.metadata.get(k)]
+    return f"metadata ({', '.join(keys)})"
+
+
+@click.command(short_help="Show what a .linr file holds.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--stages", is_flag=True, help="Decode the samples as well, to show where bits and time go.")
+def info(input: Path, as_json: bool, stages: bool) -> None:
+    """Show what IN.linr holds and where its bytes go; without --stages, no sample is decoded."""
+    data = read_bytes(input)
+    with naming(input):
+        found = codec.info(data, stages)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name, value in _rows(found):
+        click.echo(f"{name + ':':<15} {value}")
+    for stage in found.get("stages", []):
+        _tell_stage(stage, *_unit(found))
+
+
+def _unit(found: dict[str, Any]) -> tuple[str, float]:
+    """What sizes are told by, and how many of them there are."""
+    unit = "pixel" if "bits_per_pixel" in found else "sample"
+    return unit, 8 * found["file_bytes"] / found[f"bits_per_{unit}"]
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What `info` prints, by name."""
+    total, (unit, _) = found["file_bytes"], _unit(found)
+    rate = found[f"bits_per_{unit}"]
+    rows = [
+        ("profile", found["profile"]),
+        ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {found['bit_depth']} bits ({found['dtype']})"),
+        *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
+        ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
+        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
+        ("values", "offset {offset}, step {step}, {bits} bits".format(**found["value_map"])),
+        ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
+    ]
+    rows += profiles.named(found["profile"]).tell(found)
+    rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
+    rows.append(("digest", f"SHA-256 {found['digest']}"))
+    return rows
+
+
+def _tell_stage(stage: dict[str, Any], unit: str, places: float) -> None:
+    timed = f"  {stage['seconds']:7.2f} s" if "seconds" in stage else ""
+    click.echo(f"  {stage['name']:<20}{stage['bytes']:>10} bytes  {8 * stage['bytes'] / places:8.4f} bits per {unit}{timed}")
+    spent = [f"{key} {bits / places:.4f}" for key, bits in stage.get("bits", {}).items() if bits]
+    if spent:
+        click.echo(f"{'':<6}{', '.join(spent)}")

@@ -1,0 +1,87 @@
+"""The line of progress on a terminal, and Ctrl-C."""
+
+from __future__ import annotations
+
+import shutil
+import signal as signals
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..options import Progress
+
+
+def size(n: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.2f} GB"
+
+
+class ProgressLine:
+    """One line on standard error that is written over: stage, time, step, bit errors per plane, PSNR, code length."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self.width = 0
+        self.fitted: Progress | None = None  # the last word on the fit itself
+
+    def __call__(self, status: Progress) -> None:
+        if status.stage == "fit":
+            self.fitted = status
+        if not self.shown:
+            return
+        if not status.bit_errors:
+            self._write(f"{status.stage} {100 * status.fraction:3.0f}%  {status.seconds:.0f} s")
+            return
+        # as in a plot: one column per bit-plane, the most significant first
+        marks = "".join("·" if e == 0 else "▁▂▃▄▅▆▇█"[min(7, int(e * 16))] for e in status.bit_errors)
+        mean = sum(status.bit_errors) / max(1, len(status.bit_errors))
+        weights = f" + weights {size(status.weights_bytes)}" if status.weights_bytes else ""
+        self._write(
+            f"{status.stage} {100 * status.fraction:3.0f}%  step {status.step}  {status.seconds:.0f} s  "
+            f"bit errors {mean:.2e} [{marks}]  PSNR {status.psnr:.1f} dB  payload {size(status.payload_bytes)}{weights}"
+        )
+
+    def say(self, text: str) -> None:
+        if self.shown:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be written over
+        sys.stderr.write("\r" + text.ljust(self.width))
+        sys.stderr.flush()
+        self.width = len(text)
+
+    def clear(self) -> None:
+        if self.width:
+            sys.stderr.write("\r" + " " * self.width + "\r")
+            sys.stderr.flush()
+            self.width = 0
+
+
+@contextmanager
+def interruptible(say: str) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks the work to end, and says so; the second one ends the program."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        sys.stderr.write(f"\nstopping{say}. Ctrl-C again gives up at once\n")
+
+    before = signals.signal(signals.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signals.signal(signals.SIGINT, before)
+
+
+def on_terminal() -> bool:
+    """Whether standard error is there and is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()

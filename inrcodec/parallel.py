@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,8 +17,10 @@ def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callab
     that are, and the fault is raised.
     """
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        futures: list[Future[R]] = []
         try:
+            for item in items:
+                futures.append(pool.submit(work, item))
             return [future.result() for future in futures]
         except BaseException:
             for future in futures:

@@ -15,7 +15,7 @@ FOLDERS = ("inrcodec", "bench", "formats", "docs")
 
 LINES = 100  # of a function
 PARAMETERS = 8  # of a function
-PARAMETERS_OF_KERNELS = 12  # Numba takes no objects, so that kernels are told everything one by one
+PARAMETERS_OF_KERNELS = 12
 
 # The rooms from top to bottom: one imports from those below it and from itself. A module belongs to the longest name that fits, and "" is
 # the package's own __init__.py.
@@ -26,23 +26,25 @@ ROOMS = (
     "files",
     "storage",
     "profiles",
+    "profiles.hybrid.train",
     "profiles.hybrid",
     "profiles.hybrid.pictures",
     "profiles.hybrid.sound",
     "profiles.hybrid.priors",
+    "profiles.hybrid.limits",
     "profiles.inr",
     "profiles.stored",
     "profiles.base",
     "fit",
-    "weights",
     "header",
-    "container",
-    "compression",
-    "layout",
-    "values",
     "signal",
+    "layout",
     "progress",
     "options",
+    "weights",
+    "container",
+    "compression",
+    "values",
     "parallel",
     "kernels",
     "errors",

@@ -1,4 +1,4 @@
-"""`inrcodec demo`: four signals through the codec and back, with a table of sizes and times."""
+"""`inrcodec demo`: some signals through the codec and back, with a table of sizes and times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from .. import codec, files
+from .. import codec, files, fit
 from ..errors import InrcodecError
 from ..options import Options, Progress
 from ..signal import Signal
@@ -20,13 +20,6 @@ from .progress import ProgressLine, on_terminal
 
 CROP = (slice(160, 224), slice(320, 384))
 RATE = 8000
-
-
-def photograph() -> Signal:
-    """One of scikit-learn's sample photographs (427 × 640, RGB)."""
-    from sklearn.datasets import load_sample_image
-
-    return Signal(np.ascontiguousarray(load_sample_image("china.jpg")), "image")
 
 
 def chime(frames: int = RATE // 2, seed: int = 0) -> Signal:
@@ -40,16 +33,19 @@ def chime(frames: int = RATE // 2, seed: int = 0) -> Signal:
 
 def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> None:
     """Encode, decode and compare; print the table. Raises InrcodecError if anything comes back different."""
+    fit.require("inrcodec demo")
+    from ..fit.sample import photograph
+
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise InrcodecError(f"{directory}: cannot be made: {reason(fault)}") from fault
-    photo = photograph()
+    photo = Signal(photograph(), "image")
     crop = Signal(np.ascontiguousarray(photo.samples[CROP]), "image")
-    fit: dict[str, Any] = {"profile": "inr", "until": "exact", "weights": "uniform", "bits": 16}
+    exact: dict[str, Any] = {"profile": "inr", "until": "exact", "weights": "uniform", "bits": 16}
     cases: list[tuple[str, str, Signal, dict[str, Any]]] = [
         ("photograph", "photo.png", photo, {}),
-        ("64×64 crop, fitted until exact", "crop.png", crop, fit),
+        ("64×64 crop, fitted until exact", "crop.png", crop, exact),
         (
             "64×64 crop, shortest description",
             "crop-mdl.png",
@@ -57,7 +53,7 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
             {"profile": "inr", "until": "mdl", "weights": "lsq", "bits": 4, "seconds": 5},
         ),
         ("8 s of sound", "bell.wav", chime(8 * RATE), {}),
-        ("½ s of sound, fitted until exact", "chime.wav", chime(), fit),
+        ("½ s of sound, fitted until exact", "chime.wav", chime(), exact),
     ]
     heads = ("signal", "profile", "raw bytes", "file bytes", "weights", "payload", "encode s", "decode s", "comes back")
     rows: list[tuple[str, ...]] = [heads]

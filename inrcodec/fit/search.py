@@ -19,7 +19,7 @@ from .codings import Coding, Ternary, wanted
 from .data import Targets, targets
 from .export import export, finish
 from .model import BitPlaneNetwork
-from .train import Budget, Outcome, train
+from .train import Budget, Outcome, Schedule, Watch, train
 
 # seconds of the first fit by effort; each weight coding that is tried adds FINE_TUNE of it
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
@@ -139,7 +139,8 @@ def fit_float(values: Values, bits: int, options: Options, until: str, seconds: 
     budget = Budget(steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * (to_beat - least_bytes(a)))
     rate = rate_of(a, options)
     groups: list[dict[str, object]] = [{"params": list(model.parameters()), "lr": rate}]
-    outcome = train(model, source, groups, data, budget, batch_of(data, options), generator, options.progress, options.stop)
+    schedule = Schedule(data, budget, batch_of(data, options), generator)
+    outcome = train(model, source, groups, schedule, Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
     return Fitted(model, outcome, data, rate, seconds)
@@ -171,19 +172,9 @@ def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list
             # a share of the time that was given, not of the time it took: a clock must not pace what steps are to end
             budget = Budget(steps, max(1.0, fitted.seconds * FINE_TUNE), until_exact=False)
             generator = torch.Generator().manual_seed(options.seed)
-            tuned = train(
-                model,
-                coding,
-                coding.groups(FINE_TUNE_RATE * fitted.rate),
-                fitted.targets,
-                budget,
-                batch_of(fitted.targets, options),
-                generator,
-                options.progress,
-                options.stop,
-                stage=label,
-                weights_bytes=best.weights_bytes if best else 0,
-            )
+            schedule = Schedule(fitted.targets, budget, batch_of(fitted.targets, options), generator)
+            watch = Watch(options.progress, options.stop, label, best.weights_bytes if best else 0)
+            tuned = train(model, coding, coding.groups(FINE_TUNE_RATE * fitted.rate), schedule, watch)
             after = _measure(model, coding, label, fitted.targets, tuned.steps)
             best = min((r for r in (best, after) if r), key=lambda r: r.total, default=None)
         if best is not None:

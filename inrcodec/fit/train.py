@@ -31,6 +31,31 @@ class Budget:
     bits_to_beat: float = math.inf  # a run that cannot come below this code length ends early
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """What is trained on, how long, and in which order. batch: places per step."""
+
+    targets: Targets
+    budget: Budget
+    batch: int
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told of a run, and who may end it.
+
+    Attributes:
+        report, stop: see `Options.progress` and `Options.stop`.
+        stage, weights_bytes: what is told with each report, see `Progress`.
+    """
+
+    report: Callable[[Progress], None] | None = None
+    stop: Callable[[], bool] | None = None
+    stage: str = "fit"
+    weights_bytes: int = 0
+
+
 @dataclass
 class Outcome:
     """What a run achieved. code_bits and bit_errors belong to the state that was kept."""
@@ -110,20 +135,15 @@ def train(
     model: BitPlaneNetwork,
     source: WeightSource,
     parameters: list[dict[str, object]],
-    targets: Targets,
-    budget: Budget,
-    batch: int,
-    generator: torch.Generator,
-    report: Callable[[Progress], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-    stage: str = "fit",
-    weights_bytes: int = 0,
+    plan: Schedule,
+    watch: Watch,
 ) -> Outcome:
     """Train `parameters` (groups as Adam takes them, each with its lr) and leave the best state found in them.
 
     Best is the fewest wrong bits if the budget asks for exactness, then the shortest code. The learning rate falls by
     half a cosine over the budget, unless exactness ends it.
     """
+    targets, budget = plan.targets, plan.budget
     tensors = [p for group in parameters for p in group["params"]]  # type: ignore[attr-defined]
     optimizer = torch.optim.Adam(parameters)
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -132,7 +152,7 @@ def train(
     best_meter = meter
     started = last_report = time.perf_counter()
     last_step = budget.steps
-    supply = batches(targets, batch, generator)
+    supply = batches(targets, plan.batch, plan.generator)
 
     while True:
         outcome.seconds = time.perf_counter() - started
@@ -152,10 +172,10 @@ def train(
                 outcome.exact_step, outcome.exact_seconds = outcome.steps, outcome.seconds
                 last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
             outcome.history.append((fraction, meter.code_bits))
-        if report and (outcome.steps == 0 or (meter.full and time.perf_counter() - last_report > REPORT_SECONDS)):
+        if watch.report and (outcome.steps == 0 or (meter.full and time.perf_counter() - last_report > REPORT_SECONDS)):
             last_report = time.perf_counter()
-            report(_status(stage, outcome, fraction, meter, weights_bytes))
-        outcome.stopped = bool(stop and stop())
+            watch.report(_status(watch, outcome, fraction, meter))
+        outcome.stopped = bool(watch.stop and watch.stop())
         outcome.hopeless = _projected(outcome.history) > budget.bits_to_beat
         done = outcome.steps >= last_step or outcome.seconds >= budget.seconds
         if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history)):
@@ -178,13 +198,15 @@ def train(
             for tensor, kept in zip(tensors, best, strict=True):
                 tensor.copy_(kept)
     outcome.bit_errors, outcome.psnr = best_meter.bit_errors, best_meter.psnr
-    if report:
-        report(_status(stage, outcome, 1.0, best_meter, weights_bytes))
+    if watch.report:
+        watch.report(_status(watch, outcome, 1.0, best_meter))
     return outcome
 
 
-def _status(stage: str, outcome: Outcome, fraction: float, meter: Meter, weights_bytes: int) -> Progress:
-    return Progress(stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, weights_bytes)
+def _status(watch: Watch, outcome: Outcome, fraction: float, meter: Meter) -> Progress:
+    return Progress(
+        watch.stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, watch.weights_bytes
+    )
 
 
 def _before(history: list[tuple[float, float]], fraction: float) -> float:

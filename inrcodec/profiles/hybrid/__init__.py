@@ -13,11 +13,8 @@ from ...errors import FormatError
 from ...layout import Layout
 from ...options import Options
 from ..base import Encoded, Profile, Subject, TileDecoder
+from .limits import MAX_CHANNELS, MAX_SOURCES, PICTURE_BITS, SOUND, SOUND_BITS
 
-SOUND_BITS, PICTURE_BITS = 32, 16
-MAX_CHANNELS = 8  # of a sound
-MAX_PLANES = 1 << 16  # of a picture
-SOUND = 3  # first byte of the section; those of pictures are below
 USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
 
 
@@ -33,7 +30,7 @@ def is_picture(subject: Subject) -> bool:
         subject.kind != "audio"
         and len(shape) >= 3
         and 1 <= subject.bits <= PICTURE_BITS
-        and math.prod(shape[:-3]) * shape[-1] <= MAX_PLANES
+        and math.prod(shape[:-3]) * shape[-1] <= MAX_SOURCES
     )
 
 

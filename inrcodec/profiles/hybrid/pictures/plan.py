@@ -9,14 +9,14 @@ from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
 from ....weights import codings
-from .. import MAX_PLANES, PICTURE_BITS
+from ..limits import MAX_SOURCES, PICTURE_BITS
+from ..priors.shipped import PRIOR_BYTES
 from . import contexts, scan, sources
 from .sources import Source
 from .transforms import TRANSFORMS, Transform
 
 MAX_REFERENCES = 3
 MAX_LINES = 18  # log2
-PRIOR_BYTES = 8
 LAYERS = 3  # of the context network
 
 
@@ -151,7 +151,7 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
     model = PictureModel(
         least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b""
     )
-    if r.varint() != count or not 1 <= count <= MAX_PLANES or not 1 <= bits <= PICTURE_BITS:
+    if r.varint() != count or not 1 <= count <= MAX_SOURCES or not 1 <= bits <= PICTURE_BITS:
         raise FormatError("damaged: the planes are not those of the header")
     found = tuple(sources.read(r, bits) for _ in range(count))
     transform = TRANSFORMS[kind].read(r, found)
@@ -172,7 +172,7 @@ def _read_plane(r: Reader, before: list[Plane], sources: int) -> Plane:
     source, largest, two_pass, count = r.varint(sources - 1), r.varint((1 << PICTURE_BITS) - 1), r.byte(), r.byte()
     if two_pass > 1 or count > MAX_REFERENCES:
         raise FormatError("damaged: a plane has an unknown setting")
-    references = tuple(r.varint(MAX_PLANES) for _ in range(count))
+    references = tuple(r.varint(MAX_SOURCES) for _ in range(count))
     if any(q >= len(before) or before[q].largest == 0 for q in references) or len(set(references)) != count:
         raise FormatError("damaged: a plane refers to one that is not there")
     return Plane(source, largest, references, bool(two_pass))

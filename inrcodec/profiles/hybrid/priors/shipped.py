@@ -13,9 +13,9 @@ from ....compression import decompress
 from ....container import Reader
 from ....errors import FormatError
 from ....kernels import contextnet
-from ..pictures.plan import PRIOR_BYTES
 
 MAGIC = b"LINRprior1"
+PRIOR_BYTES = 8  # of its SHA-256, by which a file names a prior
 MAX_BYTES = 1 << 24
 CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior"}
 Networks = dict[str, npt.NDArray[np.float32]]

@@ -12,7 +12,7 @@ from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
 from ....kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
-from .. import SOUND, SOUND_BITS
+from ..limits import SOUND, SOUND_BITS
 
 MAX_PREDICTORS = 4
 LENGTHS = range(3, 13)  # log2 of an LMS filter's taps

@@ -1,4 +1,4 @@
-"""Train the shipped prior: `python -m inrcodec.profiles.hybrid.priors.train PHOTOS OUT.npz`.
+"""Train the shipped prior: `python -m inrcodec.profiles.hybrid.train PHOTOS OUT.npz`.
 
 It needs torch and a folder of RGB 8-bit PNG photographs.
 
@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ....compression import compress
-from ....container import varint
-from ....kernels import contextnet
-from ....kernels.picture import OCTAVES
-from ..pictures import tile
-from ..pictures.plan import PictureModel, PicturePlan, Plane
-from ..pictures.sources import Source
-from ..pictures.transforms import Direct
-from . import shipped
+from ...compression import compress
+from ...container import varint
+from ...kernels import contextnet
+from ...kernels.picture import OCTAVES
+from .pictures import tile
+from .pictures.plan import PictureModel, PicturePlan, Plane
+from .pictures.sources import Source
+from .pictures.transforms import Direct
+from .priors import shipped
 
 CROP = 288
 COORDINATES = 4 * OCTAVES
@@ -112,7 +112,7 @@ def fit(
     """Weights of one network, in the order of kernels.contextnet, and bits per value on the samples held out."""
     import torch
 
-    from ....fit.context import value_bits
+    from ...fit.context import value_bits
 
     torch.manual_seed(seed)
     inputs = samples.shape[1] - 3

@@ -103,7 +103,7 @@ class Pass(NamedTuple):
     geometry: Geometry
     taps: Taps
     switches: Switches
-    predictors: tuple[LocalLeastSquares, LocalLeastSquares]
+    predictors: tuple[LocalLeastSquares, ...]  # PREDICTORS of them
     net: ContextNet
     contexts: Contexts
     mixer: Mixer

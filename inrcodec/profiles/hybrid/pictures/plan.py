@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
+from ....kernels.picture import PREDICTORS
 from ....weights import codings
 from ..limits import MAX_SOURCES, PICTURE_BITS
 from ..priors.shipped import PRIOR_BYTES
@@ -43,7 +44,7 @@ class PictureModel:
     """With what the planes are predicted.
 
     Attributes:
-        least_squares: predictors, 0 to 2.
+        least_squares: predictors, 0 to PREDICTORS.
         units: of the context network's layers; 0: there is none.
         learning: Adam's rate while coding, in units of 2^-14.
         coordinates: whether the network sees sine and cosine of the place.
@@ -139,7 +140,7 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
     kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))
     if (
         kind not in TRANSFORMS
-        or least_squares > 2
+        or least_squares > PREDICTORS
         or units not in UNITS
         or coordinates > 1
         or set_number >= len(contexts.NAMES)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ....container import Reader, varint
 from ....errors import FormatError, InrcodecError
-from ....kernels import coder, contextnet, functions, mixer, picture, predictors
+from ....kernels import coder, contextnet, functions, mixer, picture
 from ....kernels.picture import (
     ACTIVITIES,
     DERIVED,
@@ -31,6 +31,7 @@ from ....kernels.picture import (
     code_rows,
     observe,
 )
+from ....kernels.predictors import LocalLeastSquares, local_least_squares
 from ....kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, sources
 from .contexts import context_taps
@@ -115,6 +116,35 @@ class Frame:
     origin: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Window:
+    """What a least squares predictor is fitted to. wide: the larger of the two sets of taps; the rest: see `local_least_squares`."""
+
+    wide: bool
+    block: int
+    every: int
+    decay: float
+
+
+WIDE, NARROW = Window(True, 16, 16, 0.9), Window(False, 8, 8, 0.8)
+# by the number of predictors that are used; those after them are there, and idle
+WINDOWS = {0: (NARROW, WIDE), 1: (replace(NARROW, every=16), WIDE), 2: (WIDE, NARROW)}
+
+
+def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
+    """The least squares predictors of a pass over rows of so many places."""
+    return tuple(
+        local_least_squares(
+            scan.predictor_taps(p, references, w.wide),
+            columns if i < used else 1,
+            w.block,
+            w.every // p.step if w.wide else w.every,
+            w.decay,
+        )
+        for i, w in enumerate(WINDOWS[used])
+    )
+
+
 def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.Pass:
     """What one pass adapts, before its first value. number: of the plane in coded order."""
     height, width = frame.size
@@ -123,10 +153,6 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     taps = scan.taps(p, number, plane.references)
     columns = max(1, -(-(width - p.left) // p.step))
     used, units = model.least_squares, model.units if start.weights is not None else 0
-    wide = predictors.local_least_squares(scan.predictor_taps(p, references, True), columns if used > 1 else 1, 16, 16 // p.step, 0.9)
-    narrow = predictors.local_least_squares(
-        scan.predictor_taps(p, references, False), columns if used > 0 else 1, 8, 8 if used > 1 else 16, 0.8
-    )
     inputs = inputs_of(taps)
     blank = np.zeros(contextnet.parameters(inputs, 8), np.float32)
     found = context_taps(model.contexts, taps)
@@ -137,7 +163,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
         geometry=g,
         taps=taps,
         switches=Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates)),
-        predictors=(wide, narrow) if used > 1 else (narrow, wide),
+        predictors=_predictors(p, references, columns, used),
         net=contextnet.contextnet(inputs, max(units, 8), start.weights if units and start.weights is not None else blank),
         contexts=mixer.contexts(len(found), lines),
         mixer=mixer.mixer(len(found), used + (units > 0), maps),

@@ -45,8 +45,10 @@ def encode(
         options: fields of `inrcodec.Options`: profile, effort, weights, seed, …
 
     Raises:
-        UnsupportedError: samples that are not integers, are empty, or do not fit `kind`.
+        UnsupportedError: samples that are not integers, are empty, or do not fit `kind` or the profile.
         ValueError: an option has a value that it cannot have.
+        MissingError: a network is to be fitted, and torch is not installed.
+        Stopped: `options.stop` says so, and there is nothing that could be kept.
         InrcodecError: verification failed, or a device is not there.
     """
     import numpy as np

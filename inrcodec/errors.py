@@ -12,7 +12,7 @@ class InrcodecError(Exception):
 
 
 class FormatError(InrcodecError):
-    """The bytes are not a valid .linr file, or a damaged one."""
+    """The bytes are not a valid .linr file (or file of another format), or a damaged one."""
 
 
 class UnsupportedError(InrcodecError):

@@ -23,9 +23,7 @@ def main() -> None:
     inrcodec info photo.linr                    what is inside, and where the bytes go
     inrcodec verify photo.linr photo.png        compare with an original
 
-    Images: PNG, TIFF, PNM/PAM, BMP, lossless WebP, 1 to 16 bits. Sound: WAV, FLAC, AIFF, AU, CAF, W64,
-    8 to 32 bits.
-    Arrays: NumPy .npy of any integer type or bool, 1 to 4 dimensions.
+    A picture has 1 to 16 bits, a sound 8 to 32; an array is of any integer type or bool, with 1 to 4 dimensions.
     """
     only_notices()
 

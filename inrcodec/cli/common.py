@@ -20,7 +20,16 @@ THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"]
 
 
 class Commands(click.Group):
-    """Turns every expected fault into one line and status 1."""
+    """Turns every expected fault into one line and status 1. Its help lists the file types that are registered."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from .. import files
+
+        with formatter.section("File types"):
+            for kind, title in (("image", "pictures"), ("audio", "sound"), ("array", "arrays")):
+                known = [t for t in files.types() if t.holds == kind]
+                text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
+                formatter.write_text(f"{title}: {text}")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -1,4 +1,5 @@
-"""The strict arithmetic that encoder and decoder share: integers only, nothing imported from the rest of the package.
+"""The strict arithmetic that encoder and decoder share. Nothing here imports from the rest of the package.
 
-Every function here gives the same bits on every machine. Callers pass validated sizes; the kernels do not check.
+It is integers, and single IEEE-754 operations (+ − × ÷ √) in a fixed order, so every function gives the same bits on every machine.
+Callers pass validated sizes; the kernels do not check.
 """

@@ -144,8 +144,8 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
 class Decoder(TileDecoder):
     """Holds the plan and the prior's networks."""
 
-    def __init__(self, plan: PicturePlan, layout: Layout, bits: int) -> None:
-        self.plan, self.layout, self.bits = plan, layout, bits
+    def __init__(self, plan: PicturePlan, layout: Layout) -> None:
+        self.plan, self.layout = plan, layout
         self.starts = starts_of(plan)
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
@@ -218,4 +218,4 @@ def open_decoder(section: bytes, layout: Layout, bits: int) -> Decoder:
     if len(layout.axes) < 2 or layout.tile[:-2] != layout.axes[:-2]:
         raise FormatError("damaged: its tiles are not those of a picture")
     count = math.prod(layout.axes[:-2]) * layout.channels
-    return Decoder(plans.read(section, count, bits), layout, bits)
+    return Decoder(plans.read(section, count, bits), layout)

@@ -11,7 +11,7 @@ from ....kernels.picture import Taps
 W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW, NNNE = range(18)
 G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, GEE, GSS, GWW, GNN = range(100, 113)
 R, RW, RN, RE, RS, RNW, RNE, RSW, RSE, REE, RSS, RWW, RNN = range(200, 213)
-A, AW, AN = 300, 301, 302
+A = 300
 P, PHALF, Q, GRADIENT, WG, NG, WR, NR, ERROR, MEAN = range(1000, 1010)
 
 PHOTO: list[list[list[int]]] = [

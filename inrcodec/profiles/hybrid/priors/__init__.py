@@ -1,0 +1,1 @@
+"""The shipped networks, files named by date and units, and `shipped`, which reads them."""

@@ -93,6 +93,11 @@ def signed(number: int) -> bytes:
     return varint(2 * number if number >= 0 else -2 * number - 1)
 
 
+def blob(content: bytes) -> bytes:
+    stream: bytes = brotli.compress(content)
+    return varint(len(stream)) + stream
+
+
 def section(kind: bytes, content: bytes = b"", length: Callable[[int], bytes] = varint) -> bytes:
     return kind + length(len(content)) + content + zlib.crc32(kind + content).to_bytes(4, "little")
 
@@ -390,6 +395,9 @@ def noise(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
     return samples.astype(dtype)
 
 
+# Recipes
+
+
 def encoded(signal: Signal, **options: Any) -> tuple[bytes, Signal]:
     """The file that the package's encoder makes."""
     data = inrcodec.encode(
@@ -411,6 +419,11 @@ def recipe(file: str, what: str, signal: Signal | None, make: Callable[[], bytes
         return made if isinstance(made, bytes) else file_of(made), signal
 
     return Recipe(file, what, bytes_and_signal)
+
+
+def fault(file: str, what: str, made: bytes | Sections | Callable[[], bytes | Sections]) -> Recipe:
+    """A vector that must be refused."""
+    return recipe(file, what, None, made if callable(made) else lambda: made)
 
 
 def by_encoder(file: str, what: str, signal: Signal, **options: Any) -> Recipe:
@@ -435,6 +448,31 @@ def kept(folder: str, file: str, what: str) -> Recipe:
     return Recipe(file, what, bytes_and_signal)
 
 
+# What faulty files are made of: the fault is all that is wrong with them.
+
+SMALL = Signal(np.array([1, 2, 3, 4, 250], np.uint8))
+RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
+
+
+def small_stored() -> Sections:
+    """HEAD, TIDX and TILE of SMALL."""
+    return stored(SMALL, bits=8)
+
+
+def small_coded() -> Sections:
+    """HEAD, NETW, TIDX and TILE of SMALL."""
+    return coded(SMALL, NetworkSpec(SMALL, 8), bits=8)
+
+
+def faultless(sections: Sections) -> Sections:
+    """The same, after a check that nothing is wrong with it: faulty files are made of it."""
+    assert by_standalone(file_of(sections)) is not None
+    return sections
+
+
+# Decoding
+
+
 def by_standalone(data: bytes) -> Signal | None:
     try:
         samples, about = linr.decode(data)
@@ -449,8 +487,3 @@ def by_package(data: bytes) -> Signal | None:
     except inrcodec.FormatError:
         return None
     return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
-
-
-def blob(content: bytes) -> bytes:
-    stream: bytes = brotli.compress(content)
-    return varint(len(stream)) + stream

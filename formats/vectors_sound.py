@@ -1,13 +1,11 @@
-"""Conformance vectors of sound in the profile `hybrid`: see make_vectors.py, which calls this."""
+"""Conformance vectors of sound in the profile `hybrid` (SPEC.md 16); those of pictures are in vectors_pictures.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from vector_tools import Recipe, Sections, Signal, all_kept, blob, by_standalone, coded_integers, file_of, head, recipe, tiled, varint
-
-RIGHT = b"\xff\xff\xff\xfe"  # the string of which all bits are 0
+from vector_tools import RIGHT, Recipe, Sections, Signal, all_kept, blob, coded_integers, fault, faultless, head, tiled, varint
 
 
 def subset() -> Iterable[Recipe]:
@@ -58,13 +56,12 @@ def plan(
     channels: Sequence[bytes] = (channel(), channel()),
     coded: bytes = b"\0\1\1\0",
     *,
-    counts: tuple[int, int] | None = None,
     lags: int = 0,
     units: int = 0,
     learning: int = 0,
     named: int | None = None,
 ) -> bytes:
-    front = bytes([3, *(counts or (len(predictors), len(filters))), lags, units, learning])
+    front = bytes([3, len(predictors), len(filters), lags, units, learning])
     return b"".join([front, *predictors, *filters, varint(len(channels) if named is None else named), *channels, coded])
 
 
@@ -77,15 +74,16 @@ def file(content: bytes, tile: bytes = b"", signal: Signal | None = None, bits: 
     return [(b"HEAD", head(signal, 2, bits=bits)), (b"HYBR", content), *tiled([tile], list(signal.axes))]
 
 
-def faulty() -> Iterable[Recipe]:
-    assert by_standalone(file_of(file(plan(channels=[channel(0, 0), channel(0, 0)], coded=b"")))) is not None
+def fault_of(name: str, what: str, sections: Sections) -> Recipe:
+    return fault(f"sound_{name}", f"hybrid: {what}", sections)
 
-    def fault(name: str, what: str, sections: Sections) -> Recipe:
-        return recipe(f"sound_{name}", f"hybrid: {what}", None, lambda: sections)
 
-    def planned(name: str, what: str, content: bytes) -> Recipe:
-        return fault(name, f"HYBR of a sound: {what}", file(content))
+def planned(name: str, what: str, content: bytes) -> Recipe:
+    """A file whose only fault is in its plan."""
+    return fault_of(name, f"HYBR of a sound: {what}", file(content))
 
+
+def faulty_settings() -> Iterable[Recipe]:
     one = predictor()
     yield planned("predictors_0", "no predictors", plan([]))
     yield planned("predictors_5", "5 predictors", plan([one] * 5))
@@ -104,6 +102,9 @@ def faulty() -> Iterable[Recipe]:
     yield planned("length_13", "a filter of 8192 taps", plan(filters=[lms(13)]))
     yield planned("step_0", "a filter that does not learn", plan(filters=[lms(step=0)]))
     yield planned("step_large", "a filter's step of 2^20 + 1", plan(filters=[lms(step=(1 << 20) + 1)]))
+
+
+def faulty_channels() -> Iterable[Recipe]:
     yield planned("channels_1", "one channel of two", plan(channels=[channel()], coded=b"\0\0"))
     yield planned("channels_named", "three channels of two", plan(named=3))
     yield planned("channel_kind", "a channel of kind 3", plan(channels=[b"\3\0", channel()]))
@@ -114,7 +115,7 @@ def faulty() -> Iterable[Recipe]:
     yield planned("copy_later", "a copy of a later channel", plan(channels=[b"\2\1", channel()], coded=b"\1\0"))
     small = Signal(np.zeros((3, 3), np.int8), "audio", 0, 8000)
     copies = plan(channels=[channel(), b"\2\0", b"\2\1"], coded=b"\0\0")
-    yield fault("copy_of_copy", "HYBR of a sound: a copy of a copy", file(copies, signal=small))
+    yield fault_of("copy_of_copy", "HYBR of a sound: a copy of a copy", file(copies, signal=small))
     entries = [2, 0, 3]
     yield planned("table_largest", "a table with an entry less than it says", plan(channels=[table(entries, largest=3), channel()]))
     yield planned("table_left_over", "a table with an entry more", plan(channels=[table(entries, largest=1), channel()]))
@@ -127,21 +128,26 @@ def faulty() -> Iterable[Recipe]:
     yield planned("partner", "a partner that is not coded", plan(coded=b"\0\2\1\0"))
     yield planned("left_over", "bytes left over", plan() + b"\0")
     yield planned("short", "it ends too early", plan()[:-1])
+
+
+def faulty_tiles() -> Iterable[Recipe]:
+    """Faults of tiles, and of signals that the plan does not fit."""
     image = Signal(np.full((3, 2), 7, np.uint8), "image")
-    yield fault("image", "HYBR of a sound for an image", file(plan(channels=[channel()], coded=b"\0\0"), signal=image))
+    yield fault_of("image", "HYBR of a sound for an image", file(plan(channels=[channel()], coded=b"\0\0"), signal=image))
     nine = Signal(np.full((3, 2), 7, np.int64), "audio", 0, 8000)
-    yield fault("33_bits", "values of 33 bits in a sound", file(plan(), signal=nine, bits=33))
-    yield fault("tile_ff", "a sound's string that is no arithmetic code", file(plan(), b"\xff" * 4))
+    yield fault_of("33_bits", "values of 33 bits in a sound", file(plan(), signal=nine, bits=33))
+    yield fault_of("tile_ff", "a sound's string that is no arithmetic code", file(plan(), b"\xff" * 4))
     constant = plan(channels=[channel(0, 0), channel(0, 0)], coded=b"")
+    faultless(file(constant))
     huge = Signal(np.zeros((3, 2), np.int8), "audio", 0, 8000)
     wide = [(b"HEAD", head(huge, 2, bits=4, shape=((1 << 24) + 1, 2))), (b"HYBR", plan()), *tiled([b""], [(1 << 24) + 1])]
-    yield fault("tile_long", "a tile of 2^24 + 1 frames", wide)
-    yield fault("tile_constant", "a tile of constant channels that is not empty", file(constant, RIGHT))
-    yield fault("tile_lags", "a tile without its lags", file(plan(lags=1)))
-    yield fault("tile_lags_short", "a tile whose lags go past its end", file(plan(lags=1), varint(9) + RIGHT))
+    yield fault_of("tile_long", "a tile of 2^24 + 1 frames", wide)
+    yield fault_of("tile_constant", "a tile of constant channels that is not empty", file(constant, RIGHT))
+    yield fault_of("tile_lags", "a tile without its lags", file(plan(lags=1)))
+    yield fault_of("tile_lags_short", "a tile whose lags go past its end", file(plan(lags=1), varint(9) + RIGHT))
     early = coded_integers([[600]])
-    yield fault("lag_first", "a lag in the first segment", file(plan(lags=1), varint(len(early)) + early))
+    yield fault_of("lag_first", "a lag in the first segment", file(plan(lags=1), varint(len(early)) + early))
     long = Signal(np.zeros((2100, 2), np.int8), "audio", 0, 8000)
     for lag in (-512, 1, 511, 2049):
         sent = coded_integers([[0, lag]])
-        yield fault(f"lag_{lag}".replace("-", "minus_"), f"a lag of {lag}", file(plan(lags=1), varint(len(sent)) + sent, signal=long))
+        yield fault_of(f"lag_{lag}".replace("-", "minus_"), f"a lag of {lag}", file(plan(lags=1), varint(len(sent)) + sent, signal=long))

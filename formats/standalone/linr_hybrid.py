@@ -49,7 +49,7 @@ PLANES, LATTICE, PALETTE = range(3)
 
 @dataclass
 class Start:
-    """What a network begins with."""
+    """What a context network begins with."""
 
     matrices: list[Singles]
     learning: int
@@ -63,7 +63,7 @@ class Plane:
     largest: int
     two_pass: bool
     references: list[int]
-    starts: dict[str, Start] = field(default_factory=dict)  # of the passes that have a delta, by their names
+    deltas: dict[str, Start] = field(default_factory=dict)  # what passes with a delta begin with, by their names
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Lattice:
 
     matrix: list[list[int]]
     offset: list[int]
-    least: list[int]
+    least_label: list[int]
     limit: int
 
 
@@ -81,13 +81,13 @@ class Plan:
     """HYBR, read and checked."""
 
     kind: int
-    least: int
+    predictors: int
     units: int
     learning: int
     coordinates: bool
     contexts: int
     lines: int
-    networks: dict[str, list[Singles]]
+    networks: dict[str, list[Singles]]  # those of the prior
     sources: list[Ints]  # the values of the indices 0 … largest
     lattice: Lattice | None
     palette: Ints | None  # indices: source, colour
@@ -172,9 +172,9 @@ def read_plan(content: bytes, head: Head) -> Plan:
     """The content of HYBR."""
     require(head.kind != "audio" and len(head.axes) >= 2 and head.bits <= 16, "not a signal for the profile hybrid")
     reader = Reader(content)
-    kind, least = read_flag(reader, 2), read_flag(reader, 2)
+    kind, predictors = read_flag(reader, 2), read_flag(reader, 2)
     units = reader.byte()
-    require(units in (0, 16, 32, 64) and (least > 0 or units == 0), "the number of units is out of range")
+    require(units in (0, 16, 32, 64) and (predictors > 0 or units == 0), "the number of units is out of range")
     learning = reader.byte()
     coordinates = bool(read_flag(reader, 1))
     contexts, lines = read_flag(reader, 3), read_flag(reader, 18)
@@ -182,6 +182,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     networks = read_prior(reader.take(8), units) if units > 0 else {}
 
     count = head.channels * math.prod(head.axes[:-2])
+    require(count <= 1 << 16, "a picture of too many sources")
     require(reader.varint() == count, "another number of sources than the signal has")
     sources = [read_source(reader, head.bits) for _ in range(count)]
     lattice = read_lattice(reader, sources) if kind == LATTICE else None
@@ -199,7 +200,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     if reader.position < len(content):
         read_deltas(reader, kind, networks, planes)
     reader.finish()
-    return Plan(kind, least, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
+    return Plan(kind, predictors, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
 
 
 @dataclass(frozen=True)
@@ -338,7 +339,7 @@ def read_deltas(reader: Reader, kind: int, networks: dict[str, list[Singles]], p
         require(plane.largest > 0, "a delta of a constant plane")
         name = network_name(PASSES[which], len(plane.references), kind)
         require(name in networks, "a delta of a network that the prior lacks")
-        plane.starts[PASSES[which].name] = read_delta(reader, networks[name])
+        plane.deltas[PASSES[which].name] = read_delta(reader, networks[name])
 
 
 def read_delta(reader: Reader, prior: Sequence[Singles]) -> Start:
@@ -501,7 +502,7 @@ def summed(terms: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return total
 
 
-# 13. One pass: taps
+# 13.1, 13.2. Groups of values and gathering
 
 Tap = tuple[int, int]
 
@@ -549,20 +550,20 @@ class Gatherer:
         if which.regular:
             scaled = [[(dy * which.step, dx * which.step) for dy, dx in group] for group in (CAUSAL, AROUND)]
             self.own_taps, self.reference_taps = scaled
-            self.causal = range(len(CAUSAL))
+            self.causal_taps = range(len(CAUSAL))
         else:
             self.own_taps = OF_PASS[which.name]
             near = [(0, 0), *self.own_taps[:4]]
             self.reference_taps = near + [tap for tap in AROUND if tap not in near]
-            self.causal = range(12, 14) if which.name == "diagonal" else range(0)
+            self.causal_taps = range(12, 14) if which.name == "diagonal" else range(0)
         of_own, of_reference = len(self.own_taps), len(self.reference_taps)
-        self.starts = [of_own + k * of_reference for k in range(len(references))]  # b_k, of the references
+        self.starts = [of_own + k * of_reference for k in range(len(references))]  # b of the groups of the references
         self.count = of_own + of_reference * len(references)
 
     def gather(self, y: int, x: int) -> list[int]:
         """g_0, g_1, …"""
         gathered = [
-            self.before(y, x, *tap) if number in self.causal else self.around(self.own, y, x, *tap)
+            self.causal(y, x, *tap) if number in self.causal_taps else self.around(self.own, y, x, *tap)
             for number, tap in enumerate(self.own_taps)
         ]
         for grid in self.references:
@@ -572,7 +573,7 @@ class Gatherer:
     def around(self, grid: Grid, y: int, x: int, dy: int, dx: int) -> int:
         return grid[mirrored(y + dy, self.height)][mirrored(x + dx, self.width)]
 
-    def before(self, y: int, x: int, dy: int, dx: int) -> int:
+    def causal(self, y: int, x: int, dy: int, dx: int) -> int:
         top, left, step = self.which.top, self.which.left, self.which.step
         middle = (self.largest + 1) >> 1
         if dy == 0:
@@ -586,7 +587,7 @@ class Gatherer:
         return self.own[max(y + dy, top)][min(max(x + dx, left), self.last_column)]
 
 
-# 13. One pass: prediction
+# 13.4, 13.5. Prediction, and the predictors' distributions
 
 
 def solution(sums: Doubles, right: Doubles, ridge: float) -> Doubles | None:
@@ -610,7 +611,7 @@ def solution(sums: Doubles, right: Doubles, ridge: float) -> Doubles | None:
 
 
 class Predictor:
-    """Least squares over the numbers r_i with i in `used`."""
+    """A least squares predictor, and an expert. Its regressors are the numbers r_i with i in `used`."""
 
     def __init__(self, used: Sequence[int], block: int, every: int, fading: float, columns: int) -> None:
         self.used, self.block, self.every, self.fading = list(used), block, every, fading
@@ -618,7 +619,7 @@ class Predictor:
         self.a = np.zeros((blocks, n, n))  # only the part with j ≥ i is ever used
         self.b = np.zeros((blocks, n))
         self.weights = [0.5, 0.5] + [0.0] * (n - 2)
-        self.spread = [(ROOT2 if level % 2 else 1.0) * 2.0 ** (level // 2 - 2) for level in range(40)]
+        self.errors = [(ROOT2 if level % 2 else 1.0) * 2.0 ** (level // 2 - 2) for level in range(40)]  # D
         self.p = 0.0
 
     def fade(self, column: int) -> None:
@@ -647,23 +648,24 @@ class Predictor:
         return self.p
 
     def learn(self, column: int, r: Sequence[float], weight: float, difference: float) -> None:
-        of_used = np.array([r[i] for i in self.used])
-        weighted = of_used * weight
-        self.a[column // self.block] += np.multiply.outer(weighted, of_used)
+        regressors = np.array([r[i] for i in self.used])
+        weighted = regressors * weight
+        self.a[column // self.block] += np.multiply.outer(weighted, regressors)
         self.b[column // self.block] += weighted * difference
 
     def inverse(self, level: int) -> float:
-        return 1 / (0.6 * self.spread[level] + 0.03)
+        return 1 / (0.6 * self.errors[level] + 0.03)
 
     def below(self, half: int, level: int) -> float:
+        """The mass below."""
         return sigmoid((half - 0.5 - self.p) * self.inverse(level))
 
-    def spread_out(self, value: int, level: int) -> None:
-        self.spread[level] += (abs(value - self.p) - self.spread[level]) * 0.01
+    def learn_error(self, value: int, level: int) -> None:
+        self.errors[level] += (abs(value - self.p) - self.errors[level]) * 0.01
 
 
-def predictors_of(least: int, which: Pass, starts: Sequence[int], columns: int) -> list[Predictor]:
-    """Those of p1 and p2, as far as there are."""
+def predictors_of(count: int, which: Pass, starts: Sequence[int], columns: int) -> list[Predictor]:
+    """The wide and the narrow one, as far as there are."""
     if which.regular:
         wide, narrow = (14 if starts else 18, 9), (6, 3)
     else:
@@ -673,9 +675,9 @@ def predictors_of(least: int, which: Pass, starts: Sequence[int], columns: int) 
         return [*range(own), *(b + i for b in starts for i in range(other))]
 
     found = []
-    if least == 2:
+    if count == 2:
         found.append(Predictor(used(*wide), 16, 16 // which.step, 0.9, columns))
-    if least > 0:
+    if count > 0:
         found.append(Predictor(used(*narrow), 8, 8 if len(found) else 16, 0.8, columns))
     return found
 
@@ -692,7 +694,7 @@ class Place:
     y8: int
     x8: int
     r: list[float]
-    mean: float = 0.0  # m_0
+    mean: float = 0.0  # mean_0
     p1: float = 0.0
     p2: float = 0.0
     unit: float = 0.0
@@ -700,13 +702,13 @@ class Place:
     expected: int = 0  # MEAN
 
 
-# 13. One pass: the network
+# 13.6. The context network
 
 
 class Mixture:
-    """The network's outputs as a distribution of values."""
+    """The mixture of logistics that the context network's outputs stand for: an expert."""
 
-    def __init__(self, outputs: Singles, p1: float, unit: float) -> None:
+    def __init__(self, outputs: Singles, centre: float, unit: float) -> None:
         o = [float(output) for output in outputs]
         top = max(o[:4])
         shares = [exp2(max(o[k] - top, -30.0)) for k in range(4)]
@@ -714,7 +716,7 @@ class Mixture:
         for share in shares:
             total += share
         self.share = [share / total for share in shares]
-        self.mean = [p1 + unit * o[4 + k] for k in range(4)]
+        self.mean = [centre + unit * o[4 + k] for k in range(4)]
         self.inverse = [1 / max(unit * exp2(min(max(o[8 + k], -12.0), 12.0)), 0.03) for k in range(4)]
 
     def below(self, edge: float) -> float:
@@ -729,20 +731,20 @@ class Mixture:
             total += share * mean
         return total
 
-    def slopes(self, value: int, largest: int, unit: float) -> Singles:
-        """δ: how the outputs should move."""
+    def gradient(self, value: int, largest: int, unit: float) -> Singles:
+        """δ: the gradient at the outputs."""
         parts, of_mean, of_width = [], [], []
         total = 0.0
         for share, mean, inverse in zip(self.share, self.mean, self.inverse, strict=True):
             hi, lo = (value + 0.5 - mean) * inverse, (value - 0.5 - mean) * inverse
             upper = sigmoid(hi) if value < largest else 1.0
             lower = sigmoid(lo) if value > 0 else 0.0
-            upper_slope, lower_slope = upper * (1 - upper), lower * (1 - lower)
+            upper_derivative, lower_derivative = upper * (1 - upper), lower * (1 - lower)
             part = share * (upper - lower)
             total += part
             parts.append(part)
-            of_mean.append(share * (upper_slope - lower_slope) * inverse * unit)
-            of_width.append(share * (upper_slope * hi - lower_slope * lo) * LN2)
+            of_mean.append(share * (upper_derivative - lower_derivative) * inverse * unit)
+            of_width.append(share * (upper_derivative * hi - lower_derivative * lo) * LN2)
         sigma = 1 / (total + 2.0**-20)
         deltas = [float(Single(delta)) for delta in parts + of_mean + of_width]
         result = [(share * total - delta) * sigma * LN2 for share, delta in zip(self.share, deltas, strict=False)]
@@ -751,7 +753,7 @@ class Mixture:
 
 
 def activated(x: Singles) -> tuple[Singles, Singles]:
-    """h and d of the sums of a layer."""
+    """h and d of the sums of a layer: the outputs and the derivatives."""
     half, one = Single(0.5), Single(1)
     rho: Singles = one / (one + np.abs(x))
     q: Singles = x * rho
@@ -764,23 +766,23 @@ def with_one(x: Singles) -> Singles:
     return np.append(x, Single(1))
 
 
-class Network:
-    """A network that learns."""
+class ContextNetwork:
+    """A network that learns while it codes."""
 
     def __init__(self, matrices: Sequence[Singles], learning: int) -> None:
         self.matrices = [matrix.copy() for matrix in matrices]
         self.rate = learning * 2.0**-14
         self.moments = [(np.zeros_like(matrix), np.zeros_like(matrix)) for matrix in matrices]
-        self.a = self.c = 1.0
-        self.kept: list[list[tuple[Singles, Singles]]] = []  # per value and layer: its inputs, and s of its units
+        self.alpha = self.beta = 1.0
+        self.kept: list[list[tuple[Singles, Singles]]] = []  # per value and layer: its inputs, and the gradient at its units
 
-    def outputs(self, features: Singles) -> Singles:
-        self.inputs = [with_one(features)]
-        self.slopes: list[Singles] = []
+    def outputs(self, inputs: Singles) -> Singles:
+        self.inputs = [with_one(inputs)]
+        self.derivatives: list[Singles] = []
         for matrix in self.matrices[:2]:
             h, d = activated(summed(self.inputs[-1][:, None] * matrix))
             self.inputs.append(with_one(h))
-            self.slopes.append(d)
+            self.derivatives.append(d)
         outputs: Singles = summed(self.inputs[-1][:, None] * self.matrices[2])
         return outputs
 
@@ -788,34 +790,34 @@ class Network:
         """Learn from the last outputs."""
         if self.rate == 0:
             return
-        s2 = summed(delta[:, None] * self.matrices[2][:-1].T) * self.slopes[1]
-        s1 = summed(s2[:, None] * self.matrices[1][:-1].T) * self.slopes[0]
+        s2 = summed(delta[:, None] * self.matrices[2][:-1].T) * self.derivatives[1]
+        s1 = summed(s2[:, None] * self.matrices[1][:-1].T) * self.derivatives[0]
         self.kept.append(list(zip(self.inputs, (s1, s2, delta), strict=True)))
         if len(self.kept) == 64:
             self.move()
             self.kept = []
 
     def move(self) -> None:
-        self.a *= 0.9
-        self.c *= 0.999
-        size, kappa = Single(self.rate / (1 - self.a)), Single(1 / (1 - self.c))
-        for layer, (matrix, (u, v)) in enumerate(zip(self.matrices, self.moments, strict=True)):
+        self.alpha *= 0.9
+        self.beta *= 0.999
+        size, kappa = Single(self.rate / (1 - self.alpha)), Single(1 / (1 - self.beta))
+        for layer, (matrix, (mu, nu)) in enumerate(zip(self.matrices, self.moments, strict=True)):
             gradient = np.zeros_like(matrix)
             for of_value in self.kept:
                 inputs, s = of_value[layer]
                 gradient += np.multiply.outer(inputs, s)
             gradient *= Single(1 / 64)
-            u[:] = Single(0.9) * u + Single(0.1) * gradient
-            v[:] = Single(0.999) * v + Single(0.001) * (gradient * gradient)
-            matrix -= (size * u) / (np.sqrt(v * kappa) + Single(1e-5))
+            mu[:] = Single(0.9) * mu + Single(0.1) * gradient
+            nu[:] = Single(0.999) * nu + Single(0.001) * (gradient * gradient)
+            matrix -= (size * mu) / (np.sqrt(nu * kappa) + Single(1e-5))
 
 
-# 13. One pass: mixing
+# 13.7, 13.9. Contexts and the mixer
 
 
 @dataclass
-class State:
-    """A word of a line."""
+class Word:
+    """A word of a line of a context's table."""
 
     p: int = 0
     n: int = 0
@@ -842,7 +844,7 @@ class Line:
     """The check in word 0, and the other words (that of number 0 is not used)."""
 
     check: int
-    words: list[State]
+    words: list[Word]
 
 
 def eight(sums: Sequence[Any] | npt.NDArray[Any]) -> Any:
@@ -850,14 +852,14 @@ def eight(sums: Sequence[Any] | npt.NDArray[Any]) -> Any:
     return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 
 
-class Blend:
-    """Bits whose probability is blended from inputs, by sets of weights, gains and maps."""
+class Mixer:
+    """The mixer: bits whose probability comes from inputs, by four sets of weights, gates and two maps (13.9)."""
 
     def __init__(self, weights: Singles, rows: int, least_rate: float) -> None:
         """`weights`: those that each row begins with."""
         self.rows, self.least_rate = rows, least_rate
         self.weights = np.tile(weights, (4, 1024, 1))
-        self.gains = np.full((1024, 4), Single(0.25), np.float32)
+        self.gates = np.full((1024, 4), Single(0.25), np.float32)
         entries = np.array([sigmoid((j - 16) * 0.75) for j in range(33)] + [0.0]).astype(np.float32)
         self.maps = np.tile(entries, (2, rows, 1))  # the entry 33 is read with the weight 0, never written
         self.mixed = 0
@@ -868,13 +870,13 @@ class Blend:
         terms = (weights * inputs).reshape(4, -1, 8).transpose(1, 2, 0)  # j + 8k of set s lies at [k, j, s]
         return [single_limited(dot, 12) for dot in eight(summed(terms))]
 
-    def blend(self, decoder: ArithmeticDecoder, inputs: Singles, rows: Sequence[int], first: int, second: int, alone: bool = False) -> int:
+    def mix(self, decoder: ArithmeticDecoder, inputs: Singles, rows: Sequence[int], first: int, second: int, alone: bool = False) -> int:
         """A bit; `first` and `second` are its rows in the maps. `alone`: the first input takes the place of the total."""
         dots = self.dots(inputs, rows)
-        gains = self.gains[rows[0]]
+        gates = self.gates[rows[0]]
         total = Single(0)
-        for gain, dot in zip(gains, dots, strict=True):
-            total = total + gain * dot
+        for gate, dot in zip(gates, dots, strict=True):
+            total = total + gate * dot
         total = single_limited(total, 12)
         if alone:
             total = inputs[0]
@@ -894,7 +896,7 @@ class Blend:
         for s, (row, dot) in enumerate(zip(rows, dots, strict=True)):
             if alone:
                 break
-            gains[s] += epsilon * dot
+            gates[s] += epsilon * dot
             self.weights[s, row] += ((y - squash(dot)) * rate) * inputs
         j = i + 1 if part > Single(0.5) else i
         for entries in of_maps:
@@ -902,14 +904,14 @@ class Blend:
         return bit
 
 
-class Mixer(Blend):
-    """Bits whose probability is mixed from those of experts and contexts."""
+class ContextMixer(Mixer):
+    """A mixer of experts and contexts, with the tables of these (13.7)."""
 
     def __init__(self, contexts: int, lines: int, rows: int, experts: int) -> None:
         self.contexts, self.lines = contexts, lines
         self.tables: list[dict[int, Line]] = [{} for _ in range(contexts)]  # the lines that are not all 0
         self.found: list[Line] = []
-        n0, n1 = np.divmod(np.arange(256), 16)
+        n0, n1 = np.divmod(np.arange(256), 16)  # for H
         self.history = np.tile(((n1 + 0.5) / (n0 + n1 + 1)).astype(np.float32), (contexts, 1))
         self.size = -(-(experts + 1 + 2 * contexts) // 8) * 8
         weights = np.full(self.size, Single(0.15 if contexts else 0.3), np.float32)
@@ -925,43 +927,43 @@ class Mixer(Blend):
             place, check = (hh >> 20) % self.lines, 65536 + hh % 65536
             line = table.get(place)
             if line is None or line.check != check:
-                line = table[place] = Line(check, [State(32768) for _ in range(16)])
+                line = table[place] = Line(check, [Word(32768) for _ in range(16)])
             self.found.append(line)
 
     def known(self, word: int) -> int:
         """The number of contexts that have seen this bit more than twice."""
         return sum(line.words[word].n > 2 for line in self.found)
 
-    def inputs(self, experts: Sequence[Single], states: Sequence[State], history: Singles) -> Singles:
+    def inputs(self, experts: Sequence[Single], words: Sequence[Word], history: Singles) -> Singles:
         inputs = np.zeros(self.size, np.float32)
         inputs[: len(experts) + 1] = [*experts, Single(0.3)]
         stretch = stretch_table()
         position = len(experts) + 1
-        for state, h in zip(states, history, strict=True):
-            if state.n:
-                inputs[position] = stretch[state.p >> 4] * Single(min(1.0, state.n / 4))
+        for of_context, h in zip(words, history, strict=True):
+            if of_context.n:
+                inputs[position] = stretch[of_context.p >> 4] * Single(min(1.0, of_context.n / 4))
                 inputs[position + 1] = stretch[int(h * Single(4095))]
             position += 2
         return inputs
 
     def decode(self, decoder: ArithmeticDecoder, word: int, experts: Sequence[Single], rows: Sequence[int], first: int, second: int) -> int:
         """A bit; `word` is its word in the lines, `first` and `second` its rows in the maps."""
-        states = [line.words[word] for line in self.found]
-        places = (np.arange(self.contexts), np.array([16 * state.n0 + state.n1 for state in states], np.int64))
+        words = [line.words[word] for line in self.found]
+        places = (np.arange(self.contexts), np.array([16 * of_context.n0 + of_context.n1 for of_context in words], np.int64))
         history = self.history[places]
-        inputs = self.inputs(experts, states, history)
-        bit = self.blend(decoder, inputs, rows, first, second, len(experts) == 1 and not self.contexts)
+        inputs = self.inputs(experts, words, history)
+        bit = self.mix(decoder, inputs, rows, first, second, len(experts) == 1 and not self.contexts)
         self.history[places] = history + (Single(bit) - history) * Single(0.01)
-        for state in states:
-            state.update(bit)
+        for of_context in words:
+            of_context.update(bit)
         return bit
 
 
-# 13. One pass
+# 13, 13.3, 13.8. One pass: flat places, and the bits of a value
 
 
 class Sure:
-    """Bits that the experts are sure of."""
+    """Bits as sure."""
 
     def __init__(self) -> None:
         self.y = [Single(sigmoid((1 if c % 2 else -1) * (c // 2 + 0.5) / 2)) for c in range(32)]
@@ -974,7 +976,7 @@ class Sure:
 
 
 class Noise:
-    """What mixing is worth for noisy bits."""
+    """What mixing is worth for noisy bits; without it they are decoded as noise."""
 
     def __init__(self) -> None:
         self.worth = [0.0] * 16
@@ -987,19 +989,19 @@ class Noise:
 
 
 class Flat:
-    """The decision that comes first at flat places."""
+    """The flat decision."""
 
     def __init__(self) -> None:
         self.f = [Single(0.9)] * 512
-        self.last_six = 0
-        self.in_a_row = 0
+        self.history = 0  # the last six decisions
+        self.run = 0
 
     def decode(self, decoder: ArithmeticDecoder, g: Sequence[int]) -> int:
-        c = (g[4] == g[0]) + 2 * (g[5] == g[0]) + 4 * self.last_six + 256 * (self.in_a_row > 16)
+        c = (g[4] == g[0]) + 2 * (g[5] == g[0]) + 4 * self.history + 256 * (self.run >= 17)
         bit = decoder.bit(coin(self.f[c]))
         self.f[c] = self.f[c] + (Single(bit) - self.f[c]) * Single(0.02)
-        self.last_six = (2 * self.last_six + bit) % 64
-        self.in_a_row = self.in_a_row + 1 if bit else 0
+        self.history = (2 * self.history + bit) % 64
+        self.run = self.run + 1 if bit else 0
         return bit
 
 
@@ -1023,26 +1025,26 @@ class PassDecoder:
         self.gatherer = Gatherer(which, own.values, [reference.values for reference in references], self.largest)
         self.starts = self.gatherer.starts
         columns = len(range(which.left, self.width, which.step))
-        self.predictors = predictors_of(plan.least, which, self.starts, columns)
+        self.predictors = predictors_of(plan.predictors, which, self.starts, columns)
         self.network = self.network_of(plan, plane)
         self.mixture: Mixture | None = None
         self.contexts = contexts_of(plan.contexts, self.gatherer)
         places = len(range(which.top, self.height, which.step)) * columns
         lines = min(1 << plan.lines, power_of_two(2 * places * -(-self.bits // 4)))
         rows = min(16384, max(1024, power_of_two(2 * places)))
-        self.mixer = Mixer(len(self.contexts), lines, rows, len(self.predictors) + (self.network is not None))
+        self.mixer = ContextMixer(len(self.contexts), lines, rows, len(self.predictors) + (self.network is not None))
         self.noise, self.sure, self.flat = Noise(), Sure(), Flat()
         self.decoder = ArithmeticDecoder(string)
 
-    def network_of(self, plan: Plan, plane: Plane) -> Network | None:
-        start = plane.starts.get(self.which.name)
+    def network_of(self, plan: Plan, plane: Plane) -> ContextNetwork | None:
+        start = plane.deltas.get(self.which.name)
         if start is None:
             matrices = plan.networks.get(network_name(self.which, len(self.references), plan.kind))
             if matrices is None:
                 return None
             start = Start(matrices, plan.learning)
         require(len(start.matrices[0]) == self.gatherer.count + 29 + 1, "a network with another number of inputs")
-        return Network(start.matrices, start.learning)
+        return ContextNetwork(start.matrices, start.learning)
 
     def run(self) -> None:
         for row, y in enumerate(range(self.which.top, self.height, self.which.step)):
@@ -1059,7 +1061,7 @@ class PassDecoder:
         if self.predictors:
             self.predict(place)
         if self.network is not None:
-            self.mixture = Mixture(self.network.outputs(self.features(place)), place.p1, place.unit)
+            self.mixture = Mixture(self.network.outputs(self.network_inputs(place)), place.p1, place.unit)
             place.expected = int(2 * min(max(self.mixture.expected(), 0.0), float(self.largest)))
         value = self.decode_value(place)
         if self.predictors:
@@ -1100,27 +1102,28 @@ class PassDecoder:
         t = 1 / (0.5 + place.unit + 0.25 * abs(value - place.p1))
         for predictor in self.predictors:
             predictor.learn(place.column, place.r, t * t, value - place.mean)
-            predictor.spread_out(value, place.level)
+            predictor.learn_error(value, place.level)
         self.own.residuals[place.y][place.x] = math.floor((value - place.p1) * 8 + 0.5)
         if self.network is not None and self.mixture is not None:
-            self.network.learn(self.mixture.slopes(value, self.largest, place.unit))
+            self.network.learn(self.mixture.gradient(value, self.largest, place.unit))
 
-    def features(self, place: Place) -> Singles:
+    def network_inputs(self, place: Place) -> Singles:
+        """The inputs of the context network (13.6)."""
         g, r, p1, p2, unit = place.g, place.r, place.p1, place.p2, place.unit
         inverse = 1 / unit
-        features = [soft(x * inverse) for x in r]
-        features += [soft((p1 - 0.5 * (g[0] + g[1])) * inverse), soft((p2 - p1) * inverse)]
+        inputs = [soft(x * inverse) for x in r]
+        inputs += [soft((p1 - 0.5 * (g[0] + g[1])) * inverse), soft((p2 - p1) * inverse)]
         a = 0.25 * (abs(r[0] - r[2]) + abs(r[1] - r[2]) + abs(r[1] - r[3]) + abs(r[0] - r[4]))
-        features += [min(log2(unit), 8.0) * 0.25, log2((abs(g[0] - p2) + 0.25) * inverse), log2((a + 0.25) * inverse)]
+        inputs += [min(log2(unit), 8.0) * 0.25, log2((abs(g[0] - p2) + 0.25) * inverse), log2((a + 0.25) * inverse)]
         residuals = [self.residual(place, *tap) for tap in CAUSAL[:4]]
         residuals += [reference.residuals[place.y][place.x] for reference in self.references[:2]]
         residuals += [0] * (6 - len(residuals))
-        features += [soft((e * 0.125) * inverse) for e in residuals]
-        features += [2 * p1 / self.largest - 1, 2 * (p1 - math.floor(p1)) - 1]
-        return np.concatenate([np.array(features).astype(np.float32), single_sine()[self.phases(place)]])
+        inputs += [soft((e * 0.125) * inverse) for e in residuals]
+        inputs += [2 * p1 / self.largest - 1, 2 * (p1 - math.floor(p1)) - 1]
+        return np.concatenate([np.array(inputs).astype(np.float32), single_sine()[self.phases(place)]])
 
     def phases(self, place: Place) -> Ints:
-        """The arguments of SINE that make the last features; 0, whose sine is 0, where there is no coordinate."""
+        """The arguments of SINE that make the last inputs; 0, whose sine is 0, where there is no coordinate."""
         quarter = 16384
         phases = [8192 * i + turn for i in (place.y8, place.x8) for turn in (0, quarter)]
         if self.coordinates:
@@ -1133,22 +1136,22 @@ class PassDecoder:
     # The bits
 
     def below(self, half: int, level: int) -> list[float]:
-        """What each expert thinks of a value below `half`."""
+        """q of all experts: their mass below `half`."""
         of_network = [] if self.mixture is None else [self.mixture.below(half - 0.5)]
         return of_network + [predictor.below(half, level) for predictor in self.predictors]
 
-    def logits(self, q: Sequence[float], q_low: Sequence[float], q_top: Sequence[float]) -> list[float]:
-        """t of all experts."""
-        logits = []
+    def stretched(self, q: Sequence[float], q_low: Sequence[float], q_top: Sequence[float]) -> list[float]:
+        """t of all experts: the stretched probability of a 1."""
+        t = []
         for number, (middle, low, top) in enumerate(zip(q, q_low, q_top, strict=True)):
             if number == 0 and self.mixture is not None:
-                logits.append(odds(max(top - middle, 0.0) + 1e-7, max(middle - low, 0.0) + 1e-7))
+                t.append(odds(max(top - middle, 0.0) + 1e-7, max(middle - low, 0.0) + 1e-7))
             else:
-                logits.append(min(max(odds(top - middle + 1e-6, middle - low + 1e-6), -9.0), 9.0))
-        return logits
+                t.append(min(max(odds(top - middle + 1e-6, middle - low + 1e-6), -9.0), 9.0))
+        return t
 
-    def is_sure(self, logits: Sequence[float]) -> bool:
-        asked, limit = (logits[:1], 5.0) if self.mixture is not None else (logits, 3.5)
+    def is_sure(self, stretched: Sequence[float]) -> bool:
+        asked, limit = (stretched[:1], 5.0) if self.mixture is not None else (stretched, 3.5)
         return bool(asked) and all(abs(t) > limit for t in asked)
 
     def is_noisy(self, low: int, top: int, level: int) -> bool:
@@ -1168,18 +1171,18 @@ class PassDecoder:
                 prefix, top = 2 * prefix, half
                 continue
             q = self.below(half, place.level)
-            logits = self.logits(q, q_low, q_top)
+            stretched = self.stretched(q, q_low, q_top)
             noisy = self.is_noisy(low, top, place.level)
-            plain = coin(sigmoid(float(Single(logits[0])))) if noisy else 0
+            plain = coin(sigmoid(float(Single(stretched[0])))) if noisy else 0
             if noisy and self.noise.is_plain(place.row, b):
                 bit = self.decoder.bit(plain)
-            elif self.is_sure(logits):
-                bit = self.sure.decode(self.decoder, Single(logits[0]))
+            elif self.is_sure(stretched):
+                bit = self.sure.decode(self.decoder, Single(stretched[0]))
             else:
                 if group != b // 4:
                     group = b // 4
                     self.mixer.look_up(hashed(h, prefix >> b % 4) for h in hashes)
-                bit = self.decode_mixed(place, b, prefix, [Single(t) for t in logits], hashes, activity)
+                bit = self.decode_mixed(place, b, prefix, [Single(t) for t in stretched], hashes, activity)
                 if noisy:
                     self.noise.learn(b, bit, plain, self.mixer.p)
             prefix = 2 * prefix + bit
@@ -1189,9 +1192,9 @@ class PassDecoder:
                 top, q_top = half, q
         return low
 
-    def decode_mixed(self, place: Place, b: int, prefix: int, logits: Sequence[Single], hashes: Sequence[int], activity: int) -> int:
+    def decode_mixed(self, place: Place, b: int, prefix: int, experts: Sequence[Single], hashes: Sequence[int], activity: int) -> int:
         word = (1 << b % 4) + prefix % (1 << b % 4)
-        t = logits[0] if logits else Single(0)
+        t = experts[0] if experts else Single(0)
         if hashes:
             row2 = prefix if b < 9 else 32 * b
             first, second = row2, (hashed(hashes[0], prefix) >> 16) % self.mixer.rows
@@ -1204,7 +1207,7 @@ class PassDecoder:
             row2,
             40 * b + (self.mixer.known(word) if len(hashes) > 6 else place.level),
         )
-        return self.mixer.decode(self.decoder, word, logits, rows, first, second)
+        return self.mixer.decode(self.decoder, word, experts, rows, first, second)
 
     def context_hashes(self, place: Place) -> list[int]:
         """h of each context."""
@@ -1235,8 +1238,8 @@ class Colours:
 
     def __init__(self, lattice: Lattice, lines: int, string: bytes) -> None:
         self.lattice = lattice
-        self.mixer = Mixer(7, lines, 16384, 0)
-        self.z = [Single(0.1)] * (12 * 8 * 32)
+        self.mixer = ContextMixer(7, lines, 16384, 0)
+        self.chance = [Single(0.1)] * (12 * 8 * 32)
         self.decoder = ArithmeticDecoder(string)
 
     def decode(self, labels: Sequence[Grid]) -> Ints:
@@ -1245,7 +1248,7 @@ class Colours:
         indices = np.zeros((3, height, width), np.int64)
         wrong = np.zeros((3, height + 1, width + 2), np.int64)  # with a border above, to the left and to the right
         for y, x in itertools.product(range(height), range(width)):
-            label = [grid[y][x] + least for grid, least in zip(labels, self.lattice.least, strict=True)]
+            label = [grid[y][x] + least for grid, least in zip(labels, self.lattice.least_label, strict=True)]
             for i in range(3):
                 of_component = wrong[i]
                 near = int(of_component[y + 1, x] + 2 * of_component[y, x + 1] + 4 * of_component[y, x + 2])
@@ -1271,9 +1274,9 @@ class Colours:
             rows = (32 * i + part, 4 * near + before, 3 * (b % 256) + i, 3 * (a % 4) + i)
             return self.mixer.decode(self.decoder, node, [], rows, 16 * rows[0] + node, 16 * rows[1] + node)
 
-        z = self.z[small]
-        wrong = self.decoder.bit(coin(z)) if z < Single(1 / 128) else mixed(1)
-        self.z[small] = z + (Single(wrong) - z) * Single(0.01)
+        sigma = self.chance[small]
+        wrong = self.decoder.bit(coin(sigma)) if sigma < Single(1 / 128) else mixed(1)
+        self.chance[small] = sigma + (Single(wrong) - sigma) * Single(0.01)
         if not wrong:
             return predicted, False
         negative = mixed(2)
@@ -1317,6 +1320,8 @@ REFERENCE_NAMES = (
     ["A"],
 )
 DERIVED_NAMES = split("P PHALF Q GRADIENT WG NG WR NR ERROR MEAN")
+
+# The sets of contexts: a list for each number of references.
 
 PHOTO = (
     "W N | PHALF | P Q | MEAN ERROR | W N NW | N NE",

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from linr import ArithmeticDecoder, Head, Ints, Reader, Span, Words, atom, coded_integers, require
 from linr_hybrid import (
     LN2,
-    Blend,
+    ContextNetwork,
     Doubles,
+    Mixer,
     Mixture,
-    Network,
     Single,
     coin,
     eight,
@@ -36,15 +36,15 @@ from linr_hybrid import (
 SEGMENT = 2048  # frames
 BATCH = 8  # frames
 PAST = 160
-RATES = (1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32)  # of the scales
+RATES = (1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32)  # of the mean errors of the logistics
 STEEPNESS = [0.0] + [LN2 * (log2(i / 32) - log2(1 - i / 32)) for i in range(1, 32)]  # Q_i
 
-# 16. The plan
+# 16.1. The plan
 
 
 @dataclass
 class Regression:
-    """A predictor."""
+    """What the plan says of a least squares predictor."""
 
     own: int
     other: int
@@ -54,6 +54,8 @@ class Regression:
 
 @dataclass
 class Filter:
+    """What the plan says of an LMS filter."""
+
     length: int
     step: int
 
@@ -177,7 +179,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     return Plan(regressions, of_filters, lags, units, learning, [channel for _, channel in channels], coded)
 
 
-# 16. Tiles
+# 16.2, 16.3. Tiles
 
 
 def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
@@ -235,7 +237,7 @@ class TileDecoder:
                     channel.learn_batch(t // BATCH)
 
 
-# 16. Prediction
+# 16.4, 16.10, 16.11. Prediction, and how it learns
 
 
 def dot(weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> Any:
@@ -280,7 +282,7 @@ class LeastSquares:
 
 
 class Predictor(LeastSquares):
-    """A predictor from the samples just before; `other` of the partner's."""
+    """A least squares predictor from the samples just before; `other` of the partner's."""
 
     def __init__(self, regression: Regression, other: int) -> None:
         super().__init__(regression.own + other, regression.decay * 2.0**-16, 0.005)
@@ -289,7 +291,7 @@ class Predictor(LeastSquares):
 
 
 class LeastMeanSquares:
-    """A filter."""
+    """An LMS filter."""
 
     def __init__(self, settings: Filter, span: int) -> None:
         self.span = span  # high − low
@@ -319,8 +321,8 @@ class LeastMeanSquares:
         return rho
 
 
-def first_network(units: int, opinions: int, learning: int) -> Network:
-    """What the network begins with."""
+def first_network(units: int, opinions: int, learning: int) -> ContextNetwork:
+    """What the context network begins with."""
     shapes = [(30 + opinions + 1, units), (units + 1, units), (units + 1, 16)]
     entries = atom(0, sum(rows * columns for rows, columns in shapes), 0x6C696E72)
     matrices = []
@@ -331,14 +333,14 @@ def first_network(units: int, opinions: int, learning: int) -> Network:
         start += rows * columns
         matrices.append(matrix)
     matrices[2][-1, 4:12] = [-0.5, 0, 0, 0.5, -2, -1, 0, 1]
-    return Network(matrices, learning)
+    return ContextNetwork(matrices, learning)
 
 
-# 16. Mixing
+# 16.8. The mixer
 
 
 class Experts:
-    """The six logistics, and the network if there is one, with their masses below what the sample lies between."""
+    """The six logistics, and the context network if there is one, with their masses below what the sample lies between."""
 
     def __init__(self, means: Sequence[float], inverses: Sequence[float], mixture: Mixture | None, low: int) -> None:
         self.means, self.inverses, self.mixture, self.low = means, inverses, mixture, low
@@ -349,16 +351,16 @@ class Experts:
         q = [sigmoid(((edge - 0.5) - mean) * inverse) for mean, inverse in zip(self.means, self.inverses, strict=True)]
         return q if self.mixture is None else [*q, self.mixture.below((edge - 0.5) - self.low)]
 
-    def logits(self, masses: Sequence[float]) -> list[float]:
-        """t of all."""
-        logits = []
+    def stretched(self, masses: Sequence[float]) -> list[float]:
+        """t of all: the stretched probability of a 1."""
+        stretched = []
         for number, (q, bottom, top) in enumerate(zip(masses, self.bottom, self.top, strict=True)):
             if number == len(self.means):
-                logits.append(odds(max(top - q, 0.0) + 1e-7, max(q - bottom, 0.0) + 1e-7))
+                stretched.append(odds(max(top - q, 0.0) + 1e-7, max(q - bottom, 0.0) + 1e-7))
             else:
                 t = LN2 * (log2((top - q) + 1e-6) - log2((q - bottom) + 1e-6))
-                logits.append(min(max(t, -9.0), 9.0))
-        return logits
+                stretched.append(min(max(t, -9.0), 9.0))
+        return stretched
 
     def move(self, bit: int, masses: list[float]) -> None:
         if bit:
@@ -367,8 +369,8 @@ class Experts:
             self.top = masses
 
 
-class SoundMixer(Blend):
-    """Bits whose probability is mixed from those of experts and four contexts."""
+class SoundMixer(Mixer):
+    """The mixer of a channel, with its four contexts."""
 
     def __init__(self, rows: int) -> None:
         weights = np.full(16, Single(0.3), np.float32)
@@ -386,7 +388,7 @@ class SoundMixer(Blend):
         inputs[6:10] = stretch_table()[[e >> 4 for e, _ in states]]
         inputs[10] = Single(0.3)
         inputs[11 : 5 + len(experts)] = experts[6:]
-        bit = self.blend(decoder, inputs, rows, first, second)
+        bit = self.mix(decoder, inputs, rows, first, second)
         for of_context, place, (e, n) in zip(self.states, contexts, states, strict=True):
             rate = 131072 // (2 * n + 3)
             e += (65535 - e) * rate >> 16 if bit else -(e * rate >> 16)
@@ -394,7 +396,7 @@ class SoundMixer(Blend):
         return bit
 
 
-# 16. Channels
+# 16.3 to 16.11. Channels
 
 
 def limited_int(x: float, most: int) -> int:
@@ -416,7 +418,7 @@ class Remembered:
 class ChannelDecoder:
     """Decodes the samples of a channel. The number of a frame is that of its place in x: PAST more than t."""
 
-    def __init__(self, plan: Plan, channel: Channel, frames: int, network: Network | None, decoder: ArithmeticDecoder) -> None:
+    def __init__(self, plan: Plan, channel: Channel, frames: int, network: ContextNetwork | None, decoder: ArithmeticDecoder) -> None:
         self.low, self.high = -channel.zero, channel.largest - channel.zero
         self.network, self.decoder = network, decoder
         self.x = np.zeros(PAST + frames)
@@ -428,7 +430,7 @@ class ChannelDecoder:
         self.far = LeastSquares(5 * plan.lags, 0.9607, 0.2)
         self.filters = [LeastMeanSquares(settings, channel.largest) for settings in plan.filters]
         self.together = LeastSquares(plan.opinions, 0.984, 0.5)
-        self.scales = [30.0] * 6
+        self.mean_errors = [30.0] * 6
         self.leaf = 16
         self.distance = 100.0  # D
         self.mixer = SoundMixer(1024)
@@ -479,19 +481,19 @@ class ChannelDecoder:
         pf = self.within(nearest + self.together.predict(opinions))
 
         means = [pf, pf, pf, self.within(total), nearest, predictions[-1]]
-        unit = 0.25 + 0.5 * (self.scales[0] + self.scales[1])
+        unit = 0.25 + 0.5 * (self.mean_errors[0] + self.mean_errors[1])
         mixture = None
         if self.network is not None:
-            features = np.array(list(self.features(t, pf, unit, opinions))).astype(np.float32)
-            mixture = Mixture(self.network.outputs(features), pf - self.low, unit)
+            inputs = np.array(list(self.network_inputs(t, pf, unit, opinions))).astype(np.float32)
+            mixture = Mixture(self.network.outputs(inputs), pf - self.low, unit)
         value = self.decode_value(means, mixture)
         self.x[t] = v = float(value)
 
         for i, rate in enumerate(RATES):
-            self.scales[i] += (abs(v - means[i]) - self.scales[i]) * rate
+            self.mean_errors[i] += (abs(v - means[i]) - self.mean_errors[i]) * rate
         self.misses[t] = Single(v - pf)
         if self.network is not None and mixture is not None:
-            self.network.learn(mixture.slopes(value - self.low, self.high - self.low, unit))
+            self.network.learn(mixture.gradient(value - self.low, self.high - self.low, unit))
         e = abs(v - pf)
         omega = 1 / (0.5 + self.distance + 0.25 * e)
         self.distance += (e - self.distance) * 0.1
@@ -516,9 +518,10 @@ class ChannelDecoder:
         self.together.solve()
         self.batch = []
 
-    def features(self, t: int, pf: float, unit: float, opinions: Doubles) -> Iterator[float]:
+    def network_inputs(self, t: int, pf: float, unit: float, opinions: Doubles) -> Iterator[float]:
+        """The inputs of the context network (16.6)."""
         y = 1 / unit
-        s0, s1, s2 = self.scales[:3]
+        s0, s1, s2 = self.mean_errors[:3]
         for i in range(1, 17):
             yield soft(float(self.misses[t - i]) * y)
         for i in range(1, 9):
@@ -536,13 +539,13 @@ class ChannelDecoder:
 
     def decode_value(self, means: Sequence[float], mixture: Mixture | None) -> int:
         pf = means[0]
-        s0, s1 = self.scales[:2]
+        s0, s1 = self.mean_errors[:2]
         scale = 0.275 * (s0 + s1) + 0.02
         trend = limited_int(4 + 2 * (log2(s0 + 0.05) - log2(s1 + 0.05)), 7)
         size = limited_int(2 * (log2(s1 + 0.03) + 5), 31)
         before = self.leaf >> 1
         beside = 8 if self.partner is None else self.partner.leaf >> 1
-        experts = Experts(means, [1 / (0.55 * s + 0.03) for s in self.scales], mixture, self.low)
+        experts = Experts(means, [1 / (0.55 * s + 0.03) for s in self.mean_errors], mixture, self.low)
         bottom, top = self.low, self.high + 1
         first, last, g, depth = 0, 32, 0, 0
         while True:
@@ -565,7 +568,7 @@ class ChannelDecoder:
                 masses = experts.below(edge)
                 contexts = (8 * node + trend, 16 * node + before, 16 * node + beside, 32 * node + size)
                 rows = (node, 8 * size + trend, 16 * min(depth, 7) + beside, 16 * min(depth, 7) + before)
-                bit = self.mixer.decode(self.decoder, experts.logits(masses), contexts, rows, contexts[0], contexts[2])
+                bit = self.mixer.decode(self.decoder, experts.stretched(masses), contexts, rows, contexts[0], contexts[2])
                 experts.move(bit, masses)
             if bit:
                 bottom = max(bottom, edge)

@@ -39,7 +39,7 @@ def encode(
     Args:
         samples: integers or bool, 1 to 4 dimensions; or a Signal, which brings the next four arguments itself.
         kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed) or "array".
-        bit_depth: nominal bits per sample; 0 takes the type's.
+        bit_depth: nominal bits per sample; 0: the bits of the samples' type.
         sample_rate: frames per second, for "audio".
         metadata: see `inrcodec.files.metadata`.
         options: fields of `inrcodec.Options`: profile, effort, weights, seed, …
@@ -47,9 +47,10 @@ def encode(
     Raises:
         UnsupportedError: samples that are not integers, are empty, or do not fit `kind` or the profile.
         ValueError: an option has a value that it cannot have.
+        TypeError: there is no such option.
         MissingError: a network is to be fitted, and torch is not installed.
-        Stopped: `options.stop` says so, and there is nothing that could be kept.
-        InrcodecError: verification failed, or a device is not there.
+        Stopped: `stop` said so, and there is no file that could be finished.
+        InrcodecError: verification failed, a fit diverged, or the device is not there.
     """
     import numpy as np
 
@@ -64,14 +65,14 @@ def decode(data: bytes, *, threads: int = 0, start: float | None = None, duratio
 
     Args:
         data: the file.
-        threads: at most so many; 0: as many as there are cores.
-        start, duration: of a sound, the seconds to decode, at least one frame; only the blocks they touch are decoded, and no digest
-            is checked.
+        threads: at most this many; 0: as many as there are cores.
+        start, duration: the part of a sound to decode, in seconds; at least one frame is decoded. Only the tiles that hold the part are
+            decoded, and the digest is not checked.
 
     Raises:
-        FormatError: the file is damaged or is not one.
-        UnsupportedError: a part of what is not a sound, or one that begins past its end.
-        ValueError: start or duration is negative, or not a number.
+        FormatError: the data is damaged or is not a .linr file.
+        UnsupportedError: start or duration is given and the file holds no sound, or start is past its end.
+        ValueError: start or duration is negative, infinite or NaN.
     """
     if start is None and duration is None:
         return codec.decode(data, Options(threads=threads))
@@ -82,8 +83,8 @@ def decode(data: bytes, *, threads: int = 0, start: float | None = None, duratio
 
 
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go (the fields of `inrcodec info --json`). Raises FormatError.
+    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`. Raises FormatError.
 
-    stages: decode the samples as well, to tell where time and bits go.
+    stages: whether to decode the samples too, to measure where time and bits go.
     """
     return codec.info(data, stages)

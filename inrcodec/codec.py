@@ -1,4 +1,4 @@
-"""Signal ↔ `.linr` bytes: the header, metadata and tile index around what a profile codes, and the checks."""
+"""Signal ↔ `.linr` bytes. A profile codes the values; this module adds header, metadata, tile index and digest, and checks them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _read_index(content: bytes, header: Header, tiles: list[bytes]) -> Layout:
 
 @dataclass(frozen=True)
 class Opened:
-    """A parsed file, its samples not yet decoded."""
+    """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, progress and stop."""
 
     header: Header
     profile: profiles.Profile
@@ -54,7 +54,7 @@ class Opened:
     decoder: profiles.TileDecoder
 
     def samples(self, options: Options) -> npt.NDArray[Any]:
-        """All samples. Raises FormatError if they do not match the digest."""
+        """All samples, in the header's shape and dtype. Raises FormatError if they do not match the digest; Stopped."""
         shape = self.header.shape
         samples = self._decode([slice(0, n) for n in self.layout.axes], options).reshape(shape)
         if digest(samples) != self.header.digest:
@@ -62,7 +62,13 @@ class Opened:
         return samples
 
     def part(self, start: int, stop: int, options: Options) -> npt.NDArray[Any]:
-        """The samples start … stop − 1 along the first axis; only the tiles that hold them are decoded, and no digest is checked."""
+        """The samples start … stop − 1 along the first axis. Only the tiles that hold them are decoded. The digest is not checked.
+
+        Raises:
+            FormatError: a tile is damaged.
+            Stopped: options.stop says so.
+            ValueError: start … stop − 1 is empty or not inside the axis.
+        """
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
         spans = [slice(start, stop), *(slice(0, n) for n in self.layout.axes[1:])]
@@ -88,7 +94,7 @@ class Opened:
                 ticker(share)
 
             tile = self.decoder.decode_tile(box, self.tiles[index], inner, tick)
-            ticker(1.0 - done)  # of profiles that tell nothing
+            ticker(1.0 - done)  # some profiles report no progress within a tile
             both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
             here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
             found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = tile[here]
@@ -133,9 +139,9 @@ def encode(signal: Signal, options: Options) -> bytes:
     """The .linr file of a signal.
 
     Raises:
-        InrcodecError: the file decodes to something else (with options.verify): it is never returned then.
+        InrcodecError: verification failed (options.verify), the fit diverged, or options.device is not there.
         MissingError: a network is to be fitted, and torch is not installed.
-        Stopped: options.stop says so, and there is nothing that could be kept.
+        Stopped: options.stop says so, and there is no file that could be finished.
         UnsupportedError: the profile cannot code the signal.
         ValueError: there is no such profile.
     """
@@ -170,21 +176,21 @@ def encode(signal: Signal, options: Options) -> bytes:
 
 
 def _to_verify(options: Options) -> Options:
-    """The same, but for a stop that was asked for while a fit could be cut short: the file that it led to is finished."""
+    """The options for verification. A stop that has already ended a fit early must not end the verification of its file too."""
     return replace(options, stop=None) if options.stop and options.stop() else options
 
 
 def decode(data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None) -> Signal:
     """The signal in a .linr file.
 
-    options: its threads, progress and stop are used.
-    span: of a sound, the seconds to decode: start, and duration (None: to the end); only the tiles it touches are decoded, and no
-    digest is checked.
+    options: only threads, progress and stop matter here.
+    span: the part of a sound to decode, (start, duration) in seconds; duration None: to the end. Only the tiles that hold this part are
+    decoded, and the digest is not checked.
 
     Raises:
-        FormatError: the bytes are not a .linr file, or are damaged.
+        FormatError: the bytes are not a .linr file, or are damaged, or the samples do not fit into memory.
         Stopped: options.stop says so.
-        UnsupportedError: a span of what is not a sound, or one that begins past its end.
+        UnsupportedError: a span is given and the file holds no sound, or the span begins past its end.
     """
     opened, options = open_bytes(data), options or Options()
     h = opened.header
@@ -200,7 +206,7 @@ def decode(data: bytes, options: Options | None = None, span: tuple[float, float
 
 
 def _frames(header: Header, start: float, duration: float | None) -> tuple[int, int]:
-    """The frames of a span of seconds, rounded to the nearest; a span that goes past the end stops there."""
+    """(first frame, frame after the last) of a span of seconds, rounded to the nearest frame and cut at the end of the sound."""
     if header.sample_rate is None:
         raise UnsupportedError(f"only of a sound can a part be decoded, and this is an {header.kind}")
     rate, frames = header.sample_rate, header.shape[0]
@@ -212,9 +218,9 @@ def _frames(header: Header, start: float, duration: float | None) -> tuple[int, 
 
 
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go. Raises FormatError.
+    """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError.
 
-    stages: decode the samples too, to tell where time and bits go; otherwise they are not decoded.
+    stages: whether to decode the samples too, to measure where time and bits go.
     """
     opened = open_bytes(data)
     start = time.perf_counter()

@@ -10,15 +10,15 @@ WINDOW = 24  # log2 of the window: the largest of standard Brotli
 
 
 def compress(data: bytes, quality: int = 11) -> bytes:
-    """Brotli of `data`; quality 0 … 11."""
+    """`data` compressed by Brotli (RFC 7932); quality 0 … 11."""
     out: bytes = brotli.compress(data, quality=quality, lgwin=WINDOW)
     return out
 
 
 def decompress(data: bytes, size: int, what: str) -> bytes:
-    """The `size` bytes that `data` holds. Raises FormatError, naming `what`, if it holds anything else.
+    """Decompress `data` to exactly `size` bytes. Raises FormatError, naming `what`, if it is damaged or of another size.
 
-    No more than that is ever decompressed, so that a damaged file cannot fill the memory.
+    At most size + 1 bytes are decompressed, so that a damaged file cannot fill the memory.
     """
     decoder = brotli.Decompressor()
     out = bytearray()

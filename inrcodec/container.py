@@ -38,7 +38,7 @@ def zigzag(n: int) -> int:
 
 
 class Reader:
-    """Reads fields from the front of `data`; every read past the end is a FormatError that names `what`."""
+    """Reads fields from the front of `data`. All methods raise FormatError at the end of the data; the message names `what`."""
 
     def __init__(self, data: bytes | memoryview, what: str) -> None:
         self.data = memoryview(data)
@@ -47,18 +47,22 @@ class Reader:
 
     @property
     def left(self) -> int:
+        """Bytes that have not been read."""
         return len(self.data) - self.position
 
     def take(self, n: int) -> bytes:
+        """The next n bytes."""
         if n > self.left:
             raise FormatError(f"truncated: {self.what} ends too early")
         self.position += n
         return self.data[self.position - n : self.position].tobytes()
 
     def byte(self) -> int:
+        """The next byte, 0 … 255."""
         return self.take(1)[0]
 
     def varint(self, largest: int = 2**63 - 1) -> int:
+        """The next varint (see the function `varint`). Raises FormatError if it is above `largest`."""
         n = 0
         for i in range(MAX_VARINT_BYTES):
             byte = self.byte()
@@ -70,13 +74,16 @@ class Reader:
         raise FormatError(f"damaged: a number in {self.what} is too long")
 
     def signed(self) -> int:
+        """The next varint as a signed integer, the inverse of `zigzag`."""
         n = self.varint(2**66)
         return n >> 1 if n % 2 == 0 else -(n + 1 >> 1)
 
     def rest(self) -> bytes:
+        """All bytes that have not been read."""
         return self.take(self.left)
 
     def end(self) -> None:
+        """Raise FormatError if bytes are left."""
         if self.left:
             raise FormatError(f"damaged: {self.what} has {self.left} bytes too many")
 
@@ -95,6 +102,7 @@ class Section:
 
     @property
     def required(self) -> bool:
+        """Whether a reader that does not know the type must refuse the file."""
         return self.type[:1].isupper()
 
 
@@ -108,10 +116,11 @@ def write(sections: Iterable[Section]) -> bytes:
 
 
 def read(data: bytes) -> list[Section]:
-    """All sections of a file, the end section left out.
+    """All sections of a file but the end section.
 
     Raises:
-        FormatError: it is not a .linr file, of a later version, truncated, or a section's CRC does not match.
+        FormatError: the data is not a .linr file, has another format version, is truncated, or a section's CRC does not match.
+        TypeError: the data is not bytes.
     """
     if not isinstance(data, bytes):
         raise TypeError(f"a .linr file is bytes, not {type(data).__name__}")

@@ -1,4 +1,4 @@
-"""The exceptions a caller may have to handle. Every message is one line, written for the person at the keyboard."""
+"""The exceptions that a caller may have to handle. Every message is one line, written for the user of the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class InrcodecError(Exception):
 
 
 class FormatError(InrcodecError):
-    """The bytes are not a valid .linr file (or file of another format), or a damaged one."""
+    """The bytes are not a valid file: they are damaged, truncated, or of another format or version."""
 
 
 class UnsupportedError(InrcodecError):
@@ -20,18 +20,21 @@ class UnsupportedError(InrcodecError):
 
 
 class MissingError(InrcodecError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed and not installed.
+
+    what: what needs it; packages: their names; extra: the extra of inrcodec that installs them.
+    """
 
     def __init__(self, what: str, packages: Sequence[str], extra: str) -> None:
         super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install 'inrcodec[{extra}]'")
 
 
 class Notice(UserWarning):
-    """Something the person should know of work that went on all the same. The command line prints it as one line."""
+    """A warning: the work is done, but not quite as asked. The command line prints it as one line."""
 
 
-class Stopped(Exception):  # what happened is no error
-    """The work was asked to stop (`Options.stop`) and had nothing that could be kept. Ctrl-C itself stays KeyboardInterrupt."""
+class Stopped(Exception):  # no InrcodecError: nothing is at fault
+    """`Options.stop` asked the work to stop, and no result could be kept. Ctrl-C in a caller's program stays KeyboardInterrupt."""
 
     def __init__(self) -> None:
         super().__init__("stopped as asked; nothing was written")

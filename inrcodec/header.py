@@ -1,4 +1,4 @@
-"""Sections HEAD and meta: what the signal is, and what came with it."""
+"""Section HEAD (shape, types, value map and digest of a signal) and section meta (its metadata)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, lay
 
 SAMPLE_TYPES = "bui"
 BIG_ENDIAN = 0x20
-MAX_SAMPLES = 1 << 36  # coordinates of longer axes would not fit in 63 bits on the way
+MAX_SAMPLES = 1 << 36  # with longer axes, computing coordinates would need more than 63 bits
 MAX_METADATA = 1 << 28
 
 
 def digest(samples: npt.NDArray[Any]) -> bytes:
-    """SHA-256 of the samples, little-endian, the last axis fastest; bool as one byte each."""
+    """SHA-256 of the samples as little-endian bytes, the last axis fastest; a bool is one byte. 32 bytes."""
     plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
     return hashlib.sha256(plain.reshape(-1).view(np.uint8).data).digest()
 
 
 @dataclass(frozen=True)
 class Header:
-    """What section HEAD says."""
+    """What section HEAD says: the number of the profile, the fields of Signal, the value map, and the samples' digest (32 bytes)."""
 
     profile: int
     kind: Kind
@@ -44,10 +44,12 @@ class Header:
 
     @property
     def channel_axis(self) -> bool:
+        """Whether the last axis holds channels."""
         return has_channel_axis(self.kind, len(self.shape))
 
     @property
     def raw_bytes(self) -> int:
+        """Bytes of the samples, packed at `bit_depth` bits each."""
         return packed_bytes(self.shape, self.bit_depth)
 
 
@@ -82,7 +84,7 @@ def write_header(header: Header) -> bytes:
 
 
 def read_header(content: bytes) -> Header:
-    """The header in section HEAD, all of it validated. Raises FormatError."""
+    """Parse and check section HEAD. Raises FormatError."""
     r = Reader(content, "the header")
     profile, kind_number, dtype, bit_depth, ndim = r.byte(), r.byte(), _dtype_of(r.byte()), r.byte(), r.byte()
     if kind_number >= len(KINDS):
@@ -116,7 +118,7 @@ def write_metadata(metadata: Mapping[str, bytes]) -> bytes:
 
 
 def read_metadata(content: bytes) -> dict[str, bytes]:
-    """The metadata in section meta. Raises FormatError."""
+    """Parse section meta. Raises FormatError."""
     r = Reader(content, "the metadata")
     size = r.varint(MAX_METADATA)
     items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")

@@ -11,7 +11,7 @@ Box = tuple[slice, ...]  # one slice per coordinate axis
 
 @dataclass(frozen=True)
 class Layout:
-    """Coordinate axes and channels of a signal.
+    """Coordinate axes, channels and tiles of a signal.
 
     Attributes:
         axes: sizes of the coordinate axes, 1 to 4 of them.
@@ -30,14 +30,16 @@ class Layout:
 
     @property
     def tiles(self) -> int:
+        """Number of tiles."""
         return math.prod(self.counts)
 
     @property
     def places(self) -> int:
+        """Number of places: pixels of a picture, frames of a sound."""
         return math.prod(self.axes)
 
     def box(self, index: int) -> Box:
-        """The place of tile `index`; tiles are in raster order, the last axis fastest."""
+        """The box of tile `index`. Tiles are numbered in raster order, the last axis fastest."""
         slices: list[slice] = []
         for n, t, count in zip(reversed(self.axes), reversed(self.tile), reversed(self.counts), strict=True):
             index, i = divmod(index, count)
@@ -45,16 +47,17 @@ class Layout:
         return tuple(reversed(slices))
 
     def boxes(self) -> Iterator[Box]:
+        """The boxes of all tiles, in order."""
         return (self.box(i) for i in range(self.tiles))
 
 
 def split(shape: tuple[int, ...], channel_axis: bool) -> tuple[tuple[int, ...], int]:
-    """(coordinate axes, channels) of an array's shape."""
+    """(sizes of the coordinate axes, number of channels) of an array of this shape."""
     return (shape[:-1], shape[-1]) if channel_axis else (shape, 1)
 
 
 def tile_of(axes: tuple[int, ...], places: int) -> tuple[int, ...]:
-    """A tile of at most `places` places: the longest axis is halved until it fits."""
+    """Sizes of a tile of at most `places` places: the longest axis is halved until the tile is small enough."""
     tile = list(axes)
     while math.prod(tile) > places:
         longest = max(range(len(tile)), key=lambda i: tile[i])
@@ -63,4 +66,5 @@ def tile_of(axes: tuple[int, ...], places: int) -> tuple[int, ...]:
 
 
 def box_shape(box: Box) -> tuple[int, ...]:
+    """Sizes of a box along each axis."""
     return tuple(s.stop - s.start for s in box)

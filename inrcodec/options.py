@@ -19,7 +19,7 @@ CODINGS = ("auto", *codings.NAMES)
 NETWORKS = get_args(NetworkName)
 UNTIL = get_args(Until)
 
-# smallest and largest number of each option; 0 means: choose
+# smallest and largest number of each option; where 0 is allowed (but for seed), it means that the encoder chooses
 LIMITS: dict[str, tuple[float, float]] = {
     "effort": (1, 9),
     "threads": (0, 1024),
@@ -37,17 +37,18 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is; handed to `Options.progress` as it goes.
+    """How far the work is; `Options.progress` is called with it.
 
     Attributes:
-        stage: what is being done, in a word or two: "fit", the weight coding that is being tried, "coding", "searching", "fitting"
-            (networks of `hybrid` to a picture) or "decoding".
-        step, seconds: done so far in this stage.
-        fraction: of this stage's budget used, 0 to 1.
-        bit_errors: of a fit: share of wrong bits in each bit-plane over all channels, the most significant first; else empty.
-        psnr: of a fit: of the values that the likeliest bits make, in dB; infinite if they are right.
-        payload_bytes: of a fit: what the coder would spend now.
-        weights_bytes: of a fit: what the weights cost, as far as it is known (0: not yet).
+        stage: what is being done: "fit" or the label of a weight coding, as "lsq 4" (profile `inr`); "fitting" (context networks of
+            `hybrid` to a picture); "searching" (settings for a sound); "coding" or "decoding".
+        step: steps, rows, frames or tiles done in this stage.
+        seconds: since the stage began.
+        fraction: share of this stage's work or budget that is done, 0 to 1.
+        bit_errors: share of wrong bits in each bit-plane over all channels, the most significant first. Empty if `inr` fits nothing.
+        psnr: PSNR of the values that the likeliest bits make, in dB; infinite if all are right, or if `inr` fits nothing.
+        payload_bytes: bytes that the network's bits would cost now; 0 if `inr` fits nothing.
+        weights_bytes: bytes that the weights cost; 0: not yet known.
     """
 
     stage: str
@@ -65,28 +66,32 @@ class Options:
     """How to encode.
 
     Attributes:
-        profile: "auto" takes what is smallest; a profile's name insists on it: "hybrid", "inr", "stored".
+        profile: "auto" takes the profile with the smallest file; "hybrid", "inr" and "stored" take that profile.
         effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
-        device: where networks are fitted.
-        threads: at most this many (0: as many as there are cores). What is coded with a given network is the same for
-            any number; a fit sums in another order, so its network may differ.
-        verify: decode what was written and compare.
-        weights: coding of the network's weights; None is "uniform" if until is "exact", else "auto".
-        bits: bits per weight for "uniform" and "lsq"; 0 chooses (16 and 4; "auto" tries 5 and 7, 3 and 5).
-        seed: of everything random. The same seed, machine and threads give the same file where steps end the fit;
-            a time budget that is nearer paces the learning rate by the clock.
-        until: "exact" stops when every bit is right, "mdl" when weights + payload stop falling; None is "exact" for
+        device: where networks are fitted; "auto" is CUDA if it is there, else the CPU.
+        threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
+            A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
+        verify: whether to decode the result and compare it with the signal.
+        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact", else "auto".
+        bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4; with weights "auto", 5 and 7, and 3 and 5, are tried.
+        seed: of everything random. With one thread, the same seed gives the same file on the same machine if steps end the fit. With
+            more threads torch may sum in another order; if seconds end it, the file also depends on the clock.
+        until: "exact" fits until every bit is right, "mdl" until weights + payload stop falling; None is "exact" for
             profile "inr" and "mdl" for "auto".
         network: "heads" (SIREN, one output per bit-plane), "siren" (the bit index as a coordinate) or "bitlinear"
             (positional encoding, GELU, ternary weights, a network per bit-plane).
-        hidden, layers: units and hidden layers; 0 chooses by the size of the signal.
-        omega: frequency of the first sine layer; 0 chooses.
-        learning_rate: of Adam; 0 chooses.
-        steps, seconds: budget of the fit; 0 takes the effort's. Fine-tuning adds 15 % for each coding tried.
-        batch: places per step; 0 is all of them where they fit.
+        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, 3 layers.
+        omega: frequency of the first sine layer; 0 chooses by the size of the signal.
+        learning_rate: of Adam; 0 chooses by the width of the network.
+        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses by effort. Fine-tuning adds 15 % for each weight
+            coding that is tried.
+        batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
-        stop: asked now and then, from any thread. True ends a fit, and the best network so far is written; where there is nothing that
-            could be kept, `Stopped` is raised.
+        stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.
+            If nothing is fitted, `Stopped` is raised.
+
+    Raises:
+        ValueError: an option has a value that it cannot have.
     """
 
     profile: str = "auto"
@@ -124,7 +129,7 @@ class Options:
             whole = not isinstance(getattr(type(self), name), float)
             if isinstance(number, bool) or not isinstance(number, Integral if whole else Real):
                 raise ValueError(f"{name} is {number!r}; it must be a{' whole' if whole else ''} number")
-            if not least <= float(number) <= most:  # NaN is not either
+            if not least <= float(number) <= most:  # refuses NaN too
                 raise ValueError(f"{name} is {number!r}; it can be {least} to {most}")
         if self.bits == 1:
             raise ValueError("bits is 1; it can be 2 to 16, or 0")
@@ -134,12 +139,13 @@ class Options:
 
     @property
     def fits_in_auto(self) -> bool:
-        """Whether profile "auto" fits a network to what `hybrid` can't code.
+        """Whether profile "auto" fits a network of `inr` to a signal that `hybrid` cannot code.
 
-        Not at efforts 1 to 3, which never import torch, unless a budget is given.
+        At efforts 1 to 3 it does only if a budget is given, so that they do not import torch.
         """
         return self.effort > 3 or self.seconds > 0 or self.steps > 0
 
     @property
     def workers(self) -> int:
+        """Threads to use, at least 1."""
         return self.threads or os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Work on several threads that ends at once when it should."""
+"""Work over several threads. A fault, or Ctrl-C, ends all of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callable[[], None] | None = None) -> list[R]:
-    """work(item) of all items, in order, on at most so many threads.
+    """[work(item) for each item], over at most `workers` threads.
 
-    If one of them fails, or this thread is interrupted (Ctrl-C), items that are not begun are dropped, `cancel` is called to end those
-    that are, and the fault is raised.
+    If an item fails, or this thread is interrupted (Ctrl-C), items not yet begun are dropped, `cancel` is called to end those that are
+    running, and the fault is raised.
     """
     with ThreadPoolExecutor(workers) as pool:
         futures: list[Future[R]] = []

@@ -1,4 +1,4 @@
-"""How far the work is, told to whoever asked."""
+"""Reports to `Options.progress` how far the work is, and asks `Options.stop` whether to go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from .options import Options, Progress
 
 
 class Ticker:
-    """Counts what is done of one stage and tells of it. Raises Stopped where options.stop says so, and after `cancel`."""
+    """Counts the work done in one stage; a call adds to it and reports. A call raises Stopped if options.stop says so, or after `cancel`.
+
+    stage: its name, see `Progress`. The unit of work is the caller's: tiles, rows, frames, steps.
+    """
 
     def __init__(self, options: Options, stage: str) -> None:
         self.options, self.stage, self.start = options, stage, time.perf_counter()
@@ -18,11 +21,11 @@ class Ticker:
         self.cancelled = False
 
     def expect(self, total: float) -> None:
-        """How much there is to do."""
+        """Set how much work there is in all."""
         self.total = max(1.0, total)
 
     def cancel(self) -> None:
-        """End all work that ticks."""
+        """Make the next call raise Stopped, in every thread."""
         self.cancelled = True
 
     def __call__(self, done: float) -> None:

@@ -1,4 +1,4 @@
-"""`Signal`: integer samples and what is needed to write them back to a file."""
+"""`Signal`: integer samples, what they mean, and the metadata of the file that they came from."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_RATE = 2**32 - 1
 
 
 def has_channel_axis(kind: Kind, dimensions: int) -> bool:
-    """Whether the last axis of such a signal holds channels."""
+    """Whether the last axis of a signal of this kind, with so many axes, holds channels."""
     return (kind == "image" and dimensions == 3) or (kind == "audio" and dimensions == 2)
 
 
 def layout_fault(kind: Kind, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
-    """Why samples of this shape and type cannot be of this kind; None if they can."""
+    """A message that says why samples of this shape and type cannot be of this kind; None if they can."""
     if kind == "image":
         if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in IMAGE_CHANNELS)):
             return f"shape {shape} is not that of a grey, grey+alpha, RGB or RGBA image"
@@ -56,8 +56,8 @@ class Signal:
     """Integer samples with their meaning.
 
     Attributes:
-        samples: an integer or bool array without empty dimensions, 1 to 4 of them.
-            image: (height, width) for grey, (height, width, channels) with 2 (grey, alpha), 3 (RGB) or
+        samples: an integer or bool array of 1 to 4 dimensions, none of them empty.
+            image: (height, width) for grey, (height, width, channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or
             4 (RGBA) channels, unsigned; audio: (frames,) or (frames, channels), signed; array: anything.
         kind: what the axes mean: "image", "audio" or "array".
         bit_depth: nominal bits per sample, as in the file it came from, at most the bits of the dtype: an image of
@@ -115,19 +115,19 @@ class Signal:
 
     @property
     def nominal_range(self) -> tuple[int, int]:
-        """Smallest and largest value that `bit_depth` bits hold in this dtype."""
+        """Smallest and largest sample that `bit_depth` bits can hold, signed or unsigned as the dtype is."""
         if self.samples.dtype.kind == "i":
             return -(1 << (self.bit_depth - 1)), (1 << (self.bit_depth - 1)) - 1
         return 0, (1 << self.bit_depth) - 1
 
     @property
     def channel_axis(self) -> bool:
-        """Whether the last axis holds channels of one place or moment rather than a coordinate."""
+        """Whether the last axis holds channels; else it is a coordinate axis as the others."""
         return has_channel_axis(self.kind, self.samples.ndim)
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of the bare samples, packed at `bit_depth` bits each: what compression is measured against."""
+        """Bytes of the samples alone, packed at `bit_depth` bits each. Sizes in per cent refer to this."""
         return packed_bytes(self.samples.shape, self.bit_depth)
 
     def equals(self, other: Signal) -> bool:

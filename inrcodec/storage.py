@@ -25,7 +25,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def check_output(path: Path, force: bool) -> None:
-    """Before long work: raise InrcodecError if `path` exists (unless `force`) or cannot be created."""
+    """Raise InrcodecError if `path` exists (unless `force`) or cannot be created. To be called before long work."""
     if path.is_dir():
         raise InrcodecError(f"{path}: is a directory")
     try:
@@ -46,13 +46,13 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
-    """Have `write` make a temporary file beside `path`, then move it there in one step.
+    """Let `write` fill a temporary file in the directory of `path`, then move that file to `path` in one step.
 
-    The temporary file keeps the extension, which names the format. It is removed if anything fails. A file that is
-    overwritten keeps its permissions; a symbolic link stays, and the file that it leads to is replaced.
+    The temporary file has the extension of `path`, since that names the format. It is removed if anything fails. A file that is
+    overwritten keeps its permissions. If `path` is a symbolic link, the link stays and the file it leads to is replaced.
 
     Raises:
-        InrcodecError: it cannot be written, or `path` has come into being meanwhile (unless `force`).
+        InrcodecError: the file cannot be written, or `path` exists by now (unless `force`).
     """
     check_output(path, force)
     temporary = None
@@ -63,14 +63,14 @@ def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
         temporary = Path(name)
         if target.exists():
             shutil.copymode(target, temporary)
-        else:  # mkstemp makes it private
+        else:  # mkstemp gives permissions to the owner only
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)
         write(temporary)
         if force:
             os.replace(temporary, target)
-        else:  # a link fails if the name is taken; not every file system has links
+        else:  # os.link fails if the name is taken, os.replace does not; but not every file system has links
             try:
                 os.link(temporary, target)
             except FileExistsError:

@@ -1,7 +1,7 @@
-"""Samples ↔ the unsigned values whose bit-planes are coded: sample = offset + step·value, 0 ≤ value < 2^bits.
+"""Samples ↔ values ↔ bit-planes: sample = offset + step·value, with unsigned values, 0 ≤ value < 2^bits.
 
-offset is the smallest sample and step the greatest common divisor of the differences, so that constant signals need no
-planes and samples shifted or scaled into a wider type need no more planes than they have information.
+offset is the smallest sample. step is the greatest common divisor of the samples' differences from it. So a constant signal has 0 bits,
+and samples that were shifted or scaled into a wider type have no more bits than before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Values = npt.NDArray[Any]  # unsigned, of any width that holds them
 
 @dataclass(frozen=True)
 class ValueMap:
-    """sample = offset + step·value; `bits` planes hold the largest value."""
+    """sample = offset + step·value; bits: the bit length of the largest value."""
 
     offset: int
     step: int
@@ -25,25 +25,25 @@ class ValueMap:
 
 
 def value_type(bits: int) -> np.dtype[Any]:
-    """The narrowest unsigned type for values below 2^bits."""
+    """The narrowest unsigned dtype for values below 2^bits, bits at most 64."""
     return np.dtype(next(t for t, width in ((np.uint8, 8), (np.uint16, 16), (np.uint32, 32), (np.uint64, 64)) if bits <= width))
 
 
 def _wrapped(samples: npt.NDArray[Any]) -> Values:
-    """The samples modulo 2^w, w being the bits of their type."""
+    """The samples modulo 2^w, unsigned, in native byte order. w: the bits of their type."""
     native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.dtype.itemsize}")
 
 
 def _step(values: Values) -> int:
-    """The greatest common divisor; 1 if all are 0."""
+    """The greatest common divisor of all values; 1 if all are 0."""
     if values.dtype.itemsize <= 2:
         values = np.flatnonzero(np.bincount(values.ravel())).astype(values.dtype)
     return int(np.gcd.reduce(values, axis=None)) or 1
 
 
 def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
-    """The values of integer or bool samples, same shape, and the map that leads back."""
+    """The values of integer or bool samples, in the same shape and the narrowest unsigned dtype, and the map back to the samples."""
     offset = int(samples.min())
     wrapped = _wrapped(samples)
     values = wrapped - wrapped.dtype.type(offset % (1 << 8 * wrapped.dtype.itemsize))
@@ -55,7 +55,7 @@ def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
 
 
 def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The samples of these values, of type `dtype`. `fits` must hold of the map."""
+    """The samples of these values, in the same shape, of type `dtype`. fits(value_map, dtype) must hold."""
     wrapped = values.astype(f"u{dtype.itemsize}")
     whole = 1 << 8 * dtype.itemsize
     wrapped *= wrapped.dtype.type(value_map.step % whole)
@@ -73,7 +73,7 @@ def type_range(dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def fits(value_map: ValueMap, dtype: np.dtype[Any]) -> bool:
-    """Whether a map read from a file can lead to samples of this type: the smallest is one, the largest value's leading bit too."""
+    """Whether a map read from a file is possible for samples of this type: the samples of value 0 and of value 2^(bits − 1) must fit."""
     low, high = type_range(dtype)
     if not (low <= value_map.offset <= high and value_map.step >= 1 and 0 <= value_map.bits <= 64):
         return False
@@ -81,7 +81,10 @@ def fits(value_map: ValueMap, dtype: np.dtype[Any]) -> bool:
 
 
 def to_gray(values: Values) -> Values:
-    """The reflected binary code (Gray): neighbouring values differ in one bit, so planes of smooth signals change less often."""
+    """The reflected binary code (F. Gray, US patent 2632058, 1953) of each value, in the same shape and dtype.
+
+    Neighbouring values differ in one bit, so bit-planes of smooth signals change less often.
+    """
     codes: Values = values ^ (values >> np.uint64(1))
     return codes
 
@@ -95,13 +98,13 @@ def from_gray(codes: Values) -> Values:
 
 
 def plane_bits(values: Values, bits: int) -> npt.NDArray[np.uint8]:
-    """(n, channels) values → (n, channels·bits) bits, a channel's together, the most significant first."""
+    """Values (n, channels) → their bits (n, channels·bits), uint8: all bits of a channel together, the most significant first."""
     shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)
     return ((values[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8).reshape(len(values), -1)
 
 
 def join_bits(planes: npt.NDArray[np.uint8], bits: int) -> Values:
-    """The inverse of `plane_bits`."""
+    """The inverse of `plane_bits`: bits (n, channels·bits) → values (n, channels), uint64."""
     values = np.zeros((len(planes), planes.shape[1] // max(bits, 1)), np.uint64)
     columns = planes.reshape(len(planes), -1, max(bits, 1))
     for b in range(bits):
@@ -113,12 +116,13 @@ BLOCK = 64  # values among which gaps are looked for
 
 
 def bits_saved_by_gaps(used: npt.NDArray[np.int64], counts: npt.NDArray[Any]) -> float:
-    """Bits that it saves to know which values occur.
+    """An estimate of the bits that a table of the values that occur would save, over all samples.
 
-    used: the values that do, ascending, from 0 up, (n,); counts: how many samples have each, (n,).
+    used: (n,) the values that occur, ascending, 0 or more; counts: (n,) how many samples have each.
 
-    If all values of a block were equally likely, s samples would meet a certain number of different ones by chance. Where they meet
-    fewer, the others are taken for gaps, and knowing them saves log2(expected/met) bits a sample.
+    The values from 0 up are cut into blocks of BLOCK. If the samples of a block fell on its values by chance, all equally likely, a certain
+    number of different values would be expected to occur. If fewer do, the missing ones are gaps, and a table that excludes them
+    saves log2(expected / found) bits for each sample of the block.
     """
     _, starts = np.unique(used // BLOCK, return_index=True)
     samples, met = np.add.reduceat(counts, starts).astype(np.float64), np.diff(starts, append=len(used))

@@ -111,7 +111,7 @@ def test_many_small_planes_need_little_memory() -> None:
     tables: list[int] = []
     make = tile.fresh
 
-    def watched(*args: Any) -> picture.Pass:
+    def watched(*args: Any) -> picture.PassState:
         found = make(*args)
         tables.append(found.contexts.slots.nbytes + found.mixer.maps.nbytes)
         return found

@@ -34,8 +34,8 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     type=click.IntRange(1, 9),
     default=5,
     show_default=True,
-    help="1 is fast, 9 is small; docs/usage.md has sizes and times of each. 8 and 9 also fit networks to a picture of at least 20,000 pixels, "
-    "which takes minutes; 9 also tries settings for a sound. "
+    help="1 is fast, 9 is small; docs/usage.md has sizes and times of each. 8 and 9 also fit networks to a picture of at least "
+    "20,000 pixels, which takes minutes; 9 also tries settings for a sound. "
     "Options from --device to --seed are for networks fitted to the file: inr, and with hybrid --device, --weights and --seed.",
 )
 @click.option(

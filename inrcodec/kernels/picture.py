@@ -97,7 +97,7 @@ class State(NamedTuple):
     sines: Singles1  # (2^16,) of a turn
 
 
-class Pass(NamedTuple):
+class PassState(NamedTuple):
     """All that the coding of one pass needs and adapts."""
 
     geometry: Geometry
@@ -232,7 +232,7 @@ def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> float:
 
 
 @stage
-def predict(p: Pass, own: Words2, y: Int, x: Int, column: Int) -> Guess:
+def predict(p: PassState, own: Words2, y: Int, x: Int, column: Int) -> Guess:
     """Fill in `said`, and say where and how sure. Without predictors everything is 0 but the neighbours' mean."""
     st, g, ga = p.state, p.geometry, p.state.gathered
     base, unit, level = 0.5 * (ga[0] + ga[1]), 1.0, 0
@@ -249,7 +249,7 @@ def predict(p: Pass, own: Words2, y: Int, x: Int, column: Int) -> Guess:
 
 
 @stage
-def see(p: Pass, residuals: Words3, y: Int, x: Int, unit: float) -> None:
+def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: float) -> None:
     """Fill in the network's features: SPEC.md has the list."""
     st, g, f = p.state, p.geometry, p.net.x
     relative, own, sines = st.relative, residuals[g.plane], st.sines
@@ -295,7 +295,7 @@ def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
 
 
 @stage
-def derive(p: Pass, level: Int) -> None:
+def derive(p: PassState, level: Int) -> None:
     """What contexts may use beside the gathered values: predictions, gradients, the error's class, the mixture's mean."""
     st, start, ga = p.state, p.taps.start, p.state.gathered
     n, groups = p.taps.plane.shape[0], p.taps.start.shape[0] - 1
@@ -321,7 +321,7 @@ def derive(p: Pass, level: Int) -> None:
 
 
 @stage
-def hash_contexts(p: Pass) -> None:
+def hash_contexts(p: PassState) -> None:
     """The hash of each context's numbers."""
     taps, ga, hashes = p.state.context_taps, p.state.gathered, p.contexts.hashes
     for c in range(hashes.shape[0]):
@@ -355,7 +355,7 @@ class Answer(NamedTuple):
 
 
 @stage
-def ask(p: Pass, node: Node) -> Answer:
+def ask(p: PassState, node: Node) -> Answer:
     """Ask the network, and, unless it is sure, the predictors."""
     st, inputs, i = p.state, p.mixer.inputs, 0
     edge = ((node.low + node.top) >> 1) - 0.5
@@ -392,7 +392,7 @@ def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[I
 
 
 @stage
-def select(p: Pass, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
+def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
     """Choose the mixer's weight sets for a bit. confident: contexts that know it."""
     g, selected, b = p.geometry, p.mixer.selected, node.b
     experts = p.switches.predictors + int(p.switches.units > 0)
@@ -408,7 +408,7 @@ def select(p: Pass, node: Node, guess: Guess, confident: Int, y: Int, x: Int) ->
 
 
 @stage
-def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
+def code_mixed(coder: BitCoder, p: PassState, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
     """Code a bit by experts and contexts, mixed, and learn it. Returns it and its probability. The contexts' lines are found."""
     st, m, b = p.state, p.mixer, node.b
     experts = p.switches.predictors + int(p.switches.units > 0)
@@ -439,7 +439,7 @@ def code_mixed(coder: BitCoder, p: Pass, node: Node, guess: Guess, y: Int, x: In
 
 
 @stage
-def code_value(coder: BitCoder, p: Pass, guess: Guess, row: Int, place: tuple[Int, Int], value: Int) -> Int:
+def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tuple[Int, Int], value: Int) -> Int:
     """Code a value's bits, the most significant first. place: (y, x). Returns the value."""
     st, g = p.state, p.geometry
     y, x = place
@@ -499,7 +499,7 @@ def code_value(coder: BitCoder, p: Pass, guess: Guess, row: Int, place: tuple[In
 
 
 @stage
-def learn_predictors(p: Pass, own: Words2, guess: Guess, place: tuple[Int, Int, Int], value: Int) -> None:
+def learn_predictors(p: PassState, own: Words2, guess: Guess, place: tuple[Int, Int, Int], value: Int) -> None:
     """Residual, least squares and mean errors. place: (y, x, column)."""
     st, (y, x, column) = p.state, place
     own[y, x] = np.int32(math.floor((value - st.said[0]) * 8.0 + 0.5))
@@ -513,14 +513,14 @@ def learn_predictors(p: Pass, own: Words2, guess: Guess, place: tuple[Int, Int, 
 
 
 @stage
-def begin(p: Pass, column: Int) -> None:
+def begin(p: PassState, column: Int) -> None:
     """Where a block of columns begins, its least squares sums fade."""
     for k in range(p.switches.predictors):
         pr.local_fade(p.predictors[k], column)
 
 
 @kernel
-def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals: Words3, p: Pass) -> None:
+def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals: Words3, p: PassState) -> None:
     """Code rows first … last − 1 of a pass (its own rows, step apart). planes, residuals: (planes, height, width)."""
     g, st = p.geometry, p.state
     own = residuals[g.plane]
@@ -552,7 +552,7 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
 
 
 @kernel
-def observe(planes: Words3, residuals: Words3, p: Pass, out: Singles2) -> Int:
+def observe(planes: Words3, residuals: Words3, p: PassState, out: Singles2) -> Int:
     """What the network of a pass would see, without coding: for training. planes are known.
 
     out: (values, inputs + 3), filled with features, prediction, local error and value of each. Returns how many there are: values that

@@ -95,7 +95,7 @@ class Linear(NamedTuple):
     z: Floats1  # (n,) scratch
 
 
-class Stage(NamedTuple):
+class Regression(NamedTuple):
     """Least squares over n other numbers: what is seen further back, or all opinions. Axes: c channels."""
 
     a: Floats3  # (c, n, n)
@@ -140,10 +140,10 @@ class Sound(NamedTuple):
 
     past: Past
     linear: Linear
-    lookback: Stage
+    lookback: Regression
     around: Floats3  # (c, lags, AROUND): the current filter's errors around the places that are looked at
     cascade: Cascade
-    stack: Stage
+    stack: Regression
     decisions: Decisions
     net: ContextNet
     learning: float  # rate of the network; 0: there is none
@@ -237,10 +237,10 @@ def sound(
             u=z((scratch, scratch)),
             z=z(scratch),
         ),
-        lookback=_stage(c, wide),
+        lookback=_regression(c, wide),
         around=z((c, lags, AROUND)),
         cascade=_cascade(c, filters),
-        stack=_stage(c, STACKED),
+        stack=_regression(c, STACKED),
         decisions=_decisions(c),
         net=seeded_network(p, len(filters), units),
         learning=learning,
@@ -263,9 +263,9 @@ def _past(channels: Channels) -> Past:
     )
 
 
-def _stage(channels: int, n: int) -> Stage:
+def _regression(channels: int, n: int) -> Regression:
     c, z = channels, np.zeros
-    return Stage(z((c, n, n)), z((c, n)), z((c, n)), z((c, BATCH, n)))
+    return Regression(z((c, n, n)), z((c, n)), z((c, n)), z((c, BATCH, n)))
 
 
 def _cascade(channels: int, filters: Sequence[tuple[int, float]]) -> Cascade:
@@ -647,10 +647,10 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
 
 
 @stage
-def learn_stage(stage_: Stage, s: Sound, c: Int, n: Int, decay: float, ridge: float) -> None:
+def learn_stage(r: Regression, s: Sound, c: Int, n: Int, decay: float, ridge: float) -> None:
     """The same of a later stage, which predicts what the first left."""
-    add_batch(stage_.a[c], stage_.b[c], stage_.x[c], s.past.weight[c], s.past.left[c], n, decay)
-    solve(stage_.a[c], stage_.b[c], stage_.w[c], s.linear.u, s.linear.z, n, ridge)
+    add_batch(r.a[c], r.b[c], r.x[c], s.past.weight[c], s.past.left[c], n, decay)
+    solve(r.a[c], r.b[c], r.w[c], s.linear.u, s.linear.z, n, ridge)
 
 
 # --- the tile -----------------------------------------------------------------------------------------------------

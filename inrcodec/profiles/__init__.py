@@ -21,7 +21,7 @@ def registered() -> tuple[Profile, ...]:
 
 
 def numbered(number: int) -> Profile:
-    """The profile that a file names. Raises FormatError if there is none."""
+    """The profile with this number, which a file names. Raises FormatError if there is none."""
     for profile in PROFILES:
         if profile.number == number:
             return profile
@@ -37,11 +37,12 @@ def named(name: str) -> Profile:
 
 
 def encode(subject: Subject, options: Options) -> Encoded:
-    """What the chosen profile makes of a signal; `auto` takes the smallest.
+    """A signal coded by the profile of the options; "auto" takes the profile with the smallest file.
 
     Raises:
         ValueError: there is no such profile.
         UnsupportedError: the profile cannot code this signal.
+        Stopped: options.stop says so.
     """
     if options.profile == "auto":
         return FLOOR.encode(subject, options) if subject.bits == 0 else _smallest(subject, options)

@@ -1,4 +1,4 @@
-"""What a profile is: a way to say how likely the next bit is, with the section of the file that it owns."""
+"""What a profile is: a way to code the values of a signal as the bytes of tiles, with a section of the file for its model."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ..options import Options
 from ..signal import Kind
 from ..values import Values
 
-Tick = Callable[[float], None]
+Tick = Callable[[float], None]  # told which share of the work, 0 to 1, was done since the last call; may raise Stopped
 
 
 def ignore(share: float) -> None:
-    """A tick that nobody hears."""
+    """A Tick that does nothing."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be coded.
+    """What a profile codes: the values of a signal, and what is known of them.
 
     Attributes:
         values: (axes…, channels), unsigned, below 2^bits.
-        bits: planes of the values, 0 … 64; 0: all values are 0.
+        bits: bit length of the largest value, 0 … 64; 0: all values are 0.
         kind: of the signal.
-        silence: the value that stands for a sample 0; it may lie outside the values' range.
-        sample_rate: frames per second, None if it is not a sound.
+        silence: the value of a sample 0; it may lie outside 0 … 2^bits − 1.
+        sample_rate: frames per second; None if the signal is no sound.
     """
 
     values: Values
@@ -41,7 +41,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a profile's encoder hands to the container: its section, if it has one, and the bytes of each tile of `layout`."""
+    """What a profile makes of a signal: the tiling, the profile's section (None if it has none), and the bytes of each tile."""
 
     profile: Profile
     layout: Layout
@@ -50,42 +50,48 @@ class Encoded:
 
     @property
     def size(self) -> int:
-        """Bytes, without the framing of the tiles."""
+        """Bytes of the section and the tiles, without the tiles' framing."""
         return (self.section.size if self.section else 0) + sum(map(len, self.tiles))
 
 
 class TileDecoder(ABC):
-    """An opened file's tiles: decoded in any order, from any thread."""
+    """Decodes the tiles of an opened file, in any order, from any thread."""
 
     @abstractmethod
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
-        """The values of one tile: (*sizes of box, channels).
+        """The values of one tile, (*sizes of the box, channels), unsigned.
 
-        tick: told now and then what share was done since; what it raises ends the work.
+        box: where the tile lies; data: its bytes; threads: at most this many; tick: called now and then; what it raises ends the work.
         Raises FormatError.
         """
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
-        """What `info` shows of the model; empty if there is none. Its entry "weights" tells of weights that the file holds."""
+        """What `info` shows of the model, as fields of its JSON; empty if there is no model.
+
+        The entry "weights", if there is one, describes the weights that the file holds.
+        """
 
     def weights_bytes(self, section: int) -> int:
-        """How many of the section's bytes are weights."""
+        """How many bytes of the profile's section, which has `section` bytes, are weights."""
         return 0
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        """What `info` shows of where the payload goes; with `decode`, of the time too. Empty where there is but one stage."""
+        """Where the bytes of the tiles go: "name" and "bytes" of each stage. Empty if the profile has only one stage.
+
+        With `decode`, the tiles are decoded, and each stage also has "seconds" and "bits" (a dictionary by what they were spent on).
+        """
         return []
 
 
 class Profile(ABC):
-    """One profile.
+    """A profile: encodes signals, and opens files that name it.
 
     Attributes:
-        name: as `--profile` has it.
-        number: as files have it; never reused.
+        name: its name in options.
+        number: its number in files; never reused.
         section: type of the section that it owns, None if it has none.
-        codes: what it can code, in words.
+        codes: what it can code, in words, for messages.
     """
 
     name: ClassVar[str]
@@ -95,23 +101,27 @@ class Profile(ABC):
 
     @abstractmethod
     def applies(self, subject: Subject) -> bool:
-        """Whether it can code such a signal."""
+        """Whether the profile can code this signal."""
 
     @abstractmethod
     def encode(self, subject: Subject, options: Options) -> Encoded:
-        """Code a signal to which it applies. Raises Stopped where options.stop says so."""
+        """Code a signal for which `applies` holds. Raises Stopped if options.stop says so."""
 
     @abstractmethod
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
-        """What `auto` should take instead of the best so far; None where this profile has nothing better, or no chance.
+        """For profile "auto": the signal coded by this profile, if that is smaller than `best`; else None.
 
-        modelled: whether a profile before this one has a model of such signals. The subject is one to which this profile applies.
+        best: the smallest of the profiles asked so far, None if this is the first; modelled: whether one of them has a model (a section)
+        and could code the signal. `applies` must hold. A profile may return None without coding if it has no chance.
         """
 
     @abstractmethod
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
-        """Parse and check the profile's section. Raises FormatError."""
+        """Parse and check the profile's section. Raises FormatError.
+
+        section: its content, None if the file lacks it; layout: of the file; bits: of its values.
+        """
 
     def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What `info` says of the model to a person, by name. found: what `inrcodec.info` gave of a file of this profile."""
+        """What the command `info` prints of the model: (name, text) of each line. found: `inrcodec.info` of a file of this profile."""
         return []

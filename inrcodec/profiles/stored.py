@@ -1,11 +1,11 @@
-"""The `stored` profile: no model. The floor under the other profiles, for what is tiny or incompressible.
+"""The profile `stored`: packed bits or Brotli, no model. For signals that are tiny or incompressible, and what no other profile can code.
 
-A tile is a mode byte and its content; the encoder takes the smallest:
+A tile is a mode byte and its content. The encoder takes the mode with the fewest bytes:
 
     0  the values packed, `bits` bits each, the most significant first
-    1  Brotli of the values as bytes, little-endian, as few bytes each as hold `bits`
-    2  Brotli of the same bytes, all first bytes first, channel by channel
-    3  Brotli of the packed values
+    1  Brotli of the values as little-endian bytes, ⌈bits / 8⌉ bytes each
+    2  Brotli of the bytes of mode 1 in another order: the lowest bytes of all values first, channel by channel, then the next bytes, …
+    3  Brotli of the packed values of mode 0
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def _width(bits: int) -> int:
 
 
 def _as_bytes(values: Values, bits: int) -> npt.NDArray[np.uint8]:
-    """(values, bytes per value), little-endian."""
+    """The bytes of each value, little-endian: (values, bytes per value)."""
     little = values.astype("<u8").reshape(-1, 1).view(np.uint8)
     return np.ascontiguousarray(little[:, : _width(bits)])
 
 
 def encode_tile(values: Values, bits: int, quality: int) -> bytes:
-    """One tile of values, (places…, channels), below 2^bits."""
+    """The bytes of a tile. values: (sizes of the tile…, channels), below 2^bits; quality: of Brotli, 0 … 11."""
     if bits == 0:
         return b""
 
@@ -72,7 +72,7 @@ def encode_tile(values: Values, bits: int, quality: int) -> bytes:
 
 
 class Stored(Profile):
-    """The profile's object."""
+    """Profile 0: it codes everything, so `auto` always has a file to compare with."""
 
     name = "stored"
     number = 0
@@ -102,7 +102,7 @@ class Stored(Profile):
 
 
 class Decoder(TileDecoder):
-    """Tiles need nothing but themselves."""
+    """Decodes the tiles of profile `stored`; bits: of the values."""
 
     def __init__(self, layout: Layout, bits: int) -> None:
         self.layout, self.bits = layout, bits

@@ -1,4 +1,4 @@
-"""The weight codings, as files and options name them. How each finds its integers is in `inrcodec.fit.codings`."""
+"""Names and numbers of the weight codings. How the encoder finds the integers of each is in `inrcodec.fit.codings`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class WeightCoding:
     """One weight coding.
 
     Attributes:
-        name: as `--weights` has it.
-        number: as files have it; never reused.
+        name: its name in options.
+        number: its number in files; never reused.
         sparse: whether matrices are written as sparse codes over the seeded dictionary (`weights.sinr`) instead of as integers.
     """
 
@@ -38,5 +38,5 @@ def named(name: str) -> WeightCoding:
 
 
 def numbered(number: int) -> WeightCoding | None:
-    """The coding that a file names; None if this version does not know it."""
+    """The coding with this number, which a file names; None if there is none."""
     return next((coding for coding in CODINGS if coding.number == number), None)

@@ -1,4 +1,4 @@
-"""A coded network ↔ the content of section NETW."""
+"""A coded network ↔ the content of section NETW. SPEC.md, "NETW", defines it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class CodedNetwork:
         network: the integer network.
         coding: name of the weight coding.
         setting: bits per weight of "uniform" and "lsq"; the dictionary's seed (0 … 255) of "sinr"; 0 of "ternary".
-        gains: a gain code (see kernels.calibration) for each plane.
-        gray: whether the planes are those of the values' Gray code.
-        sparse: for "sinr", the sparse codes of the layers, [network][layer], None for a layer written as integers.
+        gains: (bit-planes,) a gain code for each bit-plane, see `kernels.calibration.gain`.
+        gray: whether the bit-planes are those of the values' Gray code.
+        sparse: the sparse codes of the layers for "sinr", [network][layer], None for a layer written as integers; else empty.
     """
 
     network: Network
@@ -41,7 +41,7 @@ class CodedNetwork:
 
 
 def sparse_layers(architecture: Architecture) -> list[bool]:
-    """Which layers `sinr` codes sparsely: all but the one that takes bare coordinates, whose few weights are frequencies."""
+    """For each layer, whether `sinr` codes it sparsely: all but a first layer that takes the coordinates without positional encoding."""
     return [i > 0 or architecture.octaves > 0 for i in range(architecture.layers + 1)]
 
 
@@ -70,10 +70,10 @@ def write(coded: CodedNetwork) -> bytes:
 
 
 def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
-    """The network in section NETW, for a signal with so many coordinate axes, channels and bits.
+    """Parse section NETW of a signal with so many coordinate axes, channels, and bits per value.
 
     Raises:
-        FormatError: sizes out of range, or weights whose sums would not be exact.
+        FormatError: the section is damaged, a size is out of range, or sums of the weights would not be exact.
     """
     r = Reader(content, "the network")
     flags, hidden, layers, octaves = r.byte(), r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)

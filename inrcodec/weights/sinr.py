@@ -1,11 +1,11 @@
-"""SINR: weight vectors as sparse combinations of dictionary atoms that are never transmitted.
+"""SINR: weight vectors as sparse sums of atoms of a dictionary that both sides make from a seed.
 
 After Jayasundara et al., "SINR: Sparsity Driven Compressed Implicit Neural Representations" (CVPR 2025): a weight vector
-of length k is A·x with A a Gaussian dictionary and x sparse, s non-zeros, 2s < k. What is written is the positions and
-16-bit values of the non-zeros, through Brotli.
+of length k is A·x, with A a Gaussian dictionary and x sparse: s non-zeros, 2s < k. The positions and 16-bit values of the non-zeros
+are written, compressed by Brotli.
 
-A layer of at least 50 inputs is coded row by row. A smaller one is coded flat, as one vector, or as several of at most
-2,500 where that would ask for a very large dictionary.
+A layer with at least SMALL inputs is cut into its rows. A layer with fewer inputs is flattened, and cut into as few vectors as have at
+most LONGEST elements, so that the dictionary stays small.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels.dictionary import atoms
 
-SMALL = 50  # inputs of a layer below which it is coded flat
-LONGEST = 2500  # of a flat vector
+SMALL = 50  # a layer with fewer inputs is flattened
+LONGEST = 2500  # elements of a vector of a flattened layer, at most
 OVERCOMPLETE = 2  # atoms of the dictionary per element of a vector
 LARGEST_VALUE = 32767
 
@@ -34,7 +34,7 @@ class Sparse:
     Attributes:
         shape: of the matrix, (outputs, inputs).
         positions: (vectors, s) atom numbers, increasing along each row.
-        values: (vectors, s) of −32767 … 32767.
+        values: (vectors, s) weights of these atoms, −32767 … 32767.
     """
 
     shape: tuple[int, int]
@@ -43,11 +43,12 @@ class Sparse:
 
     @property
     def nonzeros(self) -> int:
+        """s: non-zeros of each vector."""
         return int(self.positions.shape[1])
 
 
 def vector_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """(vectors, length) into which a matrix of this shape is cut; the last vector is padded with zeros."""
+    """(vectors, length): how many vectors a matrix of shape (outputs, inputs) is cut into, and their length."""
     outputs, inputs = shape
     if inputs >= SMALL:
         return outputs, inputs
@@ -57,12 +58,12 @@ def vector_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def dictionary_size(length: int) -> int:
-    """Atoms for vectors of this length."""
+    """How many atoms the dictionary for vectors of this length has."""
     return OVERCOMPLETE * length
 
 
 def to_vectors(matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The vectors of a matrix, (vectors, length)."""
+    """A matrix (outputs, inputs) → its vectors (vectors, length); the last vector is padded with zeros."""
     outputs, inputs = matrix.shape
     vectors, length = vector_shape((outputs, inputs))
     flat = np.zeros(vectors * length, matrix.dtype)
@@ -71,12 +72,12 @@ def to_vectors(matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def from_vectors(vectors: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
-    """The matrix of these vectors."""
+    """The inverse of `to_vectors`; shape: of the matrix."""
     return vectors.ravel()[: shape[0] * shape[1]].reshape(shape)
 
 
 def expand(sparse: Sparse, seed: int) -> npt.NDArray[np.int64]:
-    """The integer weight matrix A·x, from the dictionary with this seed."""
+    """The integer weight matrix A·x, (outputs, inputs) int64, with the dictionary of this seed."""
     vectors, length = vector_shape(sparse.shape)
     used, place = np.unique(sparse.positions, return_inverse=True)
     dictionary = atoms(length, used, seed).astype(np.float64)
@@ -87,7 +88,11 @@ def expand(sparse: Sparse, seed: int) -> npt.NDArray[np.int64]:
 
 
 def write(layers: list[Sparse]) -> bytes:
-    """All sparse layers of a network: the non-zeros of each, then gaps and values in byte planes through Brotli."""
+    """The bytes of all sparse layers: s of each layer as a varint, then one Brotli string.
+
+    The string holds the gaps between positions and the values of all layers, 16 bits each: first the low bytes of all gaps, then their
+    high bytes, then the low and the high bytes of all values.
+    """
     head = b"".join(varint(layer.nonzeros) for layer in layers)
     gaps = [np.diff(layer.positions, axis=1, prepend=-1).ravel() - 1 for layer in layers]
     values = [layer.values.ravel() for layer in layers]
@@ -99,7 +104,7 @@ def write(layers: list[Sparse]) -> bytes:
 
 
 def read(r: Reader, shapes: list[tuple[int, int]]) -> list[Sparse]:
-    """The layers that `write` was given; takes all that is left in `r`."""
+    """The inverse of `write`, for layers of these shapes. Reads all that is left in `r`. Raises FormatError."""
     counts, sizes = [], []
     for shape in shapes:
         vectors, length = vector_shape(shape)

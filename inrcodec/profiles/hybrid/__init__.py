@@ -1,6 +1,6 @@
-"""The `hybrid` profile: P(bit) from what was decoded before, by a shipped network and experts that learn as they go.
+"""The profile `hybrid`: predicts each bit from values decoded before, with a context network and other experts that learn while coding.
 
-It has two halves, `pictures` and `sound`. Which of them codes a signal is decided here, when it is encoded and when it is decoded.
+It has two halves, `pictures` and `sound`. This module decides which of them codes or decodes a signal.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ...options import Options
 from ..base import Encoded, Profile, Subject, TileDecoder
 from .limits import MAX_CHANNELS, MAX_SOURCES, PICTURE_BITS, SOUND, SOUND_BITS
 
-USUAL_RATE = 44100  # of an array of one axis, for the length of its tiles
+USUAL_RATE = 44100  # frames per second; sets the length of tiles of an array of one axis, which has no rate
 
 
 def is_sound(subject: Subject) -> bool:
-    """Whether the half for sound codes it: sound, and arrays of one axis."""
+    """Whether the half `sound` can code the signal: sounds and arrays of one axis, within its limits."""
     return subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
 
 
 def is_picture(subject: Subject) -> bool:
-    """Whether the half for pictures codes it: images, and arrays of two axes or more."""
+    """Whether the half `pictures` can code the signal: images and arrays of two axes or more, within its limits."""
     shape = subject.values.shape
     return (
         subject.kind != "audio"
@@ -35,7 +35,7 @@ def is_picture(subject: Subject) -> bool:
 
 
 class Hybrid(Profile):
-    """The profile's object."""
+    """Profile 2, with section HYBR."""
 
     name = "hybrid"
     number = 2

@@ -1,4 +1,4 @@
-"""The `inr` profile: P(bit) from coordinates and bit index alone, by a network fitted to the signal."""
+"""The profile `inr`: predicts each bit from its coordinates and bit index alone, by a network fitted to the signal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALLEST_NETWORK_BYTES = 400  # no network is written in less
 
 
 class Inr(Profile):
-    """The profile's object."""
+    """Profile 1, with section NETW. Encoding needs torch, decoding does not."""
 
     name = "inr"
     number = 1
@@ -33,7 +33,7 @@ class Inr(Profile):
         return Encoded(self, *coding.encode_with(fit_network(subject.values, subject.bits, options), subject.values, options))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
-        """A network is fitted to what no other profile has a model of, and where a budget is given for it."""
+        """Fits a network only if no other profile with a model can code the signal, or if options give a budget of steps or seconds."""
         wanted = options.steps > 0 or options.seconds > 0 if modelled else options.fits_in_auto
         if not wanted or best is None or best.size < SMALLEST_NETWORK_BYTES or not fit.available():
             return None

@@ -1,7 +1,7 @@
-"""What the profile `inr` writes and reads.
+"""Section NETW and tiles of the profile `inr`.
 
-Section NETW holds the network; a tile holds its bits, coded with the network's calibrated logits. The network sees
-coordinates of the whole signal, so any tile can be decoded alone.
+NETW holds the network. A tile holds the bits of its values, arithmetic-coded with probabilities that the network's calibrated logits
+give. The coordinates are those of the whole signal, so any tile can be decoded alone.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from ..base import Tick, TileDecoder, ignore
 
 NETW = b"NETW"
 TILE_PLACES = 1 << 18
-CHUNK_VALUES = 1 << 22  # of the widest layer, evaluated at a time; no influence on the result
+CHUNK_VALUES = 1 << 22  # numbers of the widest layer that are computed at a time; does not change the result
 
 
 def coordinates_of(box: Box, axes: tuple[int, ...], start: int, stop: int) -> npt.NDArray[np.int64]:
-    """Coordinates of places start … stop − 1 of a box in raster order: (stop − start, axes)."""
+    """Coordinates (see `axis_coordinates`) of places start … stop − 1 of a box, in raster order: (stop − start, axes) int64."""
     places = np.unravel_index(np.arange(start, stop), box_shape(box))
     return np.stack([axis_coordinates(n, s.start + p) for n, s, p in zip(axes, box, places, strict=True)], axis=1)
 
 
 def logits_of(network: Network, box: Box, axes: tuple[int, ...]) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
-    """(places, logits) of a box in raster order, some at a time."""
+    """The logits of a box, some places at a time: (slice of the places in raster order, logits (places, planes) int32)."""
     total = int(np.prod(box_shape(box)))
     step = max(1, CHUNK_VALUES // max(network.architecture.hidden, network.architecture.planes))
     for start in range(0, total, step):
@@ -45,7 +45,7 @@ def logits_of(network: Network, box: Box, axes: tuple[int, ...]) -> Iterator[tup
 
 
 def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...]) -> bytes:
-    """One tile: `values` is (*sizes of box, channels)."""
+    """The bytes of a tile. values: (*sizes of the box, channels), unsigned; axes: sizes of the whole signal."""
     calibration, output = Calibration(coded.gains), coder.Output()
     flat = (to_gray(values) if coded.gray else values).reshape(-1, values.shape[-1])
     for places, logits in logits_of(coded.network, box, axes):
@@ -54,7 +54,7 @@ def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, 
 
 
 def encode_with(coded: CodedNetwork, values: Values, options: Options) -> tuple[Layout, Section, list[bytes]]:
-    """Layout, section and tiles of `values`, (axes…, channels), with this network."""
+    """Code values, (axes…, channels), with this network: the layout, section NETW, and the bytes of each tile."""
     axes = values.shape[:-1]
     layout = Layout(axes, values.shape[-1], tile_of(axes, TILE_PLACES))
     tiles = parallel.run(lambda box: encode_tile(coded, values[box], box, axes), layout.boxes(), options.workers)
@@ -62,7 +62,7 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> tuple[
 
 
 class Decoder(TileDecoder):
-    """Holds the network."""
+    """Decodes the tiles of profile `inr` with the network of section NETW."""
 
     def __init__(self, coded: CodedNetwork, layout: Layout, section_bytes: int) -> None:
         self.coded, self.layout, self.section_bytes = coded, layout, section_bytes

@@ -1,1 +1,1 @@
-"""Pictures in the profile `hybrid`: what the encoder chooses, the plan it writes down, and the passes over a tile's planes."""
+"""Pictures in the profile `hybrid`: the encoder's choices, the plan in section HYBR, and the passes over the planes of a tile."""

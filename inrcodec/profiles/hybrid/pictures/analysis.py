@@ -1,4 +1,4 @@
-"""What the encoder chooses: transform, planes, references, scan and model."""
+"""What the encoder chooses for a picture: transform, tables, order and references of the planes, passes, and model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from .sources import Planes, Source, table_size
 from .transforms import Direct, Palette
 
 LARGEST_PALETTE = 256
-SMALL = 1 << 16  # samples: below, several choices are tried
-FLAT_SHARE = 0.4  # of places with flat surroundings, from which a picture counts as drawn rather than photographed
-INTERPOLATED = 0.6  # of the gradient that must go when the places between are interpolated
+SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
+FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
+INTERPOLATED = 0.6  # see `is_interpolated`
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A plan, the planes it codes, uint16, and the indices of the signal's planes: all (planes, height, width)."""
+    """A plan and what it codes.
+
+    Attributes:
+        planes: (planes, height, width) uint16, the coded planes.
+        indices: (sources, height, width) uint16, the indices of the sources.
+    """
 
     plan: PicturePlan
     planes: Planes
@@ -33,9 +38,12 @@ class Choice:
 
 
 def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
-    """What is worth trying: the likeliest first, and no more than that of a picture that is not small."""
+    """The choices to try, the likeliest first; of a picture that is not small, only that one.
+
+    planes: (sources, height, width) values, below 2^bits.
+    """
     found = palette(planes)
-    ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # grey in colour: a photograph may be so
+    ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # all channels rise together, as in a grey photograph
     coloured = found is not None and not ramp
     drawn = coloured or flatness(planes) > FLAT_SHARE
     yield choose(planes, found, drawn, coloured, options)
@@ -49,9 +57,9 @@ def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
 
 
 def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, coloured: bool, options: Options) -> Choice:
-    """Palette if one is given, else lattice if there is one, else the planes in order.
+    """The choice with transform palette if a palette is given, else lattice if one is found, else direct.
 
-    drawn, coloured: see `model_of`.
+    planes: (sources, height, width) values; found: a palette (colours, sources) or None; drawn, coloured: see `model_of`.
     """
     model = model_of(options.effort, drawn, coloured)
     known = tuple(source_of(p, drawn) for p in planes)
@@ -70,7 +78,7 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
 
 
 def labelled(coded: Planes) -> list[Plane]:
-    """The planes of a lattice, (planes, height, width): three of labels, perhaps alpha."""
+    """The coded planes of a lattice with their references. coded: (planes, height, width), three planes of labels and perhaps alpha."""
     largest = [int(p.max()) for p in coded]
     planes = []
     for i, p in enumerate(coded):
@@ -81,7 +89,11 @@ def labelled(coded: Planes) -> list[Plane]:
 
 
 def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
-    """Offset; or a table where at most half of the values in its range occur, and too many places share them for that to be chance."""
+    """How the values of a plane become indices: by an offset, or by a table of the values that occur.
+
+    A table is taken if at most half of the values between the least and the largest occur, if it saves more bits than it costs
+    (`bits_saved_by_gaps`), and if the plane has more than 8 bits, is drawn, or has at most 16 different values. plane: (height, width).
+    """
     least, most = int(plane.min()), int(plane.max())
     counts = np.bincount(plane.ravel(), minlength=most + 1)
     used = np.flatnonzero(counts)
@@ -92,18 +104,19 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
     return table if bits_saved_by_gaps(used - least, counts[used]) > 8 * table_size(table) else plain
 
 
-# by effort, 1 to 9
+# for efforts 1 to 9
 LEAST_SQUARES = (1, 2, 2, 2, 2, 2, 2, 2, 2)
 UNITS = (0, 0, 16, 16, 32, 32, 64, 64, 64)
 CONTEXTS = ("none", "none", "none", "photo", "photo", "graphics", "graphics", "graphics", "graphics")
-LEARNING = 20
-DRAWN_LINES = 16  # log2 of the lines of each context, in drawings
+LEARNING = 20  # rate of the context network's learning, in units of 2^-14
+DRAWN_LINES = 16  # log2 of the lines of each context's table, for drawn pictures
 
 
 def model_of(effort: int, drawn: bool, coloured: bool) -> PictureModel:
-    """The model for an effort.
+    """The model for an effort, 1 to 9.
 
-    drawn: flat areas, lines and text; coloured: the plane holds colours' numbers, which no predictor can add.
+    drawn: whether the picture has flat areas, lines and text; coloured: whether the plane holds numbers of colours, of which sums and
+    means, and so predictors, make no sense.
     """
     e = effort - 1
     if coloured or (drawn and effort <= 2):
@@ -122,12 +135,15 @@ def model_of(effort: int, drawn: bool, coloured: bool) -> PictureModel:
 
 
 def tile_places(plan: PicturePlan) -> int:
-    """Places of a tile: more in drawings, where flat areas are fast and what was learnt is worth keeping."""
+    """The most places of a tile. It is more for drawn pictures: their flat areas are fast to code, and contexts need time to learn."""
     return 1 << 22 if plan.model.lines == DRAWN_LINES else 1 << 20
 
 
 def palette(planes: Planes) -> npt.NDArray[np.int64] | None:
-    """(colours, planes) of a picture with few colours, by brightness; None if they are many."""
+    """The colours of a picture of 2 to 4 planes, (colours, planes) int64, by the sum of their values; None if there are too many.
+
+    planes: (planes, height, width).
+    """
     if not 2 <= len(planes) <= 4:
         return None
     sample = np.unique(sources.pack(planes[:, :: max(1, planes.shape[1] // 64)]))
@@ -143,7 +159,7 @@ def palette(planes: Planes) -> npt.NDArray[np.int64] | None:
 
 
 def flatness(planes: Planes) -> float:
-    """Share of places whose left, upper and diagonal neighbours are all alike in every plane."""
+    """Share of places whose left, upper and upper left neighbours are alike, in each of the first four planes, (planes, height, width)."""
     if min(planes.shape[1:]) < 3:
         return 0.0
     flat: Any = True
@@ -153,7 +169,11 @@ def flatness(planes: Planes) -> float:
 
 
 def is_interpolated(plane: npt.NDArray[Any]) -> bool:
-    """Whether the places between those of even row and column lie near the mean of their neighbours."""
+    """Whether a plane, (height, width), looks interpolated from half its resolution, so that it should be coded in four passes.
+
+    In even rows, each value of an odd column is compared with the mean of its left and right neighbours. Most must differ by at most
+    1/2, and the mean difference must be well below (1 − INTERPOLATED) times the mean difference of the two neighbours.
+    """
     if min(plane.shape) < 8:
         return False
     p = plane[: plane.shape[0] // 2 * 2, : plane.shape[1] // 2 * 2].astype(np.int32)
@@ -164,7 +184,7 @@ def is_interpolated(plane: npt.NDArray[Any]) -> bool:
 
 
 def order(sources: tuple[Source, ...], drawn: bool) -> list[Plane]:
-    """The planes in coded order with their references: green first, alpha first where flat areas hang on it."""
+    """The planes in coded order with their references: green before red and blue; alpha before all others in drawn pictures."""
     count = len(sources)
     first = {2: [1, 0] if drawn else [0, 1], 3: [1, 0, 2], 4: [3, 1, 0, 2] if drawn else [1, 0, 2, 3]}.get(count, list(range(count)))
     planes: list[Plane] = []

@@ -1,4 +1,4 @@
-"""What the profile `hybrid` makes of a picture: the plan in section HYBR, and a tile's streams, one for each pass of each plane."""
+"""A picture ↔ section HYBR and tiles. The encoder tries choices and keeps the smallest, then may fit the context networks to the file."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from . import plan as plans
 from .analysis import Choice
 from .plan import PicturePlan
 from .scan import Pass
-from .tile import Stage, Start, Starts, Tile
+from .tile import Spent, Start, Starts, Tile
 from .transforms import Lattice
 
 HYBR = b"HYBR"
 TILE_PLACES = 1 << 20
-TUNED_EFFORT = 8  # from here on networks are fitted to the file,
-LEAST_VALUES = 20000  # to passes of at least so many values
+TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
+LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
 
 def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
-    """Tiles of at most so many places cut the last two axes."""
+    """The layout of a picture whose tiles have at most `places` places each along the last two axes, and the whole of the others."""
     return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], places)))
 
 
 def starts_of(plan: PicturePlan) -> Starts:
-    """What a tile asks for: the prior's networks, with the file's deltas. Raises FormatError."""
+    """The first weights of each pass's context network: those of the prior plus the file's delta, if it has one. Raises FormatError."""
     m = plan.model
     networks = shipped.named(m.prior, m.units) if m.units else {}
 
@@ -62,12 +62,12 @@ def starts_of(plan: PicturePlan) -> Starts:
     return start
 
 
-Sizes = Counter[tuple[int, str]]  # bytes of a plane's pass in all tiles
+Sizes = Counter[tuple[int, str]]  # (number of the plane, name of the pass): bytes of its streams in all tiles
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A picture coded by one choice. places: of a tile, at most; sizes: of the streams."""
+class CodedPicture:
+    """A picture coded by one choice. places: the most places of a tile; sizes: bytes by plane and pass."""
 
     choice: Choice
     places: int
@@ -78,13 +78,14 @@ class Coded:
 
     @property
     def size(self) -> int:
+        """Bytes of section and tiles."""
         return self.section.size + sum(map(len, self.tiles))
 
 
-def encode(values: Values, bits: int, options: Options) -> Coded:
-    """Values of shape (axes…, channels), two axes or more, below 2^bits. Raises Stopped where options.stop says so."""
+def encode(values: Values, bits: int, options: Options) -> CodedPicture:
+    """Code a picture. values: (axes…, channels), two axes or more, below 2^bits. Raises Stopped if options.stop says so."""
     tried = []
-    quiet = replace(options, progress=None)  # told of the first alone: only of small pictures are there others
+    quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
         tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.plan)))
     best = min(tried, key=lambda coded: coded.size)
@@ -93,10 +94,11 @@ def encode(values: Values, bits: int, options: Options) -> Coded:
     return best
 
 
-def tune(plain: Coded, shape: tuple[int, ...], options: Options) -> Coded:
-    """Fit the networks to the file, and keep the deltas of those passes that it makes smaller. shape: of the values.
+def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> CodedPicture:
+    """Fit the context networks to the picture. Deltas are kept for those passes that they make smaller by more than their own bytes.
 
-    Where options.stop says so, the best file so far.
+    plain: the picture coded with the prior; shape: of the values. Returns the smallest found. If options.stop ends the fit, that is the
+    smallest so far. Without torch it is `plain`, with a Notice.
     """
     if not fit.available():
         lacks = MissingError(f"fitting networks to the picture (effort {options.effort})", fit.missing(), "fit")
@@ -105,7 +107,7 @@ def tune(plain: Coded, shape: tuple[int, ...], options: Options) -> Coded:
     from . import tuning
 
     choice, best = plain.choice, plain
-    with suppress(Stopped):  # a fit that is stopped leaves the file as good as it was
+    with suppress(Stopped):  # what was coded before the stop is a valid file
         found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)
         while found:
             with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
@@ -118,10 +120,10 @@ def tune(plain: Coded, shape: tuple[int, ...], options: Options) -> Coded:
     return best
 
 
-def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> Coded:
-    """Code a choice of plan and planes in tiles of at most so many places; shape: of the values, (axes…, channels).
+def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> CodedPicture:
+    """Code a picture by one choice. shape: of the values, (axes…, channels); places: the most places of a tile.
 
-    Raises Stopped where options.stop says so.
+    Raises Stopped if options.stop says so.
     """
     plan, workers = choice.plan, options.workers
     layout = layout_of(shape[:-1], shape[-1], places)
@@ -138,11 +140,11 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
         return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
 
     tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
-    return Coded(choice, places, layout, Section(HYBR, plans.write(plan)), list(tiles), sum(sizes, Counter()))
+    return CodedPicture(choice, places, layout, Section(HYBR, plans.write(plan)), list(tiles), sum(sizes, Counter()))
 
 
 class Decoder(TileDecoder):
-    """Holds the plan and the prior's networks."""
+    """Decodes the tiles of a picture."""
 
     def __init__(self, plan: PicturePlan, layout: Layout) -> None:
         self.plan, self.layout = plan, layout
@@ -158,17 +160,14 @@ class Decoder(TileDecoder):
         return Tile(self.plan, self.starts, planes, (y.start, x.start))
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        """Where the payload goes, by plane and pass.
-
-        With `decode` also the time it takes on one thread, and the bits by what they were spent on.
-        """
-        total: dict[str, Stage] = {}
+        """Bytes by plane and pass, as `TileDecoder.stages` has it. Seconds are those of one thread, bits are by index of the bit."""
+        total: dict[str, Spent] = {}
         for index, data in enumerate(tiles):
             tile = self._tile(self.layout.box(index))
             if decode:
                 tile.decode(data, 1, ignore)
             for stage in tile.stages(data):
-                sum_ = total.setdefault(stage.name, Stage(stage.name, 0, 0.0, {}))
+                sum_ = total.setdefault(stage.name, Spent(stage.name, 0, 0.0, {}))
                 sum_.bytes += stage.bytes
                 sum_.seconds += stage.seconds
                 for key, bits in stage.bits.items():
@@ -190,7 +189,7 @@ class Decoder(TileDecoder):
         }
 
     def _deltas(self) -> Mapping[str, object]:
-        """The deltas, and their sum as weights; empty if there are none."""
+        """The entries "deltas" and "weights" of `describe`; empty if the file has no deltas."""
         m, plan = self.plan.model, self.plan
         if not plan.deltas:
             return {}
@@ -214,7 +213,7 @@ class Decoder(TileDecoder):
 
 
 def open_decoder(section: bytes, layout: Layout, bits: int) -> Decoder:
-    """Parse and check the plan. Raises FormatError."""
+    """Parse and check section HYBR of a picture. bits: of the values. Raises FormatError."""
     if len(layout.axes) < 2 or layout.tile[:-2] != layout.axes[:-2]:
         raise FormatError("damaged: its tiles are not those of a picture")
     count = math.prod(layout.axes[:-2]) * layout.channels

@@ -1,4 +1,8 @@
-"""The sets of hashed contexts. A context is a list of what identifies it: gathered values, or numbers derived from them."""
+"""The sets of hashed contexts. A context is a list of numbers that are hashed together: gathered values, or numbers derived from them.
+
+SPEC.md, "Contexts", has the same lists. An item below is 100·group + number of the tap in its group, or 1000 + number of a derived number
+(`kernels.picture.derive`). Group 0 is the plane's own, group 1 that of its first reference, and so on.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import numpy.typing as npt
 
 from ....kernels.picture import Taps
 
-# the plane's own taps, and those of the first and second reference
+# taps by direction: of the own plane; G… of the first reference, R… of the second, A of the third
 W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW, NNNE = range(18)
 G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, GEE, GSS, GWW, GNN = range(100, 113)
 R, RW, RN, RE, RS, RNW, RNE, RSW, RSE, REE, RSS, RWW, RNN = range(200, 213)
 A = 300
 P, PHALF, Q, GRADIENT, WG, NG, WR, NR, ERROR, MEAN = range(1000, 1010)
 
+# contexts by number of references: the last list of a set is also for more
 PHOTO: list[list[list[int]]] = [
     [[W, N], [PHALF], [P, Q], [MEAN, ERROR], [W, N, NW], [N, NE]],
     [[G, P], [G, MEAN], [WG, NG], [PHALF], [G, W, N], [G, GW, GN, WG]],
@@ -47,7 +52,10 @@ NAMES = list(SETS)
 
 
 def context_taps(name: str, taps: Taps) -> npt.NDArray[np.int64]:
-    """(contexts, longest): indices into what the kernel gathers, −1 where a context has no more."""
+    """The contexts of a set for these taps: (contexts, longest) int64, indices into `State.gathered`, −1 after a context's last item.
+
+    name: of the set. Raises ValueError if a context needs a reference that the taps do not have.
+    """
     chosen = SETS[name]
     references = len(taps.start) - 2
     lists: list[list[int]] = chosen[min(references, len(chosen) - 1)] if chosen is not None else []

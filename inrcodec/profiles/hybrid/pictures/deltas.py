@@ -1,4 +1,4 @@
-"""What a file's networks differ by from the prior's, entropy-coded: one delta for each pass of a plane that has any."""
+"""Deltas: the differences between context networks fitted to a picture and those of the prior. A pass of a plane has one or none."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ....kernels import coder, contextnet, integers
 from ....weights import codings, sinr
 from .plan import Delta
 
-LARGEST_WEIGHT = 64.0  # what the kernels compute stays finite
+LARGEST_WEIGHT = 64.0  # larger weights are refused, so that all sums in the kernels stay finite
 
 
 def scale_of(step: float) -> tuple[int, int]:
-    """(mantissa 128 … 255, shift) with mantissa·2^−shift near a step."""
+    """A quantization step as it is written: (mantissa 128 … 255, shift 0 … 63) with mantissa·2^−shift near the step."""
     mantissa, exponent = math.frexp(step)  # 0.5 … 1
     return min(255, round(mantissa * 256)), min(63, max(0, 8 - exponent))
 
 
 def inputs_of(prior: npt.NDArray[np.float32], units: int) -> int:
-    """Features that a prior's network takes."""
+    """How many inputs a prior's network, float32 (parameters,), has."""
     return (len(prior) - contextnet.parameters(0, units)) // units
 
 
 def expand(delta: Delta, inputs: int, units: int) -> list[npt.NDArray[np.int64]]:
-    """The integers of the three layers. Raises FormatError."""
+    """The integers of a delta's three layers, each (inputs + 1, outputs) int64, the biases last. Raises FormatError."""
     shapes = contextnet.shapes(inputs, units)
     if codings.named(delta.coding).sparse:
         codes = sinr.read(Reader(delta.data, "a delta"), [(columns, rows) for rows, columns in shapes])
@@ -40,7 +40,7 @@ def expand(delta: Delta, inputs: int, units: int) -> list[npt.NDArray[np.int64]]
 
 
 def apply(delta: Delta, prior: npt.NDArray[np.float32], units: int) -> npt.NDArray[np.float32]:
-    """The prior's weights and the delta. Raises FormatError."""
+    """The weights of a fitted network: prior + scale·integer, float32 (parameters,) like the prior. Raises FormatError."""
     layers = expand(delta, inputs_of(prior, units), units)
     parts = [np.ravel(x).astype(np.float64) * (m * 2.0**-s) for x, (m, s) in zip(layers, delta.scales, strict=True)]
     weights: npt.NDArray[np.float32] = (prior.astype(np.float64) + np.concatenate(parts)).astype(np.float32)

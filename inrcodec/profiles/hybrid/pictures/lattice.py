@@ -1,7 +1,8 @@
-"""The value lattice: finding the integer planes that an image's colours were once converted from.
+"""Finds a hidden colour lattice: the integer planes that a picture's colours were once converted from. Encoder only.
 
-An image that once was Y, C1, C2 in integers (JPEG, video, PhotoCD) uses only the colours round(M·(Y, C1, C2) + o): a lattice in the
-RGB cube. Its dual shows as peaks of the Fourier transform of the set of colours; no converter need be known by name.
+A picture that once was stored as integers Y, C1, C2 (JPEG, video, PhotoCD) uses only the colours round(M·(Y, C1, C2) + o), a lattice in
+the RGB cube. The dual lattice shows as peaks of the Fourier transform of the set of colours. From three peaks follow M and o, whatever
+the conversion was. The method is our own.
 """
 
 from __future__ import annotations
@@ -17,25 +18,26 @@ from .... import parallel
 from ....kernels import colours
 from .transforms import Lattice
 
-FOLD = 128  # the histogram is folded to this size: its transform is the full one's, sampled
-LEAST_COLOURS = 2000
-LEAST_AMPLITUDE = 0.1
-REFINED_ON = 6000  # colours
-FITTED_ON = 20000
-TRIED_ON = 400
-LEAST_GAIN = 0.7  # bits per pixel, estimated
-SURE_GAIN = 1.7  # no need to look further
-SCALE = 16  # fractional bits of the matrix
-LABELLED_ROWS = 128  # at a time
+FOLD = 128  # colours are taken modulo this in each component, which samples their Fourier transform at multiples of 1/FOLD
+LEAST_COLOURS = 2000  # with fewer different colours, no lattice is looked for
+LEAST_AMPLITUDE = 0.1  # of a peak, relative to that at frequency 0
+REFINED_ON = 6000  # colours by which peaks are refined,
+FITTED_ON = 20000  # by which the lattice is fitted at last,
+TRIED_ON = 400  # and by which each triple of peaks is tried
+LEAST_GAIN = 0.7  # estimated bits per pixel that a lattice must save
+SURE_GAIN = 1.7  # with this gain no other triple is tried
+SCALE = 16  # fractional bits of the matrix and the offset
+LABELLED_ROWS = 128  # rows that a thread labels at a time
 
 
 def _amplitude(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> complex:
+    """The Fourier transform of a set of colours, (n, 3), at frequency k, (3,) in turns per step, divided by n."""
     turns = colours_ @ k
     return complex(np.exp(2j * np.pi * turns).mean())
 
 
 def _refine(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The frequency near k where the phases agree best: least squares on what they are off, some times over."""
+    """The frequency near k, (3,), where the phases of the colours, (n, 3), agree best: repeated least squares on their deviations."""
     centred = colours_ - colours_.mean(0)
     normal = centred.T @ centred + np.eye(3)
     for _ in range(8):
@@ -50,7 +52,7 @@ def _refine(colours_: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> np
 
 
 def _peaks(distinct: npt.NDArray[np.int64], threads: int) -> list[npt.NDArray[np.float64]]:
-    """Frequencies in [−1/2, 1/2)³ where the transform of the set of colours stands out, the highest first."""
+    """Frequencies in [−1/2, 1/2)³, (3,) each, where the Fourier transform of the colours, (n, 3), has peaks; the highest first."""
     from scipy import fft
 
     folded = np.bincount(((distinct[:, 0] % FOLD) * FOLD + distinct[:, 1] % FOLD) * FOLD + distinct[:, 2] % FOLD, minlength=FOLD**3)
@@ -73,7 +75,7 @@ def _peaks(distinct: npt.NDArray[np.int64], threads: int) -> list[npt.NDArray[np
 
 
 def _distinct(peaks: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
-    """The peaks without the whole vectors, and without those that repeat an earlier one, turned round or not."""
+    """The peaks without those near a whole vector, or near plus or minus an earlier peak plus a whole vector: they tell nothing new."""
     kept: list[npt.NDArray[np.float64]] = []
     for k in peaks:
         others = [np.zeros(3), *kept, *(-q for q in kept)]
@@ -87,13 +89,13 @@ COMBINATIONS = np.array([n for n in itertools.product(range(-3, 4), repeat=3) if
 
 
 def _independent(triple: tuple[npt.NDArray[np.float64], ...]) -> bool:
-    """Whether no small combination is a whole vector: whole frequencies tell nothing of integers."""
+    """Whether no combination of three frequencies with small factors is near a whole vector; else they do not span a lattice."""
     sums = COMBINATIONS @ np.array(triple)
     return bool(np.abs(sums - np.round(sums)).max(1).min() > 0.012)
 
 
 def _aliases(k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The short vectors that differ from k by whole numbers."""
+    """The short vectors that differ from k by whole numbers, (at most 4, 3): their phases are the same at every colour."""
     aliases = k + SHIFTS
     norms = np.linalg.norm(aliases, axis=1)
     order = np.argsort(norms, kind="stable")[:4]
@@ -102,7 +104,7 @@ def _aliases(k: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Another basis of the same lattice: luma, and two chroma planes that grey leaves as they are, where there are such."""
+    """Another basis, (3, 3), of the same lattice: luma, and two chroma components that are constant for greys; else the basis as given."""
     whole = np.array([n for n in itertools.product(range(-2, 3), repeat=3) if any(n)], float)
     vectors = whole @ basis
     order = np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")
@@ -117,12 +119,12 @@ def _nice(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def find(planes: npt.NDArray[Any], threads: int = 1) -> tuple[Lattice, npt.NDArray[np.uint16]] | None:
-    """The lattice of three planes of 8 bits, (3, height, width), and the labels less their least, of the same shape.
+    """The lattice of three planes of 8 bits, (3, height, width), and label − least label of each place, uint16 of the same shape.
 
-    None if there is none. What is found is the same for any number of threads.
+    None if no lattice is found. The result does not depend on the number of threads.
     """
     present = np.zeros(1 << 24, np.bool_)
-    for rows in np.array_split(np.arange(planes.shape[1]), max(1, planes.shape[1] // 256)):  # some at a time, for the memory
+    for rows in np.array_split(np.arange(planes.shape[1]), max(1, planes.shape[1] // 256)):  # some rows at a time, to save memory
         red, green, blue = planes[:, rows].astype(np.int32)
         present[red << 16 | green << 8 | blue] = True
     keys = np.flatnonzero(present)
@@ -156,7 +158,7 @@ def find(planes: npt.NDArray[Any], threads: int = 1) -> tuple[Lattice, npt.NDArr
         return None
     matrix, offset = (np.round(x * 2**SCALE).astype(np.int64) for x in (fitted.matrix, fitted.offset))
     steps = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if any(d)], float) @ fitted.matrix.T
-    near = float(np.abs(steps).max(1).min()) / 2  # a colour this near to a label's is near to no other's
+    near = float(np.abs(steps).max(1).min()) / 2  # a colour nearer than this to that of a label is farther from those of all others
     to = colours.Affine(np.ascontiguousarray(matrix), offset, limit)
     back = colours.Inverse(np.ascontiguousarray(np.linalg.inv(fitted.matrix)), np.ascontiguousarray(fitted.offset), near)
 
@@ -172,7 +174,10 @@ def find(planes: npt.NDArray[Any], threads: int = 1) -> tuple[Lattice, npt.NDArr
 
 @dataclass(frozen=True)
 class Fit:
-    """colour ≈ matrix·label + offset; gain: bits per colour that the lattice saves, less what its exceptions cost."""
+    """colour ≈ matrix·label + offset, with matrix (3, 3) and offset (3,).
+
+    gain: bits per colour that the lattice saves, less an estimate of what coding the corrections costs.
+    """
 
     matrix: npt.NDArray[np.float64]
     offset: npt.NDArray[np.float64]
@@ -185,7 +190,10 @@ def _entropy(share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _fit(sample: npt.NDArray[np.float64], basis: npt.NDArray[np.float64], turns: int) -> Fit | None:
-    """The matrix and the labels, by turns. sample: (n, 3) unsaturated colours."""
+    """Fit a lattice by turns: the matrix to the labels, then the labels to the matrix. None if it degenerates.
+
+    sample: (n, 3) colours without saturated components; basis: (3, 3) frequencies; turns: how many.
+    """
     phases = np.array([np.angle(_amplitude(sample, k)) / (2 * np.pi) for k in basis])
     labels = np.round(sample @ basis.T - phases)
     for _ in range(turns):
@@ -196,7 +204,7 @@ def _fit(sample: npt.NDArray[np.float64], basis: npt.NDArray[np.float64], turns:
             return None
         labels = np.round((sample - offset) @ np.linalg.inv(matrix).T)
         off = labels @ matrix.T + offset - sample
-        e = np.zeros((len(SHIFTS), len(sample)))  # the largest component of |off + shift|, of every shift
+        e = np.zeros((len(SHIFTS), len(sample)))  # (shifts, n): the largest component of |off + shift|
         for component, shifts in zip(off.T, (SHIFTS @ matrix.T).T, strict=True):
             np.maximum(e, np.abs(shifts[:, None] + component), out=e)
         nearest = e.argmin(0)

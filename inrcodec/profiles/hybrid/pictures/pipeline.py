@@ -1,4 +1,4 @@
-"""Jobs that go through a picture row by row, each some rows behind those it needs, over any number of threads."""
+"""Jobs that go through a tile row by row, over any number of threads. A job follows some rows behind the jobs whose rows it needs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ CHUNK = 16  # rows at a time
 
 @dataclass
 class Job:
-    """Rows 0 … rows − 1, in order.
+    """Work on rows 0 … rows − 1, in order.
 
     Attributes:
-        run: do rows first … last − 1.
-        needs: for a last row, the jobs and how many rows of each must be done before.
-        top, step: row i is row top + step·i of the picture.
+        run: run(first, last) does rows first … last − 1.
+        needs: needs(last): which other jobs, and how many rows of each, must be done before the rows up to last − 1 can be.
+        top, step: row i of the job is row top + step·i of the tile.
+        done, seconds, running: how many rows are done, how long they took, and whether a thread is at work on more.
     """
 
     rows: int
@@ -30,7 +31,7 @@ class Job:
     running: bool = field(default=False, init=False)
 
     def advance(self) -> int:
-        """Do the next rows; how many."""
+        """Do the next rows, at most CHUNK. Returns how many."""
         first, last = self.done, min(self.rows, self.done + CHUNK)
         start = time.perf_counter()
         self.run(first, last)
@@ -39,6 +40,7 @@ class Job:
 
     @property
     def ready(self) -> bool:
+        """Whether a thread may call `advance` now."""
         if self.running or self.done >= self.rows:
             return False
         last = min(self.rows, self.done + CHUNK)
@@ -46,14 +48,14 @@ class Job:
 
 
 def rows_until(job: Job, row: int) -> int:
-    """How many rows of a job it takes to have every row of the tile up to `row` that it codes."""
+    """How many rows of a job must be done so that all its rows down to row `row` of the tile are."""
     return max(0, (row - job.top) // job.step + 1)
 
 
 def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = None) -> None:
-    """Do all jobs. What they compute depends on the rows they need alone, so neither on threads nor on timing.
+    """Do all jobs. They must be in an order in which each needs only earlier ones. The result does not depend on `threads`.
 
-    tick: told now and then how many rows were done since; what it raises ends the work.
+    tick: called with the number of rows done since its last call; what it raises ends the work.
     """
     if threads <= 1 or len(jobs) <= 1:
         for job in jobs:
@@ -75,14 +77,14 @@ def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = 
                     changed.wait()
                 if faults:
                     return
-                job = next(job for job in reversed(jobs) if job.ready)  # so that none is left to the end, when there is nothing beside it
+                job = next(job for job in reversed(jobs) if job.ready)  # the last job first: else it would run alone at the end
                 job.running = True
             rows = 0
             try:
                 rows = job.advance()
                 if tick:
                     tick(rows)
-            except BaseException as fault:  # the other threads must not wait for ever
+            except BaseException as fault:  # else the other threads would wait for ever
                 faults.append(fault)
             with changed:
                 job.done, job.running = job.done + rows, False

@@ -70,9 +70,9 @@ class PlanePass:
         tally: see `kernels.picture.State`.
     """
 
-    def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], picture.Pass]) -> None:
+    def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
         self.name, self.plane, self.rows, self.make = name, plane, rows, make
-        self.state: picture.Pass | None = None
+        self.state: picture.PassState | None = None
         self.data: bytes | None = None
         self.coder: coder.Input | coder.Output = coder.Output()
         self.stream = b""
@@ -93,7 +93,7 @@ class PlanePass:
 
 
 @dataclass
-class Stage:
+class Spent:
     """A part of the payload: bytes, seconds of decoding, and bits by what they were spent on."""
 
     name: str
@@ -145,7 +145,7 @@ def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[Loca
     )
 
 
-def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.Pass:
+def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.PassState:
     """What one pass adapts, before its first value. number: of the plane in coded order."""
     height, width = frame.size
     references = len(plane.references)
@@ -159,7 +159,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     places = max(1, p.rows(height) * columns)
     lines = min(1 << model.lines, mixer.power_of_two(2 * places * -(-g.bits // 4)))
     maps = min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
-    return picture.Pass(
+    return picture.PassState(
         geometry=g,
         taps=taps,
         switches=Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates)),
@@ -243,16 +243,16 @@ class Tile:
         r.end()
         return found
 
-    def stages(self, data: bytes) -> Iterator[Stage]:
+    def stages(self, data: bytes) -> Iterator[Spent]:
         """Where this tile's bytes go, and, after it was decoded, the time and the bits."""
         for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
             if i == len(self.passes):
-                yield Stage("corrections", len(stream), job.seconds, {})
+                yield Spent("corrections", len(stream), job.seconds, {})
                 continue
             p = self.passes[i]
             depth = self.plan.planes[p.plane].largest.bit_length()
             bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
-            yield Stage(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
+            yield Spent(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The signal's planes, (sources, height, width) uint16. tick: told the share that was done since."""

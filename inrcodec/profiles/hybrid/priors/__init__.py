@@ -1,1 +1,1 @@
-"""The shipped networks, files named by date and units, and `shipped`, which reads them."""
+"""The priors: files with the first weights of context networks, named by date and units; `shipped` reads them."""

@@ -1,4 +1,4 @@
-"""The shipped priors: weights that every context network begins with. A file names the prior it needs by its hash."""
+"""The priors that come with the package: first weights of the context networks of pictures. A .linr file names its prior by a hash."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ....errors import FormatError
 from ....kernels import contextnet
 
 MAGIC = b"LINRprior1"
-PRIOR_BYTES = 8  # of its SHA-256, by which a file names a prior
+PRIOR_BYTES = 8  # first bytes of a prior's SHA-256, by which a file names it
 MAX_BYTES = 1 << 24
 CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior"}
 Networks = dict[str, npt.NDArray[np.float32]]
 
 
 def network_name(pass_name: str, references: int, lattice: bool) -> str:
-    """Which network of a prior begins on a pass of a plane with so many references, in a lattice or not."""
+    """The name, in a prior, of the network for a pass of a plane with so many references; lattice: whether the picture has a lattice."""
     return f"{'chroma' if lattice and pass_name == 'raster' and references else pass_name}{references}"
 
 
 @cache
 def _shipped() -> dict[bytes, str]:
-    """Hashes of the priors in the package, and their names."""
+    """File names of the priors in the package, by hash."""
     folder = resources.files(__package__)
     names = [f.name for f in folder.iterdir() if f.name.endswith(".prior")]
     return {hashlib.sha256((folder / name).read_bytes()).digest()[:PRIOR_BYTES]: name for name in names}
@@ -36,12 +36,16 @@ def _shipped() -> dict[bytes, str]:
 
 @cache
 def load(name: str) -> tuple[int, Networks]:
-    """Units and networks of a shipped prior, by name: float32 weights in the order of `kernels.contextnet`."""
+    """Read a prior of the package, by its file name: see `read`."""
     return read((resources.files(__package__) / name).read_bytes())
 
 
 def named(prior: bytes, units: int) -> Networks:
-    """The networks of the prior that a file names. Raises FormatError if it is not in this package, or not of so many units."""
+    """The networks of the prior with this hash, which a .linr file names: see `read`.
+
+    Raises:
+        FormatError: the package has no such prior, or its networks do not have so many units.
+    """
     if prior not in _shipped():
         raise FormatError(f"it needs prior {prior.hex()}, which this version does not have")
     found, networks = load(_shipped()[prior])
@@ -52,12 +56,16 @@ def named(prior: bytes, units: int) -> Networks:
 
 @cache
 def current(units: int) -> bytes:
-    """What a new file names: the latest prior of so many units."""
+    """The hash of the prior that new files use for networks of so many units, 16, 32 or 64."""
     return next(key for key, name in _shipped().items() if name == CURRENT[units])
 
 
 def read(data: bytes) -> tuple[int, Networks]:
-    """Parse a prior: SPEC.md, "Priors"."""
+    """Parse a prior: SPEC.md, "Priors". Raises FormatError.
+
+    Returns the units of a hidden layer, and the weights of each network by name: float32 (parameters,), in the order of
+    `kernels.contextnet`.
+    """
     if not data.startswith(MAGIC):
         raise FormatError("damaged: not a prior")
     r = Reader(data[len(MAGIC) :], "the prior")
@@ -78,16 +86,20 @@ def read(data: bytes) -> tuple[int, Networks]:
 
 
 def sizes(inputs: int, units: int) -> list[int]:
-    """Numbers in each of a network's six tensors."""
+    """How many weights each of a network's six tensors has: for each layer its matrix, then its biases."""
     return [n for rows, columns in contextnet.shapes(inputs, units) for n in ((rows - 1) * columns, columns)]
 
 
 def count_of_tensors(inputs: int, units: int) -> int:
+    """How many tensors a network has."""
     return len(sizes(inputs, units))
 
 
 def scale(whole: npt.NDArray[np.int32], shift: npt.NDArray[np.int8], inputs: int, units: int) -> npt.NDArray[np.float32]:
-    """16-bit integers times a power of two for each tensor: exact in float32."""
+    """Weights, float32 (parameters,), from 16-bit integers: each is integer·2^−shift, exactly.
+
+    whole: (parameters,) the integers; shift: (tensors,) one for each tensor.
+    """
     factors = np.repeat(np.ldexp(np.float32(1), -shift.astype(np.int32)), sizes(inputs, units))
     scaled: npt.NDArray[np.float32] = (whole.astype(np.float32) * factors).astype(np.float32)
     return scaled

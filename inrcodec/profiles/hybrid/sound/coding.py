@@ -27,7 +27,7 @@ SPENT = ("mixed", "inside", "even")
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedSound:
     """A sound coded by one plan."""
 
     layout: Layout
@@ -39,7 +39,7 @@ class Coded:
         return self.section.size + sum(map(len, self.tiles))
 
 
-def encode(values: Values, silence: int, rate: int, options: Options) -> Coded:
+def encode(values: Values, silence: int, rate: int, options: Options) -> CodedSound:
     """Values of shape (frames, channels). silence: the value of a sample 0; rate: frames per second.
 
     Raises Stopped where options.stop says so.
@@ -52,7 +52,7 @@ def encode(values: Values, silence: int, rate: int, options: Options) -> Coded:
     return coded
 
 
-def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> Coded:
+def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> CodedSound:
     """Code the values by a plan."""
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
@@ -70,7 +70,7 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
         return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
 
     tiles = parallel.run(encode_tile, layout.boxes(), options.workers, ticker.cancel)
-    return Coded(layout, Section(HYBR, plans.write(plan)), tiles)
+    return CodedSound(layout, Section(HYBR, plans.write(plan)), tiles)
 
 
 class Decoder(TileDecoder):

@@ -5,9 +5,9 @@ To add one: a module here, its class in TRANSFORMS, and in `pictures.analysis` w
 
 from __future__ import annotations
 
-from .base import Transform
+from .base import Corrections, Transform
 from .direct import Direct
-from .lattice import Corrections, Lattice
+from .lattice import Lattice
 from .palette import Palette
 
 __all__ = ["TRANSFORMS", "Corrections", "Direct", "Lattice", "Palette", "Transform"]

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from .....container import Reader
+from .....kernels import coder
+from ..pipeline import Job
 from ..sources import Planes, Source
 
-if TYPE_CHECKING:
-    from ..pipeline import Job
-    from .lattice import Corrections
+
+class Corrections(Protocol):
+    """What is coded of a tile after its planes.
+
+    Attributes:
+        image: (height, width, 3) int32 of the first three sources' indices: to be set before encoding, filled in by decoding.
+        coder: the stream.
+        job: the rows, each after those of the planes that it needs.
+    """
+
+    image: Planes
+    coder: coder.Input | coder.Output
+    job: Job
 
 
 class Transform(ABC):

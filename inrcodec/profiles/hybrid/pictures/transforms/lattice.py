@@ -48,8 +48,8 @@ class Lattice(Transform):
         flat = np.array(numbers, np.int64)
         return cls(flat[:9].reshape(3, 3), flat[9:12], flat[12:])
 
-    def corrections(self, sources: tuple[Source, ...], planes: Planes, jobs: list[list[Job]], lines: int) -> Corrections:
-        return Corrections(self, limit(sources), planes, [job for some in jobs[:3] for job in some], lines)
+    def corrections(self, sources: tuple[Source, ...], planes: Planes, jobs: list[list[Job]], lines: int) -> LabelCorrections:
+        return LabelCorrections(self, limit(sources), planes, [job for some in jobs[:3] for job in some], lines)
 
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
         assert image is not None
@@ -64,14 +64,8 @@ def limit(sources: tuple[Source, ...]) -> int:
     return max(s.largest for s in sources[:3])
 
 
-class Corrections:
-    """What the colours of a tile differ by from their labels'.
-
-    Attributes:
-        image: (height, width, 3) int32 of the first three sources' indices: to be set before encoding, filled in by decoding.
-        coder: the stream.
-        job: the rows, each after those of `before` that it needs.
-    """
+class LabelCorrections:
+    """What the colours of a tile differ by from their labels'. See `Corrections`."""
 
     def __init__(self, lattice: Lattice, limit: int, planes: Planes, before: list[Job], lines: int) -> None:
         self.lattice, self.planes = lattice, planes

@@ -171,8 +171,8 @@ def flatness(planes: Planes) -> float:
 def is_interpolated(plane: npt.NDArray[Any]) -> bool:
     """Whether a plane, (height, width), looks interpolated from half its resolution, so that it should be coded in four passes.
 
-    In even rows, each value of an odd column is compared with the mean of its left and right neighbours. Most must differ by at most
-    1/2, and the mean difference must be well below (1 − INTERPOLATED) times the mean difference of the two neighbours.
+    In even rows, each value of an odd column is compared with the mean of its left and right neighbours. Most must deviate by at most
+    1/2, and the mean deviation must be below 0.35 plus (1 − INTERPOLATED) times the mean difference of the two neighbours.
     """
     if min(plane.shape) < 8:
         return False

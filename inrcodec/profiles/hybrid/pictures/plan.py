@@ -1,4 +1,4 @@
-"""Section HYBR: by which transform the samples become planes, how the planes lean on each other, and with what they are predicted."""
+"""Section HYBR of a picture: its transform, sources, coded planes with their references, model, and deltas. SPEC.md, "HYBR", defines it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .sources import Source
 from .transforms import TRANSFORMS, Transform
 
 MAX_REFERENCES = 3
-MAX_LINES = 18  # log2
-LAYERS = 3  # of the context network
+MAX_LINES = 18  # log2 of the lines of a context's table
+LAYERS = 3  # of the context network, with the output layer
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Plane:
     """One coded plane.
 
     Attributes:
-        source: of which source it holds the indices. In a lattice the first three planes hold labels, in a palette the only one holds
-            colours.
-        largest: value; 0: the plane is constant and nothing is coded.
-        references: earlier coded planes, at most MAX_REFERENCES, none of them constant.
-        two_pass: whether it is coded in four passes, a quarter of the places first.
+        source: number of the source whose indices it holds. With a lattice the first three planes hold labels; with a palette the only
+            plane holds numbers of colours.
+        largest: largest value, below 2^16; 0: the plane is constant and nothing is coded.
+        references: numbers of earlier coded planes, at most MAX_REFERENCES, none of them constant.
+        two_pass: whether it is coded in four passes instead of one, a quarter of the places first (see `scan`).
     """
 
     source: int
@@ -41,16 +41,16 @@ class Plane:
 
 @dataclass(frozen=True)
 class PictureModel:
-    """With what the planes are predicted.
+    """What the planes are predicted with.
 
     Attributes:
-        least_squares: predictors, 0 to PREDICTORS.
-        units: of the context network's layers; 0: there is none.
-        learning: Adam's rate while coding, in units of 2^-14.
-        coordinates: whether the network sees sine and cosine of the place.
+        least_squares: number of least squares predictors, 0 to PREDICTORS.
+        units: units of each hidden layer of the context network; 0: there is no network.
+        learning: rate of the network's learning while coding, in units of 2^-14; 0: it does not learn.
+        coordinates: whether the network sees sine and cosine of the coordinates.
         contexts: name of the set of hashed contexts.
         lines: log2 of the lines of each context's table.
-        prior: first bytes of the prior's SHA-256; empty without network.
+        prior: first 8 bytes of the prior's SHA-256; empty without network.
     """
 
     least_squares: int = 2
@@ -64,16 +64,16 @@ class PictureModel:
 
 @dataclass(frozen=True)
 class Delta:
-    """What the network of one pass of a plane differs by from the prior's; see `hybrid.deltas`.
+    """The difference between the context network of one pass of a plane and that of the prior, as it is written; see `deltas`.
 
     Attributes:
-        plane: in coded order.
-        pass_: number of the pass, in the order of `scan.NAMES`.
-        learning: Adam's rate from there, in units of 2^-14.
+        plane: number of the plane, in coded order.
+        pass_: number of the pass in `scan.NAMES`.
+        learning: rate of this network's learning, in units of 2^-14; it takes the place of the model's.
         coding: name of the weight coding.
-        setting: seed of the dictionary for "sinr"; else bits, only told.
-        scales: (mantissa, shift) of each layer: what its integers count.
-        data: the integers.
+        setting: seed of the dictionary for "sinr"; else the bits per weight, which decoding does not need.
+        scales: (mantissa, shift) of each layer: difference = integer·mantissa·2^−shift.
+        data: the coded integers of the three layers.
     """
 
     plane: int
@@ -87,7 +87,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class PicturePlan:
-    """All that section HYBR says."""
+    """All that section HYBR of a picture says."""
 
     transform: Transform
     sources: tuple[Source, ...]
@@ -97,7 +97,7 @@ class PicturePlan:
 
 
 def write(plan: PicturePlan) -> bytes:
-    """The content of section HYBR."""
+    """The content of section HYBR for a plan."""
     m = plan.model
     parts = [
         bytes([plan.transform.number, m.least_squares, m.units, m.learning, m.coordinates, contexts.NAMES.index(m.contexts), m.lines]),
@@ -113,7 +113,7 @@ def write(plan: PicturePlan) -> bytes:
 
 
 def write_delta(d: Delta) -> bytes:
-    """One delta of section HYBR."""
+    """The bytes of one delta in section HYBR."""
     numbers = [d.pass_, d.learning, codings.named(d.coding).number, d.setting, *(n for scale in d.scales for n in scale)]
     return varint(d.plane) + bytes(numbers) + varint(len(d.data)) + d.data
 
@@ -134,7 +134,7 @@ def _read_deltas(r: Reader, planes: list[Plane], units: int) -> Iterator[Delta]:
 
 
 def read(content: bytes, count: int, bits: int) -> PicturePlan:
-    """The plan in section HYBR, all of it validated, for a signal of so many planes of values below 2^bits. Raises FormatError."""
+    """Parse and check section HYBR of a picture with `count` sources, of values below 2^bits. Raises FormatError."""
     what = "section HYBR"
     r = Reader(content, what)
     kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))

@@ -1,7 +1,13 @@
-"""In which order a plane's places are coded, and what is gathered around each.
+"""The passes of a plane, and the taps: the places around the current one whose values are gathered. SPEC.md, "Groups of values".
 
-A plane is coded in one raster pass, or, where it was interpolated from half the resolution, in four: the places of even row and
-column first, then the diagonal ones between them, then the rest, with neighbours on all sides.
+A plane is coded in one pass, "raster". A plane that was interpolated from half the resolution is coded in four passes instead:
+
+    quarter   places of even row and even column
+    diagonal  places of odd row and odd column
+    beside    places of even row and odd column: their left and right neighbours are known
+    below     places of odd row and even column
+
+From the second pass on, a place has known neighbours on all sides.
 """
 
 from __future__ import annotations
@@ -15,13 +21,14 @@ from ....kernels.picture import Taps
 
 Offset = tuple[int, int]  # dy, dx
 
+# taps in the own plane for passes raster and quarter: places coded before the current one
 CAUSAL: list[Offset] = [
     (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2), (-1, 2), (-2, -1),
     (0, -3), (-3, 0), (-2, 2), (-2, -2), (-1, -3), (-1, 3), (-3, -1), (-3, 1),
 ]  # fmt: skip
-# of a plane that is known already: the place itself first
+# taps in a reference, of which all places are known: the current place first
 AROUND: list[Offset] = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1), (0, 2), (2, 0), (0, -2), (-2, 0)]
-# of the plane itself, in the passes that fill it in: the four nearest first
+# taps in the own plane for the other three passes: the four nearest first
 DIAGONAL: list[Offset] = [
     (-1, -1), (1, 1), (-1, 1), (1, -1), (-1, -3), (-1, 3), (1, -3), (1, 3), (-3, -1), (-3, 1), (3, -1), (3, 1), (0, -2), (-2, 0),
 ]  # fmt: skip
@@ -31,13 +38,16 @@ BESIDE: list[Offset] = [
 BELOW: list[Offset] = [
     (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1), (-3, 0), (3, 0), (-2, -1), (-2, 1), (2, -1), (2, 1),
 ]  # fmt: skip
-FILLED = 12  # of DIAGONAL: known on both sides; the others are causal
-LEAST_SIZE = 4  # of a tile coded in four passes: below, a mirrored tap could fall on a place that is not known
+FILLED = 12  # the first taps of DIAGONAL, all in the quarter pass; the others are causal
+LEAST_SIZE = 4  # height and width of a tile coded in four passes; in a smaller tile, a mirrored tap could fall on a place not yet known
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: the places (top + step·i, left + step·j). `name` names the prior's network, with the number of references."""
+    """One pass, over the places (top + step·i, left + step·j) of a tile.
+
+    `name` and the number of the plane's references select the network of the prior.
+    """
 
     name: str
     top: int
@@ -45,6 +55,7 @@ class Pass:
     step: int
 
     def rows(self, height: int) -> int:
+        """How many rows of a tile of this height the pass codes."""
         return max(0, -(-(height - self.top) // self.step))
 
 
@@ -56,12 +67,12 @@ NAMES = [p.name for p in RASTER + QUARTERS]
 
 
 def passes(two_pass: bool) -> tuple[Pass, ...]:
-    """The passes of a plane."""
+    """The passes of a plane, in order: four if `two_pass`, else one."""
     return QUARTERS if two_pass else RASTER
 
 
 def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
-    """What is gathered: the plane itself, then each reference."""
+    """The taps of a pass: those in the own plane, then those in each reference. plane, references: numbers of planes in coded order."""
     rows: list[tuple[int, int, int, int]] = []  # plane, dy, dx, causal
     start, means = [0], []
     if p.name in ("raster", "quarter"):
@@ -87,7 +98,7 @@ def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
 
 
 def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:
-    """Indices into the taps that a least squares predictor uses."""
+    """Indices, into `taps`, of the regressors of a least squares predictor. references: how many; wide: of the wide predictor."""
     causal = p.name in ("raster", "quarter")
     own = (14 if references else 18) if wide else 6
     if not causal:

@@ -1,4 +1,4 @@
-"""The signal's planes as a transform sees them: values ↔ indices from 0 up, by an offset or by a table of the values that occur."""
+"""The sources of a picture: values ↔ indices from 0 up, by an offset or by a table of the values that occur."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Planes = npt.NDArray[Any]  # (planes, height, width)
 
 @dataclass(frozen=True)
 class Source:
-    """One of the signal's planes, as the transform sees it: value = least + index, or the table's entry.
+    """How the values of one source become indices: value = least + index, or value = table[index].
 
     Attributes:
-        largest: index that occurs.
-        least: what is added to the index; 0 where there is a table.
-        table: the values that occur, ascending, where few do: (largest + 1,) int64.
+        largest: largest index.
+        least: least value; 0 if there is a table.
+        table: None, or (largest + 1,) int64: the values that occur, ascending.
     """
 
     largest: int
@@ -31,7 +31,7 @@ class Source:
 
 
 def packed(data: bytes) -> bytes:
-    """Compressed bytes, after their length."""
+    """`data` as a blob: the length of its Brotli string as a varint, then the string."""
     packed = compress(data)
     return varint(len(packed)) + packed
 
@@ -43,18 +43,18 @@ def _table(values: npt.NDArray[np.int64]) -> bytes:
 
 
 def table_size(source: Source) -> int:
-    """Bytes that a source's table takes."""
+    """Bytes that a source's table takes in section HYBR."""
     return len(_table(source.table)) if source.table is not None else 0
 
 
 def write(source: Source) -> bytes:
-    """One source of section HYBR."""
+    """The bytes of one source in section HYBR."""
     head = varint(source.largest) + bytes([source.table is not None])
     return head + (_table(source.table) if source.table is not None else varint(source.least))
 
 
 def read(r: Reader, bits: int) -> Source:
-    """One source, its values below 2^bits. Raises FormatError."""
+    """Parse and check one source of section HYBR; its values are below 2^bits. Raises FormatError."""
     largest, has_table = r.varint((1 << bits) - 1), r.byte()
     if has_table > 1:
         raise FormatError("damaged: a plane has an unknown setting")
@@ -73,18 +73,18 @@ def read(r: Reader, bits: int) -> Source:
 
 
 def split(values: npt.NDArray[Any]) -> Planes:
-    """Values (axes…, channels), two axes or more → (planes, height, width): channels slowest, then the leading axes."""
+    """Values (axes…, channels), two axes or more → the sources (sources, height, width): channels slowest, then the leading axes."""
     moved = np.moveaxis(values, -1, 0)
     return moved.reshape(-1, *values.shape[-3:-1])
 
 
 def join(planes: Planes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The inverse, for values of this shape."""
+    """The inverse of `split`, for values of this shape, (axes…, channels)."""
     return np.moveaxis(planes.reshape(shape[-1], *shape[:-1]), 0, -1)
 
 
 def to_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
-    """What the transform sees of the signal's planes: uint16."""
+    """Values of the sources → their indices, uint16; both (sources, height, width)."""
     out = np.empty(planes.shape, np.uint16)
     for source, values, target in zip(sources, planes, out, strict=True):
         if source.table is not None:
@@ -97,7 +97,7 @@ def to_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
 
 
 def from_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
-    """The inverse. Raises FormatError if an index is out of range."""
+    """The inverse of `to_indices`, uint16. Raises FormatError if an index is out of range."""
     out = np.empty(planes.shape, np.uint16)
     for source, values, target in zip(sources, planes, out, strict=True):
         if int(values.max()) > source.largest:
@@ -107,7 +107,7 @@ def from_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
 
 
 def pack(planes: Planes) -> npt.NDArray[Any]:
-    """One key per place of at most four planes of 16 bits: (planes, height, width) → (height, width) uint64."""
+    """The values of a place in at most four planes of 16 bits as one number: (planes, height, width) → (height, width) uint64."""
     key = np.zeros(planes.shape[1:], np.uint64)
     for plane in planes:
         key = key << np.uint64(16) | plane.astype(np.uint64)

@@ -1,4 +1,4 @@
-"""A tile: its planes' passes as jobs, and the bytes they make."""
+"""A tile of a picture: each pass of each plane is a job with an arithmetic-coded stream; the tile's bytes are these streams."""
 
 from __future__ import annotations
 
@@ -40,34 +40,42 @@ from .plan import PictureModel, PicturePlan, Plane
 from .scan import Pass
 from .transforms import Direct
 
-BELOW = 4  # rows below its own that a pass may look at in planes that are known
+BELOW = 4  # a pass looks at known planes down to this many rows below the current one
 SINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
-SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
+# mean errors to begin with, by level: 2^(level/2 − 2), without libm
+SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a pass's network begins with: float32 weights, None for no network, and Adam's rate in units of 2^-14."""
+    """What the context network of a pass begins with.
+
+    weights: float32 (parameters,), None: the pass has no network; learning: rate of its learning, in units of 2^-14.
+    """
 
     weights: npt.NDArray[np.float32] | None
     learning: int
 
 
-Starts = Callable[[Pass, int], Start]  # of a pass of a plane
+Starts = Callable[[Pass, int], Start]  # the Start for (a pass, the number of its plane in coded order)
 
 
 def inputs_of(t: Taps) -> int:
-    """Features of the network for these taps."""
+    """How many inputs a context network has for these taps."""
     return len(t.plane) + EXTRAS + 4 * OCTAVES
 
 
 class PlanePass:
-    """One pass over one plane. Its state is made when its first rows are due and gone after its last: it is much larger than the rows.
+    """One pass over one plane of a tile. Its state, which is large, exists from its first row to its last only.
 
     Attributes:
-        data: to decode from; None: encode.
-        stream: what encoding made.
-        tally: see `kernels.picture.State`.
+        name: the pass.
+        plane: number of the plane in coded order.
+        rows: how many rows the pass has.
+        make: makes the state.
+        data: the stream to decode; None: encode.
+        stream: the stream that encoding made.
+        tally: (TALLY, 2), see `kernels.picture.State`; filled in after the last row.
     """
 
     def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
@@ -79,7 +87,7 @@ class PlanePass:
         self.tally: npt.NDArray[np.float64] = np.zeros((TALLY, 2))
 
     def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
-        """Code rows first … last − 1 of the pass."""
+        """Code rows first … last − 1 of the pass, either way. planes, residuals: (planes, height, width) of the tile."""
         if self.state is None:
             self.state = self.make()
             self.coder = coder.Output() if self.data is None else coder.Input(self.data)
@@ -94,7 +102,7 @@ class PlanePass:
 
 @dataclass
 class Spent:
-    """A part of the payload: bytes, seconds of decoding, and bits by what they were spent on."""
+    """A part of a tile's bytes: how many, seconds of decoding, and bits by what they were spent on; see `TileDecoder.stages`."""
 
     name: str
     bytes: int
@@ -104,13 +112,14 @@ class Spent:
 
 @cache
 def _sure() -> npt.NDArray[np.float32]:
+    """What `State.sure` begins with, (SURE,): the probability in the middle of each class."""
     classes = (np.arange(SURE) // 2 + 0.5) / 2 * np.where(np.arange(SURE) % 2, 1.0, -1.0)
     return np.array([functions.sigmoid(float(x)) for x in classes], np.float32)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a tile lies. size: (height, width); origin: (y, x) in the picture."""
+    """Where a tile lies. size: (height, width); origin: (y, x) of its first place in the picture."""
 
     size: tuple[int, int]
     origin: tuple[int, int]
@@ -118,7 +127,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Window:
-    """What a least squares predictor is fitted to. wide: the larger of the two sets of taps; the rest: see `local_least_squares`."""
+    """Settings of a least squares predictor. wide: whether it has the larger set of taps; the others: see `local_least_squares`."""
 
     wide: bool
     block: int
@@ -127,12 +136,12 @@ class Window:
 
 
 WIDE, NARROW = Window(True, 16, 16, 0.9), Window(False, 8, 8, 0.8)
-# by the number of predictors that are used; those after them are there, and idle
+# the predictors of a pass by how many the model uses; a kernel's state always has PREDICTORS of them, and the last ones may be idle
 WINDOWS = {0: (NARROW, WIDE), 1: (replace(NARROW, every=16), WIDE), 2: (WIDE, NARROW)}
 
 
 def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
-    """The least squares predictors of a pass over rows of so many places."""
+    """The PREDICTORS least squares predictors of a pass, of which the first `used` are used. columns: places of a row of the pass."""
     return tuple(
         local_least_squares(
             scan.predictor_taps(p, references, w.wide),
@@ -146,7 +155,7 @@ def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[Loca
 
 
 def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.PassState:
-    """What one pass adapts, before its first value. number: of the plane in coded order."""
+    """The state of a pass before its first value. number: of the plane in coded order."""
     height, width = frame.size
     references = len(plane.references)
     g = Geometry(number, height, width, p.top, p.left, p.step, plane.largest, plane.largest.bit_length(), *frame.origin)
@@ -188,12 +197,17 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
 
 
 class Tile:
-    """The coding of one tile: planes (planes, height, width) int32, empty when decoding."""
+    """Codes one tile, once, in one of both directions.
+
+    planes: (planes, height, width) int32, the coded planes; zeros when decoding, which fills them in. origin: (y, x) of the tile in the
+    picture. Raises InrcodecError if the process does not compute with subnormal numbers.
+    """
 
     def __init__(self, plan: PicturePlan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         if not functions.keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
             raise InrcodecError(
-                "this process takes subnormal numbers for zero (a library switched them off), so that files would not be exact"
+                "a library in this process made the processor round subnormal numbers to zero, so files would not be exact; "
+                "code in a process without that library"
             )
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
@@ -220,13 +234,13 @@ class Tile:
         others = [job for jobs in references for job in jobs] + before
 
         def needs(last: int) -> list[tuple[Job, int]]:
-            until = top + (last - 1) * step + BELOW  # the last row of the tile that is looked at
+            until = top + (last - 1) * step + BELOW  # the lowest row of the tile that the pass looks at
             return [(job, min(job.rows, pipeline.rows_until(job, until))) for job in others]
 
         return Job(p.rows, lambda first, last: p.run(first, last, self.planes, self.residuals), needs, top, step)
 
     def encode(self, indices: npt.NDArray[Any], threads: int, tick: Callable[[int], None] | None = None) -> bytes:
-        """The tile's bytes. indices: of the signal's planes, (sources, height, width); tick: see `pipeline.run`."""
+        """The tile's bytes. indices: (sources, height, width), of the sources; tick: see `pipeline.run`."""
         if self.corrections is not None:
             self.corrections.image = np.ascontiguousarray(np.moveaxis(indices[:3], 0, -1)).astype(np.int32)
         pipeline.run(self.jobs, threads, tick)
@@ -236,7 +250,7 @@ class Tile:
         return b"".join([varint(len(s)) for s in streams] + streams)
 
     def streams(self, data: bytes) -> list[bytes]:
-        """The arithmetic-coded strings of a tile: of its passes, then, with a lattice, of the corrections. Raises FormatError."""
+        """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError."""
         r = Reader(data, "a tile")
         sizes = [r.varint(len(data)) for _ in self.jobs]
         found = [r.take(n) for n in sizes]
@@ -244,7 +258,7 @@ class Tile:
         return found
 
     def stages(self, data: bytes) -> Iterator[Spent]:
-        """Where this tile's bytes go, and, after it was decoded, the time and the bits."""
+        """The stages of a tile with these bytes. Their seconds and bits are known only after `decode`."""
         for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
             if i == len(self.passes):
                 yield Spent("corrections", len(stream), job.seconds, {})
@@ -255,7 +269,7 @@ class Tile:
             yield Spent(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
-        """The signal's planes, (sources, height, width) uint16. tick: told the share that was done since."""
+        """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""
         streams = self.streams(data)
         if not all(map(coder.is_valid, streams)):
             raise FormatError("damaged: a tile is not an arithmetic code")
@@ -271,7 +285,10 @@ class Tile:
 
 
 def features(plan: PicturePlan, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> dict[tuple[int, str], npt.NDArray[np.float32]]:
-    """What the networks of a tile see, by plane and pass: see `kernels.picture.observe`. planes: (planes, height, width)."""
+    """The inputs of a tile's context networks, by (plane, name of the pass), for fitting: see `kernels.picture.observe`.
+
+    planes: (planes, height, width) int32; origin: (y, x) of the tile in the picture. Each array is (values, inputs + 3) float32.
+    """
     model = replace(plan.model, units=8, learning=0, contexts="none", lines=1)
 
     def blank(p: Pass, plane: int) -> Start:

@@ -1,4 +1,4 @@
-"""Fitting the context networks to one file: gathers what they see, tunes the differences from the prior, codes them."""
+"""Fits the context networks to one picture: gathers their inputs, fits the differences from the prior, and codes them as deltas."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ from .plan import Delta, PicturePlan, write_delta
 from .sources import Planes
 from .tile import Starts
 
-CROP = 512  # a larger picture is fitted to some crops of this size
-CROPS = 4
-STEPS = {8: 300, 9: 1000}
-# The network goes on learning while it codes, and would find much of what the fit finds: of the bits that the fit saves in a network
-# that does not learn, this share is left.
+CROP = 512  # height and width of a crop
+CROPS = 4  # of a picture with more places than this many crops have, only the crops are fitted to
+STEPS = {8: 300, 9: 1000}  # steps of the fit by effort
+# The fit measures bits with networks that do not learn while coding. Networks that do learn would find part of the gain by themselves:
+# this share of the measured gain remains.
 LEFT = 0.4
-LEARNING = 8  # of a fitted network, in units of 2^-14: less than of one that has its prior only
+LEARNING = 8  # rate of a fitted network's learning, in units of 2^-14; smaller than that of a network with the prior's weights
 
 
 def samples_of(plan: PicturePlan, planes: Planes) -> dict[tuple[int, str], npt.NDArray[np.float32]]:
-    """What the networks of each pass see: (values, inputs + 3), as `fit.context.value_bits` takes it."""
+    """The samples to fit each network to, by (plane, name of the pass): (values, inputs + 3) float32, see `fit.context.value_bits`.
+
+    planes: (planes, height, width), of the whole picture.
+    """
     height, width = planes.shape[1:]
     whole = height * width <= CROPS * CROP * CROP
-    # in a crop the coordinates would not be those of the tiles
+    # the coordinates in a crop would not be those in a tile
     plan = replace(plan, model=replace(plan.model, coordinates=plan.model.coordinates and whole))
     parts: dict[tuple[int, str], list[npt.NDArray[np.float32]]] = {}
     for y, x in [(0, 0)] if whole else corners(height, width):
@@ -45,7 +48,7 @@ def samples_of(plan: PicturePlan, planes: Planes) -> dict[tuple[int, str], npt.N
 
 
 def corners(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Of CROPS crops, spread over the picture; multiples of 8, as the period that the features tell of."""
+    """(y, x) of CROPS crops spread over the picture, in multiples of 8: the network also sees the coordinates modulo 8."""
     for i in range(CROPS):
         y = max(0, height - CROP) * (2 * i + 1) // (2 * CROPS)
         x = max(0, width - CROP) * (2 * (3 * i % CROPS) + 1) // (2 * CROPS)
@@ -53,12 +56,12 @@ def corners(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Options, least: int) -> list[Delta]:
-    """For each pass whose network a fit would make so much better that it seems to pay, the delta in its smallest coding.
+    """The deltas that seem to save more bits than they cost, each in its best weight coding, in the order of section HYBR.
 
-    least: values that a pass must have. The passes are shared out over threads, and torch has one thread for each, so that the fit is the
-    same for any number of threads.
+    planes: (planes, height, width), the coded planes; least: how many samples a pass must have to be fitted. Passes are fitted in
+    parallel, each on one thread of torch, so the result does not depend on the number of threads.
 
-    Raises Stopped where options.stop says so.
+    Raises Stopped if options.stop says so.
     """
     tick = Ticker(options, "fitting")
     wanted, steps = options.weights or "auto", STEPS[options.effort]
@@ -89,7 +92,7 @@ def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Option
 
 
 def coded(candidate: Candidate, plane: int, pass_: int, plan: PicturePlan, prior: npt.NDArray[np.float32]) -> Delta | None:
-    """The delta of a candidate; None if its weights are out of range."""
+    """A fitted difference as a delta; None if its weights are out of range. plane, pass_: numbers, see `Delta`; prior: (parameters,)."""
     grids = candidate.grids
     if grids[0].sparse is not None:
         data = sinr.write([code for grid in grids for code in grid.sparse or ()])

@@ -1,6 +1,6 @@
 """The transforms of pictures, a module each.
 
-To add one: a module here, its class in TRANSFORMS, and in `pictures.analysis` when to take it.
+To add one, write a module here, add its class to TRANSFORMS, and let `pictures.analysis` choose it.
 """
 
 from __future__ import annotations

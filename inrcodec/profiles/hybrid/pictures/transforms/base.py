@@ -1,4 +1,4 @@
-"""What a transform is: an exactly reversible way from the signal's planes to the planes that are coded."""
+"""What a transform is: an exactly reversible map from the sources of a picture to its coded planes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..sources import Planes, Source
 
 
 class Corrections(Protocol):
-    """What is coded of a tile after its planes.
+    """What is coded of a tile after its planes: the differences that the transform leaves.
 
     Attributes:
-        image: (height, width, 3) int32 of the first three sources' indices: to be set before encoding, filled in by decoding.
-        coder: the stream.
-        job: the rows, each after those of the planes that it needs.
+        image: (height, width, 3) int32, the indices of the first three sources. To be set before encoding; decoding fills it in.
+        coder: the stream; to be set before decoding.
+        job: codes the rows, each when the rows of the planes that it needs are known.
     """
 
     image: Planes
@@ -26,12 +26,12 @@ class Corrections(Protocol):
 
 
 class Transform(ABC):
-    """One transform of a picture, with what the plan says of it.
+    """A transform of a picture, with its parameters from section HYBR.
 
     Attributes:
-        name: as `info` has it.
+        name: its name in `info`.
         number: first byte of section HYBR; never reused.
-        labels: so many first planes hold labels of their own: plane i is of source i, and its largest value is the plan's to say.
+        labels: how many of the first coded planes hold labels. Such a plane i belongs to source i, and HYBR says its largest value.
     """
 
     name: ClassVar[str]
@@ -39,29 +39,33 @@ class Transform(ABC):
     labels: ClassVar[int] = 0
 
     def planes(self, sources: int) -> int:
-        """How many planes are coded for so many of the signal's."""
+        """How many planes are coded for so many sources."""
         return sources
 
     def largest(self, source: Source) -> int:
-        """The largest value of a coded plane that holds no labels."""
+        """The largest value that a coded plane of this source must have; not asked for planes of labels."""
         return source.largest
 
     def write(self) -> bytes:
-        """What section HYBR says of it."""
+        """The bytes of the transform's parameters in section HYBR."""
         return b""
 
     @classmethod
     @abstractmethod
     def read(cls, r: Reader, sources: tuple[Source, ...]) -> Transform:
-        """The inverse of `write`. Raises FormatError."""
+        """The inverse of `write`. sources: those of the picture. Raises FormatError."""
 
     def corrections(self, sources: tuple[Source, ...], planes: Planes, jobs: list[list[Job]], lines: int) -> Corrections | None:
-        """What is coded of a tile after its planes, (planes, height, width) int32. jobs: of each plane; lines: log2, of a context."""
+        """What codes the corrections of a tile, which follow its planes; None if the transform needs none.
+
+        planes: (planes, height, width) int32, of the tile; jobs: the jobs of each plane; lines: log2 of the lines of a context's table.
+        """
         return None
 
     @abstractmethod
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
-        """The indices of the signal's planes, (sources, height, width).
+        """The indices of the sources, (sources, height, width).
 
-        planes: as coded; order: the source of each; image: (height, width, 3), what corrections have made, if there are any.
+        planes: (planes, height, width), the coded planes; order: the source of each plane; image: (height, width, 3), the corrected
+        indices of the first three sources, None if the transform has no corrections.
         """

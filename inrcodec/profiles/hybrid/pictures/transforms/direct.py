@@ -1,4 +1,4 @@
-"""No transform: each of the signal's planes is coded, in any order."""
+"""No transform: the coded planes are the sources, in any order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Transform
 
 
 class Direct(Transform):
-    """The signal's planes themselves."""
+    """The coded planes are the sources."""
 
     name = "planes"
     number = 0

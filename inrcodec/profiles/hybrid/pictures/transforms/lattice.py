@@ -1,4 +1,4 @@
-"""A value lattice: labels instead of colours, and what the colours differ by from their labels'. `pictures.lattice` finds it."""
+"""A colour lattice: planes of labels, and corrections for colours that are not those of their labels. `pictures.lattice` finds it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .base import Transform
 
 @dataclass(frozen=True, eq=False)
 class Lattice(Transform):
-    """colour = clip((matrix·label + offset + 2^15) >> 16), componentwise, between 0 and the largest component.
+    """The colour of a label is clip((matrix·label + offset + 2^15) >> 16), componentwise, between 0 and the largest component.
 
     Attributes:
         matrix: (3, 3) int64, rows R, G, B; columns Y, C1, C2; in units of 2^-16.
-        offset: (3,) int64, the same.
-        least: (3,) int64: the smallest label of each plane; planes hold label − least.
+        offset: (3,) int64, R, G, B, in units of 2^-16.
+        least: (3,) int64, the least label of each plane; a plane holds label − least.
     """
 
     matrix: npt.NDArray[np.int64]
@@ -60,12 +60,16 @@ class Lattice(Transform):
 
 
 def limit(sources: tuple[Source, ...]) -> int:
-    """The largest colour component."""
+    """The largest component that a colour can have."""
     return max(s.largest for s in sources[:3])
 
 
 class LabelCorrections:
-    """What the colours of a tile differ by from their labels'. See `Corrections`."""
+    """Codes the differences between the colours of a tile and those of their labels: the Corrections of a lattice.
+
+    limit: the largest component; planes: (planes, height, width) int32 of the tile; before: the jobs of the planes of labels; lines:
+    log2 of the most lines of a context's table.
+    """
 
     def __init__(self, lattice: Lattice, limit: int, planes: Planes, before: list[Job], lines: int) -> None:
         self.lattice, self.planes = lattice, planes
@@ -77,7 +81,7 @@ class LabelCorrections:
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in before])
 
     def run(self, first: int, last: int) -> None:
-        """Rows first … last − 1."""
+        """Code rows first … last − 1, either way."""
         bits = self.coder.coder((last - first) * self.planes.shape[2] * 3 * colours.MOST_BITS)
         labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
         colours.correct_rows(bits, labels, self.image[first:last], self.to, self.state)

@@ -1,4 +1,4 @@
-"""Few colours: one plane of their numbers."""
+"""A palette: a list of the colours of a picture, and one plane of their numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_COLOURS = 1 << 12
 
 @dataclass(frozen=True, eq=False)
 class Palette(Transform):
-    """A list of colours, (colours, sources) int64, in indices."""
+    """colours: (colours, sources) int64, the index of each source."""
 
     colours: npt.NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Palette(Transform):
         return np.moveaxis(self.colours[planes[0]], -1, 0)
 
     def numbers(self, indices: Planes) -> Planes:
-        """The plane of the colours' numbers, (1, height, width) uint16, of indices (sources, height, width)."""
+        """The numbers of the colours, (1, height, width) uint16. indices: (sources, height, width); each colour must be in the palette."""
         keys, known = pack(indices), pack(self.colours.T[:, :, None])[:, 0]
         order = np.argsort(known, kind="stable")
         return order[np.searchsorted(known[order], keys)].astype(np.uint16)[None]

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +23,7 @@ from numba import njit
 _njit: Any = njit  # its stubs do not know all of its options
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).parent
+STAMPED = 16  # digits of the hash in a file's name
 
 
 @cache
@@ -33,13 +36,32 @@ def _stamp(path: str) -> str:
 
 
 def _key_by_contents(compiled: Any, path: str) -> None:
-    """Have Numba's cache compare contents. By itself it compares the age of the outermost function's file, and misses edited stages.
+    """Name a kernel's files in Numba's cache by contents, and remove those of other contents.
 
-    The attribute is not public: in a version of Numba that lacks it, Numba's own rule stays.
+    By itself Numba compares the age of the file of the outermost function, so it misses edited stages; and it unpickles an index before it
+    looks at the age, which fails where a class has a new name since. These attributes are not public: in a version of Numba that lacks
+    one, its own rule stays.
     """
-    file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if hasattr(file, "_source_stamp"):
-        file._source_stamp = _stamp(path)
+    store = getattr(compiled, "_cache", None)
+    file, folder = getattr(store, "_cache_file", None), getattr(store, "_cache_path", None)
+    base = getattr(getattr(store, "_impl", None), "filename_base", None)  # module.function-line.py311
+    if file is None or folder is None or base is None:
+        return
+    stamp = _stamp(path)
+    index = Path(folder) / f"{base}.{stamp[:STAMPED]}.nbi"
+    store._cache_file = type(file)(cache_path=folder, filename_base=index.stem, source_stamp=stamp)  # type: ignore[union-attr]
+    if not index.exists():
+        _sweep(Path(folder), base, stamp)
+
+
+def _sweep(folder: Path, base: str, stamp: str) -> None:
+    """Remove what earlier contents of a kernel have left in the cache."""
+    function, _, version = base.rpartition("-")
+    ours = re.compile(rf"{re.escape(function)}-\d+\.{re.escape(version.partition('.')[2])}\..*nb[ic]")
+    with suppress(OSError):
+        for file in folder.iterdir():
+            if ours.fullmatch(file.name) and stamp[:STAMPED] not in file.name:
+                file.unlink(missing_ok=True)
 
 
 def kernel(function: F) -> F:

@@ -13,7 +13,7 @@ from ...errors import FormatError
 from ...layout import Layout
 from ...options import Options
 from ..base import Encoded, Profile, Subject, TileDecoder
-from .limits import MAX_CHANNELS, MAX_SOURCES, PICTURE_BITS, SOUND, SOUND_BITS
+from .limits import MAX_CHANNELS, MAX_SOURCES, PICTURE_BITS, SECTION, SOUND, SOUND_BITS
 
 USUAL_RATE = 44100  # frames per second; sets the length of tiles of an array of one axis, which has no rate
 
@@ -39,8 +39,9 @@ class Hybrid(Profile):
 
     name = "hybrid"
     number = 2
-    section = b"HYBR"
+    section = SECTION
     codes = "sound and arrays of one axis up to 32 bits, images and arrays of two axes or more up to 16 bits"
+    words = "predicts each bit from what was decoded before"
 
     def applies(self, subject: Subject) -> bool:
         return is_sound(subject) or is_picture(subject)
@@ -55,10 +56,6 @@ class Hybrid(Profile):
 
         seen = pictures.encode(subject.values, subject.bits, options)
         return Encoded(self, seen.layout, seen.section, seen.tiles)
-
-    def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
-        found = self.encode(subject, options)
-        return found if best is None or found.size < best.size else None
 
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
         if section is None:

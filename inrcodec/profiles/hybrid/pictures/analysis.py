@@ -35,6 +35,7 @@ class Choice:
     plan: PicturePlan
     planes: Planes
     indices: Planes
+    drawn: bool
 
 
 def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
@@ -67,14 +68,14 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
     if found is not None:
         colours = sources.to_indices(found.T[:, None].astype(planes.dtype), known)[:, 0].T.astype(np.int64)
         palette = Palette(colours)
-        return Choice(PicturePlan(palette, known, (Plane(0, len(found) - 1),), model), palette.numbers(indices), indices)
+        return Choice(PicturePlan(palette, known, (Plane(0, len(found) - 1),), model), palette.numbers(indices), indices, drawn)
     if 3 <= len(known) <= 4 and max(s.largest for s in known[:3]) <= 255 and not drawn:
         at = lattice.find(indices[:3], options.workers)
         if at is not None:
             coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
-            return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices)
+            return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices, drawn)
     ordered = order(known, drawn)
-    return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices)
+    return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices, drawn)
 
 
 def labelled(coded: Planes) -> list[Plane]:
@@ -134,9 +135,9 @@ def model_of(effort: int, drawn: bool, coloured: bool) -> PictureModel:
     )
 
 
-def tile_places(plan: PicturePlan) -> int:
+def tile_places(drawn: bool) -> int:
     """The most places of a tile. It is more for drawn pictures: their flat areas are fast to code, and contexts need time to learn."""
-    return 1 << 22 if plan.model.lines == DRAWN_LINES else 1 << 20
+    return 1 << 22 if drawn else 1 << 20
 
 
 def palette(planes: Planes) -> npt.NDArray[np.int64] | None:

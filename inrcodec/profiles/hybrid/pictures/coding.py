@@ -21,6 +21,7 @@ from ....options import Options
 from ....progress import Ticker
 from ....values import Values
 from ...base import Tick, TileDecoder, ignore
+from ..limits import SECTION
 from ..priors import shipped
 from . import analysis, deltas, scan, sources
 from . import plan as plans
@@ -28,10 +29,7 @@ from .analysis import Choice
 from .plan import PicturePlan
 from .scan import Pass
 from .tile import Spent, Start, Starts, Tile
-from .transforms import Lattice
 
-HYBR = b"HYBR"
-TILE_PLACES = 1 << 20
 TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
 LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
@@ -47,7 +45,7 @@ def starts_of(plan: PicturePlan) -> Starts:
     networks = shipped.named(m.prior, m.units) if m.units else {}
 
     def prior_of(pass_name: str, plane: int) -> npt.NDArray[np.float32] | None:
-        return networks.get(shipped.network_name(pass_name, len(plan.planes[plane].references), plan.transform.name == Lattice.name))
+        return networks.get(shipped.network_name(pass_name, len(plan.planes[plane].references), plan.transform.chroma))
 
     found = {}
     for d in plan.deltas:
@@ -87,7 +85,7 @@ def encode(values: Values, bits: int, options: Options) -> CodedPicture:
     tried = []
     quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
-        tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.plan)))
+        tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn)))
     best = min(tried, key=lambda coded: coded.size)
     if options.effort >= TUNED_EFFORT and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
         return tune(best, values.shape, options)
@@ -120,7 +118,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     return best
 
 
-def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places: int = TILE_PLACES) -> CodedPicture:
+def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places: int) -> CodedPicture:
     """Code a picture by one choice. shape: of the values, (axes…, channels); places: the most places of a tile.
 
     Raises Stopped if options.stop says so.
@@ -140,7 +138,7 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
         return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
 
     tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
-    return CodedPicture(choice, places, layout, Section(HYBR, plans.write(plan)), list(tiles), sum(sizes, Counter()))
+    return CodedPicture(choice, places, layout, Section(SECTION, plans.write(plan)), list(tiles), sum(sizes, Counter()))
 
 
 class Decoder(TileDecoder):

@@ -4,7 +4,7 @@ A plane is coded in one pass, "raster". A plane that was interpolated from half 
 
     quarter   places of even row and even column
     diagonal  places of odd row and odd column
-    beside    places of even row and odd column: their left and right neighbours are known
+    beside    places of even row and odd column
     below     places of odd row and even column
 
 From the second pass on, a place has known neighbours on all sides.
@@ -100,10 +100,10 @@ def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
 def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:
     """Indices, into `taps`, of the regressors of a least squares predictor. references: how many; wide: of the wide predictor."""
     causal = p.name in ("raster", "quarter")
-    own = (14 if references else 18) if wide else 6
-    if not causal:
-        own = 14 if wide else 8
-    around = 13 if not causal else len(AROUND)
-    total = (18 if causal else 14) + np.arange(references) * around
-    near = (9 if causal else 5) if wide else 3
-    return [*range(own), *(int(b) + i for b in total for i in range(near))]
+    taps_of_plane = len(CAUSAL) if causal else len(DIAGONAL)
+    if wide:
+        own, near = (14 if references or not causal else taps_of_plane), (9 if causal else 5)
+    else:
+        own, near = (6 if causal else 8), 3
+    starts = taps_of_plane + np.arange(references) * len(AROUND)
+    return [*range(own), *(int(start) + i for start in starts for i in range(near))]

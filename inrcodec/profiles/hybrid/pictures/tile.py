@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,18 @@ from ....container import Reader, varint
 from ....errors import FormatError, InrcodecError
 from ....kernels import coder, contextnet, functions, mixer, picture
 from ....kernels.picture import (
-    ACTIVITIES,
-    DERIVED,
-    EXPERTS,
     EXTRAS,
-    FLAGS,
     FLAT,
     OCTAVES,
     PREDICTORS,
-    SURE,
     TALLY,
     Geometry,
-    State,
     Switches,
     Taps,
     code_rows,
     observe,
 )
 from ....kernels.predictors import LocalLeastSquares, local_least_squares
-from ....kernels.tables import SINE_BITS, sine
 from . import pipeline, scan, sources
 from .contexts import context_taps
 from .pipeline import Job
@@ -40,10 +33,8 @@ from .plan import PictureModel, PicturePlan, Plane
 from .scan import Pass
 from .transforms import Direct
 
-BELOW = 4  # a pass looks at known planes down to this many rows below the current one
-SINES = (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
+ROWS_BELOW = 4  # a pass looks at known planes down to this many rows below the current one
 # mean errors to begin with, by level: 2^(level/2 − 2), without libm
-SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)
 
 
 @dataclass(frozen=True)
@@ -110,13 +101,6 @@ class Spent:
     bits: dict[str, float]
 
 
-@cache
-def _sure() -> npt.NDArray[np.float32]:
-    """What `State.sure` begins with, (SURE,): the probability in the middle of each class."""
-    classes = (np.arange(SURE) // 2 + 0.5) / 2 * np.where(np.arange(SURE) % 2, 1.0, -1.0)
-    return np.array([functions.sigmoid(float(x)) for x in classes], np.float32)
-
-
 @dataclass(frozen=True)
 class Frame:
     """Where a tile lies. size: (height, width); origin: (y, x) of its first place in the picture."""
@@ -136,22 +120,18 @@ class Window:
 
 
 WIDE, NARROW = Window(True, 16, 16, 0.9), Window(False, 8, 8, 0.8)
-# the predictors of a pass by how many the model uses; a kernel's state always has PREDICTORS of them, and the last ones may be idle
-WINDOWS = {0: (NARROW, WIDE), 1: (replace(NARROW, every=16), WIDE), 2: (WIDE, NARROW)}
+# the predictors that are used, by their number
+WINDOWS = {0: (), 1: (replace(NARROW, every=16),), 2: (WIDE, NARROW)}
 
 
 def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
-    """The PREDICTORS least squares predictors of a pass, of which the first `used` are used. columns: places of a row of the pass."""
-    return tuple(
-        local_least_squares(
-            scan.predictor_taps(p, references, w.wide),
-            columns if i < used else 1,
-            w.block,
-            w.every // p.step if w.wide else w.every,
-            w.decay,
-        )
-        for i, w in enumerate(WINDOWS[used])
-    )
+    """The least squares predictors of a pass, then idle ones, so that kernels always get PREDICTORS of them. columns: places of a row."""
+    found = []
+    for w in WINDOWS[used]:
+        every = w.every // p.step if w.wide else w.every  # in a quarter pass rows are half as long
+        found.append(local_least_squares(scan.predictor_taps(p, references, w.wide), columns, w.block, every, w.decay))
+    idle = (local_least_squares(scan.predictor_taps(p, references, False), 1, 8, 8, 0.8) for _ in range(used, PREDICTORS))
+    return (*found, *idle)
 
 
 def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.PassState:
@@ -162,6 +142,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     taps = scan.taps(p, number, plane.references)
     columns = max(1, -(-(width - p.left) // p.step))
     used, units = model.least_squares, model.units if start.weights is not None else 0
+    switches = Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates))
     inputs = inputs_of(taps)
     blank = np.zeros(contextnet.parameters(inputs, 8), np.float32)
     found = context_taps(model.contexts, taps)
@@ -171,28 +152,12 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     return picture.PassState(
         geometry=g,
         taps=taps,
-        switches=Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates)),
+        switches=switches,
         predictors=_predictors(p, references, columns, used),
         net=contextnet.contextnet(inputs, max(units, 8), start.weights if units and start.weights is not None else blank),
         contexts=mixer.contexts(len(found), lines),
-        mixer=mixer.mixer(len(found), used + (units > 0), maps),
-        state=State(
-            gathered=np.zeros(len(taps.plane) + DERIVED, np.int64),
-            relative=np.zeros(len(taps.plane)),
-            said=np.zeros(PREDICTORS),
-            spread=np.tile(SPREAD, (PREDICTORS, 1)),
-            below=np.zeros(EXPERTS),
-            at=np.zeros(EXPERTS),
-            above=np.zeros(EXPERTS),
-            inverse=np.zeros(PREDICTORS),
-            flags=np.full(FLAGS, 0.9, np.float32),
-            sure=_sure().copy(),
-            counters=np.zeros(3, np.int64),
-            worth=np.zeros(16),
-            tally=np.zeros((TALLY, 2)),
-            context_taps=found,
-            sines=SINES,
-        ),
+        mixer=mixer.mixer(len(found), int(picture.experts(switches)), maps),
+        state=picture.fresh_state(len(taps.plane), found),
     )
 
 
@@ -234,7 +199,7 @@ class Tile:
         others = [job for jobs in references for job in jobs] + before
 
         def needs(last: int) -> list[tuple[Job, int]]:
-            until = top + (last - 1) * step + BELOW  # the lowest row of the tile that the pass looks at
+            until = top + (last - 1) * step + ROWS_BELOW  # the lowest row of the tile that the pass looks at
             return [(job, min(job.rows, pipeline.rows_until(job, until))) for job in others]
 
         return Job(p.rows, lambda first, last: p.run(first, last, self.planes, self.residuals), needs, top, step)

@@ -1,1 +1,1 @@
-"""Sound in the profile `hybrid`: what the encoder chooses, the plan it writes down, and one tile's coding."""
+"""Sound in the profile `hybrid`: the encoder's choices, the plan in section HYBR, and the coding of a tile."""

@@ -1,4 +1,4 @@
-"""What the encoder chooses for a sound: its values' tables, order and partners of the channels, the model."""
+"""What the encoder chooses for a sound: tables of values, copies and partners of channels, the model, and the length of tiles."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ....options import Options
 from ....values import bits_saved_by_gaps
 from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan, pack_table
 
-SPARSE = 0.9  # of the values in the range: where more occur, a table is not worth it
-TILE_SECONDS = 45
-LEAST_TILE = 1 << 18  # frames
-LARGEST_TILE = 1 << 23  # samples of all channels
+SPARSE = 0.9  # no table if more than this share of the values between the least and the largest occur
+TILE_SECONDS = 45  # the most seconds of a tile, except as the next two say
+LEAST_TILE = 1 << 18  # the limit in frames is not below this,
+LARGEST_TILE = 1 << 23  # nor above this divided by the number of channels
 
 
 def _predictor(own: int, other: int, every: int, decay: float) -> Predictor:
@@ -25,12 +25,12 @@ def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
     return tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
 
 
-# least squares of three memories: some 500, 80 and 3000 samples; the cascade of filters works on what the first leaves
+# least squares predictors remember some 500 (MAIN), 80 (FAST) and 3000 (SLOW) samples; the LMS filters predict the error of the first
 MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _predictor(32, 16, 8, 0.9975)
 LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
-LEARNING = 64  # in units of 2^-14
-SHORT = (32, 3e-3), (16, 8e-3)
-# by effort, 1 to 9
+LEARNING = 64  # rate of the context network's learning, in units of 2^-14
+SHORT = (32, 3e-3), (16, 8e-3)  # LMS filters: taps and step
+# for efforts 1 to 9
 MODELS = (
     SoundModel((_predictor(16, 8, 4, 0.984),), _filters((16, 8e-3)), 0),
     SoundModel((_predictor(24, 8, 4, 0.984),), _filters(*SHORT), 1),
@@ -42,19 +42,19 @@ MODELS = (
     SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
     SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
 )
-SEARCHING_EFFORT = 9  # from here on `search` looks for better settings
+SEARCHING_EFFORT = 9  # from this effort on, `search` tries other settings
 
 
 def tile_frames(frames: int, channels: int, rate: int) -> int:
-    """Frames of a tile: even parts of at most TILE_SECONDS."""
+    """Frames of a tile: the sound is cut into the fewest tiles of equal length within the limits above. rate: frames per second."""
     most = min(max(rate * TILE_SECONDS, LEAST_TILE), LARGEST_TILE // channels)
     return -(-frames // -(-frames // most))
 
 
 def plan_of(values: npt.NDArray[Any], silence: int, options: Options, tables: bool = True) -> SoundPlan:
-    """The plan for values (frames, channels), unsigned.
+    """The plan for values, (frames, channels) unsigned.
 
-    silence: the value, perhaps outside of their range, that stands for 0; tables: whether there may be any.
+    silence: the value of a sample 0, perhaps outside the values' range; tables: whether channels may have tables.
     """
     found: list[Channel] = []
     for i in range(values.shape[1]):
@@ -65,7 +65,10 @@ def plan_of(values: npt.NDArray[Any], silence: int, options: Options, tables: bo
 
 
 def channel_of(values: npt.NDArray[Any], silence: int, tables: bool = True) -> Channel:
-    """Offset; or a table, where samples meet fewer values than chance would have them meet."""
+    """How the values of a channel, (frames,), become indices: by an offset, or by a table of the values that occur.
+
+    A table is taken if it saves clearly more bits than it costs, see `bits_saved_by_gaps`. silence, tables: see `plan_of`.
+    """
     least, most = int(values.min()), int(values.max())
     plain = Channel(most - least, least, min(max(silence - least, 0), most - least))
     if most - least < 4 or not tables:
@@ -80,13 +83,16 @@ def channel_of(values: npt.NDArray[Any], silence: int, tables: bool = True) -> C
 
 
 def _pairs(values: npt.NDArray[Any], live: list[int]) -> list[CodedChannel]:
-    """Channels in their order, each with the one that is most like it."""
+    """The coded channels in their order, each with the channel it resembles most as partner; a single channel has none.
+
+    values: (frames, channels); live: numbers of the channels to be coded. Resemblance is the correlation of the channels' differences.
+    """
     count = len(live)
     if count == 1:
         return [CodedChannel(live[0], 0)]
     if count == 2:
         return [CodedChannel(live[0], 1), CodedChannel(live[1], 0)]
-    step = max(1, len(values) >> 18)  # some hundred thousand differences tell enough
+    step = max(1, len(values) >> 18)  # some hundred thousand differences are enough
     slopes = [np.diff(values[:, i].astype(np.float64))[::step] for i in live]
     norms = [float(np.sqrt(s @ s)) + 1e-9 for s in slopes]
     likeness = np.array([[-1.0 if a is b else abs(float(a @ b)) / (m * n) for b, n in zip(slopes, norms, strict=True)]

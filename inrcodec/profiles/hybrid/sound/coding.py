@@ -1,4 +1,4 @@
-"""What the profile `hybrid` makes of a sound: the plan in section HYBR, and a tile's lags and stream. Tiles are of some 45 seconds."""
+"""A sound ↔ section HYBR and tiles. A tile, of at most some 45 seconds, holds the lags of its segments and one arithmetic-coded stream."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ....options import Options
 from ....progress import Ticker
 from ....values import Values, value_type
 from ...base import Tick, TileDecoder, ignore
+from ..limits import SECTION
 from . import analysis, lookback, search, tile, transform
 from . import plan as plans
 from .plan import SoundPlan
 
-HYBR = b"HYBR"
-SMALL = 1 << 20  # samples: below, a table is tried against none
-SPENT = ("mixed", "inside", "even")
+SMALL = 1 << 20  # samples; with at most this many, a plan with tables is compared with one without
+SPENT = ("mixed", "inside", "even")  # what bits are spent on: decisions that the mixer codes, by one logistic, with even odds
 
 
 @dataclass(frozen=True)
 class CodedSound:
-    """A sound coded by one plan."""
+    """A sound coded by one plan: layout, section HYBR, and the bytes of each tile."""
 
     layout: Layout
     section: Section
@@ -36,24 +36,28 @@ class CodedSound:
 
     @property
     def size(self) -> int:
+        """Bytes of section and tiles."""
         return self.section.size + sum(map(len, self.tiles))
 
 
 def encode(values: Values, silence: int, rate: int, options: Options) -> CodedSound:
-    """Values of shape (frames, channels). silence: the value of a sample 0; rate: frames per second.
+    """Code a sound. values: (frames, channels) unsigned; silence: the value of a sample 0; rate: frames per second.
 
-    Raises Stopped where options.stop says so.
+    Raises Stopped if options.stop says so.
     """
     plan = analysis.plan_of(values, silence, options)
     coded = encode_with(plan, values, rate, options)
-    if values.size <= SMALL and any(c.table is not None for c in plan.channels):  # what repeats itself meets few values too
+    if values.size <= SMALL and any(c.table is not None for c in plan.channels):  # in a loop few values occur too, but a table may not pay
         plain = analysis.plan_of(values, silence, options, tables=False)
         coded = min(coded, encode_with(plain, values, rate, replace(options, progress=None)), key=lambda c: c.size)
     return coded
 
 
 def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> CodedSound:
-    """Code the values by a plan."""
+    """Code a sound by a plan, whose settings are tuned first at effort 9. values: (frames, channels); rate: frames per second.
+
+    Raises Stopped if options.stop says so.
+    """
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
     layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
@@ -70,11 +74,11 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
         return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
 
     tiles = parallel.run(encode_tile, layout.boxes(), options.workers, ticker.cancel)
-    return CodedSound(layout, Section(HYBR, plans.write(plan)), tiles)
+    return CodedSound(layout, Section(SECTION, plans.write(plan)), tiles)
 
 
 class Decoder(TileDecoder):
-    """Holds the plan."""
+    """Decodes the tiles of a sound; bits: of its values."""
 
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
@@ -94,7 +98,7 @@ class Decoder(TileDecoder):
         return tile.decode(self.plan, frames, data, tick)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
-        """The payload is of one piece; with `decode`, by what it was spent on."""
+        """One stage, "samples", as `TileDecoder.stages` has it. Bits are by the names in SPENT."""
         start, tally = time.perf_counter(), np.zeros(len(SPENT))
         if decode:
             for index, data in enumerate(tiles):
@@ -120,9 +124,9 @@ class Decoder(TileDecoder):
 
 
 def open_decoder(section: bytes, layout: Layout, bits: int) -> Decoder:
-    """Parse and check the plan. Raises FormatError."""
+    """Parse and check section HYBR of a sound. bits: of the values. Raises FormatError."""
     if len(layout.axes) != 1:
         raise FormatError("damaged: its plan is that of a sound, and it has more than one axis")
     if layout.tile[0] > plans.MAX_TILE:
-        raise FormatError("damaged: a block of the sound is too long")
+        raise FormatError("damaged: a tile of the sound is too long")
     return Decoder(plans.read(section, layout.channels, bits), layout, bits)

@@ -1,8 +1,12 @@
-"""Where music repeats itself: for each segment of a tile the places further back that are most like it.
+"""Finds where a sound repeats: for each segment of a tile, a few lags at which the samples before are most like the segment.
 
-Only the encoder looks; the lags are sent. Signals are compared after whitening, in which a repeat stands out from what merely
-sounds alike: the cross-correlations of all blocks with all earlier ones by FFT, at half the rate, then the best few candidates of
-each segment exactly, chosen one after the other as in matching pursuit.
+Only the encoder searches; the lags are written into the tile. The search has three steps:
+
+1. The channels are whitened: each sample is replaced by its error under linear prediction. In the whitened signal an exact repeat
+   correlates strongly, and sounds that are merely similar do not.
+2. Each block of BLOCK frames is correlated with all that comes before it, by FFT, at half the rate. The best lags are its candidates.
+3. For each segment of SEGMENT frames, the candidates are compared at the full rate. Lags are chosen one after the other, each by what
+   the lags before it leave, as in matching pursuit (Mallat and Zhang, 1993).
 """
 
 from __future__ import annotations
@@ -17,17 +21,20 @@ from ....kernels.arrays import Floats2, Ints1, Ints2, Singles2
 from ....kernels.compiling import kernel
 from ....kernels.sound import LEAST_LAG, SEGMENT
 
-ORDER = 24  # of the whitening predictor
-BLOCK = 4096  # frames that are compared at once
+ORDER = 24  # of the linear prediction that whitens
+BLOCK = 4096  # frames
 TRANSFORM = 8192  # points of the FFT, at half the rate
-CANDIDATES = 6  # kept of a block
-NEAR = 3  # frames on either side of a candidate that are tried
-ENOUGH = 0.25  # correlation that a first lag must have,
-MORE = 0.2  # and a further one with what is left
+CANDIDATES = 6  # lags kept of each block
+NEAR = 3  # lags up to this much above and below a candidate are tried too
+ENOUGH = 0.25  # the least correlation of a segment with the samples at its first lag
+MORE = 0.2  # the least correlation of what is left of a segment with the samples at a further lag
 
 
 def whitened(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """What a linear predictor of each block leaves of a channel, at unit scale, within ±4."""
+    """A channel, (frames,), whitened: float32 of the same shape, within ±4.
+
+    The errors of linear prediction (order ORDER, autocorrelation method, fitted to each block) are divided by their local mean magnitude.
+    """
     from scipy.fft import irfft, rfft
     from scipy.linalg import solve_toeplitz
     from scipy.signal import lfilter
@@ -41,7 +48,7 @@ def whitened(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         r[0] = r[0] * (1 + 1e-9) + 1e-3
         try:
             predictor = solve_toeplitz(r[:-1], r[1:])
-        except np.linalg.LinAlgError:  # of a signal without noise
+        except np.linalg.LinAlgError:  # the matrix of a signal without noise can be singular
             predictor = np.zeros(ORDER)
         left = lfilter(np.concatenate([[1.0], -predictor]), [1.0], part)[ORDER:]
         y[start : start + BLOCK] = np.where(np.isfinite(left), left, 0.0)
@@ -55,7 +62,7 @@ def whitened(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 def _candidates(white: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """(blocks, CANDIDATES) lags at which a block resembles the past, to within a frame or two; 0: none. white: (c, frames)."""
+    """The candidate lags of each block, (blocks, CANDIDATES) int64, exact to a frame or two; 0: none. white: (channels, frames)."""
     from scipy.fft import irfft, rfft
 
     half = white[:, : white.shape[1] // 2 * 2].reshape(len(white), -1, 2).sum(-1)
@@ -80,10 +87,11 @@ def _candidates(white: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 
 @kernel
 def _choose(white: Singles2, candidates: Ints2, lags: Ints2, tried: Ints1, rest: Floats2) -> None:
-    """Fill in lags (segments, n) from the candidates of the segment's block, its neighbours, and the segment before.
+    """Fill in `lags`, (segments, lags of a segment); 0: none.
 
-    white: (channels, frames); candidates: see `_candidates`; tried, rest: scratch, of all lags that a segment tries, and
-    (channels, SEGMENT).
+    A segment tries the candidates of its block and of the blocks before and after, and the lags of the segment before.
+    white: (channels, frames); candidates: (blocks, CANDIDATES). Scratch: tried, as long as a segment can try lags, and rest,
+    (channels, SEGMENT), what the lags chosen so far leave of the segment.
     """
     channels, frames = white.shape
     for segment in range(lags.shape[0]):
@@ -139,7 +147,7 @@ def _choose(white: Singles2, candidates: Ints2, lags: Ints2, tried: Ints1, rest:
 
 
 def find(samples: npt.NDArray[Any], lags: int) -> npt.NDArray[np.int64]:
-    """The lags of each segment, (segments, at most `lags`), 0 where there is none. samples: (channels, frames)."""
+    """The lags of each segment, (segments, n) int64 with n ≤ `lags`; 0: none. samples: (channels, frames), of a tile."""
     found = np.zeros((-(-samples.shape[1] // SEGMENT), lags), np.int64)
     if lags and samples.shape[1] > 2 * BLOCK:
         white = np.stack([whitened(x) for x in samples])

@@ -1,4 +1,4 @@
-"""Section HYBR of a sound: which channels are coded, from which values, and with which predictors. SPEC.md, "Sound"."""
+"""Section HYBR of a sound: how values become indices, which channels are coded, and the model. SPEC.md, "HYBR of a sound", defines it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..limits import SOUND, SOUND_BITS
 
 MAX_PREDICTORS = 4
 LENGTHS = range(3, 13)  # log2 of an LMS filter's taps
-DECAY_UNIT = 2.0**-16
-STEP_UNIT = 2.0**-20
+DECAY_UNIT = 2.0**-16  # of Predictor.decay
+STEP_UNIT = 2.0**-20  # of Filter.step
 MAX_TABLE = 1 << 18  # values
 MAX_TILE = 1 << 24  # frames
 RANGE, TABLE, COPY = range(3)  # kinds of channel
@@ -25,14 +25,14 @@ RANGE, TABLE, COPY = range(3)  # kinds of channel
 
 @dataclass(frozen=True)
 class Channel:
-    """One of the signal's channels: value = least + index, or the table's entry, or what another channel has.
+    """How the values of one channel become indices: value = least + index, or value = table[index]; or the channel copies another.
 
     Attributes:
-        largest: index that occurs; 0: the channel is constant and nothing is coded.
-        least: what is added to the index; 0 where there is a table.
-        zero: the index that is nearest to silence.
-        table: the values that occur, ascending, where few do: (largest + 1,) int64.
-        copy_of: an earlier channel with the same values; then nothing else is said.
+        largest: largest index; 0: the channel is constant, or a copy, and is not coded.
+        least: least value; 0 if there is a table.
+        zero: the index nearest to silence. The coded samples are index − zero.
+        table: None, or (largest + 1,) int64: the values that occur, ascending.
+        copy_of: None, or the number of an earlier channel with the same values; then the other fields are not used.
     """
 
     largest: int = 0
@@ -43,12 +43,18 @@ class Channel:
 
     @property
     def coded(self) -> bool:
+        """Whether tiles hold samples of the channel."""
         return self.largest > 0
 
 
 @dataclass(frozen=True)
 class CodedChannel:
-    """A coded channel: which it is, and the number in coded order of the channel it is predicted with (itself: none)."""
+    """A coded channel.
+
+    Attributes:
+        channel: its number in the signal.
+        partner: number, in coded order, of the channel whose samples help to predict it; its own number: it has no partner.
+    """
 
     channel: int
     partner: int
@@ -56,11 +62,13 @@ class CodedChannel:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Least squares over the last `own` samples of a channel and `other` of its partner.
+    """A least squares predictor of a channel.
 
     Attributes:
-        every: batches of 8 samples between solutions, a power of two.
-        decay: of the sums per batch, in units of 2^-16.
+        own: how many of the channel's last samples it uses, 1 to MAX_TAPS.
+        other: how many of its partner's, 0 to MAX_TAPS.
+        every: the weights are solved for every so many batches of 8 samples, a power of two.
+        decay: the factor of its sums after each batch, in units of 2^-16.
     """
 
     own: int
@@ -71,7 +79,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Filter:
-    """An LMS filter of 2^length taps; step: of its weights, in units of 2^-20."""
+    """An LMS filter of 2^length taps; step: rate of its learning, in units of 2^-20."""
 
     length: int
     step: int
@@ -79,12 +87,14 @@ class Filter:
 
 @dataclass(frozen=True)
 class SoundModel:
-    """With what samples are predicted.
+    """What samples are predicted with.
 
     Attributes:
-        lags: places further back that a segment may look at.
-        units: of the network's layers; 0: there is none.
-        learning: Adam's rate, in units of 2^-14.
+        predictors: least squares predictors, 1 to MAX_PREDICTORS; the LMS filters predict the error of the first.
+        filters: LMS filters, in the order of the cascade.
+        lags: how many lags a segment has, 0 to MAX_LAGS.
+        units: units of each hidden layer of the context network; 0: there is no network.
+        learning: rate of the network's learning, in units of 2^-14; 0 if there is no network.
     """
 
     predictors: tuple[Predictor, ...]
@@ -96,7 +106,7 @@ class SoundModel:
 
 @dataclass(frozen=True)
 class SoundPlan:
-    """All that the section says."""
+    """All that section HYBR of a sound says. channels: those of the signal; coded: those that are coded, in coded order."""
 
     channels: tuple[Channel, ...]
     coded: tuple[CodedChannel, ...]
@@ -104,14 +114,14 @@ class SoundPlan:
 
 
 def pack_table(table: npt.NDArray[np.int64]) -> bytes:
-    """The gaps between a table's values, compressed, and both sizes."""
+    """The bytes of a table, (n,) ascending, in section HYBR: two sizes as varints, then the gaps between entries, compressed by Brotli."""
     plain = b"".join(map(varint, (np.diff(table, prepend=-1) - 1).tolist()))
     packed = compress(plain)
     return varint(len(plain)) + varint(len(packed)) + packed
 
 
 def write(plan: SoundPlan) -> bytes:
-    """The content of section HYBR."""
+    """The content of section HYBR for a plan."""
     m = plan.model
     parts = [bytes([SOUND, len(m.predictors), len(m.filters), m.lags, m.units, m.learning])]
     for p in m.predictors:
@@ -133,7 +143,7 @@ def write(plan: SoundPlan) -> bytes:
 
 
 def read(content: bytes, channels: int, bits: int) -> SoundPlan:
-    """The plan in section HYBR, all of it validated, for a sound of so many channels of values below 2^bits. Raises FormatError."""
+    """Parse and check section HYBR of a sound with so many channels, of values below 2^bits. Raises FormatError."""
     r = Reader(content, "section HYBR")
     kind, predictors, filters, lags, units, learning = (r.byte() for _ in range(6))
     if kind != SOUND or not 1 <= predictors <= MAX_PREDICTORS or predictors + filters > STACKED or lags > MAX_LAGS:

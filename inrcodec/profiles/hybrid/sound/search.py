@@ -1,4 +1,4 @@
-"""Settings of a model that suit one sound better than the usual ones: the encoder tries a few on an excerpt."""
+"""Tries other settings of a model on an excerpt of the sound, and takes the best. Encoder only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from . import lookback, tile
 from .plan import DECAY_UNIT, SoundModel, SoundPlan
 from .transform import Indices
 
-DECAYS = 0.975, 0.99  # of the first predictor
-PACES = 0.5, 2.0  # of the LMS filters, as multiples
+DECAYS = 0.975, 0.99  # of the first least squares predictor
+PACES = 0.5, 2.0  # factors of the steps of all LMS filters
 EXCERPT = 1 << 20  # frames
 
 
@@ -25,18 +25,21 @@ def _with_pace(model: SoundModel, pace: float) -> SoundModel:
 
 
 def excerpt(frames: int) -> slice:
-    """The middle of a sound."""
+    """The frames of the excerpt: at most EXCERPT, from the middle of a sound of so many frames."""
     start = max(0, frames - EXCERPT) // 2
     return slice(start, min(frames, start + EXCERPT))
 
 
 def trials(frames: int) -> int:
-    """Frames that `search` codes in all."""
+    """Frames that `search` codes in all, for a sound of so many frames."""
     return (1 + len(DECAYS) + len(PACES)) * min(frames, EXCERPT)
 
 
 def search(plan: SoundPlan, indices: Indices, workers: int, tick: Ticker) -> SoundPlan:
-    """The plan with the best decay, and then the best pace, for an excerpt. indices: (coded channels, frames)."""
+    """The plan with the best decay for an excerpt, and then the best steps of the filters.
+
+    indices: (coded channels, frames) int64, of the excerpt; tick: told the frames that were coded. Raises Stopped.
+    """
     lags = lookback.find(indices, plan.model.lags)
 
     def size(model: SoundModel) -> int:

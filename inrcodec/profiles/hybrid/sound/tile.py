@@ -1,4 +1,4 @@
-"""One tile of sound: indices of the coded channels ↔ bytes."""
+"""One tile of a sound: samples of the coded channels ↔ bytes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ....kernels.contextnet import RATE_UNIT
 from ....kernels.sound import LEAST_LAG, SEGMENT, Channels, Sound, code_frames, sound
 from .plan import DECAY_UNIT, STEP_UNIT, SoundPlan
 
-STEP = 1 << 12  # frames between two looks at the clock
-MOST_BITS = 96  # decisions that one sample can take
-Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even
+STEP = 1 << 12  # frames that a kernel codes before progress is reported
+MOST_BITS = 96  # the most decisions that code one sample
+Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even; see `coding.SPENT`
 
 
 def _segments(frames: int) -> int:
@@ -45,9 +45,10 @@ def _state(plan: SoundPlan, frames: int) -> Sound:
 def encode(
     plan: SoundPlan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]
 ) -> tuple[bytes, Tally]:
-    """A tile's bytes, and what they were spent on.
+    """A tile's bytes, and the bits by what they were spent on.
 
-    samples: (coded channels, frames), index − zero; lags: (segments, at most the model's).
+    samples: (coded channels, frames), index − zero; lags: (segments, n), n ≤ the model's, 0: none; tick: told the frames that were coded
+    since its last call; what it raises ends the work.
     """
     frames = samples.shape[1]
     wide = np.zeros((_segments(frames), plan.model.lags), np.int64)
@@ -62,7 +63,10 @@ def encode(
 
 
 def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], None]) -> tuple[npt.NDArray[np.int64], Tally]:
-    """The samples, (coded channels, frames), index − zero. tick: told the share that was done since. Raises FormatError."""
+    """The samples of a tile, (coded channels, frames), index − zero, and the bits by what they were spent on. Raises FormatError.
+
+    frames: of the tile; tick: see `profiles.base.Tick`.
+    """
     r = Reader(data, "a tile")
     lags = np.zeros((_segments(frames), plan.model.lags), np.int64)
     if plan.model.lags:

@@ -1,4 +1,4 @@
-"""A sound's values ↔ the indices of its coded channels."""
+"""Values of a sound ↔ samples of its coded channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Indices = npt.NDArray[np.int64]  # (coded channels, frames): index − zero
 
 
 def to_indices(values: npt.NDArray[Any], plan: SoundPlan) -> Indices:
-    """values: (frames, channels), unsigned."""
+    """The samples of the coded channels, (coded channels, frames) int64. values: (frames, channels), unsigned."""
     out = np.empty((len(plan.coded), len(values)), np.int64)
     for row, k in zip(out, plan.coded, strict=True):
         c = plan.channels[k.channel]
@@ -25,7 +25,7 @@ def to_indices(values: npt.NDArray[Any], plan: SoundPlan) -> Indices:
 
 
 def from_indices(indices: Indices, plan: SoundPlan, out: npt.NDArray[Any]) -> None:
-    """Fill in the values, (frames, channels)."""
+    """The inverse of `to_indices`: fills in the values, out: (frames, channels) of an unsigned dtype."""
     coded = {k.channel: row for k, row in zip(plan.coded, indices, strict=True)}
     for i, c in enumerate(plan.channels):
         if c.copy_of is not None:

@@ -30,13 +30,15 @@ class Transform(ABC):
 
     Attributes:
         name: its name in `info`.
-        number: first byte of section HYBR; never reused.
+        number: first byte of section HYBR. Never reused, and not 3, which is sound (`limits.SOUND`).
         labels: how many of the first coded planes hold labels. Such a plane i belongs to source i, and HYBR says its largest value.
+        chroma: whether planes after the first hold chroma: their networks begin from a prior of their own.
     """
 
     name: ClassVar[str]
     number: ClassVar[int]
     labels: ClassVar[int] = 0
+    chroma: ClassVar[bool] = False
 
     def planes(self, sources: int) -> int:
         """How many planes are coded for so many sources."""

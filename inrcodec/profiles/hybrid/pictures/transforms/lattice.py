@@ -33,6 +33,7 @@ class Lattice(Transform):
     name = "lattice"
     number = 1
     labels = 3
+    chroma = True
 
     def write(self) -> bytes:
         numbers = np.concatenate([self.matrix.ravel(), self.offset, self.least])

@@ -1,10 +1,10 @@
-"""Fitting networks to a signal, with torch: bit-plane networks of `inr`, and the context networks of `hybrid` to one picture.
+"""Fits networks to a signal with torch: the bit-plane network of profile `inr`, and context networks of `hybrid` to one picture.
 
-This room alone imports torch and scikit-learn (and the script that trains the priors). They come with the extra `fit`; without them
-everything decodes, and `hybrid` encodes. Nothing here is imported before `require` or `available` has been asked.
+Only this package, and the script that trains the priors, import torch and scikit-learn. They come with the extra `fit`. Without them
+everything decodes, and `hybrid` encodes. Callers ask `require` or `available` before they import a module of this package.
 
-data → model → train → codings → export: targets and coordinates, the float network, the training loop, the weight codings with
-fine-tuning in the loop, and the integer network that goes into the file.
+A fit of `inr` goes through `data` (coordinates and bits), `model` (the float network), `train` (the training loop), `codings` (weight
+codings, with fine-tuning) and `export` (the integer network of the file); `search` runs them. `context` fits context networks.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from importlib.util import find_spec
 
 from ..errors import MissingError
 
-NEEDED = {"torch": "torch", "sklearn": "scikit-learn"}  # module: package
+NEEDED = {"torch": "torch", "sklearn": "scikit-learn"}  # module: name of its package
 
 
 def missing() -> list[str]:
-    """The packages that fitting needs and that are not installed."""
+    """The packages needed for fitting that are not installed."""
     return [package for module, package in NEEDED.items() if find_spec(module) is None]
 
 
 def available() -> bool:
-    """Whether networks can be fitted."""
+    """Whether all packages needed for fitting are installed."""
     return not missing()
 
 
 def require(what: str) -> None:
-    """Raise MissingError, naming `what` needs it, unless networks can be fitted."""
+    """Raise MissingError if a package is missing; its message says that `what` needs it."""
     if missing():
         raise MissingError(what, missing(), "fit")

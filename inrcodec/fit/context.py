@@ -1,6 +1,7 @@
-"""The context network of profile `hybrid` in torch: its objective, and the tuning of a prior to one file.
+"""The context network of profile `hybrid` in torch: the bits it spends, and fitting it to the values of one picture.
 
-What is tuned is the difference from the prior, under a penalty on what it will cost to write, with each weight coding in the loop.
+The file will hold the difference between the fitted weights and those of the prior. So the fit minimizes the bits of the values plus an
+estimate of the bits of the difference: first with a float difference, then again with the difference as each weight coding rounds it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from ..kernels import contextnet
 from .codings import Coding, Grid, wanted
 
 K = contextnet.COMPONENTS
-BATCH = 4096
-RATE = 2e-3
-YARDSTICK = 0.05  # of a difference: much smaller ones cost next to nothing, tenfold ones 3 bits more
+BATCH = 4096  # values per step
+RATE = 2e-3  # Adam's learning rate
+YARDSTICK = 0.05  # a weight that differs by d from the prior's is taken to cost log2(1 + |d| / YARDSTICK) bits
 
 
 def value_bits(batch: torch.Tensor, layers: list[torch.Tensor], largest: int) -> torch.Tensor:
-    """−log2 P(value) of each row of a batch: (n, inputs + 3), the features, then the prediction, its unit and the value.
+    """The bits that a context network spends on values: −log2 P(value), (n,). This is the objective of the fit.
 
-    layers: (inputs + 1, units), (units + 1, units), (units + 1, OUTPUTS), the last row of each its biases.
+    batch: (n, inputs + 3) float32; a row has the network's inputs for a value, then the prediction, the unit (the local error) and the
+    value. layers: the weights, (inputs + 1, units), (units + 1, units) and (units + 1, OUTPUTS), the biases in the last row of each.
+    largest: the largest value of the plane. The network is that of `kernels.contextnet`, in float32 of torch, so the bits are those of
+    the codec but for rounding, and for learning while coding.
     """
     inputs = batch.shape[1] - 3
     x, base, unit, value = batch[:, :inputs], batch[:, inputs], batch[:, inputs + 1], batch[:, inputs + 2]
@@ -52,18 +56,26 @@ def value_bits(batch: torch.Tensor, layers: list[torch.Tensor], largest: int) ->
 
 
 class Difference(nn.Module):
-    """The difference from a prior's network as the weight codings see a model: layers (1, outputs, inputs + 1)."""
+    """The difference between a fitted network and the prior's, with the attributes of a BitPlaneNetwork that the weight codings use.
+
+    weights: for each layer (1, outputs, inputs + 1), the biases in the last column; zero at first. shapes: (inputs + 1, outputs) of each.
+    """
 
     def __init__(self, shapes: list[tuple[int, int]], device: torch.device) -> None:
         super().__init__()
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(1, columns, rows, device=device)) for rows, columns in shapes)
         self.biases: list[nn.Parameter] = []
-        self.architecture = SimpleNamespace(octaves=1, layers=len(shapes) - 1)  # no layer takes bare coordinates
+        self.architecture = SimpleNamespace(octaves=1, layers=len(shapes) - 1)  # octaves 1: no layer is coded as one of coordinates
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A coded difference. bits: per value of the samples, before any learning while coding."""
+    """A fitted difference under one weight coding.
+
+    Attributes:
+        grids: the integers and the step of each layer.
+        bits: mean bits per value of the samples, by a network that does not learn while coding.
+    """
 
     coding: Coding
     grids: list[Grid]
@@ -71,9 +83,17 @@ class Candidate:
 
 
 class Tuner:
-    """Fits one pass's network.
+    """Fits the context network of one pass to samples of a picture.
 
-    samples: as for `value_bits`; prior: its float32 weights; values: how many of the file's a bit saved per value is saved for.
+    Args:
+        samples: (n, inputs + 3) float32, as `value_bits` takes them.
+        prior: (parameters,) float32, the weights of the prior's network.
+        units: of each hidden layer.
+        largest: the largest value of the plane.
+        values: how many values of the file to count on: a saving of 1 bit per sample is weighed as `values` bits against the bits of the
+            difference.
+        seed: of the order of samples, and of the dictionary of "sinr".
+        device: where to fit.
     """
 
     def __init__(
@@ -94,22 +114,26 @@ class Tuner:
         self.model: Any = Difference(shapes, device)
 
     def layers(self, differences: Callable[[int], torch.Tensor]) -> list[torch.Tensor]:
+        """Prior plus difference, as `value_bits` takes the layers. differences: layer number → (1, outputs, inputs + 1)."""
         return [w + differences(i)[0].T for i, w in enumerate(self.prior)]
 
     def bits(self, differences: Callable[[int], torch.Tensor]) -> float:
-        """Mean over the samples."""
+        """Mean bits per value over all samples. differences: as in `layers`."""
         with torch.no_grad():
             layers = self.layers(differences)
             parts = [value_bits(self.data[i : i + 65536], layers, self.largest).sum() for i in range(0, len(self.data), 65536)]
             return float(torch.stack(parts).sum()) / len(self.data)
 
     def difference(self, layer: int) -> torch.Tensor:
-        """A layer's difference as it is before coding."""
+        """The float difference of a layer, (1, outputs, inputs + 1)."""
         found: torch.Tensor = self.model.weights[layer]
         return found
 
     def train(self, model: Any, coding: Coding | None, steps: int, tick: Callable[[int], None]) -> None:
-        """Adam on the values' bits and what the difference may cost to write."""
+        """Fit the differences in `model` by Adam, in place: mean bits of the samples plus the estimated bits of the difference / values.
+
+        model: a Difference; coding: None, or the weight coding whose rounded differences are used; tick: told the steps that were done.
+        """
         plain: Callable[[int], torch.Tensor] = coding if coding is not None else self.difference
         groups: Any = coding.groups(RATE) if coding is not None else [{"params": list(model.weights), "lr": RATE}]
         groups = [{**g, "params": [p for p in g["params"] if p.numel()]} for g in groups]
@@ -135,7 +159,10 @@ class Tuner:
                 tick(20)
 
     def candidates(self, steps: int, weights: str, tick: Callable[[int], None]) -> Iterator[Candidate]:
-        """Every weight coding of the tuned difference that `weights` ("auto": all) asks for."""
+        """Fit the float difference in `steps` steps, then yield it under each weight coding, after more steps with that coding.
+
+        weights: name of the weight coding, or "auto" for all. Raises what `tick` raises.
+        """
         self.train(self.model, None, steps, tick)
         for kind in wanted(weights):
             for _, make in kind.makers(self.model, kind.delta_settings, self.seed):
@@ -147,10 +174,10 @@ class Tuner:
 
 
 def tuning_steps(steps: int) -> int:
-    """Steps with each coding in the loop, after so many without."""
+    """Steps for each weight coding, after `steps` steps without one."""
     return max(20, steps // 5)
 
 
 def steps_of(steps: int, weights: str) -> int:
-    """Steps of `Tuner.candidates` in all."""
+    """Steps that `Tuner.candidates` takes in all, for the same arguments."""
     return steps + sum(len(kind.delta_settings) for kind in wanted(weights)) * tuning_steps(steps)

@@ -1,4 +1,4 @@
-"""The training set: coordinates of all places and the bits that belong there."""
+"""The training set of a bit-plane network: the coordinates of all places, and the bits of their values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..values import Values, plane_bits, to_gray
 
 @dataclass(frozen=True)
 class Targets:
-    """Everything a network is fitted to.
+    """What a network is fitted to.
 
     Attributes:
-        coordinates: integer coordinates (places, axes), as the decoder computes them.
-        inputs: the same as float32 in −1 … 1, on the device.
-        bits: (places, channels, bits) of 0 and 1, uint8, on the device, the most significant bit first.
-        gray: whether they are bits of the values' Gray code.
+        coordinates: (places, axes) int64, the integer coordinates that the decoder computes.
+        inputs: (places, axes) float32 on the device, the same coordinates scaled to −1 … 1.
+        bits: (places, channels, bits) uint8 of 0 and 1, on the device, the most significant bit first.
+        gray: whether `bits` are those of the values' Gray code.
     """
 
     coordinates: np.ndarray
@@ -29,19 +29,22 @@ class Targets:
 
     @property
     def places(self) -> int:
+        """Number of places."""
         return int(self.bits.shape[0])
 
     @property
     def channels(self) -> int:
+        """Values at each place."""
         return int(self.bits.shape[1])
 
     @property
     def depth(self) -> int:
+        """Bits of each value."""
         return int(self.bits.shape[2])
 
 
 def targets(values: Values, bits: int, device: torch.device, gray: bool = False) -> Targets:
-    """Targets for values of shape (axes…, channels), below 2^bits."""
+    """The targets for values, (axes…, channels), below 2^bits. gray: whether to fit to their Gray code."""
     axes, channels = values.shape[:-1], values.shape[-1]
     grid = np.meshgrid(*[axis_coordinates(n) for n in axes], indexing="ij")
     coordinates = np.stack([g.ravel() for g in grid], axis=1)

@@ -1,4 +1,4 @@
-"""The integer network evaluated by torch, on any device: the same bits as `kernels.inr`, faster on a GPU."""
+"""Evaluates the integer network with torch on a GPU: exactly the logits of `kernels.inr`, but faster."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from ..kernels.inr import COORDINATE_BITS, OUTPUT_LIMIT, Architecture, Layer, Network, axis_coordinates
 from ..kernels.tables import GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
 
-CHUNK_VALUES = 1 << 26
+CHUNK_VALUES = 1 << 26  # numbers of the widest layer that are computed at a time on a GPU; does not change the result
 
 
 def logits(network: Network, coordinates: np.ndarray, device: torch.device) -> np.ndarray:
-    """Logits × 2^10 of all planes: (n, axes) integer coordinates → (n, planes) int32."""
+    """Logits × 2^10 of all bit-planes, (n, bit-planes) int32. coordinates: (n, axes) int64. On a CPU, `kernels.inr` computes them."""
     a = network.architecture
     if device.type == "cpu":
         step = max(1, CHUNK_VALUES // 16 // max(a.hidden, a.planes))
@@ -25,7 +25,7 @@ def logits(network: Network, coordinates: np.ndarray, device: torch.device) -> n
 
 
 def torch_logits(network: Network, coordinates: np.ndarray, device: torch.device) -> np.ndarray:
-    """The same through torch whatever the device: float64 matrix products, int64 for the rest."""
+    """`logits` by torch on any device, all places at once: matrix products in float64, which is exact here, the rest in int64."""
     a = network.architecture
     c = torch.from_numpy(np.ascontiguousarray(coordinates, np.int64)).to(device)
     if a.bit_coordinate:

@@ -1,9 +1,9 @@
-"""The float network that is trained, shaped like the integer network that the file will hold.
+"""The float network that is trained. It has the shape of the integer network that the file will hold.
 
 SIREN: Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions" (NeurIPS 2020). Bit-plane
 networks: Han et al., "Towards Lossless Implicit Neural Representation via Bit Plane Decomposition" (CVPR 2025): the bit
-index as a coordinate, or a network per plane with ternary weights. BitLinear: Wang et al., "BitNet" (2023) and Ma et
-al., "The Era of 1-bit LLMs" (2024), here without the normalization layers, which integers would not need.
+index as a coordinate, or a network per bit-plane with ternary weights. BitLinear: Wang et al., "BitNet" (2023) and Ma et
+al., "The Era of 1-bit LLMs" (2024), here without normalization layers.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch import nn
 from ..kernels.inr import Architecture
 from ..kernels.tables import GELU_BITS, GELU_LIMIT
 
-HIDDEN_OMEGA = 30.0
+HIDDEN_OMEGA = 30.0  # frequency of sine layers after the first
 
 
 class WeightSource(Protocol):
-    """Where the weights of a layer come from: trained as they are, or through a weight coding."""
+    """A function that gives the weights of a layer: the float weights, or those that a weight coding makes of them."""
 
     def __call__(self, layer: int) -> torch.Tensor:
-        """(networks, outputs, inputs)."""
+        """The weights of this layer, (networks, outputs, inputs)."""
 
 
 class BitPlaneNetwork(nn.Module):
-    """(n, axes) coordinates in −1 … 1 → (n, channels, bits) logits.
+    """Coordinates in −1 … 1, (n, axes) → logits (n, channels, bits), the most significant bit first.
 
-    `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs); a layer computes
-    f(omega[l]·(W·x + b)) with omega 1 in layers that are not sine layers.
+    `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs). Layer l computes f(omegas[l]·(W·x + b)); its omega
+    is 1 if it is not a sine layer.
     """
 
     def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator, lowest: float = 0.0) -> None:
-        """Random weights. With `lowest`, the first layer's frequencies are spread log-uniformly from there to omega."""
+        """Random weights. omega: frequency of a first sine layer; with `lowest` > 0, its frequencies are spread from there to omega."""
         super().__init__()
         a = self.architecture = architecture
         sine = a.activation == "sine"
@@ -57,11 +57,12 @@ class BitPlaneNetwork(nn.Module):
             self.weights[0].data *= (lowest / omega) ** shares
 
     def plain(self, layer: int) -> torch.Tensor:
-        """The weights themselves, the WeightSource of an unquantized network."""
+        """The float weights of a layer, (networks, outputs, inputs): the WeightSource of a network that is not quantized."""
         found: torch.Tensor = self.weights[layer]
         return found
 
     def forward(self, inputs: torch.Tensor, source: WeightSource) -> torch.Tensor:
+        """Logits, (n, channels, bits), for inputs (n, axes), with the weights that `source` gives."""
         a = self.architecture
         n = inputs.shape[0]
         if a.bit_coordinate:
@@ -81,13 +82,13 @@ class BitPlaneNetwork(nn.Module):
 
 
 def bounded_gelu(x: torch.Tensor) -> torch.Tensor:
-    """GELU (Hendrycks and Gimpel, 2016) of the argument limited to −8 … 8, as the integer table is."""
+    """GELU (Hendrycks and Gimpel, 2016) of the argument limited to −8 … 8, the range of the integer table."""
     limit = GELU_LIMIT / 2.0**GELU_BITS
     return nn.functional.gelu(x.clamp(-limit, limit))
 
 
 def positional(x: torch.Tensor, octaves: int) -> torch.Tensor:
-    """Positional encoding (Mildenhall et al., NeRF, 2020), columns in the order of kernels.inr.positional."""
+    """Positional encoding (Mildenhall et al., NeRF, 2020): (n, axes) → (n, axes·(1 + 2·octaves)), as `kernels.inr.positional`."""
     columns = []
     for axis in x.unbind(1):
         columns.append(axis)

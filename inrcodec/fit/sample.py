@@ -1,4 +1,4 @@
-"""A photograph to try things on."""
+"""A photograph for the demo."""
 
 from __future__ import annotations
 

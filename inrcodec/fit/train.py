@@ -1,4 +1,4 @@
-"""The training loop: binary cross-entropy on bits, full batch or mini-batches, until exact, or until it stops paying."""
+"""The training loop of profile `inr`: Adam on the binary cross-entropy of the bits, in full batches or mini-batches."""
 
 from __future__ import annotations
 
@@ -14,26 +14,33 @@ from ..options import Progress
 from .data import Targets
 from .model import BitPlaneNetwork, WeightSource
 
-REPORT_SECONDS = 0.2
-AFTER_EXACT = 1 / 8  # of the steps so far are added once every bit is right: quantization then finds margins
-PLATEAU = 1e-3  # relative fall of the code length below which it has stopped falling,
-PLATEAU_WINDOW = 1 / 6  # over this much of the budget
+REPORT_SECONDS = 0.2  # least time between two reports
+AFTER_EXACT = 1 / 8  # when every bit is right, this share of the steps so far is added, so that most bits stay right when weights are coded
+PLATEAU = 1e-3  # training has reached a plateau if the code length fell by less than this share
+PLATEAU_WINDOW = 1 / 6  # over the last part of the budget of this size
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When a training run ends at the latest, and whether it ends when every bit is right."""
+    """When a training run ends.
+
+    Attributes:
+        steps, seconds: at the latest.
+        until_exact: whether it ends soon after every bit is right.
+        plateau: whether it ends when the code length has stopped falling.
+        bits_to_beat: the run ends when the code length will probably not come below this.
+    """
 
     steps: int
     seconds: float
     until_exact: bool
     plateau: bool = False
-    bits_to_beat: float = math.inf  # a run that cannot come below this code length ends early
+    bits_to_beat: float = math.inf
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is trained on, how long, and in which order. batch: places per step."""
+    """What is trained on, how long, and in which order. batch: places per step; generator: of the order."""
 
     targets: Targets
     budget: Budget
@@ -43,11 +50,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told of a run, and who may end it.
+    """The caller's functions for a run.
 
     Attributes:
         report, stop: see `Options.progress` and `Options.stop`.
-        stage, weights_bytes: what is told with each report, see `Progress`.
+        stage, weights_bytes: fields of each report, see `Progress`.
     """
 
     report: Callable[[Progress], None] | None = None
@@ -58,7 +65,18 @@ class Watch:
 
 @dataclass
 class Outcome:
-    """What a run achieved. code_bits and bit_errors belong to the state that was kept."""
+    """What a run achieved.
+
+    Attributes:
+        steps, seconds: how long it ran.
+        exact_step, exact_seconds: when every bit was right for the first time; None: never.
+        code_bits: the code length of the bits under the weights that were kept.
+        bit_errors, psnr: see `Progress`; under the weights that were kept.
+        exact: whether every bit is right under the weights that were kept (only with until_exact).
+        stopped: whether the caller ended it.
+        hopeless: whether it ended because of `Budget.bits_to_beat`.
+        history: (share of the budget used, code length in bits) after each pass through the data.
+    """
 
     steps: int = 0
     seconds: float = 0.0
@@ -70,11 +88,11 @@ class Outcome:
     exact: bool = False
     stopped: bool = False
     hopeless: bool = False
-    history: list[tuple[float, float]] = field(default_factory=list)  # (fraction of the budget, code bits)
+    history: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Meter:
-    """Code length and errors over one pass through the data. Errors are only worked out when they are asked for."""
+    """Code length and errors over one pass through the data. Errors are computed only when asked for."""
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -83,31 +101,35 @@ class Meter:
         self.read: list[tuple[torch.Tensor, torch.Tensor]] = []  # (likeliest bits, right bits) of each batch, bool and uint8
 
     def add(self, logits: torch.Tensor, bits: torch.Tensor, loss_nats: float) -> None:
+        """Add a batch. logits, bits: (places, channels, bits); loss_nats: the sum of its cross-entropies, in nats."""
         self.read.append((logits > 0, bits))
         self.places += len(bits)
         self.bits += loss_nats / math.log(2)
 
     @property
     def full(self) -> bool:
+        """Whether the batches have as many places as the data."""
         return self.places >= self.targets.places
 
     @property
     def code_bits(self) -> float:
+        """The code length of all bits, in bits; projected if the pass is not over."""
         return self.bits * self.targets.places / max(self.places, 1)
 
     @property
     def exact(self) -> bool:
+        """Whether the pass is over and every likeliest bit was right."""
         return self.full and not any(bool((found != (right > 0)).any()) for found, right in self.read)
 
     @property
     def bit_errors(self) -> tuple[float, ...]:
-        """Share of wrong bits per plane, the most significant first."""
+        """Share of wrong bits in each bit-plane over all channels, the most significant first."""
         wrong = sum((found != (right > 0)).sum((0, 1)) for found, right in self.read)
         return tuple((torch.as_tensor(wrong).double() / (max(self.places, 1) * self.targets.channels)).tolist())
 
     @property
     def psnr(self) -> float:
-        """Of the values that the likeliest bits make, in dB."""
+        """PSNR of the values that the likeliest bits make, in dB; infinite if all are right."""
         square = 0.0
         depth = self.targets.depth
         powers = torch.tensor([2.0**b for b in reversed(range(depth))], dtype=torch.float64)
@@ -122,7 +144,7 @@ class Meter:
 
 
 def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator[torch.Tensor | None]:
-    """Index sets for ever, each pass over all places in a new random order; None is all of them."""
+    """Endless batches: the places of each, (n,) int64. Every pass through the data has a new random order. None stands for all places."""
     while size >= targets.places:
         yield None
     while True:
@@ -138,10 +160,11 @@ def train(
     plan: Schedule,
     watch: Watch,
 ) -> Outcome:
-    """Train `parameters` (groups as Adam takes them, each with its lr) and leave the best state found in them.
+    """Train `parameters` in place, and leave the best state found in them.
 
-    Best is the fewest wrong bits if the budget asks for exactness, then the shortest code. The learning rate falls by
-    half a cosine over the budget, unless exactness ends it.
+    source: gives the weights of `model` and depends on `parameters`, which are groups as Adam takes them, each with its "lr". The best
+    state is one with every bit right, if the budget has until_exact; then the one with the shortest code. The learning rate falls over
+    the budget like half a cosine, unless the budget has until_exact.
     """
     targets, budget = plan.targets, plan.budget
     tensors = [p for group in parameters for p in group["params"]]  # type: ignore[attr-defined]
@@ -162,9 +185,9 @@ def train(
         logits = model(inputs, source)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, bits.to(logits.dtype), reduction="sum")
         meter.add(logits.detach(), bits, loss.item())
-        if meter.full:  # the figures of one whole pass, of the weights as they were during it
+        if meter.full:
             exact = budget.until_exact and meter.exact
-            # a full batch measures the very weights that can be kept; a pass of mini-batches those up to a pass ago
+            # a full batch measures the current weights; with mini-batches, the weights changed during the pass that was measured
             if best is None or (not exact, meter.code_bits) < (not outcome.exact, outcome.code_bits):
                 best, best_meter = [t.detach().clone() for t in tensors], meter
                 outcome.exact, outcome.code_bits = exact, meter.code_bits
@@ -210,7 +233,7 @@ def _status(watch: Watch, outcome: Outcome, fraction: float, meter: Meter) -> Pr
 
 
 def _before(history: list[tuple[float, float]], fraction: float) -> float:
-    """The shortest code up to this fraction of the budget."""
+    """The shortest code length up to this share of the budget. history: see Outcome."""
     return min((bits for at, bits in history if at <= fraction), default=math.inf)
 
 
@@ -223,8 +246,10 @@ def _plateau(history: list[tuple[float, float]]) -> bool:
 
 
 def _projected(history: list[tuple[float, float]]) -> float:
-    """The code length at the end of the budget if it went on falling as fast as lately; it falls ever slower, so this is
-    a lower bound in practice. Nothing is known (−inf) before a fifth of the budget is used."""
+    """An estimate from below of the code length at the end of the budget: it is taken to fall on as fast as of late.
+
+    In practice it falls ever slower. Before a fifth of the budget is used, the estimate is −inf.
+    """
     if not history or history[-1][0] < 0.2:
         return -math.inf
     now = history[-1][0]

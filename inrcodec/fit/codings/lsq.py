@@ -24,7 +24,7 @@ class Lsq(Bits):
         self.log_scale = nn.ParameterList(nn.Parameter(self._initial(w).log()) for w in model.weights)
 
     def _initial(self, weights: torch.Tensor) -> torch.Tensor:
-        """The scale with the least squared error."""
+        """The scale s with the least squared error, of some multiples of the largest weight."""
         w = weights.detach()
         top = w.abs().max().clamp_min(1e-12)
         scales: list[torch.Tensor] = [top * share / 20 for share in range(2, 21)]

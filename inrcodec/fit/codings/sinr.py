@@ -22,9 +22,12 @@ from .base import Coding, Grid, as_integers, round_through
 
 @dataclass(frozen=True)
 class Pursuit:
-    """Orthogonal matching pursuit of one layer's vectors, kept step by step: fewer non-zeros are a prefix.
+    """The result of orthogonal matching pursuit of the vectors of one layer.
 
-    order: (vectors, s_max) atoms as they were chosen; targets: (vectors, length); dictionary: (atoms, length), float32.
+    Attributes:
+        order: (vectors, s_max) int64, the atoms in the order in which they were chosen; with s non-zeros, the first s are used.
+        targets: (vectors, length) float64, the vectors.
+        dictionary: (atoms, length) float32.
     """
 
     order: np.ndarray
@@ -33,7 +36,7 @@ class Pursuit:
 
 
 def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
-    """Orthogonal matching pursuit (Pati et al., 1993) of a weight matrix with share·length non-zeros per vector."""
+    """Orthogonal matching pursuit (Pati et al., 1993) of a weight matrix, (outputs, inputs), with `nonzeros(length, share)` per vector."""
     targets = sinr.to_vectors(matrix).astype(np.float64)
     length = targets.shape[1]
     most = nonzeros(length, share)
@@ -44,7 +47,7 @@ def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
         chosen = np.zeros(0, np.int64)
         if targets[i].any():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # it says so when it ends early
+                warnings.simplefilter("ignore", RuntimeWarning)  # it warns when it ends early
                 path = orthogonal_mp_gram(gram, correlations[:, i], n_nonzero_coefs=most, return_path=True)
             used = np.asarray(path).reshape(len(dictionary), -1) != 0  # [atom, step]
             first = np.where(used.any(axis=1), used.argmax(axis=1), used.shape[1])
@@ -57,12 +60,15 @@ def pursue(matrix: np.ndarray, share: float, seed: int) -> Pursuit:
 
 
 def nonzeros(length: int, share: float) -> int:
-    """s for vectors of this length: at least 1, and 2s < length where there is room."""
+    """s, the non-zeros of a vector of this length: share·length, but at least 1, and else 2s < length."""
     return max(1, min(int(length * share), (length - 1) // 2))
 
 
 class Sinr(Coding):
-    """w = A·x with sparse x on a fixed support; the values of x are fine-tuned, as 16-bit integers."""
+    """w = A·x with x sparse: its positions are fixed, its values are fine-tuned, as 16-bit integers.
+
+    pursuits: see `pursue_all`; share: non-zeros per element of a vector; seed: of the dictionary, 0 … 255.
+    """
 
     name = "sinr"
     delta_settings = (1 / 32, 1 / 8)
@@ -136,7 +142,7 @@ class Sinr(Coding):
 
 
 def pursue_all(model: BitPlaneNetwork, share: float, seed: int) -> list[list[Pursuit] | None]:
-    """`pursue` for every layer that `sinr` codes sparsely, [layer][network]."""
+    """`pursue` for every layer that `sinr` codes sparsely, [layer][network]; None for the other layers."""
     return [
         [pursue(w.double().cpu().numpy(), share, seed) for w in model.weights[i].detach()] if sparse else None
         for i, sparse in enumerate(sparse_layers(model.architecture))

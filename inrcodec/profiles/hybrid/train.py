@@ -1,10 +1,10 @@
-"""Train the shipped prior: `python -m inrcodec.profiles.hybrid.train PHOTOS OUT.npz`.
+"""Trains priors for the context networks of pictures: `python -m inrcodec.profiles.hybrid.train PHOTOS OUT.npz`.
 
-It needs torch and a folder of RGB 8-bit PNG photographs.
+PHOTOS is a folder of 8-bit RGB photographs, PNG. It needs torch, imagecodecs and OpenCV.
 
-Every tenth file of each family (the name before `_`) is left out, for validation. Features are what the codec itself
-gathers on crops of the photographs: as RGB, as luma and chroma, and with chroma interpolated from half the resolution. Networks
-that see no coordinates are trained: what depends on the place is left to the file at hand.
+Every tenth file of each family (the part of the name before `_`) is held out for validation. The networks are trained on what the codec
+itself gathers on crops of the photographs, each as RGB, as luma and chroma, and with chroma interpolated from half the resolution. The
+weights of the coordinates stay 0, since what depends on the place differs from picture to picture.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from .pictures.sources import Source
 from .pictures.transforms import Direct
 from .priors import shipped
 
-CROP = 288
-COORDINATES = 4 * OCTAVES
-Samples = dict[str, npt.NDArray[Any]]
+CROP = 288  # most rows and columns of a crop
+COORDINATES = 4 * OCTAVES  # the last inputs of a network: sine and cosine of the coordinates
+Samples = dict[str, npt.NDArray[Any]]  # by name of the network: (n, inputs + 3) float32, see `fit.context.value_bits`
 
 
 def load(path: Path) -> npt.NDArray[np.int32]:
-    """(height, width, 3) of an RGB PNG."""
+    """The samples of a PNG file, (height, width, 3) int32; grey is repeated, alpha is dropped."""
     import imagecodecs
 
     image = np.atleast_3d(imagecodecs.imread(str(path)))
@@ -44,7 +44,10 @@ def load(path: Path) -> npt.NDArray[np.int32]:
 
 
 def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bool) -> npt.NDArray[np.int32]:
-    """Planes (3, height, width) as a converter would have had them: BT.601 weights, random steps, chroma perhaps interpolated."""
+    """Luma and chroma, (3, height, width) int32, of an image (height, width, 3), much as the labels of a lattice would be.
+
+    The weights are those of BT.601. Quantization steps are random. With `halve`, chroma is interpolated from half the resolution.
+    """
     import cv2
 
     r, g, b = (rgb[:, :, i].astype(np.float64) for i in range(3))
@@ -57,7 +60,7 @@ def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bo
         for c in (cb, cr):
             half = cv2.resize(np.round(c), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
             half = np.round(half)
-            if kind == 0:  # samples of the half resolution stay where they are
+            if kind == 0:  # the samples of the half resolution stay as they are, those between are means
                 full = np.zeros((height, width))
                 full[::2, ::2] = half
                 right = np.concatenate([half[:, 1:], half[:, -1:]], 1)
@@ -71,13 +74,13 @@ def to_luma_chroma(rgb: npt.NDArray[Any], random: np.random.Generator, halve: bo
                 out.append(cv2.resize(half, (width, height), interpolation=how))
         cb, cr = out
     scale, chroma_scale = (1.0, 1.0) if random.integers(2) else (random.uniform(0.6, 1.0), random.uniform(0.45, 1.0))
-    noise = random.normal(0, 0.15, (2, *y.shape)) if random.integers(2) else 0.0  # labels of a lattice err now and then
+    noise = random.normal(0, 0.15, (2, *y.shape)) if random.integers(2) else 0.0  # as if some labels were wrong
     planes = np.stack([y * scale, *(np.stack([cr, cb]) * chroma_scale + noise)])
     return np.clip(np.round(planes), 0, 255).astype(np.int32)
 
 
 def samples_of(job: tuple[Path, int]) -> Samples:
-    """Features, base, unit and value of places of one photograph, by network: float32 (n, features + 3)."""
+    """The samples of one photograph. job: (its path, most samples of each network)."""
     path, samples = job
     image = load(path)
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
@@ -99,7 +102,10 @@ def samples_of(job: tuple[Path, int]) -> Samples:
 
 
 def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]) -> list[tuple[str, int, npt.NDArray[np.float32]]]:
-    """What the codec's networks would see on each pass of three planes: pass name, references, (n, features + 3)."""
+    """The samples of each pass of three planes, (3, height, width): (name of the pass, number of references, (n, inputs + 3) float32).
+
+    halved: whether the last two planes are coded in four passes; origin: (y, x) of the crop in the photograph.
+    """
     named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
     model = PictureModel(2, 8, 0, False, "none", 1)
     plan = PicturePlan(Direct(), tuple(Source(255) for _ in range(3)), named, model)
@@ -109,7 +115,10 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
 def fit(
     samples: npt.NDArray[np.float32], held: npt.NDArray[np.float32], units: int, steps: int, seed: int
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Weights of one network, in the order of kernels.contextnet, and bits per value on the samples held out."""
+    """Train one network: its weights, float32 (parameters,) as in kernels.contextnet, and its bits per value on the held samples.
+
+    samples, held: (n, inputs + 3) float32, see `fit.context.value_bits`; units: of each hidden layer.
+    """
     import torch
 
     from ...fit.context import value_bits
@@ -120,7 +129,7 @@ def fit(
     data, test = torch.from_numpy(samples), torch.from_numpy(held)
 
     def layer(weights: Any) -> Any:
-        return torch.cat([weights, torch.zeros(1, weights.shape[1])])  # and biases
+        return torch.cat([weights, torch.zeros(1, weights.shape[1])])  # the last row has the biases
 
     p: Any = [
         layer(torch.randn(inputs, units) / math.sqrt(inputs)),
@@ -155,7 +164,7 @@ def fit(
 
 
 def quantize(weights: npt.NDArray[np.float32], inputs: int, units: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
-    """16-bit integers and, for each tensor, the power of two they count."""
+    """Weights, (parameters,), as 16-bit integers (parameters,), and a shift for each tensor, (tensors,): weight ≈ integer·2^−shift."""
     whole, shifts, start = np.empty(len(weights), np.int32), [], 0
     for size in shipped.sizes(inputs, units):
         part = weights[start : start + size].astype(np.float64)
@@ -167,7 +176,7 @@ def quantize(weights: npt.NDArray[np.float32], inputs: int, units: int) -> tuple
 
 
 def pack(networks: dict[str, npt.NDArray[np.float32]], units: int) -> bytes:
-    """A prior as it is shipped: SPEC.md, "Priors"."""
+    """The bytes of a prior: SPEC.md, "Priors". networks: weights, float32 (parameters,), by name; units: of each hidden layer."""
     parts = [bytes([units, len(networks)])]
     for name, weights in sorted(networks.items()):
         inputs = (len(weights) - contextnet.parameters(0, units)) // units
@@ -179,14 +188,15 @@ def pack(networks: dict[str, npt.NDArray[np.float32]], units: int) -> bytes:
 
 
 def main() -> None:
+    """Train a network for every kind of pass and all `--units`, and write the priors beside OUT."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--samples", type=int, default=8000, help="places of a crop, for each network")
-    parser.add_argument("--units", type=int, nargs="+", default=[32])
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--cache", type=Path, help="keep the gathered features here")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("photos", type=Path, help="folder of 8-bit RGB photographs, PNG")
+    parser.add_argument("out", type=Path, help="file for the float weights, .npz; the priors are written beside it")
+    parser.add_argument("--samples", type=int, default=8000, help="most values taken from a crop for each network")
+    parser.add_argument("--units", type=int, nargs="+", default=[32], help="units of a hidden layer; several make several priors")
+    parser.add_argument("--steps", type=int, default=6000, help="steps of training for each network")
+    parser.add_argument("--cache", type=Path, help="folder to keep the gathered samples in")
+    parser.add_argument("--workers", type=int, default=2, help="processes that gather samples")
     options = parser.parse_args()
     families: dict[str, list[Path]] = {}
     for path in sorted(options.photos.glob("*.png")):

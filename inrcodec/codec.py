@@ -130,6 +130,8 @@ def open_bytes(data: bytes) -> Opened:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
     layout = _read_index(single[INDEX], header, tiles)
     metadata = read_metadata(single[META]) if META in single else {}
+    if profile.models and header.value_map.bits == 0:
+        raise FormatError("damaged: a constant signal has a model")
     own = single.get(profile.section) if profile.section is not None else None
     decoder = profile.open(own, layout, header.value_map.bits)
     return Opened(header, profile, layout, metadata, sections, tiles, decoder)

@@ -15,7 +15,7 @@ NetworkName = Literal["heads", "siren", "bitlinear"]
 Until = Literal["exact", "mdl"]
 
 DEVICES = get_args(Device)
-CODINGS = ("auto", *codings.NAMES)
+CODING_NAMES = ("auto", *codings.NAMES)
 NETWORKS = get_args(NetworkName)
 UNTIL = get_args(Until)
 
@@ -117,7 +117,7 @@ class Options:
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
             ("device", self.device, DEVICES),
-            ("weights", self.weights, (None, *CODINGS)),
+            ("weights", self.weights, (None, *CODING_NAMES)),
             ("until", self.until, (None, *UNTIL)),
             ("network", self.network, NETWORKS),
         )

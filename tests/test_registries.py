@@ -17,9 +17,12 @@ from click.testing import CliRunner
 import inrcodec
 from inrcodec import FormatError, codec, profiles
 from inrcodec.cli import main
+from inrcodec.kernels.picture import PREDICTORS
 from inrcodec.layout import Layout
-from inrcodec.options import CODINGS, Options
+from inrcodec.options import CODING_NAMES, Options
 from inrcodec.profiles.base import Encoded, Profile, Subject, TileDecoder
+from inrcodec.profiles.hybrid.limits import SOUND
+from inrcodec.profiles.hybrid.pictures.tile import WINDOWS
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 from inrcodec.weights import codings
 
@@ -35,6 +38,7 @@ ROOT = Path(__file__).parent.parent
         [c.number for c in codings.CODINGS],
         codings.NAMES,
         [t.name for t in TRANSFORMS.values()],
+        [SOUND, *(t.number for t in TRANSFORMS.values())],
     ],
 )
 def test_names_and_numbers_are_not_taken_twice(numbers: Any) -> None:
@@ -45,7 +49,11 @@ def test_codings_have_a_torch_side() -> None:
     pytest.importorskip("torch")
     from inrcodec.fit import codings as torch_side
 
-    assert tuple(torch_side.CODINGS) == codings.NAMES == CODINGS[1:]
+    assert tuple(torch_side.CODINGS) == codings.NAMES == CODING_NAMES[1:]
+
+
+def test_every_number_of_predictors_has_its_windows() -> None:
+    assert {used: len(windows) for used, windows in WINDOWS.items()} == {n: n for n in range(PREDICTORS + 1)}
 
 
 class Toy(Profile):
@@ -55,6 +63,7 @@ class Toy(Profile):
     number = 77
     section = b"TOYS"
     codes = "bytes"
+    words = "as they are"
 
     def applies(self, subject: Subject) -> bool:
         return subject.bits == 8
@@ -63,9 +72,6 @@ class Toy(Profile):
         axes = subject.values.shape[:-1]
         content = inrcodec.container.Section(b"TOYS", subject.values.tobytes())
         return Encoded(self, Layout(axes, subject.values.shape[-1], axes), content, [b""])
-
-    def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
-        return None
 
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
         return ToyDecoder(section or b"", layout)

@@ -20,6 +20,7 @@ PARAMETERS_OF_KERNELS = 12
 # The rooms from top to bottom: one imports from those below it and from itself. A module belongs to the longest name that fits, and "" is
 # the package's own __init__.py.
 ROOMS = (
+    "__main__",
     "cli",
     "",
     "codec",

@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tile begins with the prior again: what was fitted is worth more."""
-    monkeypatch.setattr(analysis, "tile_places", lambda plan: 1 << 10)
+    monkeypatch.setattr(analysis, "tile_places", lambda drawn: 1 << 10)
 
 
 @pytest.fixture

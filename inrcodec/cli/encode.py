@@ -10,8 +10,9 @@ import click
 
 from .. import codec, profiles
 from ..errors import InrcodecError, naming
-from ..options import CODINGS, DEVICES, LIMITS, NETWORKS, UNTIL
+from ..options import CODING_NAMES, DEVICES, LIMITS, NETWORKS, UNTIL
 from ..storage import check_output, replace
+from ..weights import codings
 from .common import IN, SUFFIX, THREADS, options_of, read_signal
 from .progress import ProgressLine, interruptible, on_terminal
 
@@ -26,12 +27,11 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     type=click.Choice(PROFILES),
     default="auto",
     show_default=True,
-    help="auto: whatever is smallest. hybrid: predicts each bit from what was decoded before (sound, images, and arrays up to 16 bits). "
-    "inr: a network fitted to the coordinates, even where that is larger. stored: no model.",
+    help="auto: whatever is smallest. " + " ".join(f"{p.name}: {p.words} ({p.codes})." for p in profiles.registered()),
 )
 @click.option(
     "--effort",
-    type=click.IntRange(1, 9),
+    type=click.IntRange(int(LIMITS["effort"][0]), int(LIMITS["effort"][1])),
     default=5,
     show_default=True,
     help="1 is fast, 9 is small; docs/usage.md has sizes and times of each. 8 and 9 also fit networks to a picture of at least "
@@ -47,11 +47,15 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option(
     "--weights",
-    type=click.Choice(CODINGS),
-    help="Weight coding: uniform n bits, lsq (n bits, learned step), ternary, sinr (sparse over a seeded dictionary), or auto: "
+    type=click.Choice(CODING_NAMES),
+    help=f"Weight coding: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}, or auto: "
     "the one with the smallest weights + payload. Default: uniform with --until exact, else auto.",
 )
-@click.option("--bits", type=click.IntRange(2, 16), help="Bits per weight for uniform and lsq. Default: 16 for uniform, 4 for lsq.")
+@click.option(
+    "--bits",
+    type=click.IntRange(2, int(LIMITS["bits"][1])),
+    help="Bits per weight for uniform and lsq. Default: 16 for uniform, 4 for lsq.",
+)
 @click.option(
     "--until",
     type=click.Choice(UNTIL),

@@ -34,7 +34,8 @@ class FileType:
         holds: the kind of the signals that are read from it: "image", "audio" or "array".
         extensions: lower-case, each with its dot, the usual one first.
         description: what of the type is supported, in a few words.
-        magic: a regular expression that matches the first bytes of every such file and of no other type; `.` is any byte.
+        magic: a regular expression that matches the first bytes of every such file and of no other type; `.` is any byte. None: the type
+            is known by its extension alone.
         read: (path, file) → Signal. `file` is open at its first byte; `path` is there for libraries that want a name.
         write: (path, signal) → None, or None where the type cannot be written without loss.
 
@@ -46,13 +47,13 @@ class FileType:
     holds: Kind
     extensions: tuple[str, ...]
     description: str
-    magic: bytes
+    magic: bytes | None
     read: Callable[[Path, BufferedReader], Signal]
     write: Callable[[Path, Signal], None] | None
 
     def recognizes(self, head: bytes) -> bool:
         """Whether these are the first bytes of a file of this type."""
-        return re.match(self.magic, head, re.DOTALL) is not None
+        return self.magic is not None and re.match(self.magic, head, re.DOTALL) is not None
 
 
 @cache

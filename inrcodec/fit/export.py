@@ -1,4 +1,4 @@
-"""From a trained float network to the integer network of the file, with the gains of its planes and its exact cost."""
+"""From a trained float network to the integer network of the file: its layers, the gains of the bit-planes, and what it costs."""
 
 from __future__ import annotations
 
@@ -23,30 +23,33 @@ from ..kernels.inr import (
     peak_of,
 )
 from ..kernels.tables import TURN_BITS
-from ..weights import network
+from ..weights import codings, network
 from ..weights.network import CodedNetwork
 from .codings import Coding, Grid
 from .data import Targets
 from .exact import logits as exact_logits
 from .model import BitPlaneNetwork
 
-GAIN_PLACES = 1 << 15  # places that the gains are chosen by, at most
-MEASURED_PLACES = 1 << 16
-GAIN_STEP = 3  # every third gain code is tried: they are 2 to 6 % apart
+GAIN_PLACES = 1 << 15  # gains are chosen by every n-th place, so that at least this many remain, and less than twice as many
+MEASURED_PLACES = 1 << 16  # the cost is measured at no more places than this
+GAIN_STEP = 3  # every third gain code is tried: neighbouring codes are 3 to 6 % apart
 
 
 def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
-    """One layer's integers, with the multiplier and shift that turn their products into the layer's argument."""
+    """A layer of the integer network. integers: (outputs, inputs), weight = step·integer; bias: (outputs,) float64; index: of the layer.
+
+    Raises BoundError if a number is not finite or too large.
+    """
     hidden = index < a.layers
     sine = hidden and a.activation == "sine"
-    unit = omega / (2 * math.pi) if sine else 1.0  # of the argument: turns for sine
+    unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
     bits = a.argument_bits if hidden else OUTPUT_BITS
     input_bits = a.input_bits if index == 0 else a.activation_bits
     factor = step * unit * 2.0 ** (bits - input_bits)
     if not math.isfinite(factor):
         raise BoundError("a layer's scale is not finite")
     peak = peak_of(integers, a.largest_input(index))
-    shift = LARGEST_SHIFT  # the finest that fits; if none does, Network refuses the layer
+    shift = LARGEST_SHIFT  # the finest scale that fits; if none does, Network refuses the layer
     while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= LARGEST_PRODUCT):
         shift -= 1
     multiplier = round(factor * 2.0**shift)
@@ -62,7 +65,7 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
 
 
 def export(model: BitPlaneNetwork, coding: Coding) -> CodedNetwork:
-    """The integer network of a float one under a weight coding, with all gains 1.
+    """The integer network for a float network under a weight coding, with all gains 1.
 
     Raises:
         BoundError: the weights have grown so large that integer sums would not be exact.
@@ -75,12 +78,15 @@ def export(model: BitPlaneNetwork, coding: Coding) -> CodedNetwork:
         [_layer(g.integers[n], g.step, b[n], i, a, model.omegas[i]) for i, (g, b) in enumerate(zip(grids, biases, strict=True))]
         for n in range(a.networks)
     ]
-    sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if coding.name == "sinr" else ()
+    sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if codings.named(coding.name).sparse else ()
     return CodedNetwork(Network(a, layers), coding.name, coding.setting, np.full(a.planes, 64, np.uint8), sparse=sparse)
 
 
 def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """The gain code of each plane that makes its bits cheapest. logits × 2^10 and bits: (n, planes)."""
+    """The gain code of each bit-plane, (bit-planes,) uint8, that makes its bits cheapest.
+
+    logits: (n, bit-planes), × 2^10; bits: (n, bit-planes) of 0 and 1.
+    """
     step = max(1, len(logits) // GAIN_PLACES)
     margin = np.where(bits[::step] > 0, -1.0, 1.0).astype(np.float32) * logits[::step].astype(np.float32) / 2**OUTPUT_BITS
     best = np.zeros(margin.shape[1], np.uint8)
@@ -93,9 +99,10 @@ def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, int, int]:
-    """(network with its gains chosen, bytes of weights, bytes of payload, wrong bits), by the integer network.
+    """Choose the gains, and measure: (network, bytes of weights, bytes of payload, number of wrong bits).
 
-    Exact up to MEASURED_PLACES places; of a larger signal, payload and wrong bits are those of every n-th place, times n.
+    A bit is wrong if the integer network gives it a probability below 1/2. In a signal of more than MEASURED_PLACES places, payload and
+    wrong bits are estimated: those of every n-th place, times n.
     """
     n = -(-targets.places // MEASURED_PLACES)
     logits = exact_logits(coded.network, targets.coordinates[::n], targets.bits.device)

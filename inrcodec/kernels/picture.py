@@ -16,12 +16,13 @@ from . import mixer as mx
 from . import predictors as pr
 from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Words2, Words3
 from .coder import BitCoder, as_probability, code_bit
-from .compiling import kernel, part, shared, stage
+from .compiling import function, kernel, part, shared, stage
 from .contextnet import ContextNet
 from .experts import logistic_odds, mixture_odds
 from .functions import cost, log2, sigmoid, soft
 from .mixer import Contexts, Mixer, mix_hash
 from .predictors import LocalLeastSquares
+from .tables import SINE_BITS, sine
 
 F32 = np.float32
 EXTRAS = 17  # features beside the gathered values, without the coordinates
@@ -95,6 +96,50 @@ class State(NamedTuple):
     tally: Floats2  # (TALLY, 2): cost in bits, and decisions: by index of the bit, then of flat places; only told, never used
     context_taps: Ints2  # (contexts, longest): indices into `gathered`, −1 ends
     sines: Singles1  # (2^16,) of a turn
+
+
+SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
+
+
+def _sines() -> Singles1:
+    """(2^16,) sines of a turn."""
+    return (sine().astype(np.float64) / 2.0**SINE_BITS).astype(np.float32)
+
+
+def _sure() -> Singles1:
+    """(SURE,) what `State.sure` begins with: the probability in the middle of each class."""
+    classes = (np.arange(SURE) // 2 + 0.5) / 2 * np.where(np.arange(SURE) % 2, 1.0, -1.0)
+    return np.array([sigmoid(float(x)) for x in classes], np.float32)
+
+
+SINES, FRESH_SURE = _sines(), _sure()
+
+
+def fresh_state(taps: int, context_taps: Ints2) -> State:
+    """The state before the first value. taps: how many there are; context_taps: see `State`."""
+    return State(
+        gathered=np.zeros(taps + DERIVED, np.int64),
+        relative=np.zeros(taps),
+        said=np.zeros(PREDICTORS),
+        spread=np.tile(SPREAD, (PREDICTORS, 1)),
+        below=np.zeros(EXPERTS),
+        at=np.zeros(EXPERTS),
+        above=np.zeros(EXPERTS),
+        inverse=np.zeros(PREDICTORS),
+        flags=np.full(FLAGS, 0.9, np.float32),
+        sure=FRESH_SURE.copy(),
+        counters=np.zeros(3, np.int64),
+        worth=np.zeros(16),
+        tally=np.zeros((TALLY, 2)),
+        context_taps=context_taps,
+        sines=SINES,
+    )
+
+
+@function
+def experts(switches: Switches) -> Int:
+    """How many experts a pass asks: the network, if there is one, then the least squares predictors."""
+    return switches.predictors + int(switches.units > 0)
 
 
 class PassState(NamedTuple):
@@ -395,9 +440,9 @@ def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[I
 def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
     """Choose the mixer's weight sets for a bit. confident: contexts that know it."""
     g, selected, b = p.geometry, p.mixer.selected, node.b
-    experts = p.switches.predictors + int(p.switches.units > 0)
+    count = experts(p.switches)
     contexts = p.contexts.hashes.shape[0]
-    t = np.float64(p.mixer.inputs[0]) if experts > 0 else 0.0
+    t = np.float64(p.mixer.inputs[0]) if count > 0 else 0.0
     selected[0] = b * 32 + 2 * int(min(abs(t) * 2.0, 15.0)) + int(t > 0.0)
     selected[1] = b * 16 + guess.activity
     if contexts > 0:
@@ -411,15 +456,15 @@ def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: In
 def code_mixed(coder: BitCoder, p: PassState, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
     """Code a bit by experts and contexts, mixed, and learn it. Returns it and its probability. The contexts' lines are found."""
     st, m, b = p.state, p.mixer, node.b
-    experts = p.switches.predictors + int(p.switches.units > 0)
+    count = experts(p.switches)
     contexts = p.contexts.hashes.shape[0]
-    m.inputs[experts] = F32(0.3)
+    m.inputs[count] = F32(0.3)
     confident: Int = 0
     if contexts > 0:
         within = (1 << (b & 3)) | (node.prefix & ((1 << (b & 3)) - 1))
-        confident = mx.look_up(p.contexts, m.inputs, experts + 1, within)
+        confident = mx.look_up(p.contexts, m.inputs, count + 1, within)
     select(p, node, guess, confident, y, x)
-    alone = experts == 1 and contexts == 0
+    alone = count == 1 and contexts == 0
     total = m.inputs[0]
     if not alone:
         total = mx.mix(m)

@@ -60,6 +60,6 @@ def _smallest(subject: Subject, options: Options) -> Encoded:
     for profile in PROFILES:
         if profile.applies(subject):
             best = profile.rival(subject, options, best, modelled) or best
-            modelled = modelled or profile.section is not None
+            modelled = modelled or profile.models
     assert best is not None, "the floor codes everything"
     return best

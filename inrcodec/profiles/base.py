@@ -91,13 +91,17 @@ class Profile(ABC):
         name: its name in options.
         number: its number in files; never reused.
         section: type of the section that it owns, None if it has none.
+        models: whether it has a model of the signal. A constant signal is coded by one that has none.
         codes: what it can code, in words, for messages.
+        words: how it codes, for help texts.
     """
 
     name: ClassVar[str]
     number: ClassVar[int]
     section: ClassVar[bytes | None] = None
+    models: ClassVar[bool] = True
     codes: ClassVar[str]
+    words: ClassVar[str]
 
     @abstractmethod
     def applies(self, subject: Subject) -> bool:
@@ -107,13 +111,14 @@ class Profile(ABC):
     def encode(self, subject: Subject, options: Options) -> Encoded:
         """Code a signal for which `applies` holds. Raises Stopped if options.stop says so."""
 
-    @abstractmethod
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         """For profile "auto": the signal coded by this profile, if that is smaller than `best`; else None.
 
-        best: the smallest of the profiles asked so far, None if this is the first; modelled: whether one of them has a model (a section)
-        and could code the signal. `applies` must hold. A profile may return None without coding if it has no chance.
+        best: the smallest of the profiles asked so far, None if this is the first; modelled: whether one of them has a model and could
+        code the signal. `applies` must hold. A profile may return None without coding if it has no chance.
         """
+        found = self.encode(subject, options)
+        return found if best is None or found.size < best.size else None
 
     @abstractmethod
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:

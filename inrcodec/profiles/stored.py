@@ -76,7 +76,9 @@ class Stored(Profile):
 
     name = "stored"
     number = 0
+    models = False
     codes = "everything"
+    words = "no model"
 
     def applies(self, subject: Subject) -> bool:
         return True

@@ -17,14 +17,15 @@ class WeightCoding:
 
     name: str
     number: int
+    words: str
     sparse: bool = False
 
 
 CODINGS = (
-    WeightCoding("uniform", 0),
-    WeightCoding("lsq", 1),
-    WeightCoding("ternary", 2),
-    WeightCoding("sinr", 3, sparse=True),
+    WeightCoding("uniform", 0, "n bits"),
+    WeightCoding("lsq", 1, "n bits, learned step"),
+    WeightCoding("ternary", 2, "−1, 0, 1"),
+    WeightCoding("sinr", 3, "sparse over a seeded dictionary", sparse=True),
 )
 NAMES = tuple(coding.name for coding in CODINGS)
 

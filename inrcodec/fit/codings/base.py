@@ -1,7 +1,7 @@
-"""What a weight coding is to the fit: a differentiable stand-in for the weights, for fine-tuning with the coding in the loop.
+"""What a weight coding is in the fit: the weights as the decoder will see them, with gradients, for fine-tuning.
 
-Each is a WeightSource: called with a layer, it gives the weights that the decoder would see, with gradients passed
-straight through the rounding (Bengio et al., 2013). `grid(layer)` gives what is written.
+A coding is a WeightSource: called with a layer, it gives the rounded weights, and passes gradients straight through the rounding (Bengio
+et al., "Estimating or propagating gradients through stochastic neurons", 2013). `grid(layer)` gives the integers to be written.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from ...kernels.inr import LARGEST_WEIGHT, BoundError
 from ...weights import sinr
 from ..model import BitPlaneNetwork
 
-COORDINATE_STEP = 2.0**-12  # of the weights of a layer that takes bare coordinates, in turns (or units) per coordinate
+COORDINATE_STEP = 2.0**-12  # step of the weights of a layer that takes coordinates as they are, in turns (sine) or units (GELU)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Weights of one layer as integers: weight = step·integer. integers: (networks, outputs, inputs)."""
+    """Weights of one layer as integers: weight = step·integer.
+
+    Attributes:
+        integers: (networks, outputs, inputs) int64.
+        sparse: of a sparse coding, the codes of each network that expand to these integers; else None.
+    """
 
     integers: np.ndarray
     step: float
@@ -38,42 +43,44 @@ def round_through(x: torch.Tensor) -> torch.Tensor:
 
 
 class Coding(ABC, nn.Module):
-    """A weight coding of one network, as a WeightSource.
+    """A weight coding of one model, a BitPlaneNetwork or the Difference of a context network, as a WeightSource.
 
     Attributes:
         name: see `weights.codings`.
-        delta_settings: that are tried on the difference of a context network from its prior.
-        setting: what the file tells of the coding, one byte.
+        delta_settings: settings to try on the Difference of a context network; empty: the coding is not for that.
+        least_bits: the least bits per parameter to expect; a fit that will probably not come below a given size ends early.
+        setting: the coding's byte in the file.
     """
 
     name: ClassVar[str]
-    delta_settings: ClassVar[tuple[float, ...]] = (0,)
+    delta_settings: ClassVar[tuple[float, ...]] = ()
+    least_bits: ClassVar[float] = 2.0
     setting = 0
 
     def __init__(self, model: BitPlaneNetwork) -> None:
         super().__init__()
-        self.model = [model]  # in a list, so that its parameters are not this module's
+        self.model = [model]  # in a list, so that torch does not take the model's parameters for those of this module
 
     @classmethod
     def settings(cls, auto: bool, bits: int) -> tuple[float, ...]:
-        """What is tried on a network of `inr`. auto: whether other codings are tried too; bits: that were asked for, or 0."""
+        """The settings to try on a network of `inr`. auto: whether other codings are tried too; bits: `Options.bits`."""
         return (0,)
 
     @classmethod
     def makers(cls, model: Any, settings: Sequence[float], seed: int) -> Iterator[tuple[str, Callable[[Any], Coding]]]:
-        """(label, what makes the coding of a model like this one) of each setting."""
+        """For each setting, (label, what makes the coding of a copy of `model`)."""
         for _ in settings:
             yield cls.name, cls
 
     def weights(self, layer: int) -> torch.Tensor:
-        """The float weights of a layer."""
+        """The float weights of a layer, (networks, outputs, inputs)."""
         found: torch.Tensor = self.model[0].weights[layer]
         return found
 
     def coordinate_step(self, layer: int) -> float | None:
-        """The fixed step of the layer that takes bare coordinates; None for all others.
+        """The fixed step of a first layer that takes coordinates without positional encoding; None for all other layers.
 
-        Its weights are frequencies: they are few, and an error in one of them is multiplied by the size of the signal.
+        The weights of such a layer are frequencies. They are few, and an error in one of them shifts phases all over the signal.
         """
         model = self.model[0]
         if layer > 0 or model.architecture.octaves:
@@ -82,31 +89,34 @@ class Coding(ABC, nn.Module):
         return COORDINATE_STEP * (2 * np.pi / model.omegas[0] if sine else 1.0)
 
     def forward(self, layer: int) -> torch.Tensor:
+        """The weights of a layer as the decoder will see them, (networks, outputs, inputs)."""
         step = self.coordinate_step(layer)
         if step is not None:
             return round_through(self.weights(layer) / step) * step
         return self.coded(layer)
 
     def grid(self, layer: int) -> Grid:
-        """What is written of this layer."""
+        """The integers of a layer that are written. Raises BoundError if one is too large."""
         step = self.coordinate_step(layer)
         if step is not None:
             return Grid(as_integers(self.weights(layer) / step), step)
         return self.coded_grid(layer)
 
     @abstractmethod
-    def coded(self, layer: int) -> torch.Tensor: ...
+    def coded(self, layer: int) -> torch.Tensor:
+        """`forward` for a layer without a fixed step."""
 
     @abstractmethod
-    def coded_grid(self, layer: int) -> Grid: ...
+    def coded_grid(self, layer: int) -> Grid:
+        """`grid` for a layer without a fixed step."""
 
     def groups(self, rate: float) -> list[dict[str, object]]:
-        """Parameter groups for the optimizer: the network's weights and biases by default."""
+        """Parameter groups for Adam, each with its "lr": by default one of the model's weights and biases. rate: learning rate."""
         return [{"params": list(self.model[0].parameters()), "lr": rate}]
 
 
 def as_integers(x: torch.Tensor) -> np.ndarray:
-    """x rounded to int64. Raises BoundError if it is not finite or larger than any weight may be."""
+    """x rounded, as int64. Raises BoundError if an element is not finite or above LARGEST_WEIGHT."""
     found = torch.round(x.detach()).double().cpu().numpy()
     if not (np.abs(found) <= LARGEST_WEIGHT).all():
         raise BoundError("a weight is out of range")
@@ -114,7 +124,7 @@ def as_integers(x: torch.Tensor) -> np.ndarray:
 
 
 class Bits(Coding):
-    """Integers of n bits, symmetric about 0."""
+    """A coding as integers of n bits, symmetric about 0: −(2^(n−1) − 1) … 2^(n−1) − 1."""
 
     def __init__(self, model: BitPlaneNetwork, bits: int) -> None:
         super().__init__(model)

@@ -11,6 +11,8 @@ class Ternary(Coding):
     """−1, 0 or 1 times the mean magnitude of the layer (absmean, BitNet b1.58)."""
 
     name = "ternary"
+    delta_settings = (0,)
+    least_bits = 1.5  # where many weights are 0, it takes less than log2 3
 
     def _scale(self, layer: int) -> torch.Tensor:
         return self.weights(layer).detach().abs().mean().clamp_min(1e-12)

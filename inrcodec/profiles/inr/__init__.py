@@ -11,6 +11,7 @@ from ...layout import Layout
 from ...options import Options
 from ..base import Encoded, Profile, Subject, TileDecoder
 
+NETW = b"NETW"
 SMALLEST_NETWORK_BYTES = 400  # no network is written in less
 
 
@@ -19,8 +20,9 @@ class Inr(Profile):
 
     name = "inr"
     number = 1
-    section = b"NETW"
+    section = NETW
     codes = "everything that is not constant"
+    words = "a network fitted to the coordinates, even where that is larger"
 
     def applies(self, subject: Subject) -> bool:
         return subject.bits > 0
@@ -55,8 +57,9 @@ class Inr(Profile):
 
     def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
         w, n = found["weights"], found["network"]
+        setting = f" {w['setting']}" if w["setting"] else ""
         return [
             ("network", f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves"),
             ("planes", n["planes"]),
-            ("weights coded", f"{w['coding']} {w['setting'] or ''}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
+            ("weights coded", f"{w['coding']}{setting}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]

@@ -23,8 +23,8 @@ from ...values import Values, from_gray, join_bits, plane_bits, to_gray
 from ...weights import network
 from ...weights.network import CodedNetwork
 from ..base import Tick, TileDecoder, ignore
+from . import NETW
 
-NETW = b"NETW"
 TILE_PLACES = 1 << 18
 CHUNK_VALUES = 1 << 22  # numbers of the widest layer that are computed at a time; does not change the result
 
@@ -101,6 +101,4 @@ class Decoder(TileDecoder):
 
 def open_decoder(content: bytes, layout: Layout, bits: int) -> Decoder:
     """Parse and check section NETW. Raises FormatError."""
-    if bits == 0:
-        raise FormatError("damaged: a constant signal has a network")
     return Decoder(network.read(content, len(layout.axes), layout.channels, bits), layout, len(content))

@@ -1,6 +1,10 @@
-"""Names for the arrays that kernels take: element type and number of axes. All are C-contiguous unless it is said otherwise.
+"""Names for the types of arrays that kernels take: the dtype, and the number of axes. All arrays are C-contiguous unless said otherwise.
 
-Ints1 is a vector of int64, Floats2 a matrix of float64, Singles3 float32 of three axes, and so on.
+    Ints     int64       Singles  float32      Cells     uint32
+    Words    int32       Floats   float64      Bytes     uint8
+    Shorts   int16                             Unsigned  any unsigned type
+
+For example, Floats2 is a float64 matrix.
 """
 
 from __future__ import annotations
@@ -9,13 +13,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Int: TypeAlias = int | np.int64  # a 64-bit integer: which of both it is to Python is all the same to a kernel
+Int: TypeAlias = int | np.int64  # to a kernel both are 64-bit integers
 
 Ints1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Ints2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Ints3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int64]]
 Shorts3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int16]]
-Words1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]  # 32-bit integers
+Words1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
 Words2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int32]]
 Words3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int32]]
 Cells1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -30,4 +34,4 @@ Floats1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 Floats2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Floats3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 Floats4: TypeAlias = np.ndarray[tuple[int, int, int, int], np.dtype[np.float64]]
-Unsigned3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[Any]]  # of any unsigned type: kernels are compiled for each
+Unsigned3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[Any]]  # a kernel is compiled for each type that occurs

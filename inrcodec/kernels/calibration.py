@@ -1,8 +1,8 @@
-"""From a network's logits to coded bits: a gain per plane, then an adaptive map, then the arithmetic coder.
+"""From the logits of profile `inr` to coded bits: a gain for each bit-plane, then an adaptive map, then the arithmetic coder.
 
-The gain, chosen by the encoder, makes an exact fit nearly free and damps an uncertain one. The adaptive map (an APM, or
-secondary symbol estimation, after M. Mahoney's PAQ) learns what the logits of a plane are worth as the bits go by: it
-keeps an estimate for each of 25 values of the logit and interpolates between the nearest two.
+The encoder chooses the gains. A large gain makes the bits of an exact fit nearly free, a small one damps logits that are often wrong.
+The adaptive map (an APM, or secondary symbol estimation, after M. Mahoney's PAQ) learns from each bit how often the bits with such a logit
+are 1. It has an estimate for each of 25 values of the logit, and interpolates between the nearest two.
 """
 
 from __future__ import annotations
@@ -19,28 +19,31 @@ from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
 from .tables import LOGIT_BITS, LOGIT_LIMIT, squash
 
-NODES = 2 * (LOGIT_LIMIT >> LOGIT_BITS) + 1
-START_AGE = 12
+NODES = 2 * (LOGIT_LIMIT >> LOGIT_BITS) + 1  # estimates of a bit-plane
+START_AGE = 12  # bits that an estimate counts as having learnt at the start
 AGE_LIMIT = 250
 GAIN_CODES = 256
 
 
 def gain(code: int) -> int:
-    """The gain, times 2^8, that a byte of the file stands for: a small float of 4 + 4 bits; 0 is no trust at all."""
+    """The gain for a byte of the file, times 2^8: (16 + low 4 bits)·2^(high 4 bits). Code 0 is gain 0: the logit is ignored."""
     return 0 if code == 0 else (16 + (code & 15)) << (code >> 4)
 
 
 class Maps(NamedTuple):
-    """What the bits of a set of bit-planes are coded with."""
+    """Gains and adaptive maps of a set of bit-planes."""
 
-    gains: Ints1  # (planes,)
-    squash: Words1  # (6145,): probabilities of logits
-    estimate: Ints1  # (planes·NODES,)
-    age: Ints1  # (planes·NODES,)
+    gains: Ints1  # (bit-planes,) times 2^8
+    squash: Words1  # (6145,) probabilities of logits, see `tables.squash`
+    estimate: Ints1  # (bit-planes·NODES,) see `adaptive.update`
+    age: Ints1  # (bit-planes·NODES,)
 
 
 class Calibration:
-    """The adaptive state for a set of bit-planes. gain_codes: one of 0 … 255 per plane, any integer type."""
+    """Codes the bits of a set of bit-planes with the logits of a network, and adapts to them.
+
+    gain_codes: (bit-planes,) of any integer type, see `gain`.
+    """
 
     def __init__(self, gain_codes: npt.NDArray[Any]) -> None:
         gains = np.array([gain(int(code)) for code in gain_codes], np.int64)
@@ -50,11 +53,11 @@ class Calibration:
         self.state = Maps(gains, squashed, estimate, np.full(len(estimate), START_AGE, np.int64))
 
     def encode(self, output: Output, logits: Words2, bits: Bytes2) -> None:
-        """Code bits[i, p] (0 or 1) with the logits[i, p] of plane p, natural logarithm × 2^10."""
+        """Code bits[i, p], 0 or 1, with logits[i, p], × 2^10 (natural logarithm). Both are (places, bit-planes)."""
         code_planes(output.coder(bits.size), logits, bits, self.state)
 
     def decode(self, stream: Input, logits: Words2) -> Bytes2:
-        """The bits, an array of the logits' shape."""
+        """Decode bits with the logits, × 2^10: both (places, bit-planes)."""
         bits: Bytes2 = np.empty(logits.shape, np.uint8)
         code_planes(stream.coder(bits.size), logits, bits, self.state)
         return bits
@@ -62,7 +65,7 @@ class Calibration:
 
 @stage
 def _predict(m: Maps, logit: Int, plane: Int) -> tuple[Int, Int]:
-    """(probability for the coder, index of the nearest node)."""
+    """(probability of a 1 in units of 2^-16, index of the nearest estimate) for a logit × 2^10."""
     t = min(max((np.int64(logit) * m.gains[plane]) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
     left = plane * NODES + (t >> LOGIT_BITS)
     right_share = t & ((1 << LOGIT_BITS) - 1)
@@ -74,7 +77,7 @@ def _predict(m: Maps, logit: Int, plane: Int) -> tuple[Int, Int]:
 
 @kernel
 def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps) -> None:
-    """Code bits[i, p] with logits[i, p]."""
+    """Code bits, (places, bit-planes), with the logits of the same shape; decoding fills them in."""
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
             p, node = _predict(m, logits[i, plane], plane)

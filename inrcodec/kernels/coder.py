@@ -1,8 +1,8 @@
-"""The binary arithmetic coder: 32-bit range, 16-bit probabilities, carries propagated.
+"""The binary arithmetic coder: 32-bit range, 16-bit probabilities, with carries.
 
-A range coder after G. N. N. Martin (1979) with byte-wise carry handling as in LZMA. P is the probability that the bit is
-1, in units of 2^-16, 1 … 65535. The bound is the full 48-bit product, so a bit that is all but certain costs what it
-should (2.2e-5 bits at P = 65535).
+A range coder (G. N. N. Martin, "Range encoding", 1979) that handles carries byte by byte as LZMA does. P is the probability that the bit
+is 1, in units of 2^-16, 1 … 65535. The bound is the full 48-bit product of range and P, so even a bit that is almost certain costs what
+it should: 2.2e-5 bits at P = 65535.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from .arrays import Bytes1, Int, Ints1
 from .compiling import kernel, shared
 
-# the coder's state is an array, because Numba passes arrays by reference: low, range, cache, pending, position
+# the encoder's state is an array because Numba passes arrays by reference: low, range, cache, pending, position
 STATE = 5
 LOW, RANGE, CACHE, PENDING, POSITION = range(STATE)
 TOP = 1 << 24
 
 
 def start_encoding() -> Ints1:
-    """A fresh encoder state."""
+    """A fresh encoder state, (STATE,)."""
     return np.array([0, 0xFFFFFFFF, 0, 0, -1], np.int64)
 
 
@@ -48,7 +48,7 @@ def shift_low(state: Ints1, out: Bytes1) -> None:
 
 @shared
 def encode_bit(state: Ints1, out: Bytes1, probability: Int, bit: Int) -> None:
-    """Code one bit. `out` must have room for 2 bytes a bit, those of pending carries included."""
+    """Code one bit. `out`, (bytes,), must have room for 2 more bytes for each bit, beside those that are pending."""
     bound = (state[RANGE] * probability) >> 16
     if bit:
         state[RANGE] = bound
@@ -63,7 +63,7 @@ def encode_bit(state: Ints1, out: Bytes1, probability: Int, bit: Int) -> None:
 @kernel
 def _flush(state: Ints1, out: Bytes1) -> None:
     low, last = state[LOW], state[LOW] + state[RANGE] - 1
-    for zeros in (32, 24, 16, 8, 0):  # of the values that decode right, one that ends in most zero bytes
+    for zeros in (32, 24, 16, 8, 0):  # of the values that decode correctly, the one with the most zero bytes at its end
         value = (low + (np.int64(1) << zeros) - 1) >> zeros << zeros
         if value <= last:
             state[LOW] = value
@@ -73,18 +73,18 @@ def _flush(state: Ints1, out: Bytes1) -> None:
 
 
 def finish_encoding(state: Ints1, out: Bytes1) -> bytes:
-    """The coded bytes. Zero bytes at the end are left out: the decoder reads zeros past the end."""
+    """End the stream: the coded bytes, without zero bytes at the end, since the decoder reads zeros there."""
     _flush(state, out)
     return out[: max(0, int(state[POSITION]))].tobytes().rstrip(b"\0")
 
 
 class BitCoder(NamedTuple):
-    """One stream of coded bits, to be written or to be read.
+    """An arithmetic-coded stream as kernels take it, to be written or read; `code_bit` does either.
 
     Attributes:
         encoding: whether bits are written.
-        state: of the encoder (STATE,) or of the decoder (DECODER_STATE,).
-        data: the stream, (bytes,).
+        state: (STATE,) of the encoder or (DECODER_STATE,) of the decoder.
+        data: (bytes,) the stream; while encoding, a buffer with room at its end.
     """
 
     encoding: bool
@@ -93,13 +93,14 @@ class BitCoder(NamedTuple):
 
 
 class Output:
-    """A stream that is written: a growing buffer that has room for `bits` more bits whenever `reserve(bits)` returns."""
+    """A stream that is written, into a buffer that grows."""
 
     def __init__(self) -> None:
         self.state = start_encoding()
         self.buffer: Bytes1 = np.zeros(256, np.uint8)
 
     def reserve(self, bits: int) -> Bytes1:
+        """The buffer, (bytes,), after making room for `bits` more bits."""
         need = int(self.state[POSITION]) + int(self.state[PENDING]) + 2 * bits + 16
         if need > len(self.buffer):
             grown: Bytes1 = np.zeros(max(need, 2 * len(self.buffer)), np.uint8)
@@ -108,15 +109,16 @@ class Output:
         return self.buffer
 
     def coder(self, bits: int) -> BitCoder:
-        """For kernels, with room for so many more bits."""
+        """The stream for a kernel that writes at most `bits` bits. It is not valid after another call of this method."""
         return BitCoder(True, self.state, self.reserve(bits))
 
     def finish(self) -> bytes:
+        """End the stream, and return its bytes."""
         return finish_encoding(self.state, self.reserve(0))
 
 
 def is_valid(data: bytes) -> bool:
-    """Whether `data` can be an encoder's output: the code is below the range."""
+    """Whether `data` can be an encoder's output: a code of 2^32 − 1 would lie outside the range."""
     return not data.startswith(b"\xff\xff\xff\xff")
 
 
@@ -127,37 +129,38 @@ CODE, DRANGE, DPOSITION = range(DECODER_STATE)
 
 @shared
 def next_byte(state: Ints1, data: Bytes1) -> Int:
-    """The next byte of `data`, zero past its end."""
+    """The next byte of `data`, (bytes,); 0 past its end."""
     position = state[DPOSITION]
     state[DPOSITION] = position + 1
     return int(data[position]) if position < len(data) else 0
 
 
 def start_decoding(data: Bytes1) -> Ints1:
-    """The decoder's state at the beginning of `data`."""
+    """A fresh decoder state, (DECODER_STATE,), for `data`, (bytes,)."""
     state = np.array([0, 0xFFFFFFFF, 4], np.int64)
     state[CODE] = int.from_bytes(data[:4].tobytes().ljust(4, b"\0"), "big")
     return state
 
 
 class Input:
-    """A stream that is read."""
+    """A stream that is read. It has `coder` and `finish` like Output. `is_valid(data)` must hold."""
 
     def __init__(self, data: bytes) -> None:
-        self.data: Bytes1 = np.frombuffer(bytearray(data or b"\0"), np.uint8)  # writable, as kernels have it of Output
+        self.data: Bytes1 = np.frombuffer(bytearray(data or b"\0"), np.uint8)  # writable, so that its type is that of Output's buffer
         self.state = start_decoding(self.data)
 
     def coder(self, bits: int) -> BitCoder:
-        """For kernels; see `Output.coder`."""
+        """The stream for a kernel; bits: as in `Output.coder`, not used."""
         return BitCoder(False, self.state, self.data)
 
     def finish(self) -> bytes:
+        """Nothing, as there is nothing to write."""
         return b""
 
 
 @shared
 def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
-    """The next bit, 0 or 1."""
+    """The next bit of `data`, (bytes,): 0 or 1."""
     bound = (state[DRANGE] * probability) >> 16
     if state[CODE] < bound:
         state[DRANGE] = bound
@@ -174,7 +177,7 @@ def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
 
 @shared
 def code_bit(coder: BitCoder, probability: Int, bit: Int) -> Int:
-    """Code one bit either way: write `bit`, or read the next one. Returns it."""
+    """Code one bit in either direction: write `bit`, or read the next bit. Returns the bit. probability: of a 1, 1 … 65535."""
     if coder.encoding:
         encode_bit(coder.state, coder.data, probability, bit)
         found = bit
@@ -185,5 +188,5 @@ def code_bit(coder: BitCoder, probability: Int, bit: Int) -> Int:
 
 @shared
 def as_probability(p: np.float32) -> Int:
-    """A float32 probability as the coder takes it: 1 … 65535."""
+    """A float32 probability as the coder takes it: in units of 2^-16, 1 … 65535."""
     return min(max(int(p * np.float32(65536)), 1), 65535)

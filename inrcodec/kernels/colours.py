@@ -1,4 +1,8 @@
-"""Labels ↔ colours of a value lattice, and the corrections that make the way back exact. Integers only on the way back."""
+"""A colour lattice: colours → labels (encoder only), labels → colours, and the coding of corrections.
+
+Not every colour of a picture lies on the lattice. Corrections are the differences between the colours and those of their labels. The way
+from labels to colours is integers only. SPEC.md, "Colours of a lattice", defines it.
+"""
 
 from __future__ import annotations
 
@@ -18,36 +22,36 @@ F32 = np.float32
 
 
 class Affine(NamedTuple):
-    """From labels to colours: colour i = Σ matrix[i, j]·label j + offset[i], in units of 2^-16, rounded and limited to 0 … limit."""
+    """From labels to colours: component i is Σ_j matrix[i, j]·label[j] + offset[i], rounded and clipped to 0 … limit."""
 
-    matrix: Ints2  # (3, 3)
-    offset: Ints1  # (3,)
-    limit: Int
+    matrix: Ints2  # (3, 3) in units of 2^-16
+    offset: Ints1  # (3,) in units of 2^-16
+    limit: Int  # the largest component
 
 
 class Inverse(NamedTuple):
-    """From colours to labels, in units of 1. Encoder only: floats decide which label is taken, never what it means."""
+    """From colours to labels: label ≈ matrix·(colour − origin). Encoder only, so floats do not matter: any label can be corrected."""
 
     matrix: Floats2  # (3, 3)
     origin: Floats1  # (3,) the colour of label 0
-    near: float  # half the least distance of two labels' colours
+    near: float  # half the least distance between the colours of two labels, by the largest component
 
 
 @shared
 def component(to: Affine, i: Int, a: Int, b: Int, c: Int) -> Int:
-    """Component i of a label's colour, in units of 2^-16, before rounding and clipping."""
+    """Component i of the colour of label (a, b, c), in units of 2^-16, before rounding and clipping."""
     return to.matrix[i, 0] * a + to.matrix[i, 1] * b + to.matrix[i, 2] * c + to.offset[i]
 
 
 @shared
 def rounded(t: Int, limit: Int) -> Int:
-    """To the nearest of 0 … limit."""
+    """t, in units of 2^-16, rounded to an integer and clipped to 0 … limit."""
     return min(max((t + HALF) >> SCALE, 0), limit)
 
 
 @stage
 def _as_before(planes: Any, y: Int, x: Int) -> bool:
-    """Whether the pixel has the colour of the one before it."""
+    """Whether a pixel has the colour of the pixel to its left. planes: (3, height, width)."""
     same: Any = x > 0
     for i in range(3):
         same = same and planes[i, y, x] == planes[i, y, x - 1]
@@ -56,7 +60,7 @@ def _as_before(planes: Any, y: Int, x: Int) -> bool:
 
 @stage
 def _saturated(planes: Any, y: Int, x: Int, limit: Int) -> bool:
-    """Whether a component is 0 or the limit."""
+    """Whether a component of a pixel is 0 or the limit. planes: (3, height, width)."""
     found = False
     for i in range(3):
         found = found or np.int64(planes[i, y, x]) == 0 or np.int64(planes[i, y, x]) == limit
@@ -65,7 +69,7 @@ def _saturated(planes: Any, y: Int, x: Int, limit: Int) -> bool:
 
 @stage
 def _invert(planes: Any, y: Int, x: Int, back: Inverse, j: Int) -> Int:
-    """Component j of the label nearest to a pixel's colour by the inverse alone."""
+    """Component j of matrix·(colour − origin), rounded: the label of a pixel by the inverse alone. planes: (3, height, width)."""
     t = 0.0
     for i in range(3):
         t += back.matrix[j, i] * (np.int64(planes[i, y, x]) - back.origin[i])
@@ -74,7 +78,7 @@ def _invert(planes: Any, y: Int, x: Int, back: Inverse, j: Int) -> Int:
 
 @stage
 def _right(planes: Any, y: Int, x: Int, to: Affine, near: float, a: Int, b: Int, c: Int) -> bool:
-    """Whether a label reproduces a pixel, or is so near that no other can be nearer."""
+    """Whether label (a, b, c) gives a pixel's colour exactly, or is so near that no other label is nearer. planes: (3, height, width)."""
     off = 0.0
     exact: Any = True
     for i in range(3):
@@ -86,7 +90,10 @@ def _right(planes: Any, y: Int, x: Int, to: Affine, near: float, a: Int, b: Int,
 
 @stage
 def _misfit(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> float:
-    """1000 for each step that the label's rounded colour is off, and how far it is off before rounding."""
+    """How badly label (a, b, c) fits a pixel. planes: (3, height, width).
+
+    1000 times the sum of the components' differences after rounding, plus the largest difference before rounding.
+    """
     wrong, off = 0.0, 0.0
     for i in range(3):
         t = component(to, i, a, b, c)
@@ -101,7 +108,7 @@ def _misfit(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> 
 
 @stage
 def _wrong(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> float:
-    """How many steps the label's rounded colour is off, over all components."""
+    """The sum of the components' differences between a pixel and the rounded colour of label (a, b, c). planes: (3, height, width)."""
     wrong = 0.0
     for i in range(3):
         wrong += abs(rounded(component(to, i, a, b, c), to.limit) - np.int64(planes[i, y, x]))
@@ -110,7 +117,7 @@ def _wrong(planes: Any, y: Int, x: Int, to: Affine, a: Int, b: Int, c: Int) -> f
 
 @stage
 def _roughness(out: Shorts3, y: Int, x: Int, a: Int, b: Int, c: Int) -> float:
-    """How far a label is from those to the left and above; chroma counts twice."""
+    """How far label (a, b, c) is from the labels to the left and above; chroma counts twice. out: (3, height, width), labels so far."""
     rough = 0.0
     if x > 0:
         rough += abs(out[0, y, x - 1] - a) + 2 * (abs(out[1, y, x - 1] - b) + abs(out[2, y, x - 1] - c))
@@ -121,7 +128,11 @@ def _roughness(out: Shorts3, y: Int, x: Int, a: Int, b: Int, c: Int) -> float:
 
 @kernel
 def label_rows(planes: Unsigned3, to: Affine, back: Inverse, out: Shorts3) -> None:
-    """Fill in labels, (3, height, width), of planes of that shape: of those that reproduce a pixel best, the nearest to its neighbours'."""
+    """Fill in the labels `out` of the colours `planes`, both (3, height, width).
+
+    A pixel gets the label that fits best (`_misfit`). A pixel with a saturated component may have many labels that fit as well; it gets the
+    one nearest to its neighbours' labels.
+    """
     _, height, width = planes.shape
     for y in range(height):
         for x in range(width):
@@ -130,7 +141,7 @@ def label_rows(planes: Unsigned3, to: Affine, back: Inverse, out: Shorts3) -> No
                 continue
             saturated = _saturated(planes, y, x, to.limit)
             s0, s1, s2 = _invert(planes, y, x, back, 0), _invert(planes, y, x, back, 1), _invert(planes, y, x, back, 2)
-            if not saturated and _right(planes, y, x, to, back.near, s0, s1, s2):  # most are found at once
+            if not saturated and _right(planes, y, x, to, back.near, s0, s1, s2):  # so it is with most pixels
                 out[0, y, x], out[1, y, x], out[2, y, x] = s0, s1, s2
                 continue
             best = 1e30
@@ -148,33 +159,33 @@ def label_rows(planes: Unsigned3, to: Affine, back: Inverse, out: Shorts3) -> No
 
 
 def label(planes: Unsigned3, to: Affine, back: Inverse) -> Shorts3:
-    """Labels (3, height, width) int16 of planes of that shape; see `label_rows`."""
+    """The labels of colours, (3, height, width) int16. planes: (3, height, width); see `label_rows`."""
     out: Shorts3 = np.zeros(planes.shape, np.int16)
     label_rows(planes, to, back, out)
     return out
 
 
 CONTEXTS = 7
-GUESSES = 3 * 4 * 8 * 32
-START = 0.1  # of a first guess
-SURE = F32(1 / 128)
-UNARY = 12  # from here on a correction's size is written in 8 plain bits
-MOST_BITS = 2 + UNARY + 8  # of a component
-LEAST_RATE = 0.002
+GUESSES = 3 * 4 * 8 * 32  # see `small` in `correct_rows`
+START = 0.1  # first value of a guess
+SURE = F32(1 / 128)  # with a guess below this, contexts and mixer are not asked
+UNARY = 12  # sizes up to this are coded in unary; what is above follows in 8 bits
+MOST_BITS = 2 + UNARY + 8  # the most decisions for a component
+LEAST_RATE = 0.002  # of the mixer's learning, see `mixer.rate_of`
 
 
 class Corrector(NamedTuple):
-    """All that the coding of corrections adapts."""
+    """What the coding of corrections adapts."""
 
     contexts: Contexts
     mixer: Mixer
-    wrong: Bytes2  # (3, width + 2): which components of the row above, or of this row so far, differed
-    guess: Singles1  # (GUESSES,): how likely a component differs
-    mixed: Ints1  # (1,): bits mixed
+    wrong: Bytes2  # (3, width + 2) whether a component was corrected: of this row up to the pixel before, then of the row above
+    guess: Singles1  # (GUESSES,) probability that a component is corrected
+    mixed: Ints1  # (1,) number of decisions that the mixer has coded
 
 
 def corrector(width: int, lines: int) -> Corrector:
-    """A fresh state for rows of so many pixels; lines: of each context, a power of two."""
+    """A fresh state for rows of `width` pixels. lines: of each context's table, a power of two."""
     return Corrector(
         contexts=contexts(CONTEXTS, lines),
         mixer=mixer(CONTEXTS, 0),
@@ -186,7 +197,7 @@ def corrector(width: int, lines: int) -> Corrector:
 
 @part
 def _decide(coder: BitCoder, s: Corrector, node: Int, bit: Int) -> Int:
-    """One decision at a node of the contexts' lines."""
+    """Code a decision by contexts and mixer, and learn it. node: of the contexts' lines, 1 … 15. Returns the decision."""
     m = s.mixer
     look_up(s.contexts, m.inputs, 1, node)
     total = mix(m)
@@ -202,7 +213,8 @@ def _decide(coder: BitCoder, s: Corrector, node: Int, bit: Int) -> Int:
 
 @stage
 def _hash(hashes: Ints1, i: Int, a: Int, b: Int, c: Int, t: Int, small: Int) -> None:
-    """The contexts of component i of a label's colour, which is t before rounding."""
+    """Hash the contexts, (CONTEXTS,), of component i of the colour of label (a, b, c). t: the component before rounding; small: number of
+    the guess."""
     share = (t >> (SCALE - 5)) & 31
     hashes[0] = small
     hashes[1] = mix_hash(i, t >> (SCALE - 5))
@@ -215,7 +227,7 @@ def _hash(hashes: Ints1, i: Int, a: Int, b: Int, c: Int, t: Int, small: Int) -> 
 
 @stage
 def _correction(coder: BitCoder, s: Corrector, difference: Any) -> Any:
-    """Code a difference that is not 0: sign, then size in unary, then plain bits."""
+    """Code a difference that is not 0: its sign, its size in unary up to UNARY, then the rest in 8 bits. Returns the difference."""
     negative = _decide(coder, s, np.int64(2), int(difference < 0))
     size: Any = 1
     while size < UNARY:
@@ -232,9 +244,9 @@ def _correction(coder: BitCoder, s: Corrector, difference: Any) -> Any:
 
 @kernel
 def correct_rows(coder: BitCoder, labels: Ints3, image: Words3, to: Affine, s: Corrector) -> None:
-    """Code what the components of some rows of pixels differ by from their labels'.
+    """Code the corrections of some rows: the differences between the colours and those of their labels.
 
-    labels: (3, rows, width), the least label added; image: (rows, width, 3), read or written.
+    labels: (3, rows, width), the labels themselves; image: (rows, width, 3), the colours, which decoding fills in.
     """
     _, rows, width = labels.shape
     s.mixer.inputs[0] = F32(0.3)
@@ -253,7 +265,7 @@ def correct_rows(coder: BitCoder, labels: Ints3, image: Words3, to: Affine, s: C
                 guess = s.guess[small]
                 bit: Int = int(difference != 0)
                 unlikely = guess < SURE
-                if unlikely:  # not worth the contexts
+                if unlikely:  # asking contexts and mixer would take time and save little
                     bit = code_bit(coder, as_probability(guess), bit)
                 if not unlikely or bit:
                     _hash(s.contexts.hashes, i, a, b, c, t, small)

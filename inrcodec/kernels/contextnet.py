@@ -1,9 +1,9 @@
-"""The context network: features of what was decoded → a mixture of discretized logistics for the next value.
+"""The context network: numbers computed from decoded values → a mixture of discretized logistics for the next value.
 
-A small multilayer perceptron in strict float32: each sum runs over the inputs in order, with the units as lanes, so it
-vectorizes without any freedom in the order. It goes on learning while it codes, on both sides alike: the gradient of
-−log P(value) is added up over BATCH values, then Adam (D. P. Kingma and J. Ba, 2015) moves the weights. Mixtures of discretized
-logistics: T. Salimans et al., "PixelCNN++", 2017.
+It is a perceptron of three layers in strict float32. Each sum runs over the inputs in order, and the units of a layer are the lanes of
+vector instructions, so it is fast although the order of operations is fixed. Encoder and decoder both go on training it while they code:
+the gradient of −ln P(value) is added up over BATCH values, then Adam (D. P. Kingma and J. Ba, 2015) moves the weights. Mixtures of
+discretized logistics: T. Salimans et al., "PixelCNN++", 2017. SPEC.md, "The context network", defines it.
 """
 
 from __future__ import annotations
@@ -17,64 +17,64 @@ from .arrays import Floats1, Floats2, Int, Singles1, Singles2
 from .compiling import part, shared, stage
 from .functions import LN2, exp2, sigmoid
 
-COMPONENTS = 4
-OUTPUTS = 16  # COMPONENTS logits, means, log2 scales; the rest are padding
-BATCH = 64
-UNITS = (0, 16, 32, 64)  # that a file may ask for; 0: no network
-RATE_UNIT = 2.0**-14  # of Adam's rate, as files have it
-LARGEST_LOG = 12.0  # of a scale over the yardstick
-LEAST_SCALE = 0.03
-FLOOR = 2.0**-20  # of a probability
+COMPONENTS = 4  # logistics of a mixture
+OUTPUTS = 16  # COMPONENTS each of log2 shares, means and log2 scales; the rest are padding
+BATCH = 64  # values between two steps of Adam
+UNITS = (0, 16, 32, 64)  # units of a hidden layer that a file may ask for; 0: no network
+RATE_UNIT = 2.0**-14  # of `learning` in files
+LARGEST_LOG = 12.0  # limit of a log2 scale, which is relative to the unit
+LEAST_SCALE = 0.03  # of a logistic
+FLOOR = 2.0**-20  # added to a probability
 F32 = np.float32
 
 
 class ContextNet(NamedTuple):
-    """The network's state.
+    """A context network: weights, the state of Adam, and scratch.
 
-    A layer's weights are (inputs + 1, units), the last row its biases; `flat` holds the three one after the other.
+    The weights of a layer are (inputs + 1, outputs), the biases in the last row. `flat` holds the three layers one after the other.
     """
 
     flat: Singles1  # (parameters,) weights
-    sums: Singles1  # (parameters,) of the batch's gradient
-    first: Singles1  # (parameters,) Adam's first and second moments
-    second: Singles1
+    sums: Singles1  # (parameters,) gradient, added up over a batch
+    first: Singles1  # (parameters,) Adam's first moments
+    second: Singles1  # (parameters,) Adam's second moments
     w1: Singles2  # (inputs + 1, units), a view of `flat`
-    w2: Singles2  # (units + 1, units)
-    w3: Singles2  # (units + 1, OUTPUTS)
-    g1: Singles2  # views of `sums`, likewise
-    g2: Singles2
-    g3: Singles2
-    w2t: Singles2  # (units, units) and (OUTPUTS, units): weights with the axes exchanged
-    w3t: Singles2
-    x: Singles1  # (inputs + 1,): the features, then 1
-    h1: Singles1  # (units + 1,): activations, then 1
-    d1: Singles1  # (units,): derivatives
-    h2: Singles1
-    d2: Singles1
-    out: Singles1  # (OUTPUTS,)
-    dout: Singles1  # (OUTPUTS,): derivatives of the cost by the outputs
-    logistics: Floats2  # (3, COMPONENTS): shares, means, inverse scales of the mixture
-    xs: Singles2  # (inputs + 1, BATCH): features of the values since Adam's last step,
-    h1s: Singles2  # (units + 1, BATCH): activations,
-    h2s: Singles2
-    s1: Singles2  # (BATCH, units): derivatives by the arguments,
-    s2: Singles2
-    douts: Singles2  # (BATCH, OUTPUTS): and by the outputs
-    clock: Floats1  # (3,): values since Adam's last step, and its two running products
+    w2: Singles2  # (units + 1, units), a view of `flat`
+    w3: Singles2  # (units + 1, OUTPUTS), a view of `flat`
+    g1: Singles2  # (inputs + 1, units), a view of `sums`
+    g2: Singles2  # (units + 1, units), a view of `sums`
+    g3: Singles2  # (units + 1, OUTPUTS), a view of `sums`
+    w2t: Singles2  # (units, units) w2 transposed, without biases
+    w3t: Singles2  # (OUTPUTS, units) w3 transposed, without biases
+    x: Singles1  # (inputs + 1,) the inputs, then 1
+    h1: Singles1  # (units + 1,) outputs of the first hidden layer, then 1
+    d1: Singles1  # (units,) their derivatives by the arguments
+    h2: Singles1  # (units + 1,) outputs of the second hidden layer, then 1
+    d2: Singles1  # (units,) their derivatives by the arguments
+    out: Singles1  # (OUTPUTS,) outputs
+    dout: Singles1  # (OUTPUTS,) derivatives of −ln P(value) by the outputs
+    logistics: Floats2  # (3, COMPONENTS) shares, means and inverse scales of the mixture
+    xs: Singles2  # (inputs + 1, BATCH) x of the values since Adam's last step
+    h1s: Singles2  # (units + 1, BATCH) h1 of these values
+    h2s: Singles2  # (units + 1, BATCH) h2 of these values
+    s1: Singles2  # (BATCH, units) derivatives of −ln P(value) by the arguments of the first hidden layer
+    s2: Singles2  # (BATCH, units) by the arguments of the second hidden layer
+    douts: Singles2  # (BATCH, OUTPUTS) by the outputs
+    clock: Floats1  # (3,) values since Adam's last step, and the products of β1 and of β2 over all steps
 
 
 def shapes(inputs: int, units: int) -> list[tuple[int, int]]:
-    """Shapes of a network's three layers, biases included."""
+    """(inputs + 1, outputs) of each of a network's three layers; the last row of a layer is its biases."""
     return [(inputs + 1, units), (units + 1, units), (units + 1, OUTPUTS)]
 
 
 def parameters(inputs: int, units: int) -> int:
-    """How many numbers a network has."""
+    """How many weights a network has, biases included."""
     return sum(a * b for a, b in shapes(inputs, units))
 
 
 def contextnet(inputs: int, units: int, weights: npt.ArrayLike) -> ContextNet:
-    """A network that begins with these weights, float32 (parameters,)."""
+    """A network with these weights, (parameters,) float32. inputs: of the network; units: of each hidden layer."""
 
     def views(flat: Any) -> list[Any]:
         out, start = [], 0
@@ -124,7 +124,10 @@ def contextnet(inputs: int, units: int, weights: npt.ArrayLike) -> ContextNet:
 
 @part
 def add_products(x: Singles1, w: Singles2, a: Singles1) -> None:
-    """a[j] += x[0]·w[0, j] + x[1]·w[1, j] + …, one after the other; eight at a time, which changes speed, not order."""
+    """a[j] += x[0]·w[0, j] + x[1]·w[1, j] + …, one after the other. x: (n,), w: (n, m), a: (m,).
+
+    The loop takes eight rows of w at a time, which is faster, and does not change the order.
+    """
     n, units = x.shape[0], a.shape[0]
     whole = n // 8 * 8
     for i in range(0, whole, 8):
@@ -142,7 +145,10 @@ def add_products(x: Singles1, w: Singles2, a: Singles1) -> None:
 
 @shared
 def activate(h: Singles1, d: Singles1) -> None:
-    """h = x·(1 + x/(1 + |x|))/2 in place, a smooth rectifier without exponentials, and its derivative d."""
+    """The activation f(x) = x·(1 + x/(1 + |x|))/2 in place, for the first units of h, (units + 1,); d, (units,): its derivatives.
+
+    f is a smooth rectifier without exponentials.
+    """
     one, half = F32(1), F32(0.5)
     for j in range(d.shape[0]):
         x = h[j]
@@ -154,7 +160,7 @@ def activate(h: Singles1, d: Singles1) -> None:
 
 @stage
 def forward(net: ContextNet, base: float, unit: float) -> None:
-    """From the features `net.x` to the mixture `net.logistics`. base, unit: where it is centred, and its yardstick."""
+    """Compute the mixture `net.logistics` from the inputs `net.x`. Its means are relative to `base`, and means and scales count `unit`."""
     for j in range(net.d1.shape[0]):
         net.h1[j] = F32(0)
         net.h2[j] = F32(0)
@@ -181,7 +187,7 @@ def forward(net: ContextNet, base: float, unit: float) -> None:
 
 @shared
 def below(logistics: Floats2, edge: float) -> float:
-    """The mixture's mass below `edge`."""
+    """The mass of a mixture, (3, COMPONENTS), below `edge`."""
     total = 0.0
     for k in range(COMPONENTS):
         total += logistics[0, k] * sigmoid((edge - logistics[1, k]) * logistics[2, k])
@@ -190,7 +196,7 @@ def below(logistics: Floats2, edge: float) -> float:
 
 @stage
 def differentiate(logistics: Floats2, dout: Singles1, value: float, largest: float, unit: float) -> None:
-    """Fill in dout, the derivatives of −ln P(value) by the outputs. Values are 0 … largest."""
+    """Fill in dout, (OUTPUTS,): the derivatives of −ln P(value) by the outputs. value: 0 … largest; logistics, unit: see `forward`."""
     total = 0.0
     for k in range(COMPONENTS):
         share, inverse = logistics[0, k], logistics[2, k]
@@ -213,7 +219,7 @@ def differentiate(logistics: Floats2, dout: Singles1, value: float, largest: flo
 
 @stage
 def backward(net: ContextNet, sample: Int) -> None:
-    """Note what the gradient of this value is made of, as number `sample` of the batch."""
+    """Back-propagate `dout`, and keep what the gradient of this value is made of as number `sample` of the batch."""
     s1, s2 = net.s1[sample], net.s2[sample]
     for j in range(net.d1.shape[0]):
         s1[j] = F32(0)
@@ -235,7 +241,7 @@ def backward(net: ContextNet, sample: Int) -> None:
 
 @part
 def adam(net: ContextNet, rate: float) -> None:
-    """The batch's gradient, sample after sample; then Adam with β1 = 0.9, β2 = 0.999."""
+    """Add up the gradient of a batch, value after value, and move the weights by Adam with β1 = 0.9, β2 = 0.999."""
     for i in range(net.xs.shape[0]):
         add_products(net.xs[i], net.s1, net.g1[i])
     for i in range(net.h1s.shape[0]):
@@ -266,7 +272,10 @@ def adam(net: ContextNet, rate: float) -> None:
 
 @stage
 def learn(net: ContextNet, value: float, largest: float, unit: float, rate: float) -> None:
-    """Learn a value, 0 … largest, with Adam's `rate`: its gradient joins the batch, and a full batch moves the weights."""
+    """Learn a value, 0 … largest: add its gradient to the batch, and move the weights when the batch is full.
+
+    unit: see `forward`; rate: Adam's learning rate.
+    """
     differentiate(net.logistics, net.dout, value, largest, unit)
     sample = int(net.clock[0])
     backward(net, sample)

@@ -1,6 +1,6 @@
-"""exp2, log2 and the logistic function for the decoder: float64, table and interpolation, no libm.
+"""exp2, log2 and the logistic function in float64: exact tables and linear interpolation, without libm.
 
-Each is + − × ÷ on exact table entries in the order written here, so that every machine gets the same bits.
+The operations are + − × ÷ in the order written here, so that every machine gets the same bits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LN2 = 0.6931471805599453
 
 @function
 def exp2(x: float) -> float:
-    """2^x for −60 ≤ x ≤ 60: linear between 2^(i/256)."""
+    """2^x for −60 ≤ x ≤ 60, interpolated between multiples of 1/256."""
     whole = math.floor(x)
     t = (x - whole) * EXP2_STEPS
     i = int(t)
@@ -48,7 +48,7 @@ PART = 1.0 / (1 << 44)
 
 @function
 def log2(x: float) -> float:
-    """log2 x for a normal x > 0: the exponent, and linear between log2(1 + i/256)."""
+    """log2(x) for a normal number x > 0: its exponent, plus the log2 of its mantissa, interpolated between multiples of 1/256."""
     bits: Any = bits_of(np.float64(x))  # type: ignore[call-arg]
     i = (bits >> 44) & 255
     t = (bits & ((1 << 44) - 1)) * PART
@@ -57,7 +57,7 @@ def log2(x: float) -> float:
 
 @function
 def sigmoid(x: float) -> float:
-    """1/(1 + e^−x), x limited to ±16: linear between multiples of 1/64."""
+    """1/(1 + e^−x), interpolated between multiples of 1/64; x is limited to ±15.99."""
     t = (min(max(x, -SIGMOID_LIMIT + 0.01), SIGMOID_LIMIT - 0.01) + SIGMOID_LIMIT) * SIGMOID_STEPS
     i = int(t)
     return SIGMOID[i] + (SIGMOID[i + 1] - SIGMOID[i]) * (t - i)
@@ -65,20 +65,20 @@ def sigmoid(x: float) -> float:
 
 @function
 def soft(x: float) -> np.float32:
-    """x/(1 + |x|/4), float32: a number as networks see it."""
+    """x/(1 + |x|/4) as float32: how numbers are limited before they are inputs of a context network."""
     return np.float32(x / (1.0 + 0.25 * abs(x)))
 
 
-# bits that a probability of (i + 1/2)/4096 costs
+# COST[i]: bits that an event of probability (i + 1/2)/4096 costs
 COST: Singles1 = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.float32)
 
 
 @function
 def cost(probability: Int, bit: Int) -> np.float32:
-    """Bits that `bit` costs at this probability, in units of 2^-16, of a 1. Only told, never used to code."""
+    """Bits that `bit` costs; probability: of a 1, in units of 2^-16."""
     return COST[(probability if bit else 65536 - probability) >> 4]
 
 
 def keeps_subnormals() -> bool:
-    """Whether this thread computes with subnormal numbers, as IEEE 754 has it; a mode of the processor can take them for zero."""
+    """Whether this thread computes with subnormal numbers as IEEE 754 says. Libraries can set a mode that rounds them to zero."""
     return bool(np.float32(2.0**-126) * np.float32(0.5) != 0 and np.float64(2.0**-1022) * np.float64(0.5) != 0)

@@ -1,8 +1,8 @@
-"""Bit-plane networks in exact integer arithmetic: coordinates in, one logit per bit-plane out.
+"""The network of profile `inr` in exact integer arithmetic: coordinates in, one logit for each bit-plane out.
 
-Every matrix product is one of integers whose partial sums stay below 2^53 (2^24 in float32), so BLAS, CUDA and a plain
-loop agree bit for bit whatever the order of summation. A Network proves the
-bound for its weights when it is made, so nothing is evaluated without it. SPEC.md, "The network", defines the same function in words.
+In every matrix product the numbers are integers whose partial sums stay below 2^53 (2^24 in float32). So BLAS, CUDA and a plain loop give
+the same result in whatever order they add. A Network checks this bound for its weights when it is made. SPEC.md, "NETW: the network",
+defines the function.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .compiling import kernel
 from .tables import GELU_BITS, GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
 
 COORDINATE_BITS = 24  # a coordinate runs from −2^24 to 2^24
-OUTPUT_BITS = 10  # a logit counts 2^-10 (natural logarithm)
-OUTPUT_LIMIT = 1 << 20
+OUTPUT_BITS = 10  # a logit is in units of 2^-10 (natural logarithm)
+OUTPUT_LIMIT = 1 << 20  # of a logit
 
 EXACT_FLOAT64 = 1 << 53
 EXACT_FLOAT32 = 1 << 24
@@ -39,7 +39,7 @@ Activated = npt.NDArray[np.int16]
 
 
 class Affine(NamedTuple):
-    """From a layer's sums to its arguments: (sum·multiplier >> shift) + bias."""
+    """From the sums of a layer to its arguments: (sum·multiplier >> shift) + bias, with bias (outputs,)."""
 
     multiplier: int
     shift: int
@@ -47,24 +47,25 @@ class Affine(NamedTuple):
 
 
 class BoundError(ValueError):
-    """The weights would make a sum that is not exact."""
+    """Weights have wrong shapes, are too large, or could make a sum that is not exact."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network looks like; the weights are beside it.
+    """The shape of a network.
 
     Attributes:
         axes: number of coordinates, 1 to 4.
-        channels, bits: planes = channels × bits, the channel's planes together, the most significant first.
+        channels: values at each place.
+        bits: bits of each value. Bit-planes are ordered by channel, then the most significant bit first.
         hidden: units of each hidden layer.
         layers: hidden layers, at least 1.
         activation: "sine" (SIREN) or "gelu".
-        octaves: 0 feeds the coordinates themselves; n > 0 a positional encoding: the coordinate, and sine and cosine
-            of 2^k·π·x for k = 0 … n − 1, for each axis.
-        bit_coordinate: whether the bit index is one more coordinate (one output per channel).
-        per_plane: whether each bit index has a network of its own (one output per channel).
-            Neither: one network with an output per plane.
+        octaves: 0: the inputs are the coordinates x. n > 0: the inputs are a positional encoding, for each axis the coordinate, and sine
+            and cosine of 2^k·π·x for k = 0 … n − 1.
+        bit_coordinate: whether the index of the bit is one more coordinate (one output per channel).
+        per_plane: whether each index of the bit has a network of its own (one output per channel).
+            If neither holds, one network has an output for each bit-plane.
     """
 
     axes: int
@@ -79,24 +80,28 @@ class Architecture:
 
     @property
     def form(self) -> str:
-        """As `--network` names it."""
+        """Its name in options."""
         return "siren" if self.bit_coordinate else "bitlinear" if self.per_plane else "heads"
 
     @property
     def planes(self) -> int:
+        """Number of bit-planes."""
         return self.channels * self.bits
 
     @property
     def networks(self) -> int:
+        """Number of networks: one, or one for each index of the bit."""
         return self.bits if self.per_plane else 1
 
     @property
     def inputs(self) -> int:
+        """Inputs of the first layer."""
         axes = self.axes + self.bit_coordinate
         return axes * (1 + 2 * self.octaves)
 
     @property
     def outputs(self) -> int:
+        """Outputs of the last layer."""
         return self.channels if self.bit_coordinate or self.per_plane else self.planes
 
     @property
@@ -107,6 +112,7 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
+        """Weights and biases of all networks."""
         return self.networks * sum(o * i + o for o, i in self.shapes)
 
     @property
@@ -120,20 +126,20 @@ class Architecture:
         return SINE_BITS if self.activation == "sine" else GELU_BITS
 
     def largest_input(self, layer: int) -> int:
-        """Largest magnitude that an input of a layer can have."""
+        """The largest magnitude that an input of a layer, 0 … layers, can have."""
         if layer == 0:
             return 1 << self.input_bits
         return 1 << SINE_BITS if self.activation == "sine" else GELU_LIMIT
 
     @property
     def argument_bits(self) -> int:
-        """Fractional bits of a hidden layer's argument: of a turn for sine."""
+        """Fractional bits of a hidden layer's argument, which is in turns for sine."""
         return TURN_BITS if self.activation == "sine" else GELU_BITS
 
 
 @dataclass(frozen=True)
 class Layer:
-    """argument = floor(weights·input · multiplier / 2^shift) + bias. weights: (outputs, inputs), bias: (outputs,)."""
+    """A layer: argument = floor((weights·input)·multiplier / 2^shift) + bias. weights: (outputs, inputs), bias: (outputs,), int64."""
 
     weights: Integers
     bias: Integers
@@ -143,10 +149,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture with the layers of its networks; immutable and checked."""
+    """A network of profile `inr`, immutable. layers: [network][layer]. Raises BoundError if not all sums of the weights are exact."""
 
     architecture: Architecture
-    layers: Sequence[Sequence[Layer]]  # [network][layer]
+    layers: Sequence[Sequence[Layer]]
     _matrices: list[list[npt.NDArray[Any]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -155,7 +161,7 @@ class Network:
         )
 
     def logits(self, coordinates: Integers) -> npt.NDArray[np.int32]:
-        """Logits × 2^10 of all planes. coordinates: (n, axes) as `axis_coordinates` gives them → (n, planes)."""
+        """Logits × 2^10 of all bit-planes, (n, bit-planes) int32. coordinates: (n, axes) int64, see `axis_coordinates`."""
         a = self.architecture
         out = np.empty((len(coordinates), a.channels, a.bits), np.int32)
         if a.bit_coordinate:
@@ -188,13 +194,19 @@ class Network:
 
 
 def axis_coordinates(size: int, places: Integers | None = None) -> Integers:
-    """Coordinates of these places (all by default) of an axis of `size`: floor((2i − (size − 1))·2^24 / (size − 1)), 0 if size is 1."""
+    """Coordinates of places along an axis, int64 of the same shape: floor((2i − (size − 1))·2^24 / (size − 1)), or 0 if size is 1.
+
+    size: of the axis; places: the indices i, by default all, (size,).
+    """
     i = np.arange(size, dtype=np.int64) if places is None else places.astype(np.int64)
     return ((2 * i - (size - 1)) << COORDINATE_BITS) // max(size - 1, 1)
 
 
 def positional(coordinates: Integers, octaves: int) -> Integers:
-    """Positional encoding × 2^14: for each axis x, then for each k: sin(2^k·π·x), cos(2^k·π·x). (n, axes) → (n, axes·(1 + 2·octaves))."""
+    """Positional encoding × 2^14 (Mildenhall et al., NeRF, 2020): (n, axes) → (n, axes·(1 + 2·octaves)).
+
+    For each axis: x, then sin(2^k·π·x) and cos(2^k·π·x) for k = 0 … octaves − 1.
+    """
     columns = []
     for c in coordinates.T:
         columns.append(c >> (COORDINATE_BITS - SINE_BITS))
@@ -206,12 +218,12 @@ def positional(coordinates: Integers, octaves: int) -> Integers:
 
 
 def peak_of(weights: Integers, largest_input: int) -> int:
-    """Largest magnitude that any partial sum of these weights (outputs, inputs) with such inputs can have."""
+    """The largest magnitude that a partial sum of weights, (outputs, inputs), with inputs up to `largest_input` can have."""
     return int(np.abs(weights).sum(axis=1).max()) * largest_input
 
 
 def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
-    """Each layer with the largest magnitude any of its partial sums can have; raises BoundError if that is too large."""
+    """Each layer of network `index` with the largest magnitude of its partial sums. Raises BoundError if a number is too large."""
     a = network.architecture
     if len(network.layers) != a.networks or [x.weights.shape for x in network.layers[index]] != a.shapes:
         raise BoundError("the weights do not have the shapes of the architecture")
@@ -231,13 +243,13 @@ def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
 
 
 def _matrix(layer: Layer, peak: int) -> npt.NDArray[Any]:
-    """The transposed weights in the narrowest float type whose sums are exact."""
+    """The transposed weights, (inputs, outputs), in the narrowest float type whose sums are exact. peak: largest magnitude of a sum."""
     return np.ascontiguousarray(layer.weights.T, np.float32 if peak < EXACT_FLOAT32 else np.float64)
 
 
 @kernel
 def _sine(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
-    """out = the sine table at the arguments that the sums make."""
+    """out = sine of the arguments. sums, out: (n, outputs); table: see `tables.sine`."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             out[i, j] = table[(((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]) & 0xFFFF]
@@ -245,7 +257,7 @@ def _sine(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
 
 @kernel
 def _gelu(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
-    """The same with the GELU table."""
+    """out = GELU of the arguments. sums, out: (n, outputs); table: see `tables.gelu`."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
@@ -254,7 +266,7 @@ def _gelu(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
 
 @kernel
 def _output(sums: Sums, affine: Affine, out: Words2) -> None:
-    """out = the logits that the sums make."""
+    """out = the arguments, limited to ±OUTPUT_LIMIT: the logits. sums, out: (n, outputs)."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]

@@ -1,5 +1,9 @@
-"""Signed integers, entropy-coded: each value as zero flag, sign and magnitude in Elias-gamma form, bit by bit with
-adaptive probabilities, the sign and the low mantissa bits at one half. Quantized weights are written with it."""
+"""Entropy coding of signed integers, for weights and lags.
+
+A value is coded as the bit length of its magnitude in unary, its sign, and the bits of its magnitude below the leading one (Elias gamma
+code). The unary bits and the MODELLED highest of the others have adaptive probabilities; the sign and the rest have probability 1/2.
+SPEC.md, "Coded bits and integers", defines it.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +20,15 @@ from .compiling import kernel, stage
 
 MAGNITUDE_BITS = 32  # of the largest magnitude
 HALF = 32768  # probability of a bit that is not modelled
-MODELLED = 2  # mantissa bits below the leading one that have probabilities of their own
-# contexts: bit length in unary (0 … 32), then the modelled mantissa bits by bit length and the bits above
+MODELLED = 2  # bits below the leading one that have adaptive probabilities
+# contexts: first the unary bits of the bit length, 0 … 32, then the modelled bits, by bit length and the bits above them
 MANTISSA = MAGNITUDE_BITS + 1
 CONTEXTS = MANTISSA + ((MAGNITUDE_BITS + 1) << MODELLED)
 BITS_PER_VALUE = 2 * MAGNITUDE_BITS + 2  # at most
 
 
 def _fresh() -> tuple[Ints1, Ints1]:
-    """Estimates and ages of all contexts."""
+    """Fresh estimates and ages, (CONTEXTS,) each."""
     return np.full(CONTEXTS, adaptive.ONE // 2, np.int64), np.zeros(CONTEXTS, np.int64)
 
 
@@ -38,7 +42,7 @@ def _code_adaptive(coder: BitCoder, estimate: Ints1, age: Ints1, context: Int, b
 
 @kernel
 def _code(coder: BitCoder, values: Ints1, estimate: Ints1, age: Ints1) -> None:
-    """Code values, (n,), below 2^MAGNITUDE_BITS in magnitude, either way."""
+    """Code values, (n,), below 2^MAGNITUDE_BITS in magnitude; decoding fills them in. estimate, age: (CONTEXTS,)."""
     for j in range(values.shape[0]):
         value = values[j] if coder.encoding else np.int64(0)
         magnitude = abs(value)
@@ -62,7 +66,10 @@ def _code(coder: BitCoder, values: Ints1, estimate: Ints1, age: Ints1) -> None:
 
 
 def encode(parts: list[npt.NDArray[Any]]) -> bytes:
-    """Code arrays of integers, each below 2^32 in magnitude; every array starts with fresh probabilities."""
+    """The bytes of arrays of integers of any shape, below 2^32 in magnitude. Each array begins with fresh probabilities.
+
+    Raises ValueError if a number is too large.
+    """
     output = Output()
     for part in parts:
         values = np.array(part, np.int64).ravel()
@@ -77,7 +84,7 @@ def encode(parts: list[npt.NDArray[Any]]) -> bytes:
 
 
 def decode(data: bytes, sizes: list[int]) -> list[Ints1]:
-    """The arrays that `encode` was given, flat, of these sizes. `data` must be valid: see `coder.is_valid`."""
+    """The inverse of `encode`: arrays of these sizes, flat, int64. `coder.is_valid(data)` must hold."""
     stream = Input(data)
     found: list[Ints1] = []
     for size in sizes:

@@ -1,7 +1,7 @@
-"""Sine, GELU and logistic function as integer tables.
+"""Integer tables of sine, GELU, the logistic function, exp2 and log2.
 
-They are computed with Python integers in fixed point, never with libm, and compared with a hash: a table that differs
-by one entry would decode wrong samples, so it is refused instead. SPEC.md, "Tables", gives the same construction in words.
+They are computed in fixed point with Python integers, never with libm. A table is compared with its hash before use, and a RuntimeError is
+raised if they differ, since wrong tables would decode wrong samples.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy.typing as npt
 FRACTION = 128  # fractional bits of the fixed-point numbers the tables are computed with
 ONE = 1 << FRACTION
 
-TURN_BITS = 16  # a sine layer's phase counts 2^-16 turns
-SINE_BITS = 14  # its output counts 2^-14
-GELU_BITS = 12  # a GELU layer's argument and output count 2^-12
-GELU_LIMIT = 8 << GELU_BITS  # and the argument is limited to [-8, 8)
-LOGIT_BITS = 8  # a calibrated logit counts 2^-8 (natural logarithm)
-LOGIT_LIMIT = 12 << LOGIT_BITS  # and is limited to (-12, 12)
-EXP2_STEPS = 256  # of hybrid's functions: entries per unit of the argument
+TURN_BITS = 16  # the argument of a sine layer is in units of 2^-16 turns
+SINE_BITS = 14  # the output of a sine layer is in units of 2^-14
+GELU_BITS = 12  # argument and output of a GELU layer are in units of 2^-12
+GELU_LIMIT = 8 << GELU_BITS  # the argument is limited to [−8, 8)
+LOGIT_BITS = 8  # a calibrated logit is in units of 2^-8 (natural logarithm)
+LOGIT_LIMIT = 12 << LOGIT_BITS  # a calibrated logit is limited to (−12, 12)
+EXP2_STEPS = 256  # entries per unit of the argument, here and in the next two
 LOG2_STEPS = 256
 SIGMOID_STEPS = 64
 SIGMOID_LIMIT = 16
@@ -61,7 +61,7 @@ def _exp_of_fraction(numerator: int, denominator: int) -> int:
 
 @_checked("31cb492c38b916d41235fe23d11cda71470217e50e4fc4c45732ab988b85d8e9")
 def sine() -> npt.NDArray[np.int16]:
-    """round(2^14·sin(2π·i/2^16)) for i = 0 … 2^16 − 1."""
+    """(2^16,): round(2^14·sin(2π·i/2^16)) for i = 0 … 2^16 − 1."""
     quarter = 1 << (TURN_BITS - 2)
 
     # π by Machin's formula, then sine and cosine of one step by their Taylor series
@@ -93,7 +93,7 @@ def sine() -> npt.NDArray[np.int16]:
 
 @_checked("3fc3d4847fe2f71a701c517908678c2fa53049d7e1ec997d80a0799715a97e01")
 def gelu() -> npt.NDArray[np.int16]:
-    """round(2^12·x·Φ(x)), at most 2^15 − 1, for x = i/2^12 − 8, i = 0 … 2^16 − 1; Φ is the standard normal distribution.
+    """(2^16,): round(2^12·x·Φ(x)), at most 2^15 − 1, for x = i/2^12 − 8, i = 0 … 2^16 − 1. Φ is the standard normal distribution.
 
     Φ(x) − 1/2 is the integral of the density by Simpson's rule with nodes 2^-13 apart (its error is below 10^-16); the
     density at the nodes is a product: e^(−(x+h)²/2) = e^(−x²/2)·ratio, and each ratio is the last one times e^(−h²).
@@ -121,7 +121,7 @@ def gelu() -> npt.NDArray[np.int16]:
 
 @_checked("0fba0ee59b1e8e54ae85a34f16014e415e47357996056107788898dddac23c39")
 def squash() -> npt.NDArray[np.int32]:
-    """round(2^16 / (1 + e^(−t/2^8))), within 1 … 2^16 − 1, for t = i − 3072, i = 0 … 6144: the probability of a logit."""
+    """(6145,): round(2^16 / (1 + e^(−t/2^8))), within 1 … 2^16 − 1, for t = i − 3072, i = 0 … 6144: the probability for a logit."""
     step = _exp_of_fraction(1, 1 << LOGIT_BITS)
     power = ONE  # e^(t/2^8)
     rise = np.empty(LOGIT_LIMIT + 1, np.int32)
@@ -132,7 +132,7 @@ def squash() -> npt.NDArray[np.int32]:
 
 
 def _log2_of(numerator: int, denominator: int, bits: int) -> int:
-    """floor(2^bits·log2(numerator/denominator)) for a ratio from 1 to 2, bit by bit by squaring."""
+    """floor(2^bits·log2(numerator/denominator)) for a ratio from 1 up to but without 2, bit by bit, by squaring."""
     x, out = (numerator << FRACTION) // denominator, 0
     for _ in range(bits):
         x = x * x >> FRACTION
@@ -145,7 +145,7 @@ def _log2_of(numerator: int, denominator: int, bits: int) -> int:
 
 @_checked("a78b7ce471df25af4c297d4047f969d40430cd63b5d7486fb9731c34d479855d")
 def exp2_fractions() -> npt.NDArray[np.int64]:
-    """round(2^30·2^(i/256)) for i = 0 … 256."""
+    """(257,): round(2^30·2^(i/256)) for i = 0 … 256."""
     root = 2 * ONE
     for _ in range(EXP2_STEPS.bit_length() - 1):
         root = math.isqrt(root << FRACTION)
@@ -158,14 +158,14 @@ def exp2_fractions() -> npt.NDArray[np.int64]:
 
 @_checked("1d19f867bcdc6e60c8149dda5686a0304d64e7e9647ebda84231defc00dac0bf")
 def log2_mantissas() -> npt.NDArray[np.int64]:
-    """floor(2^30·log2(1 + i/256)) for i = 0 … 256."""
+    """(257,): floor(2^30·log2(1 + i/256)) for i = 0 … 256."""
     inner = [_log2_of(LOG2_STEPS + i, LOG2_STEPS, 30) for i in range(LOG2_STEPS)]
     return np.array([*inner, 1 << 30], np.int64)
 
 
 @_checked("2b921f08e417392812bad34d1e8f9ccb6d96734cecc21da3848f97aa46e2e8fd")
 def sigmoids() -> npt.NDArray[np.int64]:
-    """round(2^48 / (1 + e^(−t/64))) for t = −1024 … 1024: the logistic function."""
+    """(2049,): round(2^48 / (1 + e^(−t/64))) for t = −1024 … 1024: the logistic function."""
     step, power = _exp_of_fraction(1, SIGMOID_STEPS), ONE
     rise = []
     for _ in range(SIGMOID_LIMIT * SIGMOID_STEPS + 1):

@@ -1,8 +1,11 @@
-"""Hashed contexts, gated logistic mixing and adaptive probability maps, in strict arithmetic.
+"""Hashed contexts, the mixer (gated logistic mixing), and final maps (adaptive probability maps), in strict arithmetic.
 
-The construction of M. Mahoney's PAQ ("Adaptive weighing of context models for lossless data compression", 2005): every
-model gives a probability, they are added in the logistic domain with weights that small contexts select, and the weights follow the coding
-error. Contexts are hashed; a slot is looked up a nibble at a time, so that a context costs one cache line per nibble.
+After M. Mahoney's PAQ ("Adaptive weighing of context models for lossless data compression", 2005). Each expert and context gives a
+stretched probability of the next bit. The mixer makes SETS weighted sums of them, each with a set of weights that the place selects, and
+weighs these sums to one by gates. Final maps refine the result. All weights learn from each bit.
+
+A context is a hash. It selects a line of a table for each nibble (four bits) of a value. The line has a slot for each of the 15 nodes of
+the nibble's binary tree, so a context reads one cache line per nibble. SPEC.md, "Contexts" and "The mixer", defines them.
 """
 
 from __future__ import annotations
@@ -24,27 +27,30 @@ from .predictors import dot
 from .tables import SIGMOID_LIMIT, SIGMOID_STEPS
 
 F32 = np.float32
-NODES = 16  # of a nibble's line: the first holds a check, the others the 15 nodes of the tree
-SETS = 4  # weight sets
-SELECTIONS = 1024
-FINE = 33  # nodes of an adaptive probability map
-STEPS = 4096  # of a slot's probability that are told apart
+NODES = 16  # cells of a line: a check of the hash, then a slot for each of the 15 nodes
+SETS = 4  # weighted sums
+SELECTIONS = 1024  # sets of weights for each sum
+FINE = 33  # points of a row of a final map
+STEPS = 4096  # entries of STRETCH
 
 
 def _stretches() -> Any:
-    """ln(p/(1 − p)) for p = (i + 1/2)/4096, float32."""
+    """(STEPS,) float32: ln(p/(1 − p)) for p = (i + 1/2)/4096."""
     return np.array([LN2 * (log2((i + 0.5) / STEPS) - log2(1.0 - (i + 0.5) / STEPS)) for i in range(STEPS)], np.float32)
 
 
 STRETCH = _stretches()
 SQUASH = SIGMOID.astype(np.float32)
-# how fast a slot moves after n bits, and how far its stretch is trusted
+# by the number of bits n that a slot has learnt: its rate, times 2^16, and the factor of its stretched probability
 SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
 TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
 
 
 def _next() -> Any:
-    """(2, 256) int64: the history after a bit. The seen one counts up to 15; of the other, what is above 2 is halved."""
+    """(2, 256) int64: [bit, history] → the next history, where a history is count of zeros << 4 | count of ones.
+
+    The count of the bit grows up to 15. The count n of the other bit becomes n // 2 + 1 if it is above 2.
+    """
     out = np.zeros((2, 256), np.int64)
     for state in range(256):
         n0, n1 = state >> 4, state & 15
@@ -54,43 +60,43 @@ def _next() -> Any:
 
 
 NEXT = _next()
-MORE = np.array([n + 1 if n < 127 else n for n in range(256)], np.int64)  # bits seen
+MORE = np.array([n + 1 if n < 127 else n for n in range(256)], np.int64)  # number of bits learnt, after one more
 
 
 class Contexts(NamedTuple):
-    """Hashed contexts of one pass, and what they look at now."""
+    """Hashed contexts of one pass, and the slots of the current bit."""
 
-    slots: Cells2  # (contexts, lines·NODES): probability << 16 | bits seen << 8 | history
-    history: Singles2  # (contexts, 256): the probability that a history of (n0, n1) stands for
-    hashes: Ints1  # (contexts,) of this value
-    lines: Ints1  # (contexts,) of this nibble
-    checks: Cells1  # (contexts,)
-    slot: Ints1  # (contexts,) of this bit
+    slots: Cells2  # (contexts, lines·NODES) a check, or probability << 16 | number of bits learnt << 8 | history
+    history: Singles2  # (contexts, 256) the probability of a 1 after each history
+    hashes: Ints1  # (contexts,) of the current value
+    lines: Ints1  # (contexts,) index into `slots` of the line of the current nibble
+    checks: Cells1  # (contexts,) the check that this line must have
+    slot: Ints1  # (contexts,) index into `slots` of the slot of the current bit
 
 
 class Mixer(NamedTuple):
-    """Weights of the mixing, the final maps, and what is mixed now."""
+    """The mixer, the final maps, and their state for the current bit."""
 
     weights: Singles3  # (SETS, SELECTIONS, inputs)
-    gates: Singles2  # (SELECTIONS, SETS): the second layer
-    maps: Singles3  # (2, rows, FINE)
-    inputs: Singles1  # (inputs,) stretched probabilities: of the experts, a constant, two of each context
-    selected: Ints1  # (SETS,) rows of the weights
-    dots: Singles1  # (SETS,)
-    squashed: Singles1  # (SETS,)
+    gates: Singles2  # (SELECTIONS, SETS)
+    maps: Singles3  # (2, rows, FINE) the final maps: probabilities
+    inputs: Singles1  # (inputs,) stretched probabilities: of the experts, a constant, two of each context, then padding
+    selected: Ints1  # (SETS,) which set of weights each sum uses; the first also selects the gates
+    dots: Singles1  # (SETS,) the sums
+    squashed: Singles1  # (SETS,) their probabilities
 
 
-MAPS = 1 << 14
-LEAST_MAPS = 1 << 10
+MAPS = 1 << 14  # the most rows of a final map
+LEAST_MAPS = 1 << 10  # the fewest
 
 
 def power_of_two(n: int) -> int:
-    """The least that is not below n ≥ 1."""
+    """The least power of two that is not below n, n at least 1."""
     return 1 << (n - 1).bit_length()
 
 
 def contexts(count: int, lines: int) -> Contexts:
-    """Fresh contexts, of `lines` lines each, a power of two."""
+    """Fresh contexts. count: how many; lines: of each context's table, a power of two."""
     n0, n1 = np.divmod(np.arange(256), 16)
     return Contexts(
         slots=np.zeros((count, lines * NODES), np.uint32),
@@ -103,7 +109,7 @@ def contexts(count: int, lines: int) -> Contexts:
 
 
 def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
-    """A fresh mixer for the probabilities of so many experts and hashed contexts; maps: rows of each final map, a power of two."""
+    """A fresh mixer for so many hashed contexts and experts. maps: rows of each final map, a power of two."""
     inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
     weights = np.full((SETS, SELECTIONS, inputs), 0.15 if contexts else 0.3, np.float32)
     if experts:
@@ -123,20 +129,20 @@ def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
 
 @shared
 def mix_hash(a: Int, b: Int) -> Int:
-    """A 64-bit hash of a hash and a number, in wrapping arithmetic."""
+    """A 64-bit hash of a hash a and a number b; the arithmetic wraps."""
     x = (np.int64(a) * np.int64(0x1E3779B97F4A7C15) + np.int64(b) + np.int64(0x7F4A7C15)) * np.int64(0x56E8FEB86659FD93)
     return x ^ ((x >> 32) & 0xFFFFFFFF)
 
 
 @shared
 def squash(d: np.float32) -> np.float32:
-    """1/(1 + e^−d) of a float32 within ±15: the nearest table entry below."""
+    """1/(1 + e^−d) for a float32 within ±15, from the nearest entry of the table."""
     return SQUASH[np.int64((d + F32(SIGMOID_LIMIT)) * F32(SIGMOID_STEPS) + F32(0.5))]
 
 
 @intrinsic
 def prefetch(context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of a contiguous array's element, counted flat: no effect but on speed."""
+    """Prefetch the cache line of element `index`, in flat order, of a contiguous array. This only affects speed."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = make_array(signature.args[0])(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
@@ -151,7 +157,10 @@ def prefetch(context: Any, array: Any, index: Any) -> Any:
 
 @stage
 def find_lines(c: Contexts, nibble: Int) -> None:
-    """Point every context at its line for a nibble, `nibble` being what identifies it within the value; a line of another is cleared."""
+    """Find the line of every context for a nibble. A line that belongs to another hash is cleared.
+
+    nibble: a number that identifies the nibble and the bits of the value before it.
+    """
     mask = c.slots.shape[1] // NODES - 1
     for i in range(c.hashes.shape[0]):
         h = mix_hash(c.hashes[i], nibble)
@@ -168,7 +177,11 @@ def find_lines(c: Contexts, nibble: Int) -> None:
 
 @stage
 def look_up(c: Contexts, inputs: Singles1, first: Int, node: Int) -> Int:
-    """The contexts' inputs, from number `first` on, at node 1 … 15 of the nibble's tree. Returns how many contexts have seen it 3 times."""
+    """Fill in two inputs of the mixer for each context, from inputs[first] on. node: of the nibble's tree, 1 … 15.
+
+    The inputs are the stretched probabilities of the slot and of its history; both are 0 if the slot has learnt no bit.
+    Returns how many contexts have learnt at least 3 bits here.
+    """
     confident = 0
     for k in range(c.hashes.shape[0]):
         at = c.lines[k] + node
@@ -189,7 +202,7 @@ def look_up(c: Contexts, inputs: Singles1, first: Int, node: Int) -> Int:
 
 @shared
 def moved(p: Int, seen: Int, bit: Int) -> Int:
-    """A 16-bit probability after a bit, the one before having been the mean of so many."""
+    """The 16-bit probability p after learning `bit`. seen: the number of bits that p has learnt before."""
     if bit:
         q = p + (((65535 - p) * SLOT_RATE[seen]) >> 16)
     else:
@@ -199,7 +212,7 @@ def moved(p: Int, seen: Int, bit: Int) -> Int:
 
 @stage
 def remember(c: Contexts, bit: Int) -> None:
-    """Learn a bit: the contexts' slots and their histories' meaning."""
+    """Learn a bit in every context: its slot, and the probability of the slot's history."""
     y = F32(bit)
     for k in range(c.slot.shape[0]):
         packed = np.int64(c.slots[k, c.slot[k]])
@@ -210,7 +223,7 @@ def remember(c: Contexts, bit: Int) -> None:
 
 @shared
 def mix(m: Mixer) -> np.float32:
-    """The stretch of the mixed probability, with the weight sets `m.selected`."""
+    """The mixed stretched probability, within ±LIMIT, from `m.inputs`, with the sets of weights and the gates that `m.selected` names."""
     total = F32(0)
     for s in range(SETS):
         d = dot(m.weights[s, m.selected[s]], m.inputs, m.inputs.shape[0])
@@ -223,7 +236,10 @@ def mix(m: Mixer) -> np.float32:
 
 @shared
 def refine(maps: Singles3, total: np.float32, first: Int, second: Int) -> np.float32:
-    """The final probability: the mixed one and two adaptive maps of it, at rows `first` and `second`."""
+    """The final probability: half the mixed one, and a quarter of what each of the two final maps makes of it.
+
+    maps: (2, rows, FINE); total: the mixed stretched probability; first, second: the row of each map.
+    """
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
     i = min(int(t), FINE - 2)
     share = t - F32(i)
@@ -235,7 +251,7 @@ def refine(maps: Singles3, total: np.float32, first: Int, second: Int) -> np.flo
 
 @shared
 def adjust(m: Mixer, bit: Int, total: np.float32, rate: np.float32) -> None:
-    """Learn a bit: the mixing's weights and gates."""
+    """Learn a bit: move the weights and gates that were used. total: the mixed stretched probability; rate: of the weights."""
     y = F32(bit)
     e = (y - squash(total)) * F32(0.002)
     for s in range(SETS):
@@ -248,7 +264,7 @@ def adjust(m: Mixer, bit: Int, total: np.float32, rate: np.float32) -> None:
 
 @shared
 def calibrate(maps: Singles3, bit: Int, total: np.float32, first: Int, second: Int) -> None:
-    """Learn a bit: the adaptive maps."""
+    """Learn a bit: move the nearest point of the row that was used of each final map. Arguments as in `refine`."""
     y = F32(bit)
     t = (total + F32(LIMIT)) * F32(4.0 / 3.0)
     node = min(int(t), FINE - 2)
@@ -259,5 +275,5 @@ def calibrate(maps: Singles3, bit: Int, total: np.float32, first: Int, second: I
 
 @shared
 def rate_of(least: float, mixed: Int) -> np.float32:
-    """How fast the mixing learns: fast while it has seen few bits, and never slower than `least`."""
+    """The rate for `adjust` after the mixer has coded `mixed` bits: it falls from least + 0.02 to `least`."""
     return F32(least + 0.02 / (1.0 + mixed * 0.0005))

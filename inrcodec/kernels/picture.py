@@ -1,7 +1,7 @@
-"""One pass over a plane of a tile of a picture. SPEC.md, "One pass", defines it in words.
+"""One pass over a plane of a tile of a picture. SPEC.md, "One pass", defines it.
 
-For each value, in this order: gather its neighbours; if they are all alike, one flag; predict; code its bits from the top, each by
-the experts, the contexts and the mixer; learn. The functions below stand in that order.
+For each value, in this order: gather the values around its place; if they are all alike, code one decision, the flag; predict the value;
+code its bits, the most significant first, by experts, contexts and the mixer; learn. The functions below stand in this order.
 """
 
 from __future__ import annotations
@@ -25,77 +25,77 @@ from .predictors import LocalLeastSquares
 from .tables import SINE_BITS, sine
 
 F32 = np.float32
-EXTRAS = 17  # features beside the gathered values, without the coordinates
-OCTAVES = 3
+EXTRAS = 17  # inputs of the context network beside the gathered values and the coordinates
+OCTAVES = 3  # of the coordinates
 DERIVED = 10  # numbers that contexts may use beside the gathered values
-ACTIVITIES = 40
+ACTIVITIES = 40  # levels of the local error
 PREDICTORS = 2  # least squares predictors, at most
-EXPERTS = PREDICTORS + 1  # and the network
-SPREAD_SHARE, LEAST_SPREAD = 0.6, 0.03  # of a mean error: a logistic's scale
-PLAIN_LIMIT = 3.5  # of the predictors' stretched probabilities where there is no network: beyond it, nothing else is asked
-SURE_LIMIT = 5.0  # the same of the network's
-NOISE = 1.0  # of a node's span over the scale: below it, bits of deep samples are all but noise
-WORTH = 0.002  # bits that mixing must save there
-SURE = 32  # classes of bits that an expert is sure of
-LEAST_RATE = 0.002  # of the mixer
-FLAGS = 1 << 9
-TALLY = 18
-FLAT = 17  # row of the tally
+EXPERTS = PREDICTORS + 1  # the context network and the predictors, at most
+SPREAD_SHARE, LEAST_SPREAD = 0.6, 0.03  # the scale of a predictor's logistic is SPREAD_SHARE times its mean error, plus LEAST_SPREAD
+PLAIN_LIMIT = 3.5  # without a network: if all predictors' stretched probabilities are beyond this, contexts and mixer are not asked
+SURE_LIMIT = 5.0  # if the network's stretched probability is beyond this, predictors, contexts and mixer are not asked
+NOISE = 1.0  # in planes of more than 8 bits, a bit that halves a span below this many scales is almost noise
+WORTH = 0.002  # bits that mixing must save for such a bit, or else it is not mixed
+SURE = 32  # classes of stretched probabilities for bits that are not mixed
+LEAST_RATE = 0.002  # of the mixer's learning, see `mixer.rate_of`
+FLAGS = 1 << 9  # contexts of the flag
+TALLY = 18  # rows of the tally
+FLAT = 17  # row of the flag in the tally
 
 
 class Geometry(NamedTuple):
-    """Where a pass runs."""
+    """The places of a pass, and the range of its values."""
 
-    plane: int
-    height: int
+    plane: int  # number of the own plane, in coded order
+    height: int  # of the tile
     width: int
-    top: int  # row and column of its first place
+    top: int  # row and column of the first place in the tile
     left: int
-    step: int
-    largest: int  # value
-    bits: int
-    origin_y: int  # of the tile in the picture
+    step: int  # rows, and columns, between two places
+    largest: int  # largest value
+    bits: int  # bit length of `largest`
+    origin_y: int  # row and column of the tile in the picture
     origin_x: int
 
 
 class Taps(NamedTuple):
-    """Places to gather, group by group: the plane's own, then those of each reference."""
+    """The taps: where values are gathered, relative to the current place. A group is the taps in the own plane, or in one reference."""
 
-    plane: Ints1  # (taps,)
-    dy: Ints1  # (taps,)
-    dx: Ints1  # (taps,)
-    causal: Ints1  # (taps,) whether a tap follows the rule for causal places
-    start: Ints1  # (groups + 1,) first tap of each group, and the end
-    means: Ints2  # (groups, 2): first and end of the taps of a group that make its mean
+    plane: Ints1  # (taps,) number of the plane, in coded order
+    dy: Ints1  # (taps,) rows down
+    dx: Ints1  # (taps,) columns to the right
+    causal: Ints1  # (taps,) whether a tap is causal: only coded before the current place; this decides its value at the tile's edges
+    start: Ints1  # (groups + 1,) number of the first tap of each group, then the number of taps
+    means: Ints2  # (groups, 2) first and end, within its group, of the taps whose mean is the mean of the group
 
 
 class Switches(NamedTuple):
-    """What this pass uses."""
+    """Settings of the model."""
 
-    predictors: Int  # 0 … PREDICTORS
-    units: Int  # 0: no network
-    learning: float  # rate of Adam
-    coordinates: Int
+    predictors: Int  # number of least squares predictors, 0 … PREDICTORS
+    units: Int  # of each hidden layer of the context network; 0: there is no network
+    learning: float  # Adam's rate; 0: the network does not learn
+    coordinates: Int  # 1 if the network sees the coordinates, else 0
 
 
 class State(NamedTuple):
-    """What a pass adapts beside its predictors, network, contexts and mixer, and its scratch."""
+    """What a pass adapts, beside predictors, network, contexts and mixer; and scratch for the current value."""
 
-    gathered: Ints1  # (taps + DERIVED,)
-    relative: Floats1  # (taps,) gathered values less their group's mean
-    said: Floats1  # (PREDICTORS,) predictions
-    spread: Floats2  # (PREDICTORS, ACTIVITIES): their mean errors
-    below: Floats1  # (EXPERTS,) masses below the least value that is still possible,
-    at: Floats1  # (EXPERTS,) the edge,
-    above: Floats1  # (EXPERTS,) and the end
-    inverse: Floats1  # (PREDICTORS,) inverse scales
-    flags: Singles1  # (FLAGS,): "as predicted"
-    sure: Singles1  # (SURE,)
-    counters: Ints1  # (3,): bits mixed, last flags, flags in a row
-    worth: Floats1  # (16,): bits that mixing saves where noise is coded, by index of the bit
-    tally: Floats2  # (TALLY, 2): cost in bits, and decisions: by index of the bit, then of flat places; only told, never used
-    context_taps: Ints2  # (contexts, longest): indices into `gathered`, −1 ends
-    sines: Singles1  # (2^16,) of a turn
+    gathered: Ints1  # (taps + DERIVED,) gathered values, then numbers derived from them
+    relative: Floats1  # (taps,) gathered values minus the mean of their group
+    said: Floats1  # (PREDICTORS,) predictions of the value
+    spread: Floats2  # (PREDICTORS, ACTIVITIES) mean errors of the predictions, by level of the local error
+    below: Floats1  # (EXPERTS,) mass of each expert's distribution below the least value that is still possible
+    at: Floats1  # (EXPERTS,) its mass below the edge between the values with bit 0 and those with bit 1
+    above: Floats1  # (EXPERTS,) its mass below the end of the values that are still possible
+    inverse: Floats1  # (PREDICTORS,) inverse scales of the predictors' logistics
+    flags: Singles1  # (FLAGS,) probability of flag 1, by context
+    sure: Singles1  # (SURE,) probability of a 1 for bits that are not mixed, by class
+    counters: Ints1  # (3,) bits mixed, the last six flags, flags 1 in a row
+    worth: Floats1  # (16,) bits that mixing saves per noisy bit, by index of the bit
+    tally: Floats2  # (TALLY, 2) bits spent and decisions coded, by index of the bit, and for the flag; only reported
+    context_taps: Ints2  # (contexts, longest) for each context, indices into `gathered`, then −1
+    sines: Singles1  # (2^16,) sine by the fraction of a turn
 
 
 SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], ACTIVITIES // 2), np.arange(ACTIVITIES) // 2 - 2)  # 2^(level/2 − 2), without libm
@@ -143,7 +143,7 @@ def experts(switches: Switches) -> Int:
 
 
 class PassState(NamedTuple):
-    """All that the coding of one pass needs and adapts."""
+    """All that one pass needs and adapts."""
 
     geometry: Geometry
     taps: Taps
@@ -156,12 +156,12 @@ class PassState(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What is known of a value before its bits."""
+    """What is known of a value before its bits are coded."""
 
-    base: float  # mean of the nearest neighbours
-    unit: float  # local error
-    level: Int  # its class, 0 … ACTIVITIES − 1
-    activity: Int  # differences of the neighbours, log2
+    base: float  # mean of the group of the own plane
+    unit: float  # local error: mean size of the residuals around
+    level: Int  # class of the local error, 0 … ACTIVITIES − 1
+    activity: Int  # log2 of the differences between the nearest neighbours, 0 … 15
 
 
 # --- gather -------------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Guess(NamedTuple):
 
 @part
 def outside(values: Words2, y: Int, x: Int, dy: Int, dx: Int, causal: Int, g: Geometry) -> Int:
-    """The value a tap stands for near the tile's edges. values: (height, width)."""
+    """The value of a tap (dy, dx) at place (y, x), which may lie outside the tile. values: (height, width), of the tap's plane."""
     height, width = values.shape
     start = (g.largest + 1) >> 1
     if causal:
@@ -198,7 +198,7 @@ def outside(values: Words2, y: Int, x: Int, dy: Int, dx: Int, causal: Int, g: Ge
 
 @stage
 def gather(planes: Words3, g: Geometry, taps: Taps, y: Int, x: Int, gathered: Ints1) -> None:
-    """Fill `gathered` with the taps' values at a place."""
+    """Fill in the first of `gathered`, (taps + DERIVED,): the values of all taps at place (y, x). planes: (planes, height, width)."""
     reach = 4 * g.step
     inside = y >= reach and x >= reach and y < g.height - reach and x < g.width - reach
     if inside:
@@ -211,7 +211,10 @@ def gather(planes: Words3, g: Geometry, taps: Taps, y: Int, x: Int, gathered: In
 
 @stage
 def is_flat(gathered: Ints1, start: Ints1) -> bool:
-    """Whether the nearest neighbours are all alike, in the plane and in each reference."""
+    """Whether a place is flat: the first four values of the own group are alike, and the first three of each reference's group.
+
+    gathered: (taps + DERIVED,); start: (groups + 1,), see `Taps`.
+    """
     ga = gathered
     flat = ga[0] == ga[1] and ga[0] == ga[2] and ga[0] == ga[3]
     for k in range(1, start.shape[0] - 1):
@@ -222,7 +225,7 @@ def is_flat(gathered: Ints1, start: Ints1) -> bool:
 
 @stage
 def code_flag(coder: BitCoder, st: State, bit: Int) -> Int:
-    """Code whether a value in flat surroundings is as its neighbours."""
+    """Code the flag at a flat place: 1 if the value is that of its neighbours. Learns and returns the flag. bit: the flag, to encode."""
     ga = st.gathered
     near = int(ga[4] == ga[0]) | int(ga[5] == ga[0]) << 1
     c = near | (st.counters[1] & 63) << 2 | int(st.counters[2] > 16) << 8
@@ -242,7 +245,7 @@ def code_flag(coder: BitCoder, st: State, bit: Int) -> Int:
 
 @shared
 def error_at(own: Words2, y: Int, x: Int, dy: Int, dx: Int, g: Geometry) -> np.int64:
-    """A residual of the first predictor, in eighths. own: (height, width) of the plane."""
+    """The residual of the first predictor at (y + dy, x + dx), in eighths; a constant outside the tile. own: (height, width) residuals."""
     if y + dy >= g.top and x + dx >= g.left and x + dx < g.width:
         return np.int64(own[y + dy, x + dx])
     return np.int64(g.largest >> 2)
@@ -250,7 +253,7 @@ def error_at(own: Words2, y: Int, x: Int, dy: Int, dx: Int, g: Geometry) -> np.i
 
 @stage
 def relate(st: State, taps: Taps) -> float:
-    """Fill in the gathered values less their group's mean. Returns the mean of the plane's own group."""
+    """Fill in `relative`, the gathered values minus the mean of their group. Returns the mean of the own group."""
     base = 0.0
     for k in range(taps.start.shape[0] - 1):
         b = taps.start[k]
@@ -267,7 +270,7 @@ def relate(st: State, taps: Taps) -> float:
 
 @stage
 def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> float:
-    """How much the first predictor erred around a place."""
+    """The local error at (y, x): 1/4 plus the mean size of the first predictor's residuals around. own: (height, width) residuals."""
     s = g.step
     ew = abs(error_at(own, y, x, 0, -s, g))
     en = abs(error_at(own, y, x, -s, 0, g))
@@ -278,7 +281,10 @@ def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> float:
 
 @stage
 def predict(p: PassState, own: Words2, y: Int, x: Int, column: Int) -> Guess:
-    """Fill in `said`, and say where and how sure. Without predictors everything is 0 but the neighbours' mean."""
+    """Predict the value at (y, x): fills in `relative` and `said`. Without predictors, these stay 0, and the local error is 1.
+
+    own: (height, width) residuals of the plane; column: number of the place in its row of the pass.
+    """
     st, g, ga = p.state, p.geometry, p.state.gathered
     base, unit, level = 0.5 * (ga[0] + ga[1]), 1.0, 0
     if p.switches.predictors > 0:
@@ -295,7 +301,10 @@ def predict(p: PassState, own: Words2, y: Int, x: Int, column: Int) -> Guess:
 
 @stage
 def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: float) -> None:
-    """Fill in the network's features: SPEC.md has the list."""
+    """Fill in the context network's inputs. SPEC.md, "The context network", has the list.
+
+    residuals: (planes, height, width); unit: the local error.
+    """
     st, g, f = p.state, p.geometry, p.net.x
     relative, own, sines = st.relative, residuals[g.plane], st.sines
     p1, p2 = st.said[0], st.said[1]
@@ -333,7 +342,10 @@ def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: float) -> None:
 
 @shared
 def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
-    """Sine and cosine of OCTAVES octaves of a coordinate. turn: in units of 2^-16."""
+    """Fill in f[first] … with sine and cosine of OCTAVES octaves of a coordinate. turn: the coordinate in units of 2^-16 turns.
+
+    f: (inputs + 1,); sines: (2^16,).
+    """
     for k in range(OCTAVES):
         f[first + 2 * k] = sines[(turn << k) & 65535]
         f[first + 2 * k + 1] = sines[((turn << k) + 16384) & 65535]
@@ -341,7 +353,7 @@ def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
 
 @stage
 def derive(p: PassState, level: Int) -> None:
-    """What contexts may use beside the gathered values: predictions, gradients, the error's class, the mixture's mean."""
+    """Fill in the last DERIVED of `gathered`: predictions, gradients, level of the local error, and the mean of the network's mixture."""
     st, start, ga = p.state, p.taps.start, p.state.gathered
     n, groups = p.taps.plane.shape[0], p.taps.start.shape[0] - 1
     p1, p2 = st.said[0], st.said[1]
@@ -367,7 +379,7 @@ def derive(p: PassState, level: Int) -> None:
 
 @stage
 def hash_contexts(p: PassState) -> None:
-    """The hash of each context's numbers."""
+    """Hash the numbers of each context."""
     taps, ga, hashes = p.state.context_taps, p.state.gathered, p.contexts.hashes
     for c in range(hashes.shape[0]):
         h: Int = np.int64(c)
@@ -383,25 +395,25 @@ def hash_contexts(p: PassState) -> None:
 
 
 class Node(NamedTuple):
-    """A bit of a value: its index, what is still possible (low ≤ value < top), the bits before it."""
+    """A bit of a value that is to be coded."""
 
-    b: Int
-    low: Int
+    b: Int  # index of the bit, 0: the most significant
+    low: Int  # the value is one of low … top − 1 by the bits before
     top: Int
-    prefix: Int
-    behind: bool  # the predictors were not asked for the bit before: their masses are of bits before that
+    prefix: Int  # a 1, then the bits before
+    behind: bool  # whether `below` and `above` of the predictors are out of date, as they were not asked about the bit before
 
 
 class Answer(NamedTuple):
-    """What the experts make of a bit. Their stretched probabilities are in the mixer's inputs."""
+    """Whether the experts are so sure of a bit that it need not be mixed."""
 
-    sure: bool  # the network is
-    agreed: bool  # all predictors are sure
+    sure: bool  # whether the network is
+    agreed: bool  # whether all predictors are
 
 
 @stage
 def ask(p: PassState, node: Node) -> Answer:
-    """Ask the network, and, unless it is sure, the predictors."""
+    """Ask the experts about a bit: fills in their mixer inputs and masses `at`. The predictors are not asked if the network is sure."""
     st, inputs, i = p.state, p.mixer.inputs, 0
     edge = ((node.low + node.top) >> 1) - 0.5
     sure = False
@@ -427,7 +439,10 @@ def ask(p: PassState, node: Node) -> Answer:
 
 @stage
 def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[Int, Int]:
-    """Code a bit by how such bits have come out. Returns it and its probability."""
+    """Code a bit of which the experts are sure, by the adaptive probability of the class of `stretched`. Learns the bit.
+
+    stretched: the stretched probability of the first expert. Returns the bit and the probability that was coded, 1 … 65535.
+    """
     c = 2 * int(min(abs(stretched) * 2.0, SURE // 2 - 1.0)) + int(stretched > 0.0)
     p = st.sure[c]
     pi = as_probability(p)
@@ -438,7 +453,7 @@ def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[I
 
 @stage
 def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
-    """Choose the mixer's weight sets for a bit. confident: contexts that know it."""
+    """Select the mixer's sets of weights for a bit. confident: how many contexts have learnt at least 3 bits here."""
     g, selected, b = p.geometry, p.mixer.selected, node.b
     count = experts(p.switches)
     contexts = p.contexts.hashes.shape[0]
@@ -454,7 +469,10 @@ def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: In
 
 @stage
 def code_mixed(coder: BitCoder, p: PassState, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
-    """Code a bit by experts and contexts, mixed, and learn it. Returns it and its probability. The contexts' lines are found."""
+    """Code a bit by experts and contexts through mixer and final maps, and learn it. `find_lines` must have been called.
+
+    Returns the bit and the probability that was coded, 1 … 65535.
+    """
     st, m, b = p.state, p.mixer, node.b
     count = experts(p.switches)
     contexts = p.contexts.hashes.shape[0]
@@ -485,7 +503,10 @@ def code_mixed(coder: BitCoder, p: PassState, node: Node, guess: Guess, y: Int, 
 
 @stage
 def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tuple[Int, Int], value: Int) -> Int:
-    """Code a value's bits, the most significant first. place: (y, x). Returns the value."""
+    """Code the bits of a value, the most significant first. Returns the value.
+
+    row: of the pass; place: (y, x) in the tile; value: to encode.
+    """
     st, g = p.state, p.geometry
     y, x = place
     for k in range(p.switches.predictors):
@@ -508,7 +529,7 @@ def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tup
         node = Node(b, low, top, prefix, behind)
         answer = ask(p, node)
         behind = answer.sure
-        # of deep samples, the lowest bits are noise: mixing is measured in every eighth row, and done where it pays
+        # the lowest bits of deep samples are almost noise: every eighth row measures what mixing saves, other rows mix only if it pays
         noisy = g.bits > 8 and p.switches.predictors > 0 and (top - low) * st.inverse[0] < NOISE
         plain = 0
         if noisy:
@@ -545,7 +566,10 @@ def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tup
 
 @stage
 def learn_predictors(p: PassState, own: Words2, guess: Guess, place: tuple[Int, Int, Int], value: Int) -> None:
-    """Residual, least squares and mean errors. place: (y, x, column)."""
+    """Learn a value: its residual, the sums of the predictors, and their mean errors.
+
+    own: (height, width) residuals, written at the place; place: (y, x, column), see `predict`.
+    """
     st, (y, x, column) = p.state, place
     own[y, x] = np.int32(math.floor((value - st.said[0]) * 8.0 + 0.5))
     t = 1.0 / (0.5 + guess.unit + 0.25 * abs(value - st.said[0]))
@@ -559,14 +583,18 @@ def learn_predictors(p: PassState, own: Words2, guess: Guess, place: tuple[Int, 
 
 @stage
 def begin(p: PassState, column: Int) -> None:
-    """Where a block of columns begins, its least squares sums fade."""
+    """Before a value: at the first column of a block, the sums of the predictors fade."""
     for k in range(p.switches.predictors):
         pr.local_fade(p.predictors[k], column)
 
 
 @kernel
 def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals: Words3, p: PassState) -> None:
-    """Code rows first … last − 1 of a pass (its own rows, step apart). planes, residuals: (planes, height, width)."""
+    """Code rows first … last − 1 of a pass, as the pass counts them, in either direction.
+
+    planes: (planes, height, width), the values; decoding fills in those of the pass. residuals: (planes, height, width), of the first
+    predictor, in eighths; those of the pass are written.
+    """
     g, st = p.geometry, p.state
     own = residuals[g.plane]
     for row in range(first, last):
@@ -598,10 +626,10 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
 
 @kernel
 def observe(planes: Words3, residuals: Words3, p: PassState, out: Singles2) -> Int:
-    """What the network of a pass would see, without coding: for training. planes are known.
+    """Gather what the context network of a pass would see, without coding, to fit networks to it.
 
-    out: (values, inputs + 3), filled with features, prediction, local error and value of each. Returns how many there are: values that
-    are as their flat surroundings are left out.
+    planes: (planes, height, width), known; residuals: (planes, height, width), those of the pass are written. out: (values, inputs + 3),
+    filled with inputs, prediction, local error and value. Values at flat places with flag 1 are left out. Returns how many rows are filled.
     """
     g, st, n = p.geometry, p.state, 0
     own = residuals[g.plane]

@@ -1,6 +1,6 @@
-"""Linear predictors that learn: least squares over a two-dimensional window, over the past of a sound, and LMS filters.
+"""Linear predictors that learn: least squares predictors of pictures and of sound, and LMS filters.
 
-Everything is float64 but for LMS filters, float32.
+Least squares predictors are float64. LMS filters are float32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ BATCH = 8  # samples of a sound between updates of the normal equations
 
 @shared
 def dot(w: Any, x: Any, n: Int) -> Any:
-    """w·x over n values, in their type: eight lanes, then the rest one by one into the first."""
+    """The dot product of the first n elements of w and x, (at least n,), both float32 or both float64.
+
+    It has eight partial sums; what is left after whole groups of eight is added to the first, one by one.
+    """
     l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = w.dtype.type(0)
     whole = n & ~7
     for i in range(0, whole, 8):
@@ -38,9 +41,12 @@ def dot(w: Any, x: Any, n: Int) -> Any:
 
 @part
 def factor(u: Floats2, z: Floats1, w: Floats1) -> None:
-    """Solve U·w = z in place, U's upper triangle given, by Cholesky's factorization UᵀU; w is kept as it is if U is not positive."""
+    """Solve A·w = z by Cholesky's factorization A = UᵀU. If A is not positive definite, w is not changed.
+
+    u: (at least n, at least n), the upper triangle of A; z: (at least n,); both are overwritten. w: (n,).
+    """
     n = w.shape[0]
-    for i in range(n):  # row by row; each element loses the products of the rows above, from the first to the last
+    for i in range(n):  # row by row; from each element, the products of the rows above are subtracted, from the first to the last
         row = u[i]
         whole = i // 4 * 4
         for k in range(0, whole, 4):
@@ -72,31 +78,34 @@ def factor(u: Floats2, z: Floats1, w: Floats1) -> None:
 
 
 class LocalLeastSquares(NamedTuple):
-    """A predictor fitted to what was decoded around a place, above as well as to the left.
+    """A least squares predictor of pictures, fitted to the decoded values around a place.
 
-    The normal equations are kept per block of columns and fade from row to row, so that the fit at a place is that of a
-    two-dimensional window: this block, its neighbours, and the rows above. Samples count by the inverse square of the
-    local error. After X. Li and M. T. Orchard, "Edge-directed prediction for lossless compression of natural images", IEEE
-    Trans. Image Processing 10(6), 2001; the sums by blocks are our own.
+    The normal equations are summed by blocks of columns, and the sums of a block fade from row to row. The weights at a place are solved
+    for from the sums of its block and of the two blocks beside it. So they are fitted to a two-dimensional window. A value counts by the
+    inverse square of the local error. After X. Li and M. T. Orchard, "Edge-directed prediction for lossless compression of natural
+    images", IEEE Trans. Image Processing 10(6), 2001; the sums by blocks are our own.
     """
 
-    taps: Ints1  # (n,) indices into the gathered values
-    shift: Int  # log2 of a block's columns
-    every: Int  # columns between solutions, a power of two
-    decay: float  # of the sums, from row to row
-    a: Floats3  # (blocks, n, n): upper triangles of the normal matrices
-    b: Floats2  # (blocks, n)
+    taps: Ints1  # (n,) the regressors: indices into the gathered values
+    shift: Int  # log2 of the columns of a block
+    every: Int  # columns between two solutions, a power of two
+    decay: float  # factor of a block's sums from row to row
+    a: Floats3  # (blocks, n, n) upper triangles of the normal matrices
+    b: Floats2  # (blocks, n) right-hand sides
     u: Floats2  # (n, n) scratch: the factor
     z: Floats1  # (n,) scratch
-    w: Floats1  # (n,) the current weights
-    x: Floats1  # (n,) the current regressors
+    w: Floats1  # (n,) the weights
+    x: Floats1  # (n,) the values of the regressors at the current place
 
 
-RIDGE = 1.0
+RIDGE = 1.0  # added to the diagonal
 
 
 def local_least_squares(taps: npt.ArrayLike, columns: int, block: int, every: int, decay: float) -> LocalLeastSquares:
-    """A fresh predictor for rows of `columns` places, in blocks of `block`, a power of two. It begins as the mean of its first two taps."""
+    """A fresh predictor. It begins as the mean of its first two regressors.
+
+    taps: (n,), every, decay: see the class; columns: places of a row of the pass; block: columns of a block, a power of two.
+    """
     indices = np.asarray(taps, np.int64)
     n, blocks = len(indices), -(-columns // block)
     w = np.zeros(n)
@@ -117,7 +126,7 @@ def local_least_squares(taps: npt.ArrayLike, columns: int, block: int, every: in
 
 @stage
 def local_fade(s: LocalLeastSquares, column: Int) -> None:
-    """Where a block of columns begins, forget a little of it."""
+    """At the first column of a block, let the sums of the block fade."""
     if column & ((1 << s.shift) - 1) == 0:
         block = column >> s.shift
         for i in range(s.b.shape[1]):
@@ -128,7 +137,10 @@ def local_fade(s: LocalLeastSquares, column: Int) -> None:
 
 @part
 def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, block: Int) -> None:
-    """New weights from the sums around a block; kept as they are if the matrix is not positive."""
+    """Solve for the weights w, (n,), with the sums of a block and of the two beside it. They stay if the matrix is not positive definite.
+
+    a: (blocks, n, n); b: (blocks, n); u: (n, n) and z: (n,) are scratch.
+    """
     n = w.shape[0]
     for i in range(n):
         for j in range(i, n):
@@ -147,7 +159,7 @@ def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, bloc
 
 @stage
 def local_predict(s: LocalLeastSquares, relative: Floats1, column: Int) -> float:
-    """The prediction, relative to the own group's mean. relative: gathered values less their group's mean."""
+    """The prediction, relative to the mean of the own group. relative: (taps,) the gathered values minus the mean of their group."""
     if column & (s.every - 1) == 0:
         local_solve(s.a, s.b, s.u, s.z, s.w, column >> s.shift)
     p = 0.0
@@ -160,12 +172,15 @@ def local_predict(s: LocalLeastSquares, relative: Floats1, column: Int) -> float
 
 @stage
 def local_learn(s: LocalLeastSquares, column: Int, target: float, weight: float) -> None:
-    """Add a place to its block's sums: the regressors as `local_predict` left them, and the value that was to be predicted."""
+    """Add a place to the sums of its block, with the regressors that `local_predict` has set.
+
+    target: the value, relative as the prediction is; weight: how much the place counts.
+    """
     block = column >> s.shift
     n = s.x.shape[0]
     for i in range(n):
         t = s.x[i] * weight
-        for j in range(i // 8 * 8, n):  # whole lanes; what lies below the diagonal is not looked at
+        for j in range(i // 8 * 8, n):  # from a multiple of 8, for vector instructions; elements below the diagonal are not used
             s.a[block, i, j] += t * s.x[j]
         s.b[block, i] += t * target
 
@@ -175,13 +190,16 @@ def local_learn(s: LocalLeastSquares, column: Int, target: float, weight: float)
 
 @part
 def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: Int, decay: float) -> None:
-    """Fade the sums and add a batch: x (BATCH, n) regressors, f weights, y targets."""
+    """Let the sums fade, and add a batch. a: (n, n) and b: (n,), the sums.
+
+    x: (BATCH, n) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; decay: factor of the sums.
+    """
     x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
     for i in range(n):
         t0, t1, t2, t3 = f[0] * x0[i], f[1] * x1[i], f[2] * x2[i], f[3] * x3[i]
         t4, t5, t6, t7 = f[4] * x4[i], f[5] * x5[i], f[6] * x6[i], f[7] * x7[i]
         row = a[i]
-        for j in range(i // 8 * 8, n):  # whole lanes; what lies below the diagonal is not looked at
+        for j in range(i // 8 * 8, n):  # from a multiple of 8, for vector instructions; elements below the diagonal are not used
             t = (((row[j] * decay + t0 * x0[j]) + t1 * x1[j]) + t2 * x2[j]) + t3 * x3[j]
             row[j] = (((t + t4 * x4[j]) + t5 * x5[j]) + t6 * x6[j]) + t7 * x7[j]
         t = (((b[i] * decay + t0 * y[0]) + t1 * y[1]) + t2 * y[2]) + t3 * y[3]
@@ -190,7 +208,10 @@ def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: Int
 
 @part
 def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: Int, ridge: float) -> None:
-    """New weights w from the sums. u, z: scratch."""
+    """Solve for the weights w, (at least n,), from the sums a, (n, n), and b, (n,). They stay if the matrix is not positive definite.
+
+    u, z: scratch, at least (n, n) and (n,); ridge: added to the diagonal.
+    """
     for i in range(n):
         for j in range(i, n):
             u[i, j] = a[i, j]
@@ -204,10 +225,11 @@ def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: Int, ri
 
 @stage
 def lms_learn(taps: Singles1, ring: Singles1, power: Floats1, rest: float, now: np.float32, step: float) -> None:
-    """Move an LMS filter's taps against its error `rest`, over its local scale and limited to 2.
+    """Learn a sample: move the weights of an LMS filter along its inputs, in proportion to its error.
 
-    ring: the filter's last inputs; now: the input that comes next; power: mean squares of errors, of inputs, and of inputs over the
-    filter's length, (3,).
+    The error is divided by its local scale and limited to ±2, and the step by the scale of the inputs; the limit is our own.
+    taps: (n,) the weights; ring: (n,) the filter's inputs in the order of the weights; rest: the filter's error; now: the filter's next
+    input; power: (3,) mean squares of errors, of inputs, and of inputs over the filter's length, which are updated.
     """
     n = taps.shape[0]
     q0, q1, q2 = power[0], power[1], power[2]

@@ -1,14 +1,19 @@
-"""One tile of sound. SPEC.md, "Sound", defines it in words.
+"""One tile of a sound. SPEC.md, "Sound", defines it.
 
 For each sample, in this order: predict it in four stages; code it as decisions in a tree of quantiles, by experts, contexts and the
-mixer; learn. The functions below stand in that order.
+mixer; learn. The functions below stand in this order.
 
-The stages of prediction: least squares over the past of the channel and of its partner; the same from places further back that the
-encoder points at, seen through the current filter; a cascade of LMS filters; and a small least squares over the opinions of all. Least
-squares before LMS, and mixing the stages, is the order of S. Lehmann's Sac; weighing samples by the inverse square of the local error,
-the limited LMS step and the look further back are our own.
+The stages of prediction are
 
-Samples here are signed, the middle of the range near 0. All that adapts is float64 but for the LMS filters, float32.
+1. least squares predictors, over the last samples of the channel and of its partner;
+2. the look back, which predicts the error of the first predictor by least squares over its errors at the lags that the encoder has chosen;
+3. a cascade of LMS filters, each of which predicts the error of the one before;
+4. the stack: least squares over the outputs of all earlier stages, the opinions.
+
+Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
+of the local error, the limited LMS step, and the look back are our own.
+
+Samples are signed here, with silence near 0. LMS filters, mixer and context network are float32, everything else is float64.
 """
 
 from __future__ import annotations
@@ -34,30 +39,30 @@ from .predictors import BATCH, add_batch, dot, lms_learn, solve
 
 F32 = np.float32
 PAD = 128  # zeros before the first sample
-MAX_TAPS = 64
-SEGMENT = 1 << 11  # frames for which a lag holds
-LEAST_LAG = 1 << 9
-REACH = 2  # places on either side of the one a lag points at
+MAX_TAPS = 64  # samples of one channel that a least squares predictor uses
+SEGMENT = 1 << 11  # frames; each segment has its own lags
+LEAST_LAG = 1 << 9  # frames
+REACH = 2  # the look back uses this many samples before, and after, the one at a lag
 AROUND = 2 * REACH + 1
 MAX_LAGS = 4  # of a segment
-STACKED = 8  # opinions that the last stage can weigh
-LEAVES = 32
-GALLOPS = 12  # beyond the outermost quantiles
-NODES = LEAVES + 2 * (GALLOPS + 1)
-EXPERTS = 6  # logistics
+STACKED = 8  # opinions of the stack, at most
+LEAVES = 32  # of the tree of quantiles
+GALLOPS = 12  # steps beyond an outermost quantile, at most
+NODES = LEAVES + 2 * (GALLOPS + 1)  # decisions that contexts and mixer tell apart
+EXPERTS = 6  # logistics, beside the context network
 CONTEXTS = 4
-RATES = np.array([1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32])  # of the experts' mean errors
-SHARE = 0.55  # of a mean error: a logistic's scale
-MODELLED = 3  # splits of a leaf by the distribution; further ones are even
+RATES = np.array([1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32])  # how fast the experts' mean errors follow
+SHARE = 0.55  # the scale of an expert's logistic, relative to its mean error
+MODELLED = 3  # halvings inside a leaf that a logistic predicts; the others are even
 LARGEST_STRETCH = 9.0
-OWN_MISSES = 16  # that the network sees
-OTHER_MISSES = 8
-MEASURES = 6  # other features of the network, beside the opinions
+OWN_MISSES = 16  # the network sees the last errors of the last stage in the channel
+OTHER_MISSES = 8  # and in its partner
+MEASURES = 6  # inputs of the network beside errors and opinions
 SEED = 0x6C696E72  # of the network's first weights
 
 
 def _quantiles() -> Floats1:
-    """ln(i/(LEAVES − i)) for i = 1 … LEAVES − 1: of the standard logistic distribution."""
+    """(LEAVES − 1,): ln(i/(LEAVES − i)) for i = 1 … LEAVES − 1, the quantiles of the standard logistic distribution."""
     return np.array([LN2 * (log2(i / LEAVES) - log2(1.0 - i / LEAVES)) for i in range(1, LEAVES)])
 
 
@@ -65,83 +70,83 @@ QUANTILES = _quantiles()
 
 
 class Past(NamedTuple):
-    """What is known of the channels, and what the predictors left of it. Axes: c channels."""
+    """The samples so far, and the errors of the predictions. Axes: c channels."""
 
-    samples: Floats2  # (c, PAD + frames)
-    errors: Singles2  # (c, PAD + frames): what the first predictor left
-    misses: Singles2  # (c, PAD + frames): what the last stage left
-    partner: Ints1  # (c,): another channel, −1: none
-    low: Ints1  # (c,): the least sample
-    high: Ints1  # (c,): the largest
-    local: Floats1  # (c,): the local mean error
-    weight: Floats2  # (c, BATCH): of the samples since the last update of the sums,
-    target: Floats2  # (c, BATCH): these samples,
-    left: Floats2  # (c, BATCH): and what the first predictor left of them
+    samples: Floats2  # (c, PAD + frames) samples
+    errors: Singles2  # (c, PAD + frames) errors of the first predictor: sample − prediction
+    misses: Singles2  # (c, PAD + frames) errors of the last stage
+    partner: Ints1  # (c,) the partner, −1: none
+    low: Ints1  # (c,) the least possible sample
+    high: Ints1  # (c,) the largest possible sample
+    local: Floats1  # (c,) local mean error of the last stage
+    weight: Floats2  # (c, BATCH) weights, in the sums, of the samples of this batch
+    target: Floats2  # (c, BATCH) these samples
+    left: Floats2  # (c, BATCH) the first predictor's errors of these samples
 
 
 class Linear(NamedTuple):
-    """Least squares over the past. Axes: p predictors, c channels, n taps."""
+    """The least squares predictors of stage 1. Axes: p predictors, c channels, n regressors of the largest predictor."""
 
-    own: Ints1  # (p,): taps in the channel,
-    other: Ints1  # (p,): in its partner
-    every: Ints1  # (p,): batches between solutions
-    decay: Floats1  # (p,): of the sums, per batch
-    a: Floats4  # (p, c, n, n): upper triangles of the normal matrices
-    b: Floats3  # (p, c, n)
-    w: Floats3  # (p, c, n)
-    x: Floats4  # (p, c, BATCH, n): regressors since the last update
-    said: Floats1  # (p,): predictions
-    u: Floats2  # (n, n) scratch of all solutions: a factor
-    z: Floats1  # (n,) scratch
+    own: Ints1  # (p,) regressors from the channel
+    other: Ints1  # (p,) regressors from its partner
+    every: Ints1  # (p,) batches between two solutions
+    decay: Floats1  # (p,) factor of the sums after each batch
+    a: Floats4  # (p, c, n, n) upper triangles of the normal matrices
+    b: Floats3  # (p, c, n) right-hand sides
+    w: Floats3  # (p, c, n) weights
+    x: Floats4  # (p, c, BATCH, n) regressors of the samples of this batch
+    said: Floats1  # (p,) predictions
+    u: Floats2  # (m, m) scratch of all solutions, m: most regressors of any stage
+    z: Floats1  # (m,) scratch of all solutions
 
 
 class Regression(NamedTuple):
-    """Least squares over n other numbers: what is seen further back, or all opinions. Axes: c channels."""
+    """A least squares predictor of the first predictor's error: the look back or the stack. Axes: c channels, n regressors."""
 
-    a: Floats3  # (c, n, n)
-    b: Floats2  # (c, n)
-    w: Floats2  # (c, n)
-    x: Floats3  # (c, BATCH, n)
+    a: Floats3  # (c, n, n) upper triangles of the normal matrices
+    b: Floats2  # (c, n) right-hand sides
+    w: Floats2  # (c, n) weights
+    x: Floats3  # (c, BATCH, n) regressors of the samples of this batch
 
 
 class Cascade(NamedTuple):
-    """LMS filters, each on what the one before left. Axes: k filters, c channels."""
+    """The LMS filters. The input of a filter is the error of the one before. Axes: k filters, c channels."""
 
-    length: Ints1  # (k,): taps, powers of two
-    step: Floats1  # (k,): of the taps
-    taps: Singles3  # (k, c, longest)
-    recent: Singles3  # (k, c, 2·longest): the last inputs, twice
-    power: Floats3  # (k, c, 3): mean squares: of errors, of inputs, of inputs over the filter's length
-    said: Floats1  # (k,): predictions
+    length: Ints1  # (k,) number of weights, a power of two
+    step: Floats1  # (k,) rate of learning
+    taps: Singles3  # (k, c, longest) weights
+    recent: Singles3  # (k, c, 2·longest) the last inputs as a ring, stored twice so that any part of it is contiguous
+    power: Floats3  # (k, c, 3) mean squares, see `lms_learn`
+    said: Floats1  # (k,) predictions
 
 
 class Decisions(NamedTuple):
-    """What codes the decisions. Axes: c channels."""
+    """Experts, contexts and mixer, which code the decisions. Axes: c channels."""
 
-    mean: Floats1  # (EXPERTS,) of the logistics,
-    inverse: Floats1  # (EXPERTS,) and their inverse scales
-    below: Floats1  # (EXPERTS,) masses below the least sample that is still possible,
-    at: Floats1  # (EXPERTS,) the edge,
-    above: Floats1  # (EXPERTS,) and the end
-    spread: Floats2  # (c, EXPERTS): mean errors of the experts' predictions
-    weights: Singles4  # (c, SETS, SELECTIONS, inputs)
-    gates: Singles3  # (c, SELECTIONS, SETS)
-    maps: Singles4  # (c, 2, rows, FINE)
-    mixer: Mixer  # scratch: its inputs, rows, dots
-    slots: Ints3  # (c, CONTEXTS, NODES·CONTEXT_SIZE): probability << 8 | bits seen
-    cell: Ints1  # (CONTEXTS,) of the node
-    leaves: Ints1  # (c,): the last samples' leaves
-    mixed: Ints1  # (c,): bits mixed
-    tally: Floats1  # (3,): bits of decisions that are mixed, inside a leaf, even; only told, never used
+    mean: Floats1  # (EXPERTS,) means of the logistics
+    inverse: Floats1  # (EXPERTS,) their inverse scales
+    below: Floats1  # (EXPERTS,) mass of each logistic below the least sample that is still possible
+    at: Floats1  # (EXPERTS,) its mass below the edge of the decision
+    above: Floats1  # (EXPERTS,) its mass below the end of the samples that are still possible
+    spread: Floats2  # (c, EXPERTS) mean errors of the experts' means
+    weights: Singles4  # (c, SETS, SELECTIONS, inputs) of the mixer
+    gates: Singles3  # (c, SELECTIONS, SETS) of the mixer
+    maps: Singles4  # (c, 2, rows, FINE) final maps
+    mixer: Mixer  # only its inputs, selected, dots and squashed are used
+    slots: Ints3  # (c, CONTEXTS, NODES·CONTEXT_SIZE) probability << 8 | number of bits learnt
+    cell: Ints1  # (CONTEXTS,) slot of each context for the current decision
+    leaves: Ints1  # (c,) leaf of the last sample
+    mixed: Ints1  # (c,) number of decisions mixed
+    tally: Floats1  # (3,) bits of decisions that are mixed, inside a leaf, and even; only reported
 
 
 class Sound(NamedTuple):
-    """All that the coding of a tile adapts."""
+    """All that one tile needs and adapts. Axes: c channels."""
 
     past: Past
     linear: Linear
     lookback: Regression
-    around: Floats3  # (c, lags, AROUND): the current filter's errors around the places that are looked at
+    around: Floats3  # (c, lags, AROUND) errors that the first predictor, with its current weights, makes around each lag
     cascade: Cascade
     stack: Regression
     decisions: Decisions
@@ -150,47 +155,47 @@ class Sound(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """Where the stages expect a sample."""
+    """The predictions of a sample."""
 
-    first: float  # the first predictor's
-    looked: float  # what the look further back adds
-    total: float  # with all that the filters add
-    final: float  # the last stage's
-    known: Int  # whether the partner's sample of this frame is
+    first: float  # of the first least squares predictor
+    looked: float  # what the look back adds to it
+    total: float  # first + looked + the predictions of all LMS filters
+    final: float  # of the stack
+    known: Int  # 1 if the partner's sample of this frame is known, else 0
 
 
 class Spot(NamedTuple):
-    """Which sample of which channel."""
+    """The current sample."""
 
-    c: Int
-    t: Int
-    slot: Int  # in the batch
-    low: Int
-    high: Int
+    c: Int  # channel, in coded order
+    t: Int  # frame
+    slot: Int  # number in the batch
+    low: Int  # the least possible sample
+    high: Int  # the largest possible sample
 
 
 class Scene(NamedTuple):
-    """What selects contexts and weights for a sample."""
+    """The quantiles of a sample, and what selects slots, weights and maps for its decisions."""
 
-    final: float
-    scale: float  # of the quantiles
-    trend: Int  # whether errors grow
-    size: Int  # of the errors
-    before: Int  # leaf of the sample before,
-    beside: Int  # and of the partner
+    final: float  # centre of the quantiles
+    scale: float  # unit of the quantiles
+    trend: Int  # class of short-term errors relative to longer-term errors, 0 … 7
+    size: Int  # class of the size of errors, 0 … 31
+    before: Int  # half the leaf of the sample before
+    beside: Int  # half the last leaf of the partner
 
 
-CONTEXT_SIZE = 32  # of the largest context, but for the node
-LOOK_DECAY = 0.9607
-STACK_DECAY = 0.984
-RIDGE = 0.005
-LOOK_RIDGE = 0.2
-STACK_RIDGE = 0.5
-LEAST_RATE = 0.003  # of the mixer
+CONTEXT_SIZE = 32  # values of the largest context
+LOOK_DECAY = 0.9607  # factor of the look back's sums after each batch
+STACK_DECAY = 0.984  # factor of the stack's sums after each batch
+RIDGE = 0.005  # added to the diagonals of stage 1,
+LOOK_RIDGE = 0.2  # of the look back,
+STACK_RIDGE = 0.5  # and of the stack
+LEAST_RATE = 0.003  # of the mixer's learning, see `mixer.rate_of`
 
 
 class Channels(NamedTuple):
-    """What a tile holds. partner: of each channel, −1: none; low, high: least and largest sample."""
+    """The coded channels of a tile. For each: partner, the number of its partner, −1: none; low, high: the least and largest sample."""
 
     frames: Int
     partner: Sequence[int]
@@ -208,8 +213,8 @@ def sound(
 ) -> Sound:
     """A fresh state.
 
-    predictors: (own taps, other taps, every, decay) of each; filters: (length, step) of each; lags: of a segment, at most; units,
-    learning: of the network, 0: there is none.
+    predictors: (own, other, every, decay) of each, see `Linear`; filters: (length, step) of each, see `Cascade`; lags: of a segment;
+    units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate.
     """
     c, p = len(channels.partner), len(predictors)
     own, other = (np.array([q[i] for q in predictors], np.int64) for i in (0, 1))
@@ -303,9 +308,9 @@ def _decisions(channels: int) -> Decisions:
 
 
 def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
-    """A fresh network of so many units for a tile; `units` 0: one that is not used.
+    """A fresh context network. units: of each hidden layer; 0: a small network that is never used.
 
-    Its first weights are seeded, Gaussian and exact: entries of the SINR dictionary times powers of two.
+    Its weights are entries of the SINR dictionary times powers of two: nearly Gaussian, seeded and exact. Most biases are 0.
     """
     inputs = OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES
     if units == 0:
@@ -326,7 +331,7 @@ def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
 
 @shared
 def within(p: float, low: Int, high: Int) -> float:
-    """p, or the nearer limit; low if it is not a number."""
+    """p clipped to low … high; low if p is NaN."""
     q = np.float64(p)
     if not q >= low:
         q = np.float64(low)
@@ -340,7 +345,7 @@ def within(p: float, low: Int, high: Int) -> float:
 
 @stage
 def predict_linear(s: Sound, at: Spot, known: Int) -> None:
-    """Stage 1: least squares over the past. Fills in `linear.said`."""
+    """Stage 1: the least squares predictors. Fills in `linear.said` and `linear.x`. known: see `Opinion`."""
     linear, past, i1 = s.linear, s.past, PAD + at.t
     mine, o = past.samples[at.c], past.partner[at.c]
     for p in range(linear.own.shape[0]):
@@ -357,7 +362,10 @@ def predict_linear(s: Sound, at: Spot, known: Int) -> None:
 
 @stage
 def refresh_around(s: Sound, at: Spot, known: Int, around: Floats1, there: Int) -> None:
-    """The current filter's errors at the AROUND places from `there` on. Within a batch the filter stays: only the last place is new."""
+    """Fill in `around`, (AROUND,): errors that the first predictor, with its current weights, makes at the samples from `there` on.
+
+    Weights change only between batches, so within a batch the errors move up by one and only the last is new.
+    """
     linear, past = s.linear, s.past
     mine, o, w = past.samples[at.c], past.partner[at.c], linear.w[0, at.c]
     n0, n1 = linear.own[0], linear.other[0] if o >= 0 else 0
@@ -375,7 +383,7 @@ def refresh_around(s: Sound, at: Spot, known: Int, around: Floats1, there: Int) 
 
 @stage
 def look_back(s: Sound, at: Spot, lags: Ints1, known: Int) -> float:
-    """Stage 2: what was left at places further back, as a prediction of what is left here. lags: of this segment."""
+    """Stage 2: the look back. Returns what it adds to the first prediction. lags: (lags,), of this segment, 0: none."""
     o, row, wide = s.past.partner[at.c], s.lookback.x[at.c, at.slot], 0
     for g in range(lags.shape[0]):
         around = s.around[at.c, g]
@@ -398,7 +406,7 @@ def look_back(s: Sound, at: Spot, lags: Ints1, known: Int) -> float:
 
 @stage
 def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opinion:
-    """All four stages. looking: whether one of the lags is not 0."""
+    """Predict a sample in all four stages. lags: (lags,), of this segment; looking: whether one of them is not 0; known: see `Opinion`."""
     predict_linear(s, at, known)
     said, cascade = s.linear.said, s.cascade
     predictors, filters = said.shape[0], cascade.length.shape[0]
@@ -424,7 +432,7 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
 
 @stage
 def see(s: Sound, at: Spot, opinion: Opinion, unit: float) -> None:
-    """Fill in the network's features: SPEC.md has the list."""
+    """Fill in the context network's inputs. SPEC.md, "The context network", has the list. unit: see `contextnet.forward`."""
     f, misses, y = s.net.x, s.past.misses, 1.0 / unit
     i1, o, spread = PAD + at.t, s.past.partner[at.c], s.decisions.spread[at.c]
     n = 0
@@ -448,7 +456,7 @@ def see(s: Sound, at: Spot, opinion: Opinion, unit: float) -> None:
 
 @stage
 def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
-    """Set up the logistics; what contexts and weights go by."""
+    """Set up the experts' logistics, and the quantiles and selections of a sample."""
     d, o = s.decisions, s.past.partner[at.c]
     spread = d.spread[at.c]
     d.mean[0] = opinion.final
@@ -473,7 +481,11 @@ def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
 
 @stage
 def ask(s: Sound, edge: float, low: Int, masses: tuple[float, float]) -> float:
-    """Ask the experts about an edge. masses: of the network below both ends. Returns its mass below the edge."""
+    """Ask the experts about the decision at an edge: fills in the mixer's inputs and the masses `at`.
+
+    low: the least possible sample; masses: the network's masses below the least sample still possible and below the end. Returns the
+    network's mass below the edge.
+    """
     d, inputs, at = s.decisions, s.decisions.mixer.inputs, 0.0
     for k in range(EXPERTS):
         d.at[k] = sigmoid((edge - d.mean[k]) * d.inverse[k])
@@ -487,7 +499,10 @@ def ask(s: Sound, edge: float, low: Int, masses: tuple[float, float]) -> float:
 
 @stage
 def code_mixed(coder: BitCoder, d: Decisions, c: Int, node: Int, depth: Int, scene: Scene, bit: Int) -> Int:
-    """Code a decision by experts and contexts, mixed, and learn it."""
+    """Code a decision by experts and contexts through mixer and final maps, and learn it. Returns the decision.
+
+    node: of the tree; depth: how many decisions were before; bit: the decision, to encode.
+    """
     cell, slots, scratch = d.cell, d.slots[c], d.mixer
     cell[0] = node * 8 + scene.trend
     cell[1] = node * 16 + scene.before
@@ -516,19 +531,22 @@ def code_mixed(coder: BitCoder, d: Decisions, c: Int, node: Int, depth: Int, sce
 
 @stage
 def gallop_edge(scene: Scene, gallop: Int, below: bool) -> float:
-    """The edge of a step beyond the outermost quantiles."""
+    """The edge of step `gallop`, from 1, beyond the lowest (`below`) or highest quantile; the steps double in length."""
     far = scene.scale * QUANTILES[LEAVES - 2] * (1.0 + 0.25 * np.float64(1 << gallop))
     return scene.final - far if below else scene.final + far
 
 
 @stage
 def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -> tuple[Int, Int]:
-    """Code a sample as decisions in the tree of quantiles, then inside the leaf. Returns it and the leaf."""
+    """Code a sample: decisions in the tree of quantiles down to a leaf, steps beyond it if it is an outermost leaf, then inside the leaf.
+
+    value: the sample, to encode. Returns the sample and its leaf.
+    """
     d = s.decisions
     bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
     a0, a1 = np.int64(0), np.int64(LEAVES)
     gallop, depth = 0, 0
-    below, above = 0.0, 1.0  # masses of the network
+    below, above = 0.0, 1.0  # the network's masses below the least sample still possible, and below the end
     while True:
         split = a1 - a0 > 1
         if split:
@@ -572,9 +590,12 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
 
 @stage
 def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, value: Int) -> Int:
-    """Code which of bottom … top − 1 a sample is: some halvings by a logistic, the rest evenly."""
+    """Code which of bottom … top − 1 a sample is: MODELLED halvings by a logistic, the rest with even odds. Returns the sample.
+
+    tally: (3,), see `Decisions`; value: the sample, to encode.
+    """
     if top - bottom > 1:
-        side = 1.0 if scene.final < bottom else -1.0  # so that small masses keep their digits
+        side = 1.0 if scene.final < bottom else -1.0  # so that masses in a tail are small numbers, which are precise
         scaled = side / scene.scale
         below = sigmoid((scene.final - (bottom - 0.5)) * scaled)
         above = sigmoid((scene.final - (top - 0.5)) * scaled)
@@ -607,7 +628,7 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
 
 @stage
 def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
-    """What is kept of a sample until the sums are updated, and the LMS filters."""
+    """Learn a sample: mean errors and LMS filters at once; weight, target and errors are kept for the end of the batch."""
     past, d, cascade, i1 = s.past, s.decisions, s.cascade, PAD + at.t
     past.samples[at.c, i1] = value
     for k in range(EXPERTS):
@@ -633,7 +654,10 @@ def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
 
 @stage
 def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
-    """Update the sums of a channel and solve them. batch: its number; lags: of a segment."""
+    """Learn a batch of a channel: add it to the sums of all least squares stages, and solve for their weights.
+
+    batch: number of the batch in the tile; lags: of a segment; looking: whether one of the segment's lags is not 0.
+    """
     past, linear, paired = s.past, s.linear, s.past.partner[c] >= 0
     weight = past.weight[c]
     for p in range(linear.own.shape[0]):
@@ -648,7 +672,7 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
 
 @stage
 def learn_stage(r: Regression, s: Sound, c: Int, n: Int, decay: float, ridge: float) -> None:
-    """The same of a later stage, which predicts what the first left."""
+    """Add a batch to the sums of the look back or the stack, and solve for its weights. n: how many regressors it has."""
     add_batch(r.a[c], r.b[c], r.x[c], s.past.weight[c], s.past.left[c], n, decay)
     solve(r.a[c], r.b[c], r.w[c], s.linear.u, s.linear.z, n, ridge)
 
@@ -658,7 +682,10 @@ def learn_stage(r: Regression, s: Sound, c: Int, n: Int, decay: float, ridge: fl
 
 @kernel
 def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
-    """Code frames first … last − 1. samples: (c, frames), read or filled in; lags: (segments, lags), 0: none."""
+    """Code frames first … last − 1 of a tile, in either direction.
+
+    lags: (segments, lags of a segment), 0: none; samples: (channels, frames), which decoding fills in.
+    """
     past = s.past
     channels = past.partner.shape[0]
     for t in range(first, last):

@@ -1,4 +1,4 @@
-"""What every benchmark needs: test signals, a description of the machine, Markdown tables in bench/results."""
+"""What the benchmarks share: test signals, timing, a description of the machine, and Markdown tables in bench/results."""
 
 from __future__ import annotations
 
@@ -25,24 +25,27 @@ Samples = npt.NDArray[Any]
 
 
 def photo8(size: int) -> Samples:
-    """size × size RGB, 8 bits: a crop of scikit-learn's china.jpg, roofs and trees."""
+    """(size, size, 3) uint8: a crop of scikit-learn's china.jpg, roofs and trees."""
     return np.ascontiguousarray(load_sample_image("china.jpg")[150 : 150 + size, 300 : 300 + size])
 
 
 def photo16(size: int) -> Samples:
-    """size × size RGB, 16 bits: china.jpg in linear light, averaged 4 × 4 (2 × 2 where it would not fit), so that all 16 bits vary."""
+    """(size, size, 3) uint16: china.jpg in linear light, averaged so that all 16 bits vary.
+
+    Each value is the mean of 4 × 4 pixels, of 2 × 2 if the picture is too small for that, else a blend of three pixels.
+    """
     source = load_sample_image("china.jpg").astype(np.float64) / 255
     factor = 4 if 4 * size <= 400 else 2 if 2 * size <= 400 else 1
     top, left = (source.shape[0] - factor * size) // 2, (source.shape[1] - factor * size) // 2
     crop = source[top : top + factor * size, left : left + factor * size] ** 2.2
-    if factor == 1:  # neighbours are blended instead, so that the low bits are not those of a table
+    if factor == 1:  # else only 256 different values would occur
         crop = 0.7 * crop + 0.2 * np.roll(crop, 1, 0) + 0.1 * np.roll(crop, 1, 1)
     linear = crop.reshape(size, factor, size, factor, 3).mean((1, 3))
     return np.asarray(np.rint(65535 * linear), np.uint16)
 
 
 def smooth16(size: int) -> Samples:
-    """size × size grey, 16 bits: waves and a bump without any noise."""
+    """(size, size) uint16: waves and a bump, without noise."""
     y, x = np.mgrid[0:size, 0:size] / size
     wave = 20000 * np.sin(3 * x + 2 * y * y) * np.cos(4 * y)
     bump = 9000 * np.exp(-((x - 0.5) ** 2 + (y - 0.3) ** 2) * 20)
@@ -51,7 +54,7 @@ def smooth16(size: int) -> Samples:
 
 @dataclass
 class Result:
-    """Bytes, seconds of encoding and decoding."""
+    """Bytes of a file, and the seconds of encoding and decoding it."""
 
     size: int
     encode: float
@@ -59,13 +62,14 @@ class Result:
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """The result of a call, and the seconds it took."""
     start = time.perf_counter()
     found = call()
     return found, time.perf_counter() - start
 
 
 def ours(signal: Signal, effort: int, threads: int) -> Result:
-    """Without verification: that costs one decoding more."""
+    """Encode and decode by inrcodec. Encoding is measured without verification, which would add the time of decoding."""
     data, encode = timed(lambda: inrcodec.encode(signal, effort=effort, threads=threads, verify=False))
     back, decode = timed(lambda: inrcodec.decode(data, threads=threads))
     if not back.equals(signal):
@@ -74,12 +78,12 @@ def ours(signal: Signal, effort: int, threads: int) -> Result:
 
 
 def tell(what: str) -> None:
-    """How far it is."""
+    """Report progress on standard error."""
     print(what, file=sys.stderr, flush=True)
 
 
 def machine() -> str:
-    """Processor, cores, GPU if there is one."""
+    """The processor, the number of cores, and the GPU if there is one."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -91,11 +95,12 @@ def machine() -> str:
 
 
 def versions(*packages: str) -> str:
+    """The versions of Python, inrcodec, torch, NumPy and other packages."""
     return ", ".join([f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in ("inrcodec", "torch", "numpy", *packages))])
 
 
 def table(heads: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; numbers to the right."""
+    """A Markdown table; columns of numbers are aligned to the right."""
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
     cells = [
         [f"{c:,}".replace(",", " ") if isinstance(c, int) else f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows
@@ -105,7 +110,7 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
 
 
 def save(name: str, title: str, parts: list[str], *packages: str) -> None:
-    """Write bench/results/NAME.md, with the command, versions and machine, and print it."""
+    """Write and print bench/results/NAME.md: title, command, versions, machine, then the parts."""
     command = " ".join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}\n"
     text = "\n".join([head, *(p + "\n" for p in parts)])

@@ -1,11 +1,11 @@
-"""Fits to bit error rate 0: steps, seconds, and the payload that is left with 16-bit weights.
+"""Fits of profile `inr` until every bit is right: steps, seconds, and the payload that remains with 16-bit weights.
 
     python -m bench.exact small                           64 × 64 RGB 8 and 16 bits, 1 s of 8 kHz 16-bit sound
     python -m bench.exact paper --size 128 --seconds 240  `heads` beside the paper's network and settings, on the CPU
     python -m bench.exact paper --size 256 --device cuda --seconds 600
 
-The paper is Han et al., "Towards Lossless Implicit Neural Representation via Bit Plane Decomposition" (CVPR 2025): SIREN
-5 × 512 with the bit index as one more coordinate, Adam at 1e-4, full batch. Both networks are fitted by our own code.
+The paper is Han et al., "Towards Lossless Implicit Neural Representation via Bit Plane Decomposition" (CVPR 2025): SIREN with
+5 × 512 units and the bit index as one more coordinate, Adam at 1e-4, full batch. Our own code fits both networks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .common import photo8, photo16, save, table
 
 
 def small(seconds: float) -> None:
-    """Whole files through the encoder, with uniform 16-bit weights."""
+    """Whole files, with uniform 16-bit weights. seconds: the most that each fit gets."""
     cases = [
         ("64 × 64 RGB 8-bit photograph", Signal(photo8(64), "image")),
         ("64 × 64 RGB 16-bit photograph", Signal(photo16(64), "image")),
@@ -59,7 +59,7 @@ def small(seconds: float) -> None:
 
 
 def paper(size: int, seconds: float, device: str) -> None:
-    """The float fits side by side, each within the same time."""
+    """Fits of the float networks, with the same time for each. size: of the square images."""
     rows: list[list[Any]] = []
     networks: list[tuple[str, dict[str, Any]]] = [
         ("heads (ours)", {"network": "heads"}),
@@ -83,6 +83,7 @@ def paper(size: int, seconds: float, device: str) -> None:
 
 
 def main() -> None:
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["small", "paper"])
     parser.add_argument("--size", type=int, default=128)

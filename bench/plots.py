@@ -1,8 +1,8 @@
-"""Draws docs/sizes.svg out of bench/results: sizes of pictures beside JPEG XL, and of sound beside FLAC.
+"""Draws docs/sizes.svg from the tables in bench/results: sizes of pictures compared with JPEG XL, and of sound with FLAC.
 
     python -m bench.plots
 
-Nothing is encoded. matplotlib must be there (`pip install matplotlib`); the same version of it draws the same bytes.
+It encodes nothing. It needs matplotlib (`pip install matplotlib`); the same version of it writes the same bytes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .rows import tables_of
 
 OUT = Path(__file__).parent.parent / "docs" / "sizes.svg"
 SETTINGS: dict[str, Any] = {"svg.hashsalt": "inrcodec", "svg.fonttype": "path", "font.family": "DejaVu Sans"}
-WIDTH, MARGIN = 860, 24  # pixels, as everything below
-LEFT, FULL = 296, 264  # where bars begin, and how long 100 % is
+WIDTH, MARGIN = 860, 24  # pixels, as are the next two lines
+LEFT, FULL = 296, 264  # where bars begin, and how long a bar of 100 % is
 BAR, BETWEEN, AFTER_GROUP, AFTER_SECTION = 14, 3, 13, 12
 INK, SOFT, FRAME, CARD, OURS = "#1f2328", "#59636e", "#d1d9e0", "#ffffff", "#0a7f6f"
 GREYS = {"PNG": "#dde2e7", "WebP": "#c2cad2", "WavPack": "#c2cad2", "JPEG XL": "#98a3af", "FLAC": "#98a3af"}
@@ -27,13 +27,13 @@ GREYS = {"PNG": "#dde2e7", "WebP": "#c2cad2", "WavPack": "#c2cad2", "JPEG XL": "
 
 @dataclass(frozen=True)
 class Group:
-    """Bars that belong together: sizes by codec, of which `base` is 100 %."""
+    """Bars that belong together: sizes by codec, in `unit`. The bar of codec `base` has 100 %."""
 
     section: str
     title: str
     note: str
     sizes: dict[str, float]
-    share: str  # of ours to `base`, as the results have it
+    share: str  # size of inrcodec relative to `base`, as it is in the results
     base: str
     unit: str
 
@@ -50,6 +50,7 @@ CODECS = {"FLAC": "flac", "WavPack": "wavpack", "inrcodec": "ours"}  # their nam
 
 
 def groups() -> list[Group]:
+    """All groups of bars, from the tables images-families and sound-5."""
     found = []
     for row in tables_of("images-families")["Pictures by family"]:
         if row["family"].startswith("one photograph"):
@@ -69,7 +70,7 @@ def groups() -> list[Group]:
 
 
 class Page:
-    """Axes in pixels, the origin at the top left."""
+    """A figure whose coordinates are pixels, with the origin at the top left."""
 
     def __init__(self, height: float) -> None:
         self.figure = plt.figure(figsize=(WIDTH / 100, height / 100), dpi=100)
@@ -81,18 +82,20 @@ class Page:
         self.axes.add_patch(card)
 
     def text(self, x: float, y: float, what: str, size: float = 9.5, **style: Any) -> None:
-        """Pixels are 1/100 inch here, points 1/72: `size` is in points."""
+        """Write a text. size: in points of 1/72 inch; a pixel is 1/100 inch."""
         self.axes.text(x, y, what, fontsize=size, **{"color": INK, "va": "center", "ha": "left", **style})
 
     def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+        """Draw a bar."""
         self.axes.add_patch(Rectangle((x, y), width, height, fc=colour, ec="none"))
 
     def line(self, x0: float, x1: float, y: float) -> None:
+        """Draw a horizontal line."""
         self.axes.plot([x0, x1], [y, y], color=FRAME, lw=0.8)
 
 
 def draw(page: Page, found: list[Group]) -> float:
-    """Everything from top to bottom. Returns the height."""
+    """Draw everything from top to bottom. Returns the height that it takes."""
     page.text(MARGIN, 36, "Lossless sizes, beside JPEG XL and FLAC", 13, weight="bold")
     what = "Shorter bars are smaller files. JPEG XL at effort 10, WebP at method 6, FLAC -8 -p -e, inrcodec at its default effort."
     page.text(MARGIN, 60, what, 9, color=SOFT)
@@ -121,6 +124,7 @@ def draw(page: Page, found: list[Group]) -> float:
 
 
 def main() -> None:
+    """Draw the figure, and write it to OUT."""
     found = groups()
     plt.switch_backend("svg")
     with plt.rc_context(SETTINGS):  # type: ignore[arg-type,unused-ignore]

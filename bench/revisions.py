@@ -1,7 +1,7 @@
-"""Two revisions beside each other: `python -m bench.revisions OLD NEW FILE…`, OLD and NEW being checkouts.
+"""Compares the speed of two revisions: `python -m bench.revisions OLD NEW FILE…`, where OLD and NEW are checkouts.
 
-Every run is a process of its own, start-up included; both checkouts take turns, so that a machine whose speed drifts slows both. Each has
-its own cache of compiled kernels, filled before anything is counted; how long that takes is told, too.
+Every run is a process of its own, so times include start-up. The checkouts run by turns, so that changes in the speed of the machine
+affect both. Each has its own cache of compiled kernels. Its first run of each step fills the cache, and is listed apart.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ HEADS = ["file", "step", "first run, old, s", "first run, new, s", "old, s", "ne
 
 @dataclass(frozen=True)
 class Side:
-    """A checkout, and the folder for what it writes and for its compiled kernels."""
+    """A checkout, and the folder for its output and its compiled kernels."""
 
     checkout: Path
     folder: Path
 
     def output(self, step: str, source: Path) -> Path:
+        """The file that a step, "encode" or "decode", writes for a source file."""
         return self.folder / (f"{source.name}.linr" if step == "encode" else f"{source.stem}.npy")
 
     def run(self, step: str, source: Path, threads: int) -> float:
-        """Seconds of a step, encoding without verification."""
+        """Run a step in a new process: the seconds it took. Encoding is done without verification."""
         given = [source, "--no-verify", "--quiet"] if step == "encode" else [self.output("encode", source)]
         given += ["-o", self.output(step, source), "--force", "--threads", threads]
         environment = {**os.environ, "PYTHONPATH": str(self.checkout), "NUMBA_CACHE_DIR": str(self.folder / "numba")}
@@ -45,7 +46,7 @@ class Side:
 
 
 def compare(old: Side, new: Side, source: Path, runs: int, threads: int) -> Iterator[list[str]]:
-    """A row for each step of a file."""
+    """The rows of the table for a file, one for each step. runs: how many are counted."""
     for step in STEPS:
         first = [side.run(step, source, threads) for side in (old, new)]
         times: dict[Side, list[float]] = {old: [], new: []}
@@ -65,6 +66,7 @@ def compare(old: Side, new: Side, source: Path, runs: int, threads: int) -> Iter
 
 
 def main() -> None:
+    """Compare two checkouts on some files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)

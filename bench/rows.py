@@ -1,13 +1,13 @@
-"""Rows that stand in docs/ and that the other benchmarks do not print: families of pictures, small pictures, memory.
+"""Tables in docs/ that the other benchmarks do not print: families of pictures, small pictures, memory.
 
-    python -m bench.rows lattices DATA      which pictures are coded on a hidden colour lattice; each is encoded once, at effort 1
-    python -m bench.rows families           rows by family out of images-compare.md and images-lattices.md; encodes nothing
-    python -m bench.rows efforts            rows by effort out of images-efforts.md and images-efforts-plain.md; encodes nothing
-    python -m bench.rows small FILE…        crops of a few pixels to a few thousand, beside JPEG XL
+    python -m bench.rows lattices DATA      which pictures are coded with a hidden colour lattice; encodes each once, at effort 1
+    python -m bench.rows families           pictures by family, from images-compare.md and images-lattices.md; encodes nothing
+    python -m bench.rows efforts            sizes by effort, from images-efforts.md and images-efforts-plain.md; encodes nothing
+    python -m bench.rows small FILE…        crops of 4 × 4 to 128 × 128 pixels, compared with JPEG XL
     python -m bench.rows memory             peak memory and time of whole commands, on large files
 
-A picture that passed through JPEG, video or PhotoCD has a colour lattice, which inrcodec looks for and other codecs do not. Such
-pictures and the others are different cases, so no row is a mean over both.
+A picture that once passed through JPEG, video or PhotoCD has a colour lattice. inrcodec looks for it, other codecs do not. So pictures
+with a lattice and pictures without one are different cases, and no row is a mean over both.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Row = dict[str, str]
 
 
 def tables_of(name: str) -> dict[str, list[Row]]:
-    """The tables of bench/results/NAME.md by the heading above them; rows are cells by the head of their column."""
+    """The tables of bench/results/NAME.md, by the heading above them. A row has its cells by the heads of the columns."""
     found: dict[str, list[Row]] = {}
     heading, heads = "", list[str]()
     for line in (RESULTS / f"{name}.md").read_text(encoding="utf-8").splitlines():
@@ -62,7 +62,7 @@ def tables_of(name: str) -> dict[str, list[Row]]:
 
 
 def lattices(data: Path) -> None:
-    """Encode every picture of the comparison once, and note its transform."""
+    """Encode every picture of the comparison once, and list its transform."""
     from .images import sets_of
 
     parts = []
@@ -79,16 +79,23 @@ def lattices(data: Path) -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """Pictures of one source that all have a lattice, or all have none."""
+    """Pictures from one source that all have a lattice, or all have none.
+
+    Attributes:
+        rows: of the pictures, in images-compare.md.
+        pixels: of each picture.
+        whole: the row of images-compare.md for exactly these pictures, if there is one; its means are more exact than means of the rows.
+    """
 
     title: str
     lattice: bool
-    rows: list[Row]  # of images-compare.md
+    rows: list[Row]
     pixels: list[int]
-    whole: Row | None  # the row of images-compare.md for exactly these pictures: its means were rounded later
+    whole: Row | None
 
 
 def families_of() -> list[Family]:
+    """The families of the pictures in images-compare.md, in the order of TITLES, those with a lattice first."""
     compared, known = tables_of("images-compare"), tables_of("images-lattices")
     summary = {row["set"]: row for row in compared["Pictures"]}
     groups: dict[tuple[str, bool], list[tuple[Row, Row]]] = {}
@@ -106,7 +113,7 @@ def families_of() -> list[Family]:
 
 
 def row_of(family: Family) -> list[Any]:
-    """Mean bits per pixel of each codec, ratios, and times."""
+    """The row of a family: mean bits per pixel of each codec, ratios of sizes, and speeds."""
 
     def column(name: str) -> list[float]:
         return [float(row[name]) for row in family.rows if row[name]]
@@ -133,6 +140,7 @@ def row_of(family: Family) -> list[Any]:
 
 
 def families() -> None:
+    """Write images-families.md."""
     heads = ["family", "lattice", "files", "PNG bpp", "WebP bpp", "JPEG XL bpp", "ours bpp", "ours / JPEG XL", "of single files"]
     heads += ["larger than JPEG XL", "encodes, MP/s", "decodes, MP/s", "JPEG XL encodes, MP/s"]
     note = "Out of images-compare.md, which names command, versions and machine of the measurement, and images-lattices.md. bpp are means."
@@ -140,7 +148,7 @@ def families() -> None:
 
 
 def efforts() -> None:
-    """Splits the means of images-efforts.md, whose three pictures are one without a lattice and two with one."""
+    """Write images-efforts-families.md: the means of images-efforts.md, split into one picture without a lattice and two with one."""
     means, plain = tables_of("images-efforts")["Efforts"], tables_of("images-efforts-plain")["Efforts"]
     rows: list[list[Any]] = []
     for mean, one in zip(means, plain, strict=True):
@@ -162,7 +170,7 @@ SIDES = (4, 8, 16, 24, 32, 48, 64, 96, 128)
 
 
 def small(paths: list[Path]) -> None:
-    """Crops out of the middle of each picture."""
+    """Write images-small.md: crops from the middle of each picture, by inrcodec and JPEG XL."""
     from .images import jpegxl
 
     rows: list[list[Any]] = []
@@ -190,18 +198,18 @@ try:
     main()
 finally:
     print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], flush=True)
-"""  # not getrusage, which counts what the parent had in memory when it started the child
+"""  # getrusage would count the memory that the parent had when it started the child
 
 
 def measured(*arguments: str) -> tuple[float, float]:
-    """(seconds, peak megabytes) of one command in a process of its own. Linux only."""
+    """(seconds, peak memory in MB) of a command in a process of its own. Linux only."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", CHILD, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     return time.perf_counter() - start, int(done.stdout.split()[-1]) / 1024
 
 
 def memory() -> None:
-    """24 megapixels and ten minutes of stereo, at effort 1."""
+    """Write memory.md: a picture of 24 megapixels and ten minutes of stereo, at effort 1."""
     from .sound import RATE, music
 
     g = np.random.default_rng(0)
@@ -229,6 +237,7 @@ def memory() -> None:
 
 
 def main() -> None:
+    """Make the table that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["lattices", "families", "efforts", "small", "memory"])
     parser.add_argument("paths", type=Path, nargs="*")

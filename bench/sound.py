@@ -1,4 +1,5 @@
-"""Sound beside FLAC and WavPack: sizes and times in one run, the effort ladder, what each part is worth, and cases with known answers.
+"""Sound compared with FLAC and WavPack; sizes and times of all efforts; what each part of the codec is worth; and signals with known
+answers.
 
     python -m bench.sound compare FOLDER [--effort 5] [--threads 1]
     python -m bench.sound efforts FILE…
@@ -6,8 +7,9 @@
     python -m bench.sound cases
     python -m bench.sound long
 
-FOLDER holds files that inrcodec reads. `flac` and `wavpack` must be there (Debian's packages of those names); their times are of whole
-commands, ours of library calls in one process after a warm-up. Times real is the duration of the sound over the time.
+FOLDER has files that inrcodec reads. The commands `flac` and `wavpack` must be installed (Debian packages of these names). Their times
+are those of whole commands; ours are those of library calls in one process after a warm-up. "Times real" is the duration of the sound
+divided by the time taken.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ WAVPACK = ["wavpack", "-q", "-y", "-hhx6"]
 
 
 def outside(signal: Signal) -> dict[str, Result]:
-    """What FLAC and WavPack make of it."""
+    """A sound by FLAC and WavPack."""
     with tempfile.TemporaryDirectory() as folder:
         wav, flac, wv = (Path(folder) / f"a.{e}" for e in ("wav", "flac", "wv"))
         plain = {k: v for k, v in signal.metadata.items() if "/" not in k}
@@ -50,6 +52,7 @@ def outside(signal: Signal) -> dict[str, Result]:
 
 
 def seconds(signal: Signal) -> float:
+    """The duration of a sound."""
     return len(signal.samples) / (signal.sample_rate or 1)
 
 
@@ -62,6 +65,7 @@ def warm_up() -> None:
 
 
 def compare(folder: Path, effort: int, threads: int) -> list[str]:
+    """All sounds of a folder by all codecs: a table of sums, and one of the files."""
     warm_up()
     rows, total = [], {key: Result(0, 0.0, 0.0) for key in ("flac", "wavpack", "ours")}
     length, larger, count = 0.0, 0, 0
@@ -90,6 +94,7 @@ def compare(folder: Path, effort: int, threads: int) -> list[str]:
 
 
 def efforts(paths: list[Path], threads: int) -> list[str]:
+    """Sizes and times of some sounds at all efforts."""
     warm_up()
     signals = [files.read(p) for p in paths]
     length, count = sum(map(seconds, signals)), sum(s.samples.size for s in signals)
@@ -106,7 +111,7 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
 
 
 def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
-    """One part less at a time."""
+    """Size of some sounds when one part of the codec at a time is left out or changed."""
     warm_up()
     signals = [files.read(p) for p in paths]
     count = sum(s.samples.size for s in signals)
@@ -143,12 +148,13 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
 
 
 def sine(depth: int) -> Samples:
+    """Two seconds of a sine of 440.3 Hz, (frames,) int32. depth: bits per sample."""
     t = np.arange(2 * RATE)
     return np.rint(0.8 * (1 << (depth - 1)) * np.sin(2 * np.pi * 440.3 * t / RATE)).astype(np.int32)
 
 
 def music(frames: int = 2 * RATE, channels: int = 2, seed: int = 0) -> Samples:
-    """Decaying notes with some noise, 16 bits."""
+    """Decaying notes with some noise, (frames, channels) int16."""
     g = np.random.default_rng(seed)
     t = np.arange(frames)
     x = np.zeros((frames, channels))
@@ -160,7 +166,7 @@ def music(frames: int = 2 * RATE, channels: int = 2, seed: int = 0) -> Samples:
 
 
 def cases() -> list[str]:
-    """Signals whose best code is known, or nearly."""
+    """Signals whose smallest size is known, or nearly so."""
     g = np.random.default_rng(1)
     sound = music()
     wide = sound.astype(np.int32)
@@ -195,7 +201,7 @@ def cases() -> list[str]:
 
 
 def long() -> list[str]:
-    """Ten minutes of stereo: time by length and threads, and the memory of the whole process."""
+    """Two to ten minutes of stereo: time by length and threads, and the peak memory of the process."""
     warm_up()
     rows = []
     minute = music(60 * RATE)
@@ -211,6 +217,7 @@ def long() -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "efforts", "ablation", "cases", "long"])
     parser.add_argument("paths", type=Path, nargs="*")

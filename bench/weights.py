@@ -1,7 +1,7 @@
-"""One fit, every weight coding: parameters, bits per parameter, weights and payload, and what `auto` takes.
+"""A fit of profile `inr` under every weight coding: bits per parameter, bytes of weights and payload, and the coding that "auto" takes.
 
 python -m bench.weights crop      64 × 64 RGB 8-bit photograph: an exact fit, and the shortest description
-python -m bench.weights smooth    256 × 256 grey 16-bit, no noise, beside PNG and JPEG XL
+python -m bench.weights smooth    256 × 256 grey, 16 bits, no noise, compared with PNG and JPEG XL
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEADS = ["weights", "parameters", "bits per parameter", "weights bytes", "payloa
 
 
 def codings(samples: Samples, until: str, seconds: float, **options: Any) -> tuple[str, str]:
-    """(what the fit was, table of all codings of it)."""
+    """Fit a network to an image: (a description of the fit, a table of all weight codings)."""
     signal = Signal(samples, "image")
     values, value_map = to_values(samples)
     shaped = values if signal.channel_axis else values[..., None]
@@ -47,6 +47,7 @@ def codings(samples: Samples, until: str, seconds: float, **options: Any) -> tup
 
 
 def main() -> None:
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("signal", choices=["crop", "smooth"])
     parser.add_argument("--seconds", type=float, default=60)

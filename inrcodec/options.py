@@ -1,4 +1,4 @@
-"""What an encoder can be told. The command line and the Python API share these names, meanings and defaults."""
+"""The options of the encoder. The command line and the Python API share their names, meanings and defaults."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class Options:
         hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, 3 layers.
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.
         learning_rate: of Adam; 0 chooses by the width of the network.
-        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses by effort. Fine-tuning adds 15 % for each weight
-            coding that is tried.
+        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort. Fine-tuning
+            adds 15 % for each weight coding that is tried.
         batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.

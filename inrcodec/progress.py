@@ -29,6 +29,7 @@ class Ticker:
         self.cancelled = True
 
     def __call__(self, done: float) -> None:
+        """Add the work done since the last call, and report. Raises Stopped if the work is to end."""
         self.done += done
         if self.cancelled or (self.options.stop and self.options.stop()):
             raise Stopped

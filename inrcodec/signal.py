@@ -22,7 +22,7 @@ MAX_RATE = 2**32 - 1
 
 
 def has_channel_axis(kind: Kind, dimensions: int) -> bool:
-    """Whether the last axis of a signal of this kind, with so many axes, holds channels."""
+    """Whether the last axis of a signal holds channels. dimensions: how many axes it has."""
     return (kind == "image" and dimensions == 3) or (kind == "audio" and dimensions == 2)
 
 

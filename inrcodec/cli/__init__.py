@@ -1,4 +1,7 @@
-"""The command line. Exit status: 0 done, 1 the data or a file is at fault (one line on standard error), 2 wrong usage."""
+"""The command line.
+
+Exit status: 0 done; 1 the data or a file is at fault (one line on standard error); 2 wrong usage; 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ def main() -> None:
     """A lossless neural codec for images, sound and other integer arrays.
 
     \b
-    inrcodec encode photo.png -o photo.linr     compress; decodes and compares before the file appears
-    inrcodec decode photo.linr -o photo.png     the same samples and metadata again
-    inrcodec info photo.linr                    what is inside, and where the bytes go
-    inrcodec verify photo.linr photo.png        compare with an original
+    inrcodec encode photo.png -o photo.linr     compress, and check that decoding gives the original
+    inrcodec decode photo.linr -o photo.png     restore the same samples and metadata
+    inrcodec info photo.linr                    show what the file holds, and where its bytes go
+    inrcodec verify photo.linr photo.png        compare the file with its original
 
-    A picture has 1 to 16 bits, a sound 8 to 32; an array is of any integer type or bool, with 1 to 4 dimensions.
+    Pictures have 1 to 16 bits per sample, sounds 8 to 32. Arrays are of any integer type or bool, with 1 to 4 dimensions.
     """
     only_notices()
 

@@ -132,7 +132,7 @@ class Tuner:
     def train(self, model: Any, coding: Coding | None, steps: int, tick: Callable[[int], None]) -> None:
         """Fit the differences in `model` by Adam, in place: mean bits of the samples plus the estimated bits of the difference / values.
 
-        model: a Difference; coding: None, or the weight coding whose rounded differences are used; tick: told the steps that were done.
+        model: a Difference; coding: None, or the weight coding whose rounded differences are used; tick: called with the steps done.
         """
         plain: Callable[[int], torch.Tensor] = coding if coding is not None else self.difference
         groups: Any = coding.groups(RATE) if coding is not None else [{"params": list(model.weights), "lr": RATE}]

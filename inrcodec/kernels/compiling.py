@@ -1,10 +1,11 @@
-"""How kernels are compiled: a few decorators, and a cache that knows when it is out of date.
+"""How kernels are compiled by Numba: decorators for the kinds of functions, and a cache on disk that goes by the contents of the sources.
 
-A `kernel` is called from Python. A `stage` is a part of one: LLVM always inlines it, so a kernel can be written as named parts that
-take whole named tuples of arrays, and costs no more than one long function.
+A `kernel` is called from Python. A `stage` is a part of a kernel and is always inlined. So a kernel can be written as named stages that
+take whole named tuples of arrays, and is as fast as one long function.
 
-Both are compiled without Numba's reference counting (its option `_nrt`): kernels only use arrays that their callers hold, and counting
-for every array taken out of a tuple would cost more than the arithmetic. So kernels cannot make arrays; views are allowed.
+All of them are compiled without Numba's reference counting (its option `_nrt`). Kernels only use arrays that their callers hold, and
+counting references to every array taken from a tuple would cost more than the arithmetic. So kernels cannot make arrays; they can make
+views.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ STAMPED = 16  # digits of the hash in a file's name
 
 @cache
 def _stamp(path: str) -> str:
-    """A hash of all files of this package and of one more: a kernel may inline a stage of any of them."""
+    """A hash of the contents of all files of this package, and of `path`: a kernel may inline a stage of any of them."""
     digest = hashlib.sha256()
     for file in sorted({*HERE.glob("*.py"), Path(path)}):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -36,11 +37,11 @@ def _stamp(path: str) -> str:
 
 
 def _key_by_contents(compiled: Any, path: str) -> None:
-    """Name a kernel's files in Numba's cache by contents, and remove those of other contents.
+    """Name the files of a compiled function in Numba's cache by the contents of the sources, and remove those of other contents.
 
-    By itself Numba compares the age of the file of the outermost function, so it misses edited stages; and it unpickles an index before it
-    looks at the age, which fails where a class has a new name since. These attributes are not public: in a version of Numba that lacks
-    one, its own rule stays.
+    Numba itself compares the age of the file of the outermost function, so it misses edited stages. It also unpickles an index before it
+    looks at the age, which fails if a class has got a new name. The attributes used here are not public. If a version of Numba lacks one,
+    Numba's own rule stays.
     """
     store = getattr(compiled, "_cache", None)
     file, folder = getattr(store, "_cache_file", None), getattr(store, "_cache_path", None)
@@ -55,7 +56,7 @@ def _key_by_contents(compiled: Any, path: str) -> None:
 
 
 def _sweep(folder: Path, base: str, stamp: str) -> None:
-    """Remove what earlier contents of a kernel have left in the cache."""
+    """Remove the files of the same function that other contents of the sources have left in the cache."""
     function, _, version = base.rpartition("-")
     ours = re.compile(rf"{re.escape(function)}-\d+\.{re.escape(version.partition('.')[2])}\..*nb[ic]")
     with suppress(OSError):
@@ -65,32 +66,32 @@ def _sweep(folder: Path, base: str, stamp: str) -> None:
 
 
 def kernel(function: F) -> F:
-    """Compile a function that Python calls. It is cached on disk, and runs without the GIL."""
+    """Compile a function that Python calls. It is cached on disk, and runs without the interpreter's lock (GIL)."""
     compiled: Any = _njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
     _key_by_contents(compiled, inspect.getfile(function))
     return compiled
 
 
 def stage(function: F) -> F:
-    """Compile a part of a kernel that stands in one place: Numba inlines it there before it infers types."""
+    """Compile a part of a kernel that is called in one place. Numba inlines it there before it infers types."""
     compiled: Any = _njit(inline="always", nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled
 
 
 def shared(function: F) -> F:
-    """Compile a part of kernels that stands in several places: it is compiled once, and LLVM inlines it there."""
+    """Compile a part of kernels that is called in several places. It is compiled once, and LLVM inlines it at each call."""
     compiled: Any = _njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled
 
 
 def function(function: F) -> F:
-    """Compile a small function that kernels inline and that Python calls too, to make tables. It is cached on disk."""
+    """Compile a small function that LLVM inlines into kernels, and that Python calls too, to make tables. It is cached on disk."""
     compiled: Any = _njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
     _key_by_contents(compiled, inspect.getfile(function))
     return compiled
 
 
 def part(function: F) -> F:
-    """Compile a part of kernels that is worth a call of its own: a long loop, which vectorizes better alone."""
+    """Compile a part of kernels that is not inlined: a long loop, which vectorizes better in a function of its own."""
     compiled: Any = _njit(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled

@@ -225,7 +225,7 @@ def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: Int, ri
 
 @stage
 def lms_learn(taps: Singles1, ring: Singles1, power: Floats1, rest: float, now: np.float32, step: float) -> None:
-    """Learn a sample: move the weights of an LMS filter along its inputs, in proportion to its error.
+    """Learn a sample: move the weights of an LMS filter along its inputs, in proportion to its error (LMS: Widrow and Hoff, 1960).
 
     The error is divided by its local scale and limited to ±2, and the step by the scale of the inputs; the limit is our own.
     taps: (n,) the weights; ring: (n,) the filter's inputs in the order of the weights; rest: the filter's error; now: the filter's next

@@ -13,7 +13,7 @@ from ..options import Options
 from ..signal import Kind
 from ..values import Values
 
-Tick = Callable[[float], None]  # told which share of the work, 0 to 1, was done since the last call; may raise Stopped
+Tick = Callable[[float], None]  # called with the share of the work, 0 to 1, that was done since the last call; may raise Stopped
 
 
 def ignore(share: float) -> None:
@@ -91,9 +91,9 @@ class Profile(ABC):
         name: its name in options.
         number: its number in files; never reused.
         section: type of the section that it owns, None if it has none.
-        models: whether it has a model of the signal. A constant signal is coded by one that has none.
-        codes: what it can code, in words, for messages.
-        words: how it codes, for help texts.
+        models: whether it has a model of the signal. Constant signals are coded by a profile without one.
+        codes: what it can code, as a phrase for messages and help.
+        words: how it codes, as a phrase for help.
     """
 
     name: ClassVar[str]

@@ -70,7 +70,7 @@ def write(coded: CodedNetwork) -> bytes:
 
 
 def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
-    """Parse section NETW of a signal with so many coordinate axes, channels, and bits per value.
+    """Parse section NETW. axes, channels, bits: coordinate axes, channels, and bits per value of the signal.
 
     Raises:
         FormatError: the section is damaged, a size is out of range, or sums of the weights would not be exact.

@@ -17,6 +17,7 @@ class Lsq(Bits):
 
     @classmethod
     def settings(cls, auto: bool, bits: int) -> tuple[float, ...]:
+        """Bits per weight."""
         return (bits,) if bits else (3, 5) if auto else (4,)
 
     def __init__(self, model: BitPlaneNetwork, bits: int) -> None:

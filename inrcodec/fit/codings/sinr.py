@@ -75,7 +75,8 @@ class Sinr(Coding):
 
     @classmethod
     def settings(cls, auto: bool, bits: int) -> tuple[float, ...]:
-        return (1 / 8, 1 / 4)  # non-zeros per weight
+        """Non-zeros per element of a vector."""
+        return (1 / 8, 1 / 4)
 
     @classmethod
     def makers(cls, model: Any, settings: Sequence[float], seed: int) -> Iterator[tuple[str, Callable[[Any], Coding]]]:

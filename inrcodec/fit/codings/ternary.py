@@ -8,7 +8,7 @@ from .base import Coding, Grid, as_integers
 
 
 class Ternary(Coding):
-    """−1, 0 or 1 times the mean magnitude of the layer (absmean, BitNet b1.58)."""
+    """−1, 0 or 1 times the mean magnitude of the layer's weights (absmean of BitNet b1.58)."""
 
     name = "ternary"
     delta_settings = (0,)

@@ -1,4 +1,4 @@
-"""Uniform quantization: n bits, the step from the largest weight."""
+"""Uniform quantization: integers of n bits, with a step that maps the largest weight of a layer to the largest integer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from .base import Bits, Grid, as_integers, round_through
 
 
 class Uniform(Bits):
-    """n bits, the step from the largest weight of the layer."""
+    """Integers of n bits; the step is the largest weight of the layer divided by the largest integer."""
 
     name = "uniform"
     delta_settings = (3, 4, 5)
 
     @classmethod
     def settings(cls, auto: bool, bits: int) -> tuple[float, ...]:
+        """Bits per weight."""
         return (bits,) if bits else (5, 7) if auto else (16,)
 
     def _step(self, layer: int) -> torch.Tensor:

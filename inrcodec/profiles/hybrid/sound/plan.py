@@ -67,7 +67,7 @@ class Predictor:
     Attributes:
         own: how many of the channel's last samples it uses, 1 to MAX_TAPS.
         other: how many of its partner's, 0 to MAX_TAPS.
-        every: the weights are solved for every so many batches of 8 samples, a power of two.
+        every: batches of 8 samples between two solutions for the weights, a power of two.
         decay: the factor of its sums after each batch, in units of 2^-16.
     """
 
@@ -143,7 +143,7 @@ def write(plan: SoundPlan) -> bytes:
 
 
 def read(content: bytes, channels: int, bits: int) -> SoundPlan:
-    """Parse and check section HYBR of a sound with so many channels, of values below 2^bits. Raises FormatError."""
+    """Parse and check section HYBR of a sound with `channels` channels, of values below 2^bits. Raises FormatError."""
     r = Reader(content, "section HYBR")
     kind, predictors, filters, lags, units, learning = (r.byte() for _ in range(6))
     if kind != SOUND or not 1 <= predictors <= MAX_PREDICTORS or predictors + filters > STACKED or lags > MAX_LAGS:

@@ -25,20 +25,20 @@ def _with_pace(model: SoundModel, pace: float) -> SoundModel:
 
 
 def excerpt(frames: int) -> slice:
-    """The frames of the excerpt: at most EXCERPT, from the middle of a sound of so many frames."""
+    """The frames of the excerpt: at most EXCERPT, from the middle of the sound. frames: of the sound."""
     start = max(0, frames - EXCERPT) // 2
     return slice(start, min(frames, start + EXCERPT))
 
 
 def trials(frames: int) -> int:
-    """Frames that `search` codes in all, for a sound of so many frames."""
+    """How many frames `search` codes in all. frames: of the sound."""
     return (1 + len(DECAYS) + len(PACES)) * min(frames, EXCERPT)
 
 
 def search(plan: SoundPlan, indices: Indices, workers: int, tick: Ticker) -> SoundPlan:
     """The plan with the best decay for an excerpt, and then the best steps of the filters.
 
-    indices: (coded channels, frames) int64, of the excerpt; tick: told the frames that were coded. Raises Stopped.
+    indices: (coded channels, frames) int64, of the excerpt; tick: called with the frames coded. Raises Stopped.
     """
     lags = lookback.find(indices, plan.model.lags)
 

@@ -47,8 +47,8 @@ def encode(
 ) -> tuple[bytes, Tally]:
     """A tile's bytes, and the bits by what they were spent on.
 
-    samples: (coded channels, frames), index − zero; lags: (segments, n), n ≤ the model's, 0: none; tick: told the frames that were coded
-    since its last call; what it raises ends the work.
+    samples: (coded channels, frames), index − zero; lags: (segments, n), n at most the model's, 0: none; tick: called with the number of
+    frames coded since its last call; what it raises ends the work.
     """
     frames = samples.shape[1]
     wide = np.zeros((_segments(frames), plan.model.lags), np.int64)

@@ -41,7 +41,7 @@ class Transform(ABC):
     chroma: ClassVar[bool] = False
 
     def planes(self, sources: int) -> int:
-        """How many planes are coded for so many sources."""
+        """How many planes are coded. sources: number of sources of the picture."""
         return sources
 
     def largest(self, source: Source) -> int:

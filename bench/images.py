@@ -1,13 +1,13 @@
-"""Pictures beside PNG, WebP and JPEG XL: sizes and times in one run, the effort ladder, and what each part is worth.
+"""Pictures compared with PNG, WebP and JPEG XL; sizes and times of all efforts; and what each part of the codec is worth.
 
     python -m bench.images compare DATA [--sets kodak photos bsd graphics deep] [--effort 5]
     python -m bench.images efforts FILE…
     python -m bench.images ablation FILE…
     python -m bench.images deltas FILE…
 
-DATA holds folders kodak/, photos/ (families urban_, sun_, bsd_: every tenth file is used, those the priors were not trained on),
-graphics/ and deep/. Times are of library calls in one process after a warm-up, so that they hold no start-up; ours with `--threads`
-threads, JPEG XL's likewise.
+DATA has the folders kodak/, photos/, graphics/ and deep/. Of each family in photos/ (names begin with urban_, sun_ or bsd_), every tenth
+file is used; the priors were not trained on these. Times are those of library calls in one process after a warm-up, without start-up.
+inrcodec and JPEG XL have `--threads` threads.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ Samples = npt.NDArray[Any]
 
 
 def jpegxl(signal: Signal, threads: int) -> Result:
+    """JPEG XL, lossless, effort 10."""
     samples = signal.samples
     depth = signal.bit_depth if samples.dtype != np.uint8 else None
     data, encode = timed(lambda: imagecodecs.jpegxl_encode(samples, lossless=True, effort=10, bitspersample=depth, numthreads=threads))
@@ -46,17 +47,17 @@ def jpegxl(signal: Signal, threads: int) -> Result:
 
 
 def webp(signal: Signal) -> Result | None:
-    """Method 6, quality 100; 8-bit RGB and RGBA only."""
+    """WebP, lossless, method 6, quality 100. None if the picture is not 8-bit RGB or RGBA, or does not come back."""
     samples = signal.samples
     if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[2] < 3:
         return None
     data, encode = timed(lambda: imagecodecs.webp_encode(samples, lossless=True, level=100, method=6))
     back, decode = timed(lambda: imagecodecs.webp_decode(data))
-    return Result(len(data), encode, decode) if np.array_equal(back, samples) else None  # it drops colours under alpha 0
+    return Result(len(data), encode, decode) if np.array_equal(back, samples) else None  # it changes colours of transparent pixels
 
 
 def png(signal: Signal) -> Result | None:
-    """Pillow's optimize for 8 bits; for 16, libpng at level 9 with the best of its filters."""
+    """PNG: of 8 bits by Pillow with `optimize`, of 16 bits by libpng at level 9. None for other types."""
     samples = signal.samples
     if samples.dtype == np.uint8:
         out = io.BytesIO()
@@ -71,7 +72,7 @@ def png(signal: Signal) -> Result | None:
 
 
 def sets_of(data: Path) -> dict[str, list[Path]]:
-    """The files of each set."""
+    """The files of each set in the folder DATA."""
 
     def tenth(family: str) -> list[Path]:
         return sorted((data / "photos").glob(f"{family}_*.png"))[9::10]
@@ -86,6 +87,7 @@ def sets_of(data: Path) -> dict[str, list[Path]]:
 
 
 def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list[str]:
+    """Every picture of some sets by all codecs: a table of the sets, then one of each set's files."""
     warm_up()
     parts, summary = [], []
     for name in names:
@@ -125,7 +127,10 @@ def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list
 
 
 def summarize(name: str, sums: list[tuple[int, dict[str, Result | None]]]) -> list[Any]:
-    """A row: means of bits per pixel, ratios, times beside the time that JPEG XL takes to encode."""
+    """The row of a set: mean bits per pixel, ratios of sizes, and times relative to encoding by JPEG XL.
+
+    sums: for each picture its number of pixels, and the results by codec.
+    """
 
     def mean(key: str) -> Any:
         known = [8 * r[key].size / pixels for pixels, r in sums if r[key]]  # type: ignore[union-attr]
@@ -160,6 +165,7 @@ def warm_up() -> None:
 
 
 def efforts(paths: list[Path], threads: int) -> list[str]:
+    """Mean size and time of some pictures at all efforts, and by JPEG XL."""
     warm_up()
     signals = [files.read(p) for p in paths]
     pixels = [s.samples.shape[0] * s.samples.shape[1] for s in signals]
@@ -195,7 +201,7 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
 
 
 def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
-    """One part less at a time."""
+    """Mean size of some pictures when one part of the codec at a time is left out."""
     signals = [files.read(p) for p in paths]
     pixels = [s.samples.shape[0] * s.samples.shape[1] for s in signals]
     plain = analysis.model_of
@@ -226,7 +232,7 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
 
 
 def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
-    """Networks fitted to each file, the differences from the prior in each weight coding."""
+    """Sizes of some pictures with networks fitted to each, by the weight coding of the deltas."""
     signals = [files.read(p) for p in paths]
     rows = []
     for coding in (None, "uniform", "lsq", "ternary", "sinr", "auto"):
@@ -246,13 +252,14 @@ def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "efforts", "ablation", "deltas"])
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "graphics", "deep"])
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--name", help="of the result's file")
+    parser.add_argument("--name", help="name of the file in bench/results, without .md")
     options = parser.parse_args()
     if options.what == "compare":
         parts = compare(options.paths[0], options.sets, options.effort, options.threads)

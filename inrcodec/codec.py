@@ -120,7 +120,7 @@ def open_bytes(data: bytes) -> Opened:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")
             single[section.type] = section.content
         elif section.required:
-            raise FormatError(f"it needs section {section.type.decode()}, which this version does not know")
+            raise FormatError(f"it needs section {section.type.decode()}, which this version does not know; a newer inrcodec may read it")
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
     header = read_header(single[HEAD])
@@ -210,11 +210,11 @@ def decode(data: bytes, options: Options | None = None, span: tuple[float, float
 def _frames(header: Header, start: float, duration: float | None) -> tuple[int, int]:
     """(first frame, frame after the last) of a span of seconds, rounded to the nearest frame and cut at the end of the sound."""
     if header.sample_rate is None:
-        raise UnsupportedError(f"only of a sound can a part be decoded, and this is an {header.kind}")
+        raise UnsupportedError(f"a part can be decoded only of a sound, and this is an {header.kind}; decode the whole file")
     rate, frames = header.sample_rate, header.shape[0]
     first = round(start * rate)
     if first >= frames:
-        raise UnsupportedError(f"it ends after {frames / rate:.3f} s, before {start:g} s")
+        raise UnsupportedError(f"the sound ends after {frames / rate:.3f} s, so no part of it begins at {start:g} s")
     last = frames if duration is None else min(frames, first + max(1, round(duration * rate)))
     return first, last
 

@@ -130,12 +130,12 @@ def read(data: bytes) -> list[Section]:
         if data[: len(MAGIC)] == MAGIC[: len(data)]:
             raise FormatError("truncated: it ends within the first bytes")
         if data[1:5] == MAGIC[1:5]:
-            raise FormatError("damaged: its first bytes were changed, as a transfer in text mode does")
-        raise FormatError("not a .linr file: it does not begin as one")
+            raise FormatError("damaged: its first bytes were changed, as a transfer in text mode does; transfer it in binary mode")
+        raise FormatError("not a .linr file: it begins with other bytes")
     reader = Reader(memoryview(data)[len(MAGIC) :], "the file")
     version = reader.byte()
     if version != VERSION:
-        raise FormatError(f"it has format version {version}; this program reads version {VERSION}")
+        raise FormatError(f"it has format version {version}, and this program reads version {VERSION}; a newer inrcodec may read it")
     sections: list[Section] = []
     while True:
         kind = reader.take(4)

@@ -1,4 +1,4 @@
-"""What the commands share: faults as one line, options, reading and decoding."""
+"""What the commands share: faults as one line, options, reading and decoding of files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .progress import ProgressLine, interruptible, on_terminal
 
 SUFFIX = ".linr"
 IN = click.Path(path_type=Path)
-THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Default: all cores.")
+THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Threads to use. Default: as many as cores.")
 
 
 class Commands(click.Group):
-    """Turns every expected fault into one line and status 1. Its help lists the file types that are registered."""
+    """The group of commands. It turns every expected fault into one line and an exit status."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the registered file types at the end of the help."""
         from .. import files
 
         with formatter.section("File types"):
@@ -32,6 +33,7 @@ class Commands(click.Group):
                 formatter.write_text(f"{title}: {text}")
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. Exit with status 1 on a fault of the data, of a file or of memory, and with 130 if interrupted."""
         try:
             return super().invoke(ctx)
         except InrcodecError as fault:
@@ -49,7 +51,7 @@ class Commands(click.Group):
 
 
 def only_notices() -> None:
-    """Silence the warnings of libraries; print our own as one line."""
+    """Silence the warnings of libraries, and print a Notice as one line."""
 
     def show(message: Warning | str, *rest: Any) -> None:
         click.echo(f"inrcodec: {message}", err=True)
@@ -60,7 +62,7 @@ def only_notices() -> None:
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only
-    """Seconds, or minutes:seconds, or hours:minutes:seconds."""
+    """A time as seconds, minutes:seconds or hours:minutes:seconds. positive: whether it must be above 0."""
 
     name = "seconds"
 
@@ -68,19 +70,20 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in some ver
         self.positive = positive
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The time in seconds."""
         try:
             total = 0.0
             for part in str(value).split(":"):
                 total = 60 * total + float(part)
         except ValueError:
-            self.fail(f"{value!r} is not a time in seconds, as 12.5 or 1:30", param, ctx)
+            self.fail(f"{value!r} is not a time; give seconds or minutes:seconds, like 12.5 or 1:30", param, ctx)
         if not (0 < total < 1e9 or (total == 0 and not self.positive)):
-            self.fail(f"{value!r} is not a time of {'above 0' if self.positive else '0 or more'} seconds", param, ctx)
+            self.fail(f"{value!r} is out of range; the time must be {'above 0' if self.positive else '0 or more'}", param, ctx)
         return total
 
 
 def options_of(**given: Any) -> Options:
-    """The options, or wrong usage if one of them is out of its range."""
+    """The Options with these fields. Raises click.UsageError if one is out of range."""
     try:
         return Options(**given)
     except ValueError as fault:
@@ -88,7 +91,7 @@ def options_of(**given: Any) -> Options:
 
 
 def read_signal(path: Path) -> Signal:
-    """The signal in a file of another format. Raises InrcodecError naming it."""
+    """Read a file of a registered type. Raises InrcodecError, naming the file."""
     from .. import files
 
     try:
@@ -98,7 +101,7 @@ def read_signal(path: Path) -> Signal:
 
 
 def decoded(data: bytes, threads: int | None, span: tuple[float, float | None] | None = None) -> Signal:
-    """The signal, with a line of progress."""
+    """Decode a .linr file, with a line of progress. Ctrl-C raises Stopped. Arguments and errors: see `codec.decode`."""
     from .. import codec
 
     line = ProgressLine(on_terminal())

@@ -17,19 +17,23 @@ from .common import IN, THREADS, Seconds, decoded
 @click.option(
     "--start",
     type=Seconds(positive=False),
-    help="Of a sound: decode from here on, in seconds or as 1:30; only the blocks needed.",
+    help="For sounds: begin at this time, in seconds or as minutes:seconds. Only the tiles needed are decoded.",
 )
-@click.option("--duration", type=Seconds(positive=True), help="Of a sound: decode so many seconds, at least a frame. Default: to the end.")
+@click.option(
+    "--duration",
+    type=Seconds(positive=True),
+    help="For sounds: decode this many seconds. Default: to the end.",
+)
 @THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 def decode(input: Path, output: Path, start: float | None, duration: float | None, threads: int | None, force: bool) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array.
 
-    Every sample is checked against the digest in the file (not where only a part is decoded: its blocks have checksums of their own, but
-    those are of the compressed bytes). Any .linr file can be decoded to .npy; other formats must be able to hold the samples exactly.
+    The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
+    checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly.
 
     \b
-    inrcodec decode take.linr -o take.wav                             all of it
+    inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     """
     from .. import files
@@ -44,7 +48,7 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     def write(path: Path) -> None:
         try:
             files.write(path, found)
-        except UnsupportedError as fault:  # it names the temporary file
+        except UnsupportedError as fault:  # its message names the temporary file
             raise UnsupportedError(str(fault).replace(str(path), str(output))) from fault
         lost = sorted(files.lost(path, found))
         if lost:

@@ -1,4 +1,4 @@
-"""`inrcodec demo`: some signals through the codec and back, with a table of sizes and times."""
+"""`inrcodec demo`: encodes, decodes and compares some signals, and prints a table of sizes and times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATE = 8000
 
 
 def chime(frames: int = RATE // 2, seed: int = 0) -> Signal:
-    """Half a second (by default) of a struck bell, 8 kHz, 16 bits: decaying inharmonic partials and a little noise."""
+    """A struck bell, (frames, 1) int16 at 8 kHz, by default half a second: decaying inharmonic partials and a little noise."""
     t = np.arange(frames) / RATE
     partials = ((1.0, 9000, 2.0), (2.76, 5000, 4.0), (5.40, 2500, 7.0))
     wave = sum(a * np.sin(2 * np.pi * 440 * f * t) * np.exp(-d * t) for f, a, d in partials)
@@ -32,7 +32,12 @@ def chime(frames: int = RATE // 2, seed: int = 0) -> Signal:
 
 
 def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> None:
-    """Encode, decode and compare; print the table. Raises InrcodecError if anything comes back different."""
+    """Encode, decode and compare the signals, with all files in `directory`, and print the table.
+
+    Raises:
+        InrcodecError: a signal comes back different, or the directory cannot be made.
+        MissingError: torch or scikit-learn is not installed.
+    """
     fit.require("inrcodec demo")
     from ..fit.sample import photograph
 
@@ -69,7 +74,7 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
         decoded = time.perf_counter()
         files.write(source.with_name(f"{source.stem}-decoded{source.suffix}"), back)
         if not back.equals(original):
-            raise InrcodecError(f"{source}: came back different; please report this")
+            raise InrcodecError(f"{source}: what was decoded differs from the original; please report this")
         found = codec.info(data)
         sizes = found["bytes"]
         numbers = map(str, (original.raw_bytes, len(data), sizes["weights"], sizes["payload"]))
@@ -82,14 +87,18 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows of text in columns, the first two to the left; the first row is the heading."""
+    """Rows of cells as lines of text: the first row is the heading, the first two columns are aligned to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-@click.command(short_help="Fit, encode, decode and compare some examples.")
-@click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Where the files go.")
+@click.command(short_help="Encode, decode and compare some examples.")
+@click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Directory for the files.")
 def demo(directory: Path) -> None:
-    """A photograph, a crop of it fitted until every bit is right, and sound both ways: encoded, decoded, compared."""
+    """Encode some examples, decode them, and compare the results.
+
+    The examples are a photograph, a crop of it, and two sounds. To the crop and one of the sounds, networks are fitted, so this takes some
+    minutes and needs torch. The files stay in the directory.
+    """
     run(directory, ProgressLine(on_terminal()))

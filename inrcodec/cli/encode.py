@@ -21,35 +21,35 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 
 @click.command(short_help="Compress a file to .linr.")
 @click.argument("input", metavar="IN", type=IN)
-@click.option("-o", "--output", type=IN, help="Output file; the default is IN with the extension .linr.")
+@click.option("-o", "--output", type=IN, help="Output file. Default: IN with the extension .linr.")
 @click.option(
     "--profile",
     type=click.Choice(PROFILES),
     default="auto",
     show_default=True,
-    help="auto: whatever is smallest. " + " ".join(f"{p.name}: {p.words} ({p.codes})." for p in profiles.registered()),
+    help="auto: the profile with the smallest file. " + " ".join(f"{p.name}: {p.words} ({p.codes})." for p in profiles.registered()),
 )
 @click.option(
     "--effort",
     type=click.IntRange(int(LIMITS["effort"][0]), int(LIMITS["effort"][1])),
     default=5,
     show_default=True,
-    help="1 is fast, 9 is small; docs/usage.md has sizes and times of each. 8 and 9 also fit networks to a picture of at least "
-    "20,000 pixels, which takes minutes; 9 also tries settings for a sound. "
-    "Options from --device to --seed are for networks fitted to the file: inr, and with hybrid --device, --weights and --seed.",
+    help="1: fast, 9: small. 8 and 9 also fit networks to pictures of at least 20,000 pixels, which takes minutes; 9 also tries "
+    "more settings for sounds. The options from --device to --seed are for fits: with profile inr all of them, with hybrid "
+    "--device, --weights and --seed.",
 )
 @click.option(
     "--device",
     type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
-    help="Where networks are fitted: auto uses a GPU if there is one.",
+    help="Where networks are fitted. auto: on a CUDA GPU if there is one, else on the CPU.",
 )
 @click.option(
     "--weights",
     type=click.Choice(CODING_NAMES),
-    help=f"Weight coding: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}, or auto: "
-    "the one with the smallest weights + payload. Default: uniform with --until exact, else auto.",
+    help=f"How the weights of a network are coded: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}; "
+    "auto tries all and takes the smallest weights + payload. Default: uniform with profile inr and --until exact, else auto.",
 )
 @click.option(
     "--bits",
@@ -59,22 +59,21 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 @click.option(
     "--until",
     type=click.Choice(UNTIL),
-    help="exact: fit until every bit is right, or the time of --effort or --seconds is over. "
-    "mdl: until weights + payload stop falling. Default: exact with --profile inr, mdl with auto. "
-    "The file is exact either way.",
+    help="When a fit ends before its time is over. exact: when the network predicts every bit. mdl: when weights + payload have stopped "
+    "falling (minimum description length). Default: exact with --profile inr, mdl with auto. The file is lossless either way.",
 )
 @click.option(
     "--network",
     type=click.Choice(NETWORKS),
     default="heads",
     show_default=True,
-    help="heads: SIREN with an output per bit-plane. siren: SIREN with the bit index as a coordinate. "
-    "bitlinear: positional encoding, GELU, ternary weights, a network per bit-plane.",
+    help="The network of profile inr. heads: SIREN with an output for each bit-plane. siren: SIREN with the index of the bit as one more "
+    "coordinate. bitlinear: positional encoding, GELU, ternary weights, a network for each bit-plane.",
 )
 @click.option(
-    "--hidden", type=click.IntRange(1, int(LIMITS["hidden"][1])), help="Units per hidden layer. Default: by the size of the signal."
+    "--hidden", type=click.IntRange(1, int(LIMITS["hidden"][1])), help="Units of a hidden layer. Default: by the size of the signal."
 )
-@click.option("--layers", type=click.IntRange(1, int(LIMITS["layers"][1])), help="Hidden layers. Default: 3.")
+@click.option("--layers", type=click.IntRange(1, int(LIMITS["layers"][1])), help="Number of hidden layers. Default: 3.")
 @click.option(
     "--omega",
     type=click.FloatRange(0, LIMITS["omega"][1], min_open=True),
@@ -83,33 +82,42 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, LIMITS["learning_rate"][1], min_open=True),
-    help="Of Adam. Default: by the width of the network.",
+    help="Learning rate of the fit. Default: by the width of the network.",
 )
-@click.option("--steps", type=click.IntRange(1, int(LIMITS["steps"][1])), help="Most steps of the fit. Default: by effort.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1, int(LIMITS["steps"][1])),
+    help="End the fit after this many steps. Default: 20,000 for exact, 4,000 for mdl.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
-    help="Most seconds of the fit; each weight coding tried adds 15 %. Default: by effort.",
+    help="End the fit after this many seconds; each weight coding that is tried adds 15 %. Default: by effort.",
 )
-@click.option("--batch", type=click.IntRange(1, int(LIMITS["batch"][1])), help="Places per step. Default: all of them, where they fit.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random in the fit.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, int(LIMITS["batch"][1])),
+    help="Pixels or frames per step of the fit. Default: all of a small signal, some of a large one.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @THREADS
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-@click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it before it is put in place.")
+@click.option("--no-verify", is_flag=True, help="Write the file without decoding it for a check.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
 
-    The result is decoded and compared before it is put in place. Ctrl-C ends a fit (profile inr, and pictures at efforts 8
-    and 9) early: the file is written with the best network so far, and is exact all the same; a second Ctrl-C gives up and
-    writes nothing. Where nothing is fitted the first one does.
+    Before the file is written, the result is decoded and compared with IN.
+
+    Ctrl-C ends a fit early (profile inr, and pictures at efforts 8 and 9): the file is written with the best network so far, and is
+    lossless all the same. A second Ctrl-C stops at once and writes nothing. If nothing is being fitted, the first one does so.
 
     \b
-    inrcodec encode photo.png                                     photo.linr, as small as auto gets it
-    inrcodec encode take.wav -o take.linr                         sound likewise: WAV, FLAC, AIFF, …
-    inrcodec encode crop.png -o crop.linr --profile inr           fit a network until every bit is right
-    inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: small network + payload
-    inrcodec encode crop.png --profile inr --weights sinr         sparse weights over a dictionary
+    inrcodec encode photo.png                                     write photo.linr, with the smallest profile
+    inrcodec encode photo.png --effort 9 --force                  smaller, but takes minutes
+    inrcodec encode take.wav -o take.linr                         a sound: WAV, FLAC, AIFF, …
+    inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit
+    inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
     """
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
@@ -120,9 +128,9 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     original = read_signal(input)
     line = ProgressLine(not quiet and on_terminal())
     started = time.perf_counter()
-    with interruptible("; a fit is written as it is, anything else is given up") as stop:
+    with interruptible("; a fit is written as it is now, other work is given up") as stop:
         options = options_of(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
-        line.say("coding; the first run ever compiles for some seconds")
+        line.say("coding; the very first run also compiles, which takes a while")
         try:
             with naming(input):
                 data = codec.encode(original, options)
@@ -149,4 +157,4 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
                 f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding"
             )
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
-            click.echo("larger than the samples: --profile auto never writes that", err=True)
+            click.echo("the file is larger than the samples; --profile auto writes a smaller one", err=True)

@@ -20,7 +20,7 @@ from .common import IN, THREADS, decoded, read_signal
 @click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
 @THREADS
 def verify(input: Path, original: Path | None, threads: int | None) -> None:
-    """Decode IN.linr and check it against its digest; with ORIGINAL, compare samples and metadata with that file."""
+    """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file."""
     data = read_bytes(input)
     with naming(input):
         found = decoded(data, threads)
@@ -50,10 +50,10 @@ def _difference(a: Signal, b: Signal) -> str:
 
 @click.command(short_help="Show what a .linr file holds.")
 @click.argument("input", metavar="IN.linr", type=IN)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@click.option("--stages", is_flag=True, help="Decode the samples as well, to show where bits and time go.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on.")
 def info(input: Path, as_json: bool, stages: bool) -> None:
-    """Show what IN.linr holds and where its bytes go; without --stages, no sample is decoded."""
+    """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded."""
     data = read_bytes(input)
     with naming(input):
         found = codec.info(data, stages)
@@ -67,13 +67,13 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
 
 
 def _unit(found: dict[str, Any]) -> tuple[str, float]:
-    """What sizes are told by, and how many of them there are."""
+    """The unit of rates, "pixel" or "sample", and how many pixels or samples there are."""
     unit = "pixel" if "bits_per_pixel" in found else "sample"
     return unit, 8 * found["file_bytes"] / found[f"bits_per_{unit}"]
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """What `info` prints, by name."""
+    """The lines that `info` prints: (name, text) of each."""
     total, (unit, _) = found["file_bytes"], _unit(found)
     rate = found[f"bits_per_{unit}"]
     rows = [

@@ -13,7 +13,7 @@ from ..options import Progress
 
 
 def size(n: float) -> str:
-    """Bytes for people."""
+    """A number of bytes with a unit, as "1.5 kB"."""
     for unit in ("B", "kB", "MB"):
         if n < 1000:
             return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
@@ -22,14 +22,18 @@ def size(n: float) -> str:
 
 
 class ProgressLine:
-    """One line on standard error that is written over: stage, time, step, bit errors per plane, PSNR, code length."""
+    """Writes one line of progress on standard error, over and over: stage, share done, time; of a fit also step, bit errors, PSNR, sizes.
+
+    shown: whether to write anything; fitted: the last report of stage "fit".
+    """
 
     def __init__(self, shown: bool) -> None:
         self.shown = shown
         self.width = 0
-        self.fitted: Progress | None = None  # the last word on the fit itself
+        self.fitted: Progress | None = None
 
     def __call__(self, status: Progress) -> None:
+        """Show a report: what `Options.progress` calls."""
         if status.stage == "fit":
             self.fitted = status
         if not self.shown:
@@ -37,7 +41,7 @@ class ProgressLine:
         if not status.bit_errors:
             self._write(f"{status.stage} {100 * status.fraction:3.0f}%  {status.seconds:.0f} s")
             return
-        # as in a plot: one column per bit-plane, the most significant first
+        # a bar for each bit-plane, the most significant first
         marks = "".join("·" if e == 0 else "▁▂▃▄▅▆▇█"[min(7, int(e * 16))] for e in status.bit_errors)
         mean = sum(status.bit_errors) / max(1, len(status.bit_errors))
         weights = f" + weights {size(status.weights_bytes)}" if status.weights_bytes else ""
@@ -47,6 +51,7 @@ class ProgressLine:
         )
 
     def say(self, text: str) -> None:
+        """Show a text in place of the line."""
         if self.shown:
             self._write(text)
 
@@ -57,6 +62,7 @@ class ProgressLine:
         self.width = len(text)
 
     def clear(self) -> None:
+        """Remove the line."""
         if self.width:
             sys.stderr.write("\r" + " " * self.width + "\r")
             sys.stderr.flush()
@@ -65,7 +71,10 @@ class ProgressLine:
 
 @contextmanager
 def interruptible(say: str) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C asks the work to end, and says so; the second one ends the program."""
+    """Handle Ctrl-C inside the `with` block: the first makes the function that is yielded return True, the second ends the program.
+
+    say: what the message on the first one adds to "stopping".
+    """
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -73,7 +82,7 @@ def interruptible(say: str) -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        sys.stderr.write(f"\nstopping{say}. Ctrl-C again gives up at once\n")
+        sys.stderr.write(f"\nstopping{say}; Ctrl-C again stops at once\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:
@@ -83,5 +92,5 @@ def interruptible(say: str) -> Iterator[Callable[[], bool]]:
 
 
 def on_terminal() -> bool:
-    """Whether standard error is there and is a terminal."""
+    """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()

@@ -25,7 +25,7 @@ def numbered(number: int) -> Profile:
     for profile in PROFILES:
         if profile.number == number:
             return profile
-    raise FormatError(f"it uses profile {number}, which this version does not know")
+    raise FormatError(f"it uses profile {number}, which this version does not know; a newer inrcodec may read it")
 
 
 def named(name: str) -> Profile:

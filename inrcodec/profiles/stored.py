@@ -78,7 +78,7 @@ class Stored(Profile):
     number = 0
     models = False
     codes = "everything"
-    words = "no model"
+    words = "packed bits or Brotli, no model"
 
     def applies(self, subject: Subject) -> bool:
         return True

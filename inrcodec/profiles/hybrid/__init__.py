@@ -41,7 +41,7 @@ class Hybrid(Profile):
     number = 2
     section = SECTION
     codes = "sound and arrays of one axis up to 32 bits, images and arrays of two axes or more up to 16 bits"
-    words = "predicts each bit from what was decoded before"
+    words = "predicts each bit from the values decoded before it"
 
     def applies(self, subject: Subject) -> bool:
         return is_sound(subject) or is_picture(subject)

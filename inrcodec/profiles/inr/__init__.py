@@ -22,7 +22,7 @@ class Inr(Profile):
     number = 1
     section = NETW
     codes = "everything that is not constant"
-    words = "a network fitted to the coordinates, even where that is larger"
+    words = "fits a network that computes the bits from the coordinates; slow, and mostly larger"
 
     def applies(self, subject: Subject) -> bool:
         return subject.bits > 0

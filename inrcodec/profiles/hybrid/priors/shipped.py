@@ -22,7 +22,10 @@ Networks = dict[str, npt.NDArray[np.float32]]
 
 
 def network_name(pass_name: str, references: int, lattice: bool) -> str:
-    """The name, in a prior, of the network for a pass of a plane with so many references; lattice: whether the picture has a lattice."""
+    """The name, in a prior, of the network for a pass of a plane.
+
+    pass_name: see `pictures.scan`; references: how many the plane has; lattice: whether the picture has a lattice.
+    """
     return f"{'chroma' if lattice and pass_name == 'raster' and references else pass_name}{references}"
 
 
@@ -41,13 +44,13 @@ def load(name: str) -> tuple[int, Networks]:
 
 
 def named(prior: bytes, units: int) -> Networks:
-    """The networks of the prior with this hash, which a .linr file names: see `read`.
+    """The networks of the prior with this hash, which a .linr file names: see `read`. units: of a hidden layer, as the file says.
 
     Raises:
-        FormatError: the package has no such prior, or its networks do not have so many units.
+        FormatError: the package has no such prior, or its networks have another number of units.
     """
     if prior not in _shipped():
-        raise FormatError(f"it needs prior {prior.hex()}, which this version does not have")
+        raise FormatError(f"it needs prior {prior.hex()}, which this version does not have; a newer inrcodec may read it")
     found, networks = load(_shipped()[prior])
     if found != units:
         raise FormatError(f"damaged: prior {prior.hex()} is of {found} units, not of {units}")
@@ -56,7 +59,7 @@ def named(prior: bytes, units: int) -> Networks:
 
 @cache
 def current(units: int) -> bytes:
-    """The hash of the prior that new files use for networks of so many units, 16, 32 or 64."""
+    """The hash of the prior that new files use. units: of a hidden layer, 16, 32 or 64."""
     return next(key for key, name in _shipped().items() if name == CURRENT[units])
 
 

@@ -109,7 +109,7 @@ def contexts(count: int, lines: int) -> Contexts:
 
 
 def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
-    """A fresh mixer for so many hashed contexts and experts. maps: rows of each final map, a power of two."""
+    """A fresh mixer. contexts, experts: how many hashed contexts and experts there are; maps: rows of each final map, a power of two."""
     inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
     weights = np.full((SETS, SELECTIONS, inputs), 0.15 if contexts else 0.3, np.float32)
     if experts:

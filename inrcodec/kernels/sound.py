@@ -54,7 +54,6 @@ CONTEXTS = 4
 RATES = np.array([1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32])  # how fast the experts' mean errors follow
 SHARE = 0.55  # the scale of an expert's logistic, relative to its mean error
 MODELLED = 3  # halvings inside a leaf that a logistic predicts; the others are even
-LARGEST_STRETCH = 9.0
 OWN_MISSES = 16  # the network sees the last errors of the last stage in the channel
 OTHER_MISSES = 8  # and in its partner
 MEASURES = 6  # inputs of the network beside errors and opinions

@@ -135,7 +135,7 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
         tile = Tile(plan, starts, np.ascontiguousarray(choice.planes[:, y, x]).astype(np.int32), (y.start, x.start))
         ticker.expect(len(boxes) * sum(job.rows for job in tile.jobs))
         data = tile.encode(choice.indices[:, y, x], inner, ticker)
-        return data, Counter({(p.plane, p.name.name): len(p.stream) for p in tile.passes})
+        return data, Counter({(p.plane, p.order.name): len(p.stream) for p in tile.passes})
 
     tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
     return CodedPicture(choice, places, layout, Section(SECTION, plans.write(plan)), list(tiles), sum(sizes, Counter()))
@@ -178,7 +178,7 @@ class Decoder(TileDecoder):
         return {
             "transform": self.plan.transform.name,
             "tables": sum(s.table is not None for s in self.plan.sources),
-            "planes": [{"largest": p.largest, "references": list(p.references), "two_pass": p.two_pass} for p in self.plan.planes],
+            "planes": [{"largest": p.largest, "references": list(p.references), "four_passes": p.four_passes} for p in self.plan.planes],
             "least_squares": m.least_squares,
             "units": m.units,
             "contexts": m.contexts,
@@ -188,7 +188,7 @@ class Decoder(TileDecoder):
 
     def _deltas(self) -> Mapping[str, object]:
         """The entries "deltas" and "weights" of `describe`; empty if the file has no deltas."""
-        m, plan = self.plan.model, self.plan
+        plan, settings = self.plan, {d.setting for d in self.plan.deltas}
         if not plan.deltas:
             return {}
         told = [
@@ -200,7 +200,7 @@ class Decoder(TileDecoder):
             "deltas": told,
             "weights": {
                 "coding": "+".join(sorted({d.coding for d in plan.deltas})),
-                "setting": m.units,
+                "setting": settings.pop() if len(settings) == 1 else None,  # None: they differ
                 "parameters": parameters,
                 "bits_per_parameter": 8 * self.weights_bytes(0) / parameters,
             },

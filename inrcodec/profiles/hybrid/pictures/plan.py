@@ -30,13 +30,13 @@ class Plane:
             plane holds numbers of colours.
         largest: largest value, below 2^16; 0: the plane is constant and nothing is coded.
         references: numbers of earlier coded planes, at most MAX_REFERENCES, none of them constant.
-        two_pass: whether it is coded in four passes instead of one, a quarter of the places first (see `scan`).
+        four_passes: whether it is coded in four passes instead of one, a quarter of the places first (see `scan`).
     """
 
     source: int
     largest: int
     references: tuple[int, ...] = ()
-    two_pass: bool = False
+    four_passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def write(plan: PicturePlan) -> bytes:
     ]
     parts += [*map(sources.write, plan.sources), plan.transform.write()]
     for p in plan.planes:
-        parts += [varint(p.source), varint(p.largest), bytes([p.two_pass, len(p.references)]), *(varint(r) for r in p.references)]
+        parts += [varint(p.source), varint(p.largest), bytes([p.four_passes, len(p.references)]), *(varint(r) for r in p.references)]
     if plan.deltas:
         parts += [varint(len(plan.deltas)), *map(write_delta, plan.deltas)]
     return b"".join(parts)
@@ -170,10 +170,10 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
 
 
 def _read_plane(r: Reader, before: list[Plane], sources: int) -> Plane:
-    source, largest, two_pass, count = r.varint(sources - 1), r.varint((1 << PICTURE_BITS) - 1), r.byte(), r.byte()
-    if two_pass > 1 or count > MAX_REFERENCES:
+    source, largest, four_passes, count = r.varint(sources - 1), r.varint((1 << PICTURE_BITS) - 1), r.byte(), r.byte()
+    if four_passes > 1 or count > MAX_REFERENCES:
         raise FormatError("damaged: a plane has an unknown setting")
     references = tuple(r.varint(MAX_SOURCES) for _ in range(count))
     if any(q >= len(before) or before[q].largest == 0 for q in references) or len(set(references)) != count:
         raise FormatError("damaged: a plane refers to one that is not there")
-    return Plane(source, largest, references, bool(two_pass))
+    return Plane(source, largest, references, bool(four_passes))

@@ -66,9 +66,9 @@ QUARTERS = (Pass("quarter", 0, 0, 2), Pass("diagonal", 1, 1, 2), Pass("beside", 
 NAMES = [p.name for p in RASTER + QUARTERS]
 
 
-def passes(two_pass: bool) -> tuple[Pass, ...]:
-    """The passes of a plane, in order: four if `two_pass`, else one."""
-    return QUARTERS if two_pass else RASTER
+def passes(four_passes: bool) -> tuple[Pass, ...]:
+    """The passes of a plane, in order: four if `four_passes`, else one."""
+    return QUARTERS if four_passes else RASTER
 
 
 def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:

@@ -69,8 +69,8 @@ class PlanePass:
         tally: (TALLY, 2), see `kernels.picture.State`; filled in after the last row.
     """
 
-    def __init__(self, name: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
-        self.name, self.plane, self.rows, self.make = name, plane, rows, make
+    def __init__(self, order: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
+        self.order, self.plane, self.rows, self.make = order, plane, rows, make
         self.state: picture.PassState | None = None
         self.data: bytes | None = None
         self.coder: coder.Input | coder.Output = coder.Output()
@@ -182,7 +182,7 @@ class Tile:
         frame = Frame(size, origin)
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
-            passes = scan.passes(p.two_pass and min(size) >= scan.LEAST_SIZE) if p.largest else ()
+            passes = scan.passes(p.four_passes and min(size) >= scan.LEAST_SIZE) if p.largest else ()
             jobs: list[Job] = []
             for q in passes:
                 make = partial(fresh, q, i, p, frame, plan.model, starts(q, i))
@@ -195,7 +195,7 @@ class Tile:
             self.jobs.append(self.corrections.job)
 
     def _job(self, p: PlanePass, before: list[Job], references: list[list[Job]]) -> Job:
-        top, step = p.name.top, p.name.step
+        top, step = p.order.top, p.order.step
         others = [job for jobs in references for job in jobs] + before
 
         def needs(last: int) -> list[tuple[Job, int]]:
@@ -231,7 +231,7 @@ class Tile:
             p = self.passes[i]
             depth = self.plan.planes[p.plane].largest.bit_length()
             bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
-            yield Spent(f"plane {p.plane} {p.name.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
+            yield Spent(f"plane {p.plane} {p.order.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""
@@ -264,6 +264,6 @@ def features(plan: PicturePlan, planes: npt.NDArray[np.int32], origin: tuple[int
     found = {}
     for p in tile.passes:
         state = p.make()
-        out = np.zeros((p.rows * -(-planes.shape[2] // p.name.step), len(state.net.x) + 2), np.float32)
-        found[p.plane, p.name.name] = out[: observe(tile.planes, tile.residuals, state, out)]
+        out = np.zeros((p.rows * -(-planes.shape[2] // p.order.step), len(state.net.x) + 2), np.float32)
+        found[p.plane, p.order.name] = out[: observe(tile.planes, tile.residuals, state, out)]
     return found

@@ -72,16 +72,16 @@ def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Option
         if prior is None:
             return None
         largest = plan.planes[plane].largest
-        values = planes[0].size / (4 if plan.planes[plane].two_pass else 1) * LEFT
+        values = planes[0].size / (4 if plan.planes[plane].four_passes else 1) * LEFT
         tuner = Tuner(samples, prior, plan.model.units, largest, values, options.seed, device_of(options))
-        best, least, before = None, 0.0, tuner.bits(tuner.difference)
+        best, best_bits, before = None, 0.0, tuner.bits(tuner.difference)
         for candidate in tuner.candidates(steps, wanted, tick):
             delta = coded(candidate, plane, scan.NAMES.index(name), plan, prior)
             if delta is None:
                 continue
             total = 8 * len(write_delta(delta)) + (candidate.bits - before) * values
-            if total < least:
-                best, least = delta, total
+            if total < best_bits:
+                best, best_bits = delta, total
         return best
 
     with limited_threads(1):

@@ -84,7 +84,7 @@ def main() -> None:
                 tell(" ".join(row))
                 rows.append(row)
     words = f"Whole processes, {given.runs} counted runs of each side by turns, {given.threads} threads. First runs compile the kernels."
-    save("revisions", "Two revisions beside each other", [words, table(HEADS, rows)], "numba", "numpy")
+    save("revisions", "Two revisions beside each other", [words, table(HEADS, rows)], "numba")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import inrcodec
-from inrcodec import FormatError, codec, profiles
+from inrcodec import FormatError, Signal, codec, profiles
 from inrcodec.cli import main
 from inrcodec.kernels.picture import PREDICTORS
 from inrcodec.layout import Layout
@@ -143,3 +143,23 @@ print(integers.encode([np.arange(9)]).hex(), sum(integers._code.stats.cache_miss
     assert changed != first
     indices = list((tmp_path / "cache").rglob("integers._code-*.nbi"))
     assert len(indices) == 1  # the one before was removed, unread: its classes need not be there any more
+
+
+@pytest.mark.parametrize(
+    ("signal", "says"),
+    [
+        (Signal(np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8) * 3 % 251, "image"), "least squares predictors"),
+        (Signal((9000 * np.sin(np.arange(6000)[:, None] * [0.1, 0.13])).astype(np.int16), "audio", 16, 8000), "looks back"),
+    ],
+    ids=["picture", "sound"],
+)
+def test_info_tells_a_person_of_the_model(tmp_path: Path, signal: Signal, says: str) -> None:
+    path = tmp_path / "a.linr"
+    path.write_bytes(inrcodec.encode(signal, profile="hybrid", effort=4))
+    shown = CliRunner().invoke(main, ["info", str(path), "--stages"])
+    assert shown.exit_code == 0
+    assert says in shown.stdout
+    assert " s\n" in shown.stdout  # how long each stage took
+    spent = inrcodec.info(path.read_bytes(), stages=True)["stages"]
+    assert sum(stage["bytes"] for stage in spent) <= path.stat().st_size
+    assert all(abs(sum(s["bits"].values()) - 8 * s["bytes"]) < 0.05 * 8 * s["bytes"] + 512 for s in spent)

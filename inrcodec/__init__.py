@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from . import codec
+from . import codec, files
 from .errors import FormatError, InrcodecError, MissingError, Notice, Stopped, UnsupportedError
 from .options import Options, Progress
 from .signal import Kind, Signal
@@ -21,7 +21,7 @@ from .signal import Kind, Signal
 __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "MissingError", "Notice", "Options", "Progress", "Signal", "Stopped", "UnsupportedError",
-    "decode", "encode", "info",
+    "decode", "encode", "files", "info",
 ]  # fmt: skip
 
 

@@ -22,11 +22,11 @@ class UnsupportedError(InrcodecError):
 class MissingError(InrcodecError):
     """An optional package is needed and not installed.
 
-    what: what needs it; packages: their names; extra: the extra of inrcodec that installs them.
+    what: what needs it; packages: their names.
     """
 
-    def __init__(self, what: str, packages: Sequence[str], extra: str) -> None:
-        super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install 'inrcodec[{extra}]'")
+    def __init__(self, what: str, packages: Sequence[str]) -> None:
+        super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install {' '.join(packages)}")
 
 
 class Notice(UserWarning):

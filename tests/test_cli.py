@@ -178,7 +178,7 @@ def test_bad_inputs(tmp_path: Path, photo: Path) -> None:
         ("float.npy", "float64"),
         ("empty.npy", "empty"),
         ("photo.jpg", "JPEG is lossy"),
-        ("plain", "without an extension"),
+        ("plain", "first bytes are of no known type, and files named without an extension"),
         ("missing.png", "no such file"),
     ):
         assert_fault(run("encode", tmp_path / name), str(tmp_path / name), says)

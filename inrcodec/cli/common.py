@@ -12,7 +12,7 @@ from ..errors import InrcodecError, Notice, Stopped
 from ..options import LIMITS, Options
 from ..signal import Signal
 from ..storage import reason
-from .progress import ProgressLine, interruptible, on_terminal
+from .progress import INTERRUPTED, ProgressLine, interruptible, on_terminal
 
 SUFFIX = ".linr"
 IN = click.Path(path_type=Path)
@@ -43,7 +43,7 @@ class Commands(click.Group):
         except OSError as fault:
             message = f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault)
         except (KeyboardInterrupt, Stopped):
-            click.echo("inrcodec: interrupted; nothing was written", err=True)
+            click.echo(INTERRUPTED, err=True)
             ctx.exit(130)
         click.echo(f"inrcodec: {' '.join(message.split())}", err=True)
         ctx.exit(1)

@@ -52,6 +52,6 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
             raise UnsupportedError(str(fault).replace(str(path), str(output))) from fault
         lost = sorted(files.lost(path, found))
         if lost:
-            click.echo(f"{output}: this format cannot hold {', '.join(lost)}", err=True)
+            click.echo(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)
 
     replace(output, write, force)

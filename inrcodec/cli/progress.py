@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal as signals
 import sys
@@ -69,20 +70,27 @@ class ProgressLine:
             self.width = 0
 
 
+INTERRUPTED = "inrcodec: interrupted"
+
+
 @contextmanager
 def interruptible(say: str) -> Iterator[Callable[[], bool]]:
     """Handle Ctrl-C inside the `with` block: the first makes the function that is yielded return True, the second ends the program.
 
-    say: what the message on the first one adds to "stopping".
+    Nothing is written inside the block, so the second one ends the process at once: threads that compile a kernel cannot be stopped
+    otherwise. say: what the message on the first one adds to "stopping".
     """
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            raise KeyboardInterrupt
+            sys.stderr.write(f"{INTERRUPTED}\n")
+            sys.stderr.flush()
+            os._exit(130)
         asked = True
-        sys.stderr.write(f"\nstopping{say}; Ctrl-C again stops at once\n")
+        if on_terminal():  # on a pipe, one line at the end is enough
+            sys.stderr.write(f"\nstopping{say}; Ctrl-C again stops at once\n")
 
     before = signals.signal(signals.SIGINT, ask)
     try:

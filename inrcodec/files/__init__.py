@@ -21,17 +21,18 @@ __all__ = ["FileType", "check", "lost", "read", "types", "write"]
 KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/")
 
 
-def check(path: Path) -> None:
+def check(path: Path | str) -> None:
     """Check that the extension of `path`, of which nothing else is looked at, names a type that can be written.
 
     Raises:
         UnsupportedError: it does not; the message names what does.
     """
+    path = Path(path)
     with naming(path):
         registry.writer(path)
 
 
-def read(path: Path) -> Signal:
+def read(path: Path | str) -> Signal:
     """Read an image, a sound or an array.
 
     The first bytes tell the type. The extension is asked only if no type has such bytes.
@@ -46,13 +47,14 @@ def read(path: Path) -> Signal:
         InrcodecError: the file is empty, damaged or not what its name says.
         OSError: it cannot be opened or read.
     """
+    path = Path(path)
     with path.open("rb") as file, naming(path):
         kind = registry.recognized(path, file)
         with faults(f"damaged or not a {kind.name} file"):
             return kind.read(path, file)
 
 
-def lost(path: Path, signal: Signal) -> set[str]:
+def lost(path: Path | str, signal: Signal) -> set[str]:
     """The metadata that a file does not hold of the signal that it was written from.
 
     Args:
@@ -70,13 +72,14 @@ def lost(path: Path, signal: Signal) -> set[str]:
     return {base(key) for key in found - read(path).metadata.keys()} if found else set()
 
 
-def write(path: Path, signal: Signal) -> None:
+def write(path: Path | str, signal: Signal) -> None:
     """Write `signal` to `path` as the type that its extension names. What is read back has the same samples.
 
     Raises:
         UnsupportedError: the type cannot be written, or cannot hold these samples (kind, channels, depth).
         OSError: the file cannot be written.
     """
+    path = Path(path)
     with naming(path):
         write_as = registry.writer(path)
         with faults(f"cannot be written as {path.suffix}"):

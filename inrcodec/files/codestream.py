@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ..errors import InrcodecError, UnsupportedError
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
-SOC, SIZ, SOT, EOC = 0xFF4F, 0xFF51, 0xFF90, 0xFFD9
+SOC, SIZ, COD, SOT, EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF90, 0xFFD9
+TRANSFORMATION = 13  # bytes from the marker COD on
 SIZES = struct.Struct(">HIIIIIIIIH")  # of SIZ: capabilities, ends and starts of the image, size and start of the tiles, components
 COLOUR_SPACES = {12: "CMYK", 14: "CIELab", 18: "sYCC"}
 GREY, SRGB = 17, 16
@@ -30,6 +31,7 @@ class Codestream:
         width, height: in pixels.
         channels: 1, 3 or 4.
         bit_depth: of every channel.
+        irreversible: whether its wavelet is the irreversible one, so that decoders may differ in the pixels they give.
         icc: the ICC profile of the file around it, if there is one.
     """
 
@@ -38,6 +40,7 @@ class Codestream:
     height: int
     channels: int
     bit_depth: int
+    irreversible: bool
     icc: bytes | None
 
 
@@ -55,14 +58,14 @@ def parse(data: bytes) -> Codestream:
         if data.startswith(SIGNATURE):
             stream, icc = _unwrap(data)
         width, height, depths, at, tiles = _main_header(stream)
-        end = _end(stream, at, tiles)
+        end, irreversible = _end(stream, at, tiles), _is_irreversible(stream, at)
     except struct.error as fault:
         raise InrcodecError("truncated, or damaged: a header is too short") from fault
     if len(depths) not in (1, 3, 4):
         raise UnsupportedError(f"JPEG 2000 of {len(depths)} channels is not supported; 1, 3 and 4 are")
     if len(set(depths)) > 1:
         raise UnsupportedError("JPEG 2000 with channels of unequal depth is not supported")
-    return Codestream(stream[:end], width, height, len(depths), depths[0], icc)
+    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, icc)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -134,6 +137,17 @@ def _profile(body: bytes) -> bytes | None:
     if method not in (2, 3) or profile[16:20] not in ICC_SPACES:
         raise UnsupportedError("JPEG 2000 with an ICC profile of neither grey nor RGB is not supported")
     return profile
+
+
+def _is_irreversible(data: bytes, start: int) -> bool:
+    """Whether segment COD of the main header, which ends at `start`, names the irreversible wavelet (ISO/IEC 15444-1, A.6.1)."""
+    at = 2
+    while at < start:
+        marker, length = struct.unpack_from(">HH", data, at)
+        if marker == COD:
+            return bool(data[at + TRANSFORMATION] == 0)
+        at += 2 + length
+    return False
 
 
 def _main_header(data: bytes) -> tuple[int, int, list[int], int, int]:

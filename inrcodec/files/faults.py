@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import InrcodecError
+from ..errors import InrcodecError, Notice
 
 
 @contextmanager
 def faults(what: str) -> Iterator[None]:
-    """Raise every exception inside as an InrcodecError of one line, and silence warnings.
+    """Raise every exception inside as an InrcodecError of one line, and silence warnings but Notices.
 
     InrcodecErrors pass as they are, and so do OSErrors of the system: of those that a library raises for a damaged file, some
     have no error number, and others come of a place before the beginning of the file (EINVAL).
@@ -22,6 +22,7 @@ def faults(what: str) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", Notice)
         try:
             yield
         except InrcodecError:

@@ -15,6 +15,7 @@ OpenEXR, Radiance HDR and PFM hold floats, and are refused by their first bytes 
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InrcodecError, UnsupportedError
+from ..errors import InrcodecError, Notice, UnsupportedError
 from ..signal import Signal
 from . import codestream
 from .images import Samples, dtype_of, image
@@ -59,6 +60,9 @@ def read(path: Path, file: BufferedReader) -> Signal:
         raise InrcodecError(
             f"damaged: OpenCV decodes {samples.shape}, {samples.dtype} where the header says {shape}, {stream.bit_depth} bits"
         )
+    if stream.irreversible:
+        said = "its wavelet is irreversible; the pixels that OpenCV decodes are coded, and other decoders may give others"
+        warnings.warn(Notice(f"{path}: {said}"), stacklevel=2)
     if stream.channels in RGB_ORDER:
         samples = samples[:, :, RGB_ORDER[stream.channels]]
     return image(samples, stream.bit_depth, {"icc": stream.icc} if stream.icc else {})

@@ -95,16 +95,17 @@ def recognized(path: Path, file: BufferedReader) -> FileType:
     if reason := refusal(head):
         raise UnsupportedError(reason)
     found = next((kind for kind in types() if kind.recognizes(head)), None)
-    return found or _named(path, types())
+    return found or _named(path, types(), "its first bytes are of no known type, and ")
 
 
-def _named(path: Path, listed: Iterable[FileType]) -> FileType:
-    """The type that the extension of `path` names; the fault lists the extensions of the types `listed`."""
+def _named(path: Path, listed: Iterable[FileType], unknown: str = "") -> FileType:
+    """The type that the extension of `path` names; the fault begins with `unknown` and lists the extensions of `listed`."""
     extension = path.suffix.lower()
     found = next((kind for kind in types() if extension in kind.extensions), None)
     if found is None:
         known = " ".join(sorted(e for kind in listed for e in kind.extensions))
-        raise UnsupportedError(f"files named {path.suffix or 'without an extension'} are not supported; known are {known}")
+        named = path.suffix or "without an extension"
+        raise UnsupportedError(f"{unknown}files named {named} are not supported; known are {known}")
     return found
 
 

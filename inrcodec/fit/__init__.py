@@ -29,4 +29,4 @@ def available() -> bool:
 def require(what: str) -> None:
     """Raise MissingError if a package is missing; its message says that `what` needs it."""
     if missing():
-        raise MissingError(what, missing(), "fit")
+        raise MissingError(what, missing())

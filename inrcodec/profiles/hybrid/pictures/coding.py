@@ -99,7 +99,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     smallest so far. Without torch it is `plain`, with a Notice.
     """
     if not fit.available():
-        lacks = MissingError(f"fitting networks to the picture (effort {options.effort})", fit.missing(), "fit")
+        lacks = MissingError(f"fitting networks to the picture (effort {options.effort})", fit.missing())
         warnings.warn(Notice(f"{lacks}; the file is written without"), stacklevel=2)
         return plain
     from . import tuning

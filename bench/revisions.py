@@ -45,6 +45,12 @@ class Side:
         return time.perf_counter() - started
 
 
+def revision(checkout: Path) -> str:
+    """The commit of a checkout, as git names it."""
+    found = subprocess.run(["git", "-C", str(checkout), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "no git checkout"
+
+
 def compare(old: Side, new: Side, source: Path, runs: int, threads: int) -> Iterator[list[str]]:
     """The rows of the table for a file, one for each step. runs: how many are counted."""
     for step in STEPS:
@@ -83,8 +89,9 @@ def main() -> None:
             for row in compare(old, new, source.resolve(), given.runs, given.threads):
                 tell(" ".join(row))
                 rows.append(row)
-    words = f"Whole processes, {given.runs} counted runs of each side by turns, {given.threads} threads. First runs compile the kernels."
-    save("revisions", "Two revisions beside each other", [words, table(HEADS, rows)], "numba")
+    which = f"Old is {revision(given.old)}, new is {revision(given.new)}."
+    how = f"Whole processes, {given.runs} counted runs of each side by turns, {given.threads} threads. First runs compile the kernels."
+    save("revisions", "Two revisions beside each other", [f"{which} {how}", table(HEADS, rows)], "numba")
 
 
 if __name__ == "__main__":

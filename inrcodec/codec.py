@@ -22,8 +22,8 @@ from .signal import Signal
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 
 
-def _write_index(coded: profiles.Encoded) -> bytes:
-    return b"".join(varint(n) for n in [*coded.layout.tile, *(len(t) for t in coded.tiles)])
+def _write_index(parts: profiles.Parts) -> bytes:
+    return b"".join(varint(n) for n in [*parts.layout.tile, *(len(t) for t in parts.tiles)])
 
 
 def _read_index(content: bytes, header: Header, tiles: list[bytes]) -> Layout:
@@ -153,6 +153,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     silence = -value_map.offset // value_map.step
     subject = profiles.Subject(unsigned.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate)
     coded = profiles.encode(subject, options)
+    parts = coded.parts
     header = Header(
         coded.profile.number,
         signal.kind,
@@ -167,9 +168,9 @@ def encode(signal: Signal, options: Options) -> bytes:
         [
             Section(HEAD, write_header(header)),
             *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
-            *([coded.section] if coded.section else []),
-            Section(INDEX, _write_index(coded)),
-            *(Section(TILE, t) for t in coded.tiles),
+            *([parts.section] if parts.section else []),
+            Section(INDEX, _write_index(parts)),
+            *(Section(TILE, t) for t in parts.tiles),
         ]
     )
     if options.verify and not decode(data, _to_verify(options)).equals(signal):

@@ -79,6 +79,7 @@ def search_encode(result: search.Result, values: np.ndarray) -> tuple[int, int]:
     from inrcodec.profiles.inr import coding
 
     _, section, tiles = coding.encode_with(result.coded, values, Options())
+    assert section is not None
     return len(section.content), sum(map(len, tiles))
 
 

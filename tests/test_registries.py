@@ -20,7 +20,7 @@ from inrcodec.cli import main
 from inrcodec.kernels.picture import PREDICTORS
 from inrcodec.layout import Layout
 from inrcodec.options import CODING_NAMES, Options
-from inrcodec.profiles.base import Encoded, Profile, Subject, TileDecoder
+from inrcodec.profiles.base import Encoded, Parts, Profile, Subject, TileDecoder
 from inrcodec.profiles.hybrid.limits import SOUND
 from inrcodec.profiles.hybrid.pictures.tile import WINDOWS
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
@@ -71,7 +71,7 @@ class Toy(Profile):
     def encode(self, subject: Subject, options: Options) -> Encoded:
         axes = subject.values.shape[:-1]
         content = inrcodec.container.Section(b"TOYS", subject.values.tobytes())
-        return Encoded(self, Layout(axes, subject.values.shape[-1], axes), content, [b""])
+        return Encoded(self, Parts(Layout(axes, subject.values.shape[-1], axes), content, [b""]))
 
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
         return ToyDecoder(section or b"", layout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ..container import Section
 from ..layout import Box, Layout
@@ -39,11 +39,9 @@ class Subject:
     sample_rate: int | None = None
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """What a profile makes of a signal: the tiling, the profile's section (None if it has none), and the bytes of each tile."""
+class Parts(NamedTuple):
+    """What is written of a signal: the tiling, the profile's section (None if it has none), and the bytes of each tile."""
 
-    profile: Profile
     layout: Layout
     section: Section | None
     tiles: Sequence[bytes]
@@ -52,6 +50,19 @@ class Encoded:
     def size(self) -> int:
         """Bytes of the section and the tiles, without the tiles' framing."""
         return (self.section.size if self.section else 0) + sum(map(len, self.tiles))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a profile makes of a signal."""
+
+    profile: Profile
+    parts: Parts
+
+    @property
+    def size(self) -> int:
+        """See `Parts`."""
+        return self.parts.size
 
 
 class TileDecoder(ABC):

@@ -23,7 +23,7 @@ from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
 from ..values import Values, join_bits, plane_bits
-from .base import Encoded, Profile, Subject, Tick, TileDecoder, ignore
+from .base import Encoded, Parts, Profile, Subject, Tick, TileDecoder, ignore
 
 TILE_PLACES = 1 << 20
 SMALL = 1 << 16  # bytes: below, Brotli is always tried
@@ -90,7 +90,7 @@ class Stored(Profile):
         # quality 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs
         quality = (5, 7, 9, 9, 9, 10, 11, 11, 11)[options.effort - 1]
         tiles = parallel.run(lambda box: encode_tile(values[box], bits, quality), layout.boxes(), options.workers)
-        return Encoded(self, layout, None, tiles)
+        return Encoded(self, Parts(layout, None, tiles))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         raw = subject.values.size * subject.bits / 8

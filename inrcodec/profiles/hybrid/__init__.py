@@ -50,12 +50,11 @@ class Hybrid(Profile):
         if is_sound(subject):
             from .sound import coding as sound
 
-            heard = sound.encode(subject.values, subject.silence, subject.sample_rate or USUAL_RATE, options)
-            return Encoded(self, heard.layout, heard.section, heard.tiles)
+            rate = subject.sample_rate or USUAL_RATE
+            return Encoded(self, sound.encode(subject.values, subject.silence, rate, options))
         from .pictures import coding as pictures
 
-        seen = pictures.encode(subject.values, subject.bits, options)
-        return Encoded(self, seen.layout, seen.section, seen.tiles)
+        return Encoded(self, pictures.encode(subject.values, subject.bits, options).parts)
 
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
         if section is None:

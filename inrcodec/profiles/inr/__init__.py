@@ -32,7 +32,7 @@ class Inr(Profile):
         from ...fit.search import fit_network
         from . import coding
 
-        return Encoded(self, *coding.encode_with(fit_network(subject.values, subject.bits, options), subject.values, options))
+        return Encoded(self, coding.encode_with(fit_network(subject.values, subject.bits, options), subject.values, options))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         """Fits a network only if no other profile with a model can code the signal, or if options give a budget of steps or seconds."""
@@ -45,7 +45,7 @@ class Inr(Profile):
         network = fit_if_smaller(subject.values, subject.bits, options, best.size)
         if network is None:
             return None
-        found = Encoded(self, *coding.encode_with(network, subject.values, options))
+        found = Encoded(self, coding.encode_with(network, subject.values, options))
         return found if found.size < best.size else None
 
     def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:

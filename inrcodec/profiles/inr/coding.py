@@ -22,7 +22,7 @@ from ...options import Options
 from ...values import Values, from_gray, join_bits, plane_bits, to_gray
 from ...weights import network
 from ...weights.network import CodedNetwork
-from ..base import Tick, TileDecoder, ignore
+from ..base import Parts, Tick, TileDecoder, ignore
 from . import NETW
 
 TILE_PLACES = 1 << 18
@@ -53,12 +53,12 @@ def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, 
     return output.finish()
 
 
-def encode_with(coded: CodedNetwork, values: Values, options: Options) -> tuple[Layout, Section, list[bytes]]:
+def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     """Code values, (axes…, channels), with this network: the layout, section NETW, and the bytes of each tile."""
     axes = values.shape[:-1]
     layout = Layout(axes, values.shape[-1], tile_of(axes, TILE_PLACES))
     tiles = parallel.run(lambda box: encode_tile(coded, values[box], box, axes), layout.boxes(), options.workers)
-    return layout, Section(NETW, network.write(coded)), tiles
+    return Parts(layout, Section(NETW, network.write(coded)), tiles)
 
 
 class Decoder(TileDecoder):

@@ -20,7 +20,7 @@ from ....layout import Box, Layout, box_shape, tile_of
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values
-from ...base import Tick, TileDecoder, ignore
+from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
 from ..priors import shipped
 from . import analysis, deltas, scan, sources
@@ -69,15 +69,8 @@ class CodedPicture:
 
     choice: Choice
     places: int
-    layout: Layout
-    section: Section
-    tiles: list[bytes]
+    parts: Parts
     sizes: Sizes
-
-    @property
-    def size(self) -> int:
-        """Bytes of section and tiles."""
-        return self.section.size + sum(map(len, self.tiles))
 
 
 def encode(values: Values, bits: int, options: Options) -> CodedPicture:
@@ -86,7 +79,7 @@ def encode(values: Values, bits: int, options: Options) -> CodedPicture:
     quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
         tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn)))
-    best = min(tried, key=lambda coded: coded.size)
+    best = min(tried, key=lambda coded: coded.parts.size)
     if options.effort >= TUNED_EFFORT and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
         return tune(best, values.shape, options)
     return best
@@ -110,7 +103,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
         while found:
             with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
             coded = encode_with(with_deltas, shape, options, plain.places)
-            best = min(best, coded, key=lambda c: c.size)
+            best = min(best, coded, key=lambda c: c.parts.size)
             pays = [d for d in found if plain.sizes[key := (d.plane, scan.NAMES[d.pass_])] - coded.sizes[key] > len(plans.write_delta(d))]
             if len(pays) == len(found):
                 break
@@ -138,7 +131,7 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
         return data, Counter({(p.plane, p.order.name): len(p.stream) for p in tile.passes})
 
     tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
-    return CodedPicture(choice, places, layout, Section(SECTION, plans.write(plan)), list(tiles), sum(sizes, Counter()))
+    return CodedPicture(choice, places, Parts(layout, Section(SECTION, plans.write(plan)), tiles), sum(sizes, Counter()))
 
 
 class Decoder(TileDecoder):
@@ -194,7 +187,7 @@ class Decoder(TileDecoder):
         told = [
             {"plane": d.plane, "pass": scan.NAMES[d.pass_], "coding": d.coding, "bytes": len(plans.write_delta(d))} for d in plan.deltas
         ]
-        weights = [self.starts(Pass(scan.NAMES[d.pass_], 0, 0, 1), d.plane).weights for d in plan.deltas]
+        weights = [self.starts(scan.PASSES[scan.NAMES[d.pass_]], d.plane).weights for d in plan.deltas]
         parameters = sum(len(w) for w in weights if w is not None)
         return {
             "deltas": told,

@@ -63,7 +63,8 @@ RASTER = (Pass("raster", 0, 0, 1),)
 QUARTERS = (Pass("quarter", 0, 0, 2), Pass("diagonal", 1, 1, 2), Pass("beside", 0, 1, 2), Pass("below", 1, 0, 2))
 
 
-NAMES = [p.name for p in RASTER + QUARTERS]
+PASSES = {p.name: p for p in RASTER + QUARTERS}
+NAMES = list(PASSES)
 
 
 def passes(four_passes: bool) -> tuple[Pass, ...]:

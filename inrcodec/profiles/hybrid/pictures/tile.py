@@ -60,11 +60,11 @@ class PlanePass:
     """One pass over one plane of a tile. Its state, which is large, exists from its first row to its last only.
 
     Attributes:
-        name: the pass.
+        order: the pass.
         plane: number of the plane in coded order.
         rows: how many rows the pass has.
         make: makes the state.
-        data: the stream to decode; None: encode.
+        coder: the stream: to decode, an Input that is set before the first row; else an Output.
         stream: the stream that encoding made.
         tally: (TALLY, 2), see `kernels.picture.State`; filled in after the last row.
     """
@@ -72,7 +72,6 @@ class PlanePass:
     def __init__(self, order: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
         self.order, self.plane, self.rows, self.make = order, plane, rows, make
         self.state: picture.PassState | None = None
-        self.data: bytes | None = None
         self.coder: coder.Input | coder.Output = coder.Output()
         self.stream = b""
         self.tally: npt.NDArray[np.float64] = np.zeros((TALLY, 2))
@@ -81,7 +80,6 @@ class PlanePass:
         """Code rows first … last − 1 of the pass, either way. planes, residuals: (planes, height, width) of the tile."""
         if self.state is None:
             self.state = self.make()
-            self.coder = coder.Output() if self.data is None else coder.Input(self.data)
         g = self.state.geometry
         most = (last - first) * (g.width // g.step + 1) * (g.bits + 1)
         code_rows(self.coder.coder(most), first, last, planes, residuals, self.state)
@@ -239,7 +237,7 @@ class Tile:
         if not all(map(coder.is_valid, streams)):
             raise FormatError("damaged: a tile is not an arithmetic code")
         for p, s in zip(self.passes, streams, strict=False):
-            p.data = s
+            p.coder = coder.Input(s)
         if self.corrections is not None:
             self.corrections.coder = coder.Input(streams[-1])
         total = sum(job.rows for job in self.jobs)

@@ -68,7 +68,7 @@ def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Option
 
     def fit(item: tuple[tuple[int, str], npt.NDArray[np.float32]]) -> Delta | None:
         (plane, name), samples = item
-        prior = starts(scan.Pass(name, 0, 0, 1), plane).weights
+        prior = starts(scan.PASSES[name], plane).weights
         if prior is None:
             return None
         largest = plan.planes[plane].largest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values, value_type
-from ...base import Tick, TileDecoder, ignore
+from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
 from . import analysis, lookback, search, tile, transform
 from . import plan as plans
@@ -26,21 +26,7 @@ SMALL = 1 << 20  # samples; with at most this many, a plan with tables is compar
 SPENT = ("mixed", "inside", "even")  # what bits are spent on: decisions that the mixer codes, by one logistic, with even odds
 
 
-@dataclass(frozen=True)
-class CodedSound:
-    """A sound coded by one plan: layout, section HYBR, and the bytes of each tile."""
-
-    layout: Layout
-    section: Section
-    tiles: list[bytes]
-
-    @property
-    def size(self) -> int:
-        """Bytes of section and tiles."""
-        return self.section.size + sum(map(len, self.tiles))
-
-
-def encode(values: Values, silence: int, rate: int, options: Options) -> CodedSound:
+def encode(values: Values, silence: int, rate: int, options: Options) -> Parts:
     """Code a sound. values: (frames, channels) unsigned; silence: the value of a sample 0; rate: frames per second.
 
     Raises Stopped if options.stop says so.
@@ -53,7 +39,7 @@ def encode(values: Values, silence: int, rate: int, options: Options) -> CodedSo
     return coded
 
 
-def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> CodedSound:
+def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> Parts:
     """Code a sound by a plan, whose settings are tuned first at effort 9. values: (frames, channels); rate: frames per second.
 
     Raises Stopped if options.stop says so.
@@ -74,7 +60,7 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
         return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
 
     tiles = parallel.run(encode_tile, layout.boxes(), options.workers, ticker.cancel)
-    return CodedSound(layout, Section(SECTION, plans.write(plan)), tiles)
+    return Parts(layout, Section(SECTION, plans.write(plan)), tiles)
 
 
 class Decoder(TileDecoder):

@@ -14,13 +14,13 @@ from typing import Any
 import numpy.typing as npt
 
 from . import codec, files
-from .errors import FormatError, InrcodecError, MissingError, Notice, Stopped, UnsupportedError
+from .errors import FormatError, InrcodecError, LimitError, MissingError, Notice, Stopped, UnsupportedError
 from .options import Options, Progress
 from .signal import Kind, Signal
 
 __version__ = "0.1.0"
 __all__ = [
-    "FormatError", "InrcodecError", "MissingError", "Notice", "Options", "Progress", "Signal", "Stopped", "UnsupportedError",
+    "FormatError", "InrcodecError", "LimitError", "MissingError", "Notice", "Options", "Progress", "Signal", "Stopped", "UnsupportedError",
     "decode", "encode", "files", "info",
 ]  # fmt: skip
 

@@ -19,6 +19,10 @@ class UnsupportedError(InrcodecError):
     """The input is valid but holds something this codec does not take: floats, animations, several pages."""
 
 
+class LimitError(InrcodecError):
+    """The file asks for more samples or memory than `Limits` allow. It may be valid; a caller who trusts it can raise the limit."""
+
+
 class MissingError(InrcodecError):
     """An optional package is needed and not installed.
 

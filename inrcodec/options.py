@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
+from .limits import MAX_SAMPLES, Limits
 from .weights import codings
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -32,6 +33,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "steps": (0, 10**9),
     "seconds": (0, 1e9),
     "batch": (0, 2**40),
+    "max_samples": (1, 2**63 - 1),
+    "max_memory": (0, 2**63 - 1),
 }
 
 
@@ -89,6 +92,7 @@ class Options:
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.
             If nothing is fitted, `Stopped` is raised.
+        max_samples, max_memory: what a file that is decoded may ask for; see `inrcodec.limits.Limits`.
 
     Raises:
         ValueError: an option has a value that it cannot have.
@@ -113,6 +117,8 @@ class Options:
     batch: int = 0
     progress: Callable[[Progress], None] | None = None
     stop: Callable[[], bool] | None = None
+    max_samples: int = MAX_SAMPLES
+    max_memory: int = 0
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
@@ -144,6 +150,11 @@ class Options:
         At efforts 1 to 3 it does only if a budget is given, so that they do not import torch.
         """
         return self.effort > 3 or self.seconds > 0 or self.steps > 0
+
+    @property
+    def limits(self) -> Limits:
+        """What a file that is decoded may ask for."""
+        return Limits(self.max_samples, self.max_memory)
 
     @property
     def workers(self) -> int:

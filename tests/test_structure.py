@@ -42,6 +42,7 @@ ROOMS = (
     "layout",
     "progress",
     "options",
+    "limits",
     "weights",
     "container",
     "compression",

@@ -76,6 +76,10 @@ class TileDecoder(ABC):
         Raises FormatError.
         """
 
+    def memory(self, box: Box, threads: int = 1) -> int:
+        """The most bytes that `decode_tile` takes at once for this tile with so many threads, its values and shared tables included."""
+        return 0
+
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """What `info` shows of the model, as fields of its JSON; empty if there is no model.

@@ -56,12 +56,22 @@ class Signal:
 
     @property
     def raw(self) -> bytes:
-        """What the digest is of."""
+        """The samples, little-endian."""
         return self.samples.astype(self.samples.dtype.newbyteorder("<")).tobytes()
 
     @property
+    def sort(self) -> int:
+        """The byte of the sample type."""
+        dtype = self.samples.dtype
+        return {"b": 0, "u": 1, "i": 2}[dtype.kind] | (dtype.itemsize.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
+
+    @property
     def digest(self) -> bytes:
-        return hashlib.sha256(self.raw).digest()
+        """The digest in HEAD."""
+        shape = self.samples.shape
+        fixed = bytes([KINDS.index(self.kind), self.sort, self.depth, len(shape)])
+        rate = b"" if self.sample_rate is None else varint(self.sample_rate)
+        return hashlib.sha256(b"".join([fixed, *map(varint, shape), rate, self.raw])).digest()
 
 
 @dataclass
@@ -111,14 +121,12 @@ def file_of(sections: Iterable[tuple[bytes, bytes]], length: Callable[[int], byt
 
 def head(signal: Signal, profile: int = 0, *, bits: int = 0, offset: int = 0, step: int = 1, **faults: Any) -> bytes:
     """A HEAD section; `faults` replace fields that follow from the signal."""
-    dtype = signal.samples.dtype
-    sort = {"b": 0, "u": 1, "i": 2}[dtype.kind] | (dtype.itemsize.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
     kind, shape = faults.get("kind", KINDS.index(signal.kind)), faults.get("shape", signal.samples.shape)
     rate = faults.get("rate", signal.sample_rate)
     digest: bytes = faults.get("digest", signal.digest)
     return b"".join(
         [
-            bytes([profile, kind, faults.get("sort", sort), faults.get("depth", signal.depth), len(shape)]),
+            bytes([profile, kind, faults.get("sort", signal.sort), faults.get("depth", signal.depth), len(shape)]),
             *(varint(size) for size in shape),
             b"" if rate is None else varint(rate),
             signed(offset) + varint(step) + bytes([bits]),

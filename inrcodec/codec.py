@@ -57,7 +57,7 @@ class Opened:
         """All samples, in the header's shape and dtype. Raises FormatError if they do not match the digest; Stopped."""
         shape = self.header.shape
         samples = self._decode([slice(0, n) for n in self.layout.axes], options).reshape(shape)
-        if digest(samples) != self.header.digest:
+        if digest(self.header, samples) != self.header.digest:
             raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
@@ -162,8 +162,9 @@ def encode(signal: Signal, options: Options) -> bytes:
         samples.shape,
         signal.sample_rate,
         value_map,
-        digest(samples),
+        b"",
     )
+    header = replace(header, digest=digest(header, samples))
     data = container.write(
         [
             Section(HEAD, write_header(header)),

@@ -1,4 +1,8 @@
-"""Section HEAD (shape, types, value map and digest of a signal) and section meta (its metadata)."""
+"""Section HEAD (shape, types, value map and digest of a signal) and section meta (its metadata).
+
+The digest is of what the samples mean and of the samples. So a header whose shape, type, depth or rate was changed does not pass, even
+with a mended checksum.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +27,9 @@ MAX_SAMPLES = 1 << 36  # with longer axes, computing coordinates would need more
 MAX_METADATA = 1 << 28
 
 
-def digest(samples: npt.NDArray[Any]) -> bytes:
-    """SHA-256 of the samples as little-endian bytes, the last axis fastest; a bool is one byte. 32 bytes."""
-    plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
-    return hashlib.sha256(plain.reshape(-1).view(np.uint8).data).digest()
-
-
 @dataclass(frozen=True)
 class Header:
-    """What section HEAD says: the number of the profile, the fields of Signal, the value map, and the samples' digest (32 bytes)."""
+    """What section HEAD says: the number of the profile, the fields of Signal, the value map, and the digest (32 bytes)."""
 
     profile: int
     kind: Kind
@@ -66,21 +64,29 @@ def _dtype_of(byte: int) -> np.dtype[Any]:
     return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}").newbyteorder(">" if big else "=")
 
 
+def _meaning(header: Header) -> bytes:
+    """What the samples mean, as section HEAD has it: kind, type, bit depth, dimensions, shape and rate, varints in their shortest form."""
+    rate = varint(header.sample_rate) if header.sample_rate is not None else b""
+    fixed = bytes([KINDS.index(header.kind), _dtype_byte(header.dtype), header.bit_depth, len(header.shape)])
+    return b"".join([fixed, *[varint(n) for n in header.shape], rate])
+
+
+def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
+    """SHA-256, 32 bytes, of what the header says of the samples, then of the samples as little-endian bytes, the last axis fastest.
+
+    A bool is one byte. The header's profile, value map and digest do not matter.
+    """
+    plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    found = hashlib.sha256(_meaning(header))
+    found.update(plain.reshape(-1).view(np.uint8).data)
+    return found.digest()
+
+
 def write_header(header: Header) -> bytes:
     """The content of section HEAD."""
     m = header.value_map
-    rate = varint(header.sample_rate) if header.sample_rate is not None else b""
-    return b"".join(
-        [
-            bytes([header.profile, KINDS.index(header.kind), _dtype_byte(header.dtype), header.bit_depth, len(header.shape)]),
-            *[varint(n) for n in header.shape],
-            rate,
-            varint(zigzag(m.offset)),
-            varint(m.step),
-            bytes([m.bits]),
-            header.digest,
-        ]
-    )
+    value_map = varint(zigzag(m.offset)) + varint(m.step) + bytes([m.bits])
+    return bytes([header.profile]) + _meaning(header) + value_map + header.digest
 
 
 def read_header(content: bytes) -> Header:

@@ -77,6 +77,11 @@ class Reader:
         require(self.position == len(self.data), "bytes are left over")
 
 
+def shortest_varint(number: int) -> bytes:
+    groups = [number >> i & 127 for i in range(0, max(number.bit_length(), 1), 7)]
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
+
+
 def unbrotli(stream: bytes, size: int) -> bytes:
     """The content of a Brotli stream that must have `size` bytes and fill `stream`."""
     try:
@@ -140,6 +145,7 @@ class Head:
     digest: bytes
     low: int  # the least and the greatest number that the sample type can hold
     high: int
+    meaning: bytes  # what the digest is of, before the samples
 
     @property
     def channel_axis(self) -> bool:
@@ -194,15 +200,16 @@ def read_head(content: bytes) -> Head:
     require(bits == 0 or low <= offset + (step << (bits - 1)) <= high, "the values exceed the sample type")
     require(bits > 0 or profile == 0, "a constant signal has the profile stored")
     digest = reader.take(32)
+    meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
-    return Head(profile, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high)
+    return Head(profile, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning)
 
 
 def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
-    """offset + step·value of all values, checked against the digest."""
+    """offset + step·value of all values, checked against the digest, which is of what HEAD says of them too."""
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
-    require(hashlib.sha256(samples.tobytes()).digest() == head.digest, "the samples do not match the digest")
+    require(hashlib.sha256(head.meaning + samples.tobytes()).digest() == head.digest, "the samples do not match the digest")
     half = 1 << (head.bit_depth - 1)
     least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
     require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
@@ -348,6 +355,7 @@ def read_network(content: bytes, head: Head) -> Network:
     if coding == SINR:
         read_sparse(Reader(reader.rest()), sparse, setting)
     reader.finish()
+    numbers.finish()
 
     for network in networks:
         for layer in network:
@@ -495,14 +503,17 @@ def read_sparse(reader: Reader, layers: Sequence[Layer], seed: int) -> None:
 # 8. Coded bits and integers
 
 
+SPARED = 8  # at most so many bytes past the end of a string are read
+
+
 class ArithmeticDecoder:
-    """Bits of given probability from a string; past its end there are zeros."""
+    """Bits of given probability from a string; past its end there are zeros. To be finished after the last bit."""
 
     def __init__(self, string: bytes) -> None:
-        self.bytes = itertools.chain(string, itertools.repeat(0))
+        self.bytes = itertools.chain(string, itertools.repeat(0, SPARED))
         self.code = 0
         for _ in range(4):
-            self.code = self.code << 8 | next(self.bytes)
+            self.code = self.code << 8 | self.next()
         self.range = 2**32 - 1
         require(self.code < self.range, "a string that is not an arithmetic code")
 
@@ -518,8 +529,17 @@ class ArithmeticDecoder:
             bit = 0
         while self.range < 1 << 24:
             self.range <<= 8
-            self.code = self.code << 8 | next(self.bytes)  # it stays below the range
+            self.code = self.code << 8 | self.next()  # it stays below the range
         return bit
+
+    def next(self) -> int:
+        """The next byte."""
+        byte = next(self.bytes, None)
+        return byte if byte is not None else invalid("a string that ends early")
+
+    def finish(self) -> None:
+        """Check that all bytes of the string were read."""
+        require(sum(1 for _ in self.bytes) <= SPARED, "a string with bytes that no bit needs")
 
 
 class Adaptive:
@@ -626,6 +646,7 @@ def decode_coded(tile: bytes, span: Span, axes: Sequence[int], net: Network) -> 
             if number % net.bits == net.bits - 1:
                 values.append(from_gray(value) if net.gray else value)
                 value = 0
+    decoder.finish()
     return np.array(values, np.uint64)
 
 

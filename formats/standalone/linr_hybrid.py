@@ -366,7 +366,9 @@ def delta_numbers(content: bytes, prior: Sequence[Singles], coding: int, setting
         read_sparse(Reader(content), layers, setting)
         return [layer.matrix.T for layer in layers]
     decoder = ArithmeticDecoder(content)
-    return [coded_integers(decoder, matrix.size).astype(np.float64).reshape(matrix.shape) for matrix in prior]
+    numbers = [coded_integers(decoder, matrix.size).astype(np.float64).reshape(matrix.shape) for matrix in prior]
+    decoder.finish()
+    return numbers
 
 
 # 12. Arithmetic of hybrid
@@ -1050,6 +1052,7 @@ class PassDecoder:
         for row, y in enumerate(range(self.which.top, self.height, self.which.step)):
             for column, x in enumerate(range(self.which.left, self.width, self.which.step)):
                 self.own.values[y][x] = self.value_at(y, x, row, column)
+        self.decoder.finish()
 
     def value_at(self, y: int, x: int, row: int, column: int) -> int:
         for predictor in self.predictors:
@@ -1254,6 +1257,7 @@ class Colours:
                 near = int(of_component[y + 1, x] + 2 * of_component[y, x + 1] + 4 * of_component[y, x + 2])
                 before = sum(int(wrong[j, y + 1, x + 1]) << j for j in range(i))
                 indices[i, y, x], of_component[y + 1, x + 1] = self.component(i, label, near, before)
+        self.decoder.finish()
         return indices
 
     def component(self, i: int, label: Sequence[int], near: int, before: int) -> tuple[int, bool]:

@@ -209,6 +209,7 @@ def read_lags(reader: Reader, frames: int, lags: int) -> list[list[int]]:
         return [[]] * segments
     decoder = ArithmeticDecoder(reader.take(reader.varint()))
     found = np.stack([np.cumsum(coded_integers(decoder, segments)) for _ in range(lags)], axis=1)
+    decoder.finish()
     for number, of_segment in enumerate(found):
         require(all(lag == 0 or 512 <= lag <= number * SEGMENT for lag in of_segment), "a lag is out of range")
     result: list[list[int]] = found.tolist()
@@ -220,7 +221,7 @@ class TileDecoder:
 
     def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], string: bytes) -> None:
         self.frames, self.lags = frames, lags
-        decoder = ArithmeticDecoder(string)
+        self.decoder = decoder = ArithmeticDecoder(string)
         network = first_network(plan.units, plan.opinions, plan.learning) if plan.units else None
         self.channels = [ChannelDecoder(plan, channel, frames, network, decoder) for channel, _ in plan.coded]
         for number, (channel, (_, partner)) in enumerate(zip(self.channels, plan.coded, strict=True)):
@@ -235,6 +236,7 @@ class TileDecoder:
             if t % BATCH == BATCH - 1:
                 for channel in self.channels:
                     channel.learn_batch(t // BATCH)
+        self.decoder.finish()
 
 
 # 16.4, 16.10, 16.11. Prediction, and how it learns

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import FormatError
 from .arrays import Bytes1, Int, Ints1
 from .compiling import kernel, shared
 
@@ -18,6 +19,9 @@ from .compiling import kernel, shared
 STATE = 5
 LOW, RANGE, CACHE, PENDING, POSITION = range(STATE)
 TOP = 1 << 24
+# Zero bytes at the end of a stream that are not written. A decoder that reads more of them than this is reading a damaged stream, so
+# what it does past the end is bounded.
+SPARED = 8
 
 
 def start_encoding() -> Ints1:
@@ -73,9 +77,10 @@ def _flush(state: Ints1, out: Bytes1) -> None:
 
 
 def finish_encoding(state: Ints1, out: Bytes1) -> bytes:
-    """End the stream: the coded bytes, without zero bytes at the end, since the decoder reads zeros there."""
+    """End the stream: the coded bytes, without up to SPARED zero bytes at the end, since the decoder reads zeros there."""
     _flush(state, out)
-    return out[: max(0, int(state[POSITION]))].tobytes().rstrip(b"\0")
+    full = out[: max(0, int(state[POSITION]))].tobytes()
+    return full[:-SPARED] + full[-SPARED:].rstrip(b"\0")
 
 
 class BitCoder(NamedTuple):
@@ -117,11 +122,6 @@ class Output:
         return finish_encoding(self.state, self.reserve(0))
 
 
-def is_valid(data: bytes) -> bool:
-    """Whether `data` can be an encoder's output: a code of 2^32 − 1 would lie outside the range."""
-    return not data.startswith(b"\xff\xff\xff\xff")
-
-
 # decoder: code − low, range, position
 DECODER_STATE = 3
 CODE, DRANGE, DPOSITION = range(DECODER_STATE)
@@ -143,18 +143,33 @@ def start_decoding(data: Bytes1) -> Ints1:
 
 
 class Input:
-    """A stream that is read. It has `coder` and `finish` like Output. `is_valid(data)` must hold."""
+    """A stream that is read. It has `coder` and `finish` like Output.
+
+    Both of them raise FormatError if more than SPARED bytes past the end were read by then: a caller that decodes some bits at a time
+    stops soon after the end. `finish` also raises it if bytes are left, and making an Input if no encoder begins a stream so.
+    """
 
     def __init__(self, data: bytes) -> None:
+        if data.startswith(b"\xff\xff\xff\xff"):  # a code of 2^32 − 1 would lie outside the range
+            raise FormatError("damaged: a coded string begins as no encoder lets it begin")
+        self.size = len(data)
         self.data: Bytes1 = np.frombuffer(bytearray(data or b"\0"), np.uint8)  # writable, so that its type is that of Output's buffer
         self.state = start_decoding(self.data)
 
     def coder(self, bits: int) -> BitCoder:
         """The stream for a kernel; bits: as in `Output.coder`, not used."""
+        self._check_end()
         return BitCoder(False, self.state, self.data)
 
+    def _check_end(self) -> None:
+        if int(self.state[DPOSITION]) > self.size + SPARED:
+            raise FormatError("damaged: a coded string ends too early")
+
     def finish(self) -> bytes:
-        """Nothing, as there is nothing to write."""
+        """Nothing, as there is nothing to write; to be called after the last bit."""
+        self._check_end()
+        if int(self.state[DPOSITION]) < self.size:
+            raise FormatError("damaged: a coded string has bytes that no bit needs")
         return b""
 
 

@@ -25,6 +25,7 @@ MODELLED = 2  # bits below the leading one that have adaptive probabilities
 MANTISSA = MAGNITUDE_BITS + 1
 CONTEXTS = MANTISSA + ((MAGNITUDE_BITS + 1) << MODELLED)
 BITS_PER_VALUE = 2 * MAGNITUDE_BITS + 2  # at most
+STEP = 1 << 16  # values at a time: bounds the encoder's buffer, and what a decoder does past the end of a string
 
 
 def _fresh() -> tuple[Ints1, Ints1]:
@@ -76,19 +77,25 @@ def encode(parts: list[npt.NDArray[Any]]) -> bytes:
         if len(values) and not -(1 << MAGNITUDE_BITS) < int(values.min()) <= int(values.max()) < 1 << MAGNITUDE_BITS:
             raise ValueError(f"a number has more than {MAGNITUDE_BITS} bits")
         state = _fresh()
-        step = 1 << 16  # bounds the buffer, which must hold the worst case
-        for i in range(0, len(values), step):
-            piece = values[i : i + step]
+        for i in range(0, len(values), STEP):
+            piece = values[i : i + STEP]
             _code(output.coder(BITS_PER_VALUE * len(piece)), piece, *state)
     return output.finish()
 
 
 def decode(data: bytes, sizes: list[int]) -> list[Ints1]:
-    """The inverse of `encode`: arrays of these sizes, flat, int64. `coder.is_valid(data)` must hold."""
+    """The inverse of `encode`: arrays of these sizes, flat, int64. Raises FormatError.
+
+    Memory is taken for what has been decoded, not for what the sizes claim.
+    """
     stream = Input(data)
     found: list[Ints1] = []
     for size in sizes:
-        values: Ints1 = np.zeros(size, np.int64)
-        _code(stream.coder(BITS_PER_VALUE * size), values, *_fresh())
-        found.append(values)
+        state, pieces = _fresh(), [np.zeros(0, np.int64)]
+        for start in range(0, size, STEP):
+            piece = np.zeros(min(STEP, size - start), np.int64)
+            _code(stream.coder(0), piece, *state)
+            pieces.append(piece)
+        found.append(np.concatenate(pieces))
+    stream.finish()
     return found

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..container import Reader, varint
 from ..errors import FormatError
-from ..kernels import coder, integers
+from ..kernels import integers
 from ..kernels.inr import Architecture, BoundError, Layer, Network
 from . import codings, sinr
 
@@ -99,8 +99,6 @@ def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
     is_sparse = sparse_layers(a) * a.networks if coding.sparse else [False] * len(shapes)
     plain = [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if not sparse]
     numbers = r.take(r.varint())
-    if not coder.is_valid(numbers):
-        raise FormatError("damaged: the network's numbers are not an arithmetic code")
     parts = integers.decode(numbers, [*(o for o, _ in shapes), *(o * i for o, i in plain)])
     biases, matrices = parts[: len(shapes)], iter(parts[len(shapes) :])
     codes: list[sinr.Sparse | None] = [None] * len(shapes)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ... import parallel
 from ...container import Section
-from ...errors import FormatError
 from ...kernels import coder
 from ...kernels.calibration import Calibration
 from ...kernels.inr import Network, axis_coordinates
@@ -69,13 +68,12 @@ class Decoder(TileDecoder):
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         a = self.coded.network.architecture
-        if not coder.is_valid(data):
-            raise FormatError("damaged: a tile is not an arithmetic code")
         calibration = Calibration(self.coded.gains)
         stream = coder.Input(data)
         values = np.empty((int(np.prod(box_shape(box))), a.channels), np.uint64)
         for places, logits in logits_of(self.coded.network, box, self.layout.axes):
             values[places] = join_bits(calibration.decode(stream, logits), a.bits)
+        stream.finish()
         return (from_gray(values) if self.coded.gray else values).reshape(*box_shape(box), a.channels)
 
     def weights_bytes(self, section: int) -> int:

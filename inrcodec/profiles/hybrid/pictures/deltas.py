@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ....container import Reader
 from ....errors import FormatError
-from ....kernels import coder, contextnet, integers
+from ....kernels import contextnet, integers
 from ....weights import codings, sinr
 from .plan import Delta
 
@@ -33,8 +33,6 @@ def expand(delta: Delta, inputs: int, units: int) -> list[npt.NDArray[np.int64]]
     if codings.named(delta.coding).sparse:
         codes = sinr.read(Reader(delta.data, "a delta"), [(columns, rows) for rows, columns in shapes])
         return [sinr.expand(code, delta.setting).T for code in codes]
-    if not coder.is_valid(delta.data):
-        raise FormatError("damaged: a delta is not an arithmetic code")
     found = integers.decode(delta.data, [rows * columns for rows, columns in shapes])
     return [f.reshape(s) for f, s in zip(found, shapes, strict=True)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....container import Reader, varint
-from ....errors import FormatError, InrcodecError
+from ....errors import InrcodecError
 from ....kernels import coder, contextnet, functions, mixer, picture
 from ....kernels.picture import (
     EXTRAS,
@@ -234,14 +234,14 @@ class Tile:
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""
         streams = self.streams(data)
-        if not all(map(coder.is_valid, streams)):
-            raise FormatError("damaged: a tile is not an arithmetic code")
         for p, s in zip(self.passes, streams, strict=False):
             p.coder = coder.Input(s)
         if self.corrections is not None:
             self.corrections.coder = coder.Input(streams[-1])
         total = sum(job.rows for job in self.jobs)
         pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
+        if self.corrections is not None:
+            self.corrections.coder.finish()
         plan, image = self.plan, self.corrections.image if self.corrections is not None else None
         restored = plan.transform.restore(self.planes, tuple(p.source for p in plan.planes), plan.sources, image)
         return sources.from_indices(restored, plan.sources)

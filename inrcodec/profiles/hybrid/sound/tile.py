@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels import integers
-from ....kernels.coder import Input, Output, is_valid
+from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.sound import LEAST_LAG, SEGMENT, Channels, Sound, code_frames, sound
 from .plan import DECAY_UNIT, STEP_UNIT, SoundPlan
@@ -75,13 +75,11 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
         starts = np.arange(len(lags))[:, None] * SEGMENT
         if ((lags != 0) & ((lags < LEAST_LAG) | (lags > starts))).any():
             raise FormatError("damaged: a lag points outside the sound")
-    rest = r.rest()
-    if not is_valid(rest):
-        raise FormatError("damaged: a tile is not an arithmetic code")
     samples = np.zeros((len(plan.coded), frames), np.int64)
-    state, stream = _state(plan, frames), Input(rest)
+    state, stream = _state(plan, frames), Input(r.rest())
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
         code_frames(stream.coder(0), start, stop, state, lags, samples)
         tick((stop - start) / frames)
+    stream.finish()
     return samples, state.decisions.tally

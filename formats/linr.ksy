@@ -81,7 +81,7 @@ types:
         doc: "A sample is offset + step * value, with 0 <= value < 2^bits."
       - id: digest
         size: 32
-        doc: SHA-256 of the samples, little-endian.
+        doc: SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian.
     instances:
       sort:
         value: sample_type & 3

@@ -63,12 +63,14 @@ UNCOMMON = (
 FAULTY = (
     vectors_container.faulty_sections,
     vectors_header.faulty_fields,
+    vectors_header.faulty_meaning,
     vectors_header.faulty_signals,
     vectors_header.faulty_constant,
     vectors_container.faulty_index,
     vectors_stored.faulty,
     vectors_container.faulty_metadata,
     vectors_network.faulty_network,
+    vectors_network.faulty_strings,
     vectors_network.faulty_sparse,
     vectors_pictures.faulty_signals,
     vectors_pictures.faulty_settings,
@@ -107,7 +109,7 @@ def entry_of(file: str, what: str, signal: Signal | None) -> dict[str, Any]:
     return {
         "file": file,
         "what": what,
-        "sha256": signal.digest.hex(),
+        "sha256": hashlib.sha256(signal.raw).hexdigest(),
         "dtype": signal.samples.dtype.str,
         "shape": list(signal.samples.shape),
         "kind": signal.kind,

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
-from vector_tools import SMALL, NetworkSpec, Recipe, Sections, Signal, fault, head, picture, recipe, small_stored, stored, tone, varint
+from vector_tools import (
+    SMALL,
+    NetworkSpec,
+    Recipe,
+    Sections,
+    Signal,
+    fault,
+    head,
+    picture,
+    recipe,
+    small_stored,
+    stored,
+    stored_tile,
+    tiled,
+    tone,
+    varint,
+)
 
 
 def uncommon() -> Iterable[Recipe]:
@@ -76,6 +93,25 @@ def faulty_fields() -> Iterable[Recipe]:
     }
     for name, (what, content) in fields.items():
         yield fault(f"head-{name}", f"HEAD: {what}", with_head(content))
+
+
+def faulty_meaning() -> Iterable[Recipe]:
+    """HEAD says something else than the encoder said, and nothing but the digest tells."""
+    grid = Signal(np.arange(24, dtype=np.uint8).reshape(4, 6), "image")
+    sound = Signal(np.arange(24, dtype=np.int8).reshape(12, 2), "audio", 0, 8000)
+    changes: dict[str, tuple[str, Signal, dict[str, Any]]] = {
+        "shape": ("height and width exchanged", grid, {"shape": (6, 4)}),
+        "kind": ("an array instead of an image", grid, {"kind": 2}),
+        "type": ("signed instead of unsigned", Signal(grid.samples), {"sort": 2}),
+        "depth": ("5 bits instead of 8", grid, {"depth": 5}),
+        "rate": ("44,100 frames per second instead of 8,000", sound, {"rate": 44100}),
+        "channels": ("a sound of one channel instead of two", sound, {"shape": (24,)}),
+    }
+    for name, (what, signal, change) in changes.items():
+        shape = change.get("shape", signal.samples.shape)
+        tile = stored_tile(signal.samples.reshape(-1, 1), 5, 0)
+        sizes = shape[:-1] if signal.kind == "audio" and len(shape) == 2 else shape
+        yield fault(f"digest-{name}", f"HEAD: {what}", [(b"HEAD", head(signal, bits=5, **change)), *tiled([tile], sizes)])
 
 
 def faulty_signals() -> Iterable[Recipe]:

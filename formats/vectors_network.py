@@ -15,6 +15,7 @@ from vector_tools import (
     Signal,
     by_encoder,
     coded,
+    coded_integers,
     fault,
     noise,
     picture,
@@ -26,6 +27,9 @@ from vector_tools import (
 
 FORMS = {"heads": "an output per plane", "siren": "a bit coordinate", "bitlinear": "a network per plane"}
 LITTLE = Signal(picture(7, 6, 1, 4), "image", 4)
+# All bits are 1 with a gain of 0: the string is one of zeros.
+MANY_ONES = Signal(np.full(400, 15, np.uint8), "array", 4)
+SPEC_OF_ONES = NetworkSpec(MANY_ONES, 4, gains=[0])
 
 
 def subset_weights() -> Iterable[Recipe]:
@@ -158,6 +162,12 @@ def uncommon_tiles() -> Iterable[Recipe]:
         ones,
         lambda: coded(ones, spec_of_ones, bits=4, finish=lambda s: s.rstrip(b"\0")),
     )
+    yield recipe(
+        "inr-string-spared",
+        "a tile with a string of zeros, 8 of which are not there",
+        MANY_ONES,
+        lambda: coded(MANY_ONES, SPEC_OF_ONES, bits=4, finish=lambda s: s[:-8]),
+    )
     wide = Signal(noise((5, 2), ">i8"))
     yield recipe("inr-64bit", "64 planes, big-endian", wide, lambda: coded(wide, NetworkSpec(wide, 64, 9), bits=64, offset=-(2**63)))
     yield recipe(
@@ -234,6 +244,26 @@ def faulty_network() -> Iterable[Recipe]:
             *tiled([with_network[3][1][:2]], [5]),
         ],
     )
+
+
+def faulty_strings() -> Iterable[Recipe]:
+    """Strings that end too early, or too late. Nothing else is wrong: the samples match the digest."""
+    yield fault(
+        "inr-string-short",
+        "a tile with a string of zeros, 9 of which are not there",
+        lambda: coded(MANY_ONES, SPEC_OF_ONES, bits=4, finish=lambda s: s[:-9]),
+    )
+    yield fault(
+        "inr-string-left-over",
+        "a tile with a string of zeros, and a zero more",
+        lambda: coded(MANY_ONES, SPEC_OF_ONES, bits=4, finish=lambda s: s + b"\0"),
+    )
+    spec = NetworkSpec(SMALL, 8)
+    arrays = [[7] * outputs for outputs, _ in spec.shapes] + [[1] * (outputs * inputs) for outputs, inputs in spec.shapes]
+    longer = coded_integers(arrays) + b"\0"
+    yield netw("numbers-left-over", "coded integers, and a byte more", NetworkSpec(SMALL, 8, numbers=longer).content)
+    early = NetworkSpec(SMALL, 8, hidden=2000, numbers=coded_integers([[0] * 2000])[:4])
+    yield netw("numbers-short", "a string of coded integers that ends early", early.content)
 
 
 def faulty_sparse() -> Iterable[Recipe]:

@@ -295,4 +295,7 @@ def faulty_tiles() -> Iterable[Recipe]:
     yield with_tile("tile_huge", "with a length of 2^62", varint(2**62) + varint(0))
     yield with_tile("tile_left_over", "with bytes left over", varint(0) + varint(0) + b"\0")
     yield with_tile("tile_ff", "with a string that is no arithmetic code", varint(4) + varint(0) + b"\xff" * 4)
+    yield with_tile("tile_string_left_over", "with a string of which no bit needs the last bytes", varint(40) + varint(0) + bytes(40))
+    more = hybrid_file(lattice_plan(), [*[b""] * 3, RIGHT + bytes(40)])
+    yield fault_of("tile_corrections_left_over", "a tile with more corrections than it needs", more)
     yield fault_of("tile_corrections", "a tile without its corrections", hybrid_file(lattice_plan(), [b"", b"", b""]))

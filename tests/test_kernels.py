@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from inrcodec.errors import FormatError
 from inrcodec.kernels import adaptive, calibration, coder, dictionary, integers, tables
 
 PROBABILITIES = st.sampled_from([1, 2, 255, 256, 32767, 32768, 65534, 65535]) | st.integers(1, 65535)
@@ -36,6 +37,7 @@ def code(probabilities: list[int], bits: list[int]) -> bytes:
     stream = coder.Input(data)
     _decode_all(stream.state, stream.data, p, found)
     assert found.tolist() == bits
+    stream.finish()
     return data
 
 
@@ -54,6 +56,32 @@ def test_coder_carries_through_long_runs() -> None:
         bits = (rng.random(500) * 65536 < p).astype(int)
         bits[rng.integers(0, 500, 20)] ^= 1
         code(p.tolist(), bits.tolist())
+
+
+def decode_string(data: bytes, probability: int, count: int) -> None:
+    """Decode bits from a string as kernels do, some at a time, and finish. Raises FormatError."""
+    stream = coder.Input(data)
+    for _ in range(0, count, 100):
+        string = stream.coder(100)
+        _decode_all(string.state, string.data, np.full(100, probability), np.zeros(100, np.int64))
+    stream.finish()
+
+
+def test_a_string_is_read_to_its_end_and_not_much_further() -> None:
+    zeros = code([40000] * 1000, [1] * 1000)  # the code of ones is 0
+    assert not zeros.strip(b"\0")
+    full = zeros + bytes(coder.SPARED)
+    for data in (zeros, full):
+        decode_string(data, 40000, 1000)
+    with pytest.raises(FormatError, match="too early"):
+        decode_string(zeros[:-1], 40000, 1000)
+    with pytest.raises(FormatError, match="no bit needs"):
+        decode_string(full + b"\0", 40000, 1000)
+
+
+def test_a_string_that_ends_early_asks_for_no_memory() -> None:
+    with pytest.raises(FormatError, match="too early"):
+        integers.decode(b"", [1 << 50])
 
 
 def test_near_certain_bits_are_nearly_free() -> None:

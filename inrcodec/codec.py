@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from . import container, parallel, profiles, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
-from .layout import Layout, split
+from .layout import Box, Layout, box_shape, split
+from .limits import UNLIMITED
 from .options import Options
 from .progress import Ticker
 from .signal import Signal
@@ -26,37 +28,52 @@ def _write_index(parts: profiles.Parts) -> bytes:
     return b"".join(varint(n) for n in [*parts.layout.tile, *(len(t) for t in parts.tiles)])
 
 
-def _read_index(content: bytes, header: Header, tiles: list[bytes]) -> Layout:
-    r = Reader(content, "the tile index")
+def read_layout(r: Reader, header: Header) -> Layout:
+    """The layout, from the beginning of section TIDX; the lengths of the tiles follow it. Raises FormatError."""
     axes, channels = split(header.shape, header.channel_axis)
     tile = tuple(r.varint(n) for n in axes)
     if 0 in tile:
         raise FormatError("damaged: a tile is empty")
-    layout = Layout(axes, channels, tile)
+    return Layout(axes, channels, tile)
+
+
+def _read_index(content: bytes, header: Header, tiles: Sequence[bytes | None]) -> Layout:
+    r = Reader(content, "the tile index")
+    layout = read_layout(r, header)
     if layout.tiles != len(tiles):
         raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {layout.tiles}")
-    if any(r.varint() != len(t) for t in tiles):
-        raise FormatError("damaged: a tile's size is not the one in the index")
+    for tile in tiles:
+        length = r.varint()
+        if tile is not None and length != len(tile):
+            raise FormatError("damaged: a tile's size is not the one in the index")
     r.end()
     return layout
 
 
+Failed = Callable[[int, FormatError], None]  # called with the number of a tile that cannot be decoded, and why
+
+
 @dataclass(frozen=True)
 class Opened:
-    """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, progress and stop."""
+    """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, limits, progress and stop.
+
+    tiles: their bytes; None: the file lacks the tile. Only `salvage` opens such files.
+    """
 
     header: Header
     profile: profiles.Profile
     layout: Layout
     metadata: dict[str, bytes]
-    sections: list[Section]
-    tiles: list[bytes]
+    sections: Sequence[Section]
+    tiles: Sequence[bytes | None]
     decoder: profiles.TileDecoder
 
     def samples(self, options: Options) -> npt.NDArray[Any]:
-        """All samples, in the header's shape and dtype. Raises FormatError if they do not match the digest; Stopped."""
-        shape = self.header.shape
-        samples = self._decode([slice(0, n) for n in self.layout.axes], options).reshape(shape)
+        """All samples, in the header's shape and dtype.
+
+        Raises FormatError if they do not match the digest; LimitError; Stopped.
+        """
+        samples = self.decode(self.whole(), options)
         if digest(self.header, samples) != self.header.digest:
             raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
@@ -66,60 +83,98 @@ class Opened:
 
         Raises:
             FormatError: a tile is damaged.
+            LimitError: options.limits do not allow it.
             Stopped: options.stop says so.
             ValueError: start … stop − 1 is empty or not inside the axis.
         """
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
-        spans = [slice(start, stop), *(slice(0, n) for n in self.layout.axes[1:])]
-        return self._decode(spans, options).reshape(stop - start, *self.header.shape[1:])
+        return self.decode((slice(start, stop), *self.whole()[1:]), options)
 
-    def _decode(self, spans: list[slice], options: Options) -> npt.NDArray[Any]:
-        """The samples in a box, (sizes of the box…, channels)."""
-        shape = [s.stop - s.start for s in spans]
-        found = np.empty((*shape, self.layout.channels), values.value_type(self.header.value_map.bits))
-        wanted = [
-            i
-            for i, box in enumerate(self.layout.boxes())
-            if all(b.start < s.stop and s.start < b.stop for b, s in zip(box, spans, strict=True))
-        ]
+    def whole(self) -> Box:
+        """The box of all samples."""
+        return tuple(slice(0, n) for n in self.layout.axes)
+
+    def decode(self, spans: Box, options: Options, failed: Failed | None = None) -> npt.NDArray[Any]:
+        """The samples in a box, without a check of the digest. Shape: that of the header, with the sizes of the box; its dtype.
+
+        failed: called for tiles that cannot be decoded, whose samples are then 0, or the sample nearest to 0; None: FormatError is raised.
+        Raises LimitError; Stopped.
+        """
+        h, sizes = self.header, box_shape(spans)
+        wanted = [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
+        inner = max(1, options.workers // len(wanted))
+        options.limits.check_shape((*sizes, self.layout.channels))
+        options.limits.check_memory(self._memory(sizes, wanted, options.workers, inner))
+        found = np.empty((*sizes, self.layout.channels), h.dtype)
+        ticker = Ticker(options, "decoding")
+        ticker.expect(len(wanted))
 
         def decode_tile(index: int) -> None:
             box = self.layout.box(index)
-            done = 0.0
-
-            def tick(share: float) -> None:
-                nonlocal done
-                done += share
-                ticker(share)
-
-            tile = self.decoder.decode_tile(box, self.tiles[index], inner, tick)
-            ticker(1.0 - done)  # some profiles report no progress within a tile
             both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
-            here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
-            found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))] = tile[here]
+            target = found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))]
+            try:
+                here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
+                target[...] = values.from_values(self._tile(index, inner, ticker)[here], h.value_map, h.dtype)
+            except FormatError as fault:
+                if failed is None:
+                    raise
+                target[...] = np.array(0, h.dtype)
+                failed(index, fault)
 
-        ticker = Ticker(options, "decoding")
-        ticker.expect(len(wanted))
-        inner = max(1, options.workers // len(wanted))
         parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
-        return values.from_values(found, self.header.value_map, self.header.dtype)
+        return found.reshape(*sizes, *h.shape[len(sizes) :])
+
+    def _tile(self, index: int, threads: int, ticker: Ticker) -> values.Values:
+        """The values of a tile, with reports of 1 in all. Raises FormatError."""
+        done = 0.0
+
+        def tick(share: float) -> None:
+            nonlocal done
+            done += share
+            ticker(share)
+
+        data = self.tiles[index]
+        if data is None:
+            raise FormatError("damaged: a tile is missing")
+        tile = self.decoder.decode_tile(self.layout.box(index), data, threads, tick)
+        ticker(1.0 - done)  # some profiles report no progress within a tile
+        return tile
+
+    def _memory(self, sizes: tuple[int, ...], wanted: Sequence[int], workers: int, inner: int) -> int:
+        """The most bytes that decoding these tiles into a box of these sizes takes.
+
+        workers: tiles at a time; inner: threads for each.
+        """
+        channels, samples = self.layout.channels, self.header.dtype.itemsize
+        at_once: list[int] = []
+        for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
+            at_once.append(self.decoder.memory(box, inner) + math.prod(box_shape(box)) * channels * samples)
+        return math.prod(sizes) * channels * samples + max(at_once) * min(workers, len(wanted))
+
+
+def _meet(a: Box, b: Box) -> bool:
+    """Whether two boxes share a place."""
+    return all(x.start < y.stop and y.start < x.stop for x, y in zip(a, b, strict=True))
 
 
 def open_bytes(data: bytes) -> Opened:
     """Parse and validate a .linr file without decoding its samples. Raises FormatError."""
     sections = container.read(data)
+    return assemble(sections, [section.content for section in sections if section.type == TILE])
+
+
+def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None]) -> Opened:
+    """A file from its sections but the tiles, which are given apart. Raises FormatError."""
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
-    tiles: list[bytes] = []
     for section in sections:
-        if section.type == TILE:
-            tiles.append(section.content)
-        elif section.type in {HEAD, META, INDEX, *owners}:
+        if section.type in {HEAD, META, INDEX, *owners}:
             if section.type in single:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")
             single[section.type] = section.content
-        elif section.required:
+        elif section.required and section.type != TILE:
             raise FormatError(f"it needs section {section.type.decode()}, which this version does not know; a newer inrcodec may read it")
     if HEAD not in single or INDEX not in single:
         raise FormatError("damaged: it lacks its header or tile index")
@@ -180,19 +235,21 @@ def encode(signal: Signal, options: Options) -> bytes:
 
 
 def _to_verify(options: Options) -> Options:
-    """The options for verification. A stop that has already ended a fit early must not end the verification of its file too."""
-    return replace(options, stop=None) if options.stop and options.stop() else options
+    """The options for verification: without limits, and without a stop that has already ended a fit early."""
+    stop = None if options.stop and options.stop() else options.stop
+    return replace(options, stop=stop, max_samples=UNLIMITED, max_memory=UNLIMITED)
 
 
 def decode(data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None) -> Signal:
     """The signal in a .linr file.
 
-    options: only threads, progress and stop matter here.
+    options: only threads, limits, progress and stop matter here.
     span: the part of a sound to decode, (start, duration) in seconds; duration None: to the end. Only the tiles that hold this part are
     decoded, and the digest is not checked.
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged, or the samples do not fit into memory.
+        LimitError: the file asks for more than options.limits allow.
         Stopped: options.stop says so.
         UnsupportedError: a span is given and the file holds no sound, or the span begins past its end.
     """
@@ -221,17 +278,28 @@ def _frames(header: Header, start: float, duration: float | None) -> tuple[int, 
     return first, last
 
 
+def _stages(opened: Opened, decode: bool) -> list[dict[str, Any]]:
+    tiles, h = [tile for tile in opened.tiles if tile is not None], opened.header
+    start, options = time.perf_counter(), Options(threads=1)
+    try:
+        if decode:
+            options.limits.check_shape(h.shape)
+        found = opened.decoder.stages(tiles, decode)
+        if decode and not found:
+            opened.samples(options)
+            found = [{"name": "all", "bytes": sum(map(len, tiles)), "seconds": time.perf_counter() - start, "bits": {}}]
+    except MemoryError as fault:
+        raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
+    return found
+
+
 def info(data: bytes, stages: bool = False) -> dict[str, Any]:
     """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError.
 
     stages: whether to decode the samples too, to measure where time and bits go.
     """
     opened = open_bytes(data)
-    start = time.perf_counter()
-    found_stages = opened.decoder.stages(opened.tiles, stages)
-    if stages and not found_stages:
-        opened.samples(Options(threads=1))
-        found_stages = [{"name": "all", "bytes": sum(map(len, opened.tiles)), "seconds": time.perf_counter() - start, "bits": {}}]
+    found_stages = _stages(opened, stages)
     h = opened.header
     by_type: dict[bytes, int] = {}
     for section in opened.sections:

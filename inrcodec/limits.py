@@ -12,14 +12,15 @@ from .errors import LimitError
 # 2.1e9 samples: a picture of 26,000 × 26,000 in RGB, or six hours of stereo at 48 kHz. More is rare enough to be asked for, and a hostile
 # file of some hundred bytes can so demand a few gigabytes at most.
 MAX_SAMPLES = 1 << 31
+UNLIMITED = 1 << 62  # more than any file can ask for
 
 
 def machine_memory() -> int:
-    """Bytes of main memory of this machine; 2^63 − 1 if the system does not tell."""
+    """Bytes of main memory of this machine; 2^62 if the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system has sysconf
-        return 2**63 - 1
+        return UNLIMITED
 
 
 @dataclass(frozen=True)

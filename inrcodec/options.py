@@ -33,8 +33,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "steps": (0, 10**9),
     "seconds": (0, 1e9),
     "batch": (0, 2**40),
-    "max_samples": (1, 2**63 - 1),
-    "max_memory": (0, 2**63 - 1),
+    "max_samples": (1, 2**62),
+    "max_memory": (0, 2**62),
 }
 
 

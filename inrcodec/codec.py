@@ -57,7 +57,7 @@ Failed = Callable[[int, FormatError], None]  # called with the number of a tile 
 class Opened:
     """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, limits, progress and stop.
 
-    tiles: their bytes; None: the file lacks the tile. Only `salvage` opens such files.
+    tiles: their bytes; None: the file lacks the tile. Only `damage` opens such files.
     """
 
     header: Header
@@ -90,6 +90,13 @@ class Opened:
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
         return self.decode((slice(start, stop), *self.whole()[1:]), options)
+
+    def tile(self, index: int) -> bytes:
+        """The bytes of a tile. Raises FormatError if the file lacks it."""
+        data = self.tiles[index]
+        if data is None:
+            raise FormatError("damaged: a tile is missing")
+        return data
 
     def whole(self) -> Box:
         """The box of all samples."""
@@ -135,10 +142,7 @@ class Opened:
             done += share
             ticker(share)
 
-        data = self.tiles[index]
-        if data is None:
-            raise FormatError("damaged: a tile is missing")
-        tile = self.decoder.decode_tile(self.layout.box(index), data, threads, tick)
+        tile = self.decoder.decode_tile(self.layout.box(index), self.tile(index), threads, tick)
         ticker(1.0 - done)  # some profiles report no progress within a tile
         return tile
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import FormatError
@@ -88,6 +88,11 @@ class Reader:
             raise FormatError(f"damaged: {self.what} has {self.left} bytes too many")
 
 
+def framed(length: int) -> int:
+    """Bytes in the file of a section whose content has `length` bytes."""
+    return 4 + len(varint(length)) + length + 4
+
+
 @dataclass(frozen=True)
 class Section:
     """One section: its 4-letter type and its content."""
@@ -98,7 +103,7 @@ class Section:
     @property
     def size(self) -> int:
         """Bytes in the file, framing included."""
-        return 4 + len(varint(len(self.content))) + len(self.content) + 4
+        return framed(len(self.content))
 
     @property
     def required(self) -> bool:
@@ -138,17 +143,104 @@ def read(data: bytes) -> list[Section]:
         raise FormatError(f"it has format version {version}, and this program reads version {VERSION}; a newer inrcodec may read it")
     sections: list[Section] = []
     while True:
-        kind = reader.take(4)
-        length = reader.varint()
-        if not (kind == END or (kind.isascii() and kind.isalpha())):
-            raise FormatError("damaged: a section's type is not four letters")
-        content = reader.take(length)
-        (crc,) = struct.unpack("<I", reader.take(4))
-        if crc != zlib.crc32(content, zlib.crc32(kind)):
-            raise FormatError(f"damaged: the checksum of section {kind.decode()} does not match")
-        if kind == END:
-            if content:
-                raise FormatError("damaged: its end section is not empty")
+        section = _next(reader)
+        if section.type == END:
             reader.end()
             return sections
-        sections.append(Section(kind, content))
+        sections.append(section)
+
+
+def _next(reader: Reader) -> Section:
+    """The section that begins where the reader is. Raises FormatError."""
+    kind = reader.take(4)
+    length = reader.varint()
+    if not (kind == END or (kind.isascii() and kind.isalpha())):
+        raise FormatError("damaged: a section's type is not four letters")
+    content = reader.take(length)
+    (crc,) = struct.unpack("<I", reader.take(4))
+    if crc != zlib.crc32(content, zlib.crc32(kind)):
+        raise FormatError(f"damaged: the checksum of section {kind.decode()} does not match")
+    if kind == END and content:
+        raise FormatError("damaged: its end section is not empty")
+    return Section(kind, content)
+
+
+FIRST = len(MAGIC) + 1  # where the sections begin
+END_SIZE = framed(0)
+EFFORT = 16  # looking for sections ends when checksums were computed over so many times the file's size
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What `scan` finds.
+
+    Attributes:
+        sections: the intact sections but the end section, each with the place of its first byte, in order.
+        damaged: (first, last + 1) of the bytes that belong to none, in order.
+        complete: whether the end section is there, and nothing behind it.
+    """
+
+    sections: tuple[tuple[int, Section], ...]
+    damaged: tuple[tuple[int, int], ...]
+    complete: bool
+
+
+def scan(data: bytes, known: Sequence[bytes]) -> Scan:
+    """All intact sections of a file that may be damaged anywhere. known: the types to look for behind damaged bytes."""
+    found: list[tuple[int, Section]] = []
+    damaged: list[tuple[int, int]] = []
+    budget = EFFORT * len(data) + (1 << 16)
+
+    def at(position: int) -> tuple[Section, int] | None:
+        """The intact section at a position, and where it ends."""
+        nonlocal budget
+        reader = Reader(data, "the file")
+        reader.position = position
+        try:
+            section = _next(reader)
+        except FormatError:
+            budget -= reader.position - position
+            return None
+        return section, reader.position
+
+    def following(position: int) -> int:
+        """Where the next intact section begins after damage at `position`; the end of the file if there is none."""
+        skipped = _skip(data, position)
+        if skipped is not None and (skipped == len(data) or at(skipped)):
+            return skipped
+        places = {kind: data.find(kind, position + 1) for kind in (*known, END)}
+        while budget > 0 and any(place >= 0 for place in places.values()):
+            kind = min((k for k in places if places[k] >= 0), key=lambda k: places[k])
+            if at(places[kind]):
+                return places[kind]
+            places[kind] = data.find(kind, places[kind] + 1)
+        return len(data)
+
+    position = FIRST
+    while position < len(data):
+        here = at(position)
+        if here is None:
+            after = following(position)
+            damaged.append((position, after))
+            position = after
+        elif here[0].type == END:
+            if here[1] < len(data):
+                damaged.append((here[1], len(data)))
+            return Scan(tuple(found), tuple(damaged), here[1] == len(data))
+        else:
+            found.append((position, here[0]))
+            position = here[1]
+    return Scan(tuple(found), tuple(damaged), False)
+
+
+def _skip(data: bytes, position: int) -> int | None:
+    """Where the section at a position ends by its own word; None if its type or length cannot be right."""
+    reader = Reader(data, "the file")
+    reader.position = position
+    try:
+        kind = reader.take(4)
+        length = reader.varint(reader.left)
+    except FormatError:
+        return None
+    end = reader.position + length + 4
+    return end if kind.isascii() and kind.isalpha() and end <= len(data) else None

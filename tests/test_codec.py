@@ -107,7 +107,7 @@ def test_tiles_decode_alone_and_in_any_order() -> None:
     data = inrcodec.encode(samples, profile="stored", effort=1)
     opened = codec.open_bytes(data)
     assert opened.layout.tiles == 2
-    values = opened.decoder.decode_tile(opened.layout.box(1), opened.tiles[1])
+    values = opened.decoder.decode_tile(opened.layout.box(1), opened.tile(1))
     assert (values[..., 0] + np.uint64(opened.header.value_map.offset % 2**64)).astype(np.int16).tolist() == samples[
         opened.layout.box(1)
     ].tolist()

@@ -184,7 +184,7 @@ def test_tiles() -> None:
     assert found["tiles"]["count"] == 2
     opened = inrcodec.codec.open_bytes(data)
     box = opened.layout.box(1)
-    values = opened.decoder.decode_tile(box, opened.tiles[1])
+    values = opened.decoder.decode_tile(box, opened.tile(1))
     assert (values[..., 0] + opened.header.value_map.offset == samples[box]).all()
 
 

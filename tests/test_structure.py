@@ -23,6 +23,7 @@ ROOMS = (
     "__main__",
     "cli",
     "",
+    "damage",
     "codec",
     "files",
     "storage",

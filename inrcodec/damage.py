@@ -1,0 +1,222 @@
+"""What is left of a damaged file: every tile that is intact, and where the others were.
+
+A tile decodes alone, from its bytes, the header and the profile's section. So a file that was cut, or has wrong bytes somewhere, still
+gives all tiles whose checksums match. The header and the profile's section are needed. They are some hundred bytes of a photograph's file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from . import codec, container, profiles
+from .codec import HEAD, INDEX, META, TILE, Opened
+from .container import Reader, Section
+from .errors import FormatError
+from .header import Header, digest, read_header, read_metadata
+from .layout import Box, Layout, split, tile_of
+from .options import Options
+from .signal import Signal
+
+NOT_THERE = {"damaged": "its bytes are damaged", "cut": "the file ends before it"}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A tile that cannot be decoded. tile: its number; box: where its samples are; where: the same in words; why: what is wrong with it."""
+
+    tile: int
+    box: Box
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What was got out of a file.
+
+    Attributes:
+        signal: the samples and metadata. Lost samples are 0.
+        lost: the tiles that are lost, in order.
+        tiles: how many tiles there are in all.
+        faults: what else is wrong with the file, one line each. The file is intact if this and lost are empty.
+        intact: (sizes of the coordinate axes) bool: where the samples are right.
+    """
+
+    signal: Signal
+    lost: tuple[Lost, ...]
+    tiles: int
+    faults: tuple[str, ...]
+    intact: npt.NDArray[np.bool_]
+
+
+def salvage(data: bytes, options: Options | None = None) -> Salvaged:
+    """Decode all that is intact in a .linr file.
+
+    options: threads, limits, progress and stop matter.
+
+    Raises:
+        FormatError: nothing can be decoded: the bytes are no .linr file, or its header or the profile's section is damaged.
+        LimitError: the file asks for more than options.limits allow.
+        Stopped: options.stop says so.
+    """
+    options = options or Options()
+    found = _Remains(data)
+    opened = found.open()
+    why: dict[int, str] = {}
+
+    def failed(index: int, fault: FormatError) -> None:
+        why[index] = found.missing.get(index) or str(fault).removeprefix("damaged: ")
+
+    try:
+        samples = opened.decode(opened.whole(), options, failed)
+    except MemoryError as fault:
+        raise FormatError("not enough memory for its samples") from fault
+    h, layout = opened.header, opened.layout
+    if not why and digest(h, samples) != h.digest:
+        if found.guessed:
+            raise FormatError("damaged: it cannot be salvaged without its tile index")
+        found.faults.append("all tiles decode, but the samples do not match their digest, and it cannot be told which are wrong")
+    intact = np.ones(layout.axes, np.bool_)
+    for tile in why:
+        intact[layout.box(tile)] = False
+    lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
+    signal = Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+    return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
+
+
+def where(box: Box, header: Header) -> str:
+    """A box in words: rows and columns of a picture, seconds of a sound, indices of an array. All ends are included but that of seconds."""
+    if header.sample_rate:
+        return f"{box[0].start / header.sample_rate:.3f} to {box[0].stop / header.sample_rate:.3f} s"
+    names = ("rows", "columns") if header.kind == "image" else tuple(f"axis {i} from" for i in range(len(box)))
+    return ", ".join(f"{name} {s.start} to {s.stop - 1}" for name, s in zip(names, box, strict=True))
+
+
+class _Remains:
+    """The intact sections of a file.
+
+    Attributes:
+        faults: what is wrong with the file, one line each.
+        missing: why a tile is not there, by its number.
+        guessed: whether the tile index is damaged and was guessed, so that only the digest can tell whether the tiles are in their places.
+
+    Raises FormatError: it is no .linr file, or lacks its header.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]) and data[1:5] != container.MAGIC[1:5]:
+            container.read(data)  # it says what is wrong
+        self.data = data
+        self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
+        self.scan = container.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
+        self.faults = list(self._faults())
+        self.missing: dict[int, str] = {}
+        self.guessed = False
+        self.single: dict[bytes, tuple[int, Section]] = {}
+        self.tiles: list[tuple[int, Section]] = []
+        for start, section in self.scan.sections:
+            if section.type == TILE:
+                self.tiles.append((start, section))
+            else:
+                self.single.setdefault(section.type, (start, section))
+        if HEAD not in self.single:
+            raise FormatError("damaged: it cannot be salvaged without its header")
+
+    def _faults(self) -> Iterator[str]:
+        if self.data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]):
+            yield "its first bytes are damaged"
+        for first, last in self.scan.damaged:
+            kind = self.data[first : first + 4]
+            named = f": section {kind.decode()}" if kind in {HEAD, META, INDEX, TILE, *self.owners} else ""
+            yield f"bytes {first} to {last - 1} are damaged{named}"
+        if not self.scan.complete and not (self.scan.damaged and self.scan.damaged[-1][1] == len(self.data)):
+            yield f"it ends after byte {len(self.data) - 1}, too early"
+
+    def open(self) -> Opened:
+        """The file, with the tiles that are there. Raises FormatError."""
+        header = read_header(self.single[HEAD][1].content)
+        profile = profiles.numbered(header.profile)
+        if profile.section is not None and profile.section not in self.single:
+            raise FormatError(f"damaged: it cannot be salvaged without its section {profile.section.decode()}")
+        wanted = {HEAD, profile.section} | ({META} if self._has_metadata() else set())
+        sections = [section for _, section in self.single.values() if section.type in wanted]
+        if INDEX in self.single:
+            start, index = self.single[INDEX]
+            tiles = self._placed(header, index, start + index.size)
+        else:
+            index, tiles = self._guess(header), [section.content for _, section in self.tiles]
+        return codec.assemble([*sections, index], tiles)
+
+    def _has_metadata(self) -> bool:
+        """Whether the metadata can be read. If not, this is one of the faults."""
+        if META not in self.single:
+            return False
+        try:
+            read_metadata(self.single[META][1].content)
+        except FormatError as fault:
+            self.faults.append(f"the metadata is lost: {str(fault).removeprefix('damaged: ')}")
+            return False
+        return True
+
+    def _placed(self, header: Header, index: Section, base: int) -> list[bytes | None]:
+        """The tiles by their numbers, None for those that are missing. base: where the first tile should begin."""
+        r = Reader(index.content, "the tile index")
+        layout = codec.read_layout(r, header)
+        if layout.tiles > r.left:
+            raise FormatError("truncated: the tile index ends too early")
+        lengths = [r.varint() for _ in range(layout.tiles)]
+        starts = list(accumulate(map(container.framed, lengths), initial=base))
+        found = {i: b"" for i, n in enumerate(lengths) if n == 0}  # an empty tile needs no bytes
+        found |= _matched([(start, s.content) for start, s in self.tiles], lengths, starts, len(self.data))
+        for i in range(layout.tiles):
+            if i not in found:
+                self.missing[i] = NOT_THERE["cut" if starts[i + 1] > len(self.data) else "damaged"]
+        return [found.get(i) for i in range(layout.tiles)]
+
+    def _guess(self, header: Header) -> Section:
+        """A tile index for as many tiles as there are, with the sizes that an encoder would choose. Raises FormatError."""
+        axes, channels = split(header.shape, header.channel_axis)
+        lengths = [len(section.content) for _, section in self.tiles]
+        for whole in {0, max(0, len(axes) - 2)}:  # leading axes that are not cut
+            cut = tile = axes[whole:]
+            while True:
+                if Layout(axes, channels, (*axes[:whole], *tile)).tiles == len(lengths):
+                    self.guessed = True
+                    return Section(INDEX, b"".join(container.varint(n) for n in [*axes[:whole], *tile, *lengths]))
+                if math.prod(tile) == 1:
+                    break
+                tile = tile_of(cut, math.prod(tile) - 1)
+        raise FormatError("damaged: it cannot be salvaged without its tile index")
+
+
+def _matched(tiles: Sequence[tuple[int, bytes]], lengths: Sequence[int], starts: Sequence[int], size: int) -> dict[int, bytes]:
+    """The bytes of tiles by their numbers.
+
+    tiles: (place in the file, bytes) of those found; lengths, starts: what they should be; size: of the file. If bytes were lost or added
+    somewhere, the tiles behind that place lie where they should when counted from the end. Others are told by their length, if no other
+    tile has it.
+    """
+    if [len(tile) for _, tile in tiles] == list(lengths):
+        return {i: tile for i, (_, tile) in enumerate(tiles)}
+    shift = size - container.END_SIZE - starts[-1]
+    numbers = {(start, n): i for i, (start, n) in enumerate(zip(starts, lengths, strict=False))}
+    found: dict[int, bytes] = {}
+    left = []
+    for start, tile in tiles:
+        number = numbers.get((start, len(tile)), numbers.get((start - shift, len(tile))))
+        if number is None:
+            left.append(tile)
+        else:
+            found[number] = tile
+    free = [i for i in range(len(lengths)) if i not in found]
+    for tile in left:
+        fit = [i for i in free if lengths[i] == len(tile)]
+        if len(fit) == 1 and sum(len(other) == len(tile) for other in left) == 1:
+            found[fit[0]] = tile
+    return found

@@ -1,0 +1,168 @@
+"""What is got out of damaged files: every intact tile, and where the others were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import inrcodec
+from inrcodec import codec, container, damage
+from inrcodec.options import Options
+from inrcodec.profiles import stored
+from inrcodec.profiles.hybrid.sound import analysis
+from inrcodec.signal import Signal
+
+
+def picture(height: int = 40, width: int = 30) -> Signal:
+    rng = np.random.default_rng(0)
+    return Signal(rng.integers(0, 200, (height, width, 3), np.uint8), "image", metadata={"text/Title": b"A title"})
+
+
+@pytest.fixture(scope="module")
+def file() -> tuple[bytes, Signal]:
+    """A stored picture of 16 tiles, 10 × 8 places at most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stored, "TILE_PLACES", 3 * 80)
+        signal = picture()
+        data = codec.encode(signal, Options(profile="stored"))
+    assert codec.info(data)["tiles"]["count"] == 16
+    return data, signal
+
+
+def spans(data: bytes) -> list[tuple[bytes, int, int]]:
+    """(type, first byte, last + 1) of each section."""
+    found, position = [], container.FIRST
+    for section in container.read(data):
+        found.append((section.type, position, position + section.size))
+        position += section.size
+    return found
+
+
+def check(found: damage.Salvaged, signal: Signal) -> None:
+    """What is said to be intact is right; the rest is 0, and is listed."""
+    samples = found.signal.samples
+    assert (samples[found.intact] == signal.samples[found.intact]).all()
+    assert not samples[~found.intact].any()
+    listed = np.zeros_like(found.intact)
+    for lost in found.lost:
+        listed[lost.box] = True
+    assert (listed == ~found.intact).all()
+
+
+def test_an_intact_file(file: tuple[bytes, Signal]) -> None:
+    data, signal = file
+    found = damage.salvage(data)
+    assert found.signal.equals(signal)
+    assert (found.lost, found.faults, bool(found.intact.all())) == ((), (), True)
+
+
+def test_a_file_cut_anywhere_gives_all_tiles_before_the_cut(file: tuple[bytes, Signal]) -> None:
+    data, signal = file
+    tiles = [span for span in spans(data) if span[0] == b"TILE"]
+    for cut in range(len(data)):
+        if cut < tiles[0][1]:
+            with pytest.raises(inrcodec.FormatError):
+                damage.salvage(data[:cut])
+            continue
+        found = damage.salvage(data[:cut])
+        assert [lost.tile for lost in found.lost] == [i for i, (_, _, stop) in enumerate(tiles) if stop > cut]
+        assert found.faults
+        check(found, signal)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=4))
+@settings(max_examples=150)
+def test_changed_bytes_cost_their_tiles_only(file: tuple[bytes, Signal], changes: list[tuple[int, int]]) -> None:
+    data, signal = file
+    parts = spans(data)
+    changed = bytearray(data)
+    for place, mask in changes:
+        changed[container.FIRST + place % (len(data) - container.FIRST)] ^= mask
+    hurt = [kind for kind, start, stop in parts if changed[start:stop] != data[start:stop]]
+    tiles = [span for span in parts if span[0] == b"TILE"]
+    if b"HEAD" in hurt or (b"TIDX" in hurt and b"TILE" in hurt):
+        with pytest.raises(inrcodec.FormatError):
+            damage.salvage(bytes(changed))
+        return
+    found = damage.salvage(bytes(changed))
+    assert [lost.tile for lost in found.lost] == [i for i, (_, a, b) in enumerate(tiles) if changed[a:b] != data[a:b]]
+    assert dict(found.signal.metadata) == ({} if b"meta" in hurt else dict(signal.metadata))
+    check(found, signal)
+
+
+@pytest.mark.parametrize("more", [b"", b"some bytes that do not belong here"])
+def test_lost_and_added_bytes_do_not_shift_the_tiles(file: tuple[bytes, Signal], more: bytes) -> None:
+    data, signal = file
+    tiles = [span for span in spans(data) if span[0] == b"TILE"]
+    _, start, stop = tiles[5]
+    found = damage.salvage(data[: start + 9] + more + data[stop - 9 :])
+    assert [lost.tile for lost in found.lost] == [5]
+    check(found, signal)
+    swapped = data[: tiles[3][1]] + data[tiles[4][1] :]  # a whole section is gone
+    assert [lost.tile for lost in damage.salvage(swapped).lost] == [3]
+
+
+def test_a_file_of_the_same_kind_inside_a_damaged_tile_is_not_taken_for_tiles(file: tuple[bytes, Signal]) -> None:
+    inner = file[0]
+    noise = np.random.default_rng(0).integers(0, 256, 10_000, np.uint8)
+    signal = Signal(np.concatenate([noise, np.frombuffer(inner, np.uint8), noise[::-1]]))
+    outer = bytearray(codec.encode(signal, Options(profile="stored", effort=1)))
+    place = outer.find(inner[40:80])
+    assert place > 0  # Brotli cannot make it shorter, so it is there as it is
+    outer[place - 20] ^= 1
+    found = damage.salvage(bytes(outer))
+    assert [lost.tile for lost in found.lost] == [0]
+    check(found, signal)
+
+
+def test_a_sound_says_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "tile_frames", lambda *_: 500)
+    wave = np.random.default_rng(0).integers(-100, 100, (1600, 2), np.int16)
+    data = codec.encode(Signal(wave, "audio", 16, 1000), Options(profile="hybrid", effort=1))
+    _, start, _ = [span for span in spans(data) if span[0] == b"TILE"][2]
+    found = damage.salvage(data[: start + 20] + b"????" + data[start + 24 :])
+    assert [(lost.tile, lost.where) for lost in found.lost] == [(2, "1.000 to 1.500 s")]
+    check(found, Signal(wave, "audio", 16, 1000))
+
+
+def test_a_tile_that_does_not_decode_is_lost_although_its_checksum_matches(file: tuple[bytes, Signal]) -> None:
+    data, signal = file
+    parts = container.read(data)
+    index = [i for i, part in enumerate(parts) if part.type == b"TILE"][7]
+    parts[index] = container.Section(b"TILE", b"\x63" + parts[index].content[1:])
+    found = damage.salvage(container.write(parts))
+    assert [(lost.tile, lost.why) for lost in found.lost] == [(7, "a tile has no valid mode")]
+    check(found, signal)
+
+
+def test_wrong_samples_are_told_though_nothing_is_missing(file: tuple[bytes, Signal]) -> None:
+    parts = container.read(file[0])
+    head = parts[0].content
+    found = damage.salvage(container.write([container.Section(b"HEAD", head[:-1] + bytes([head[-1] ^ 1])), *parts[1:]]))
+    assert not found.lost
+    assert "do not match their digest" in found.faults[0]
+
+
+@pytest.mark.parametrize("type_", [b"HEAD", b"HYBR"])
+def test_what_cannot_be_missed_is_named(type_: bytes) -> None:
+    data = codec.encode(Signal(np.arange(5000, dtype=np.int16) % 7 * 100), Options(profile="hybrid", effort=1))
+    *_, stop = next(span for span in spans(data) if span[0] == type_)
+    with pytest.raises(inrcodec.FormatError, match="cannot be salvaged without"):
+        damage.salvage(data[: stop - 1] + bytes([data[stop - 1] ^ 1]) + data[stop:])
+
+
+def test_other_bytes_are_refused() -> None:
+    for data in (b"", b"\x89PNG\r\n\x1a\n", bytes(1000)):
+        with pytest.raises(inrcodec.FormatError):
+            damage.salvage(data)
+
+
+def test_many_markers_do_not_take_for_ever(file: tuple[bytes, Signal]) -> None:
+    marker = b"TILE" + container.varint(150_000)
+    data = file[0][: spans(file[0])[3][1]] + marker * 40_000
+    found: Any = container.scan(data, (b"TILE",))
+    assert found.damaged

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import container, parallel, profiles, values
+from . import container, known, parallel, profiles, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
@@ -71,11 +74,12 @@ class Opened:
     def samples(self, options: Options) -> npt.NDArray[Any]:
         """All samples, in the header's shape and dtype.
 
-        Raises FormatError if they do not match the digest; LimitError; Stopped.
+        Raises FormatError if they do not match the digest; InrcodecError if that is not the file's fault, see `prove`; LimitError; Stopped.
         """
-        samples = self.decode(self.whole(), options)
-        if digest(self.header, samples) != self.header.digest:
-            raise FormatError("damaged: the decoded samples do not match their digest")
+        with self._blaming():
+            samples = self.decode(self.whole(), options)
+            if digest(self.header, samples) != self.header.digest:
+                raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
     def part(self, start: int, stop: int, options: Options) -> npt.NDArray[Any]:
@@ -89,7 +93,17 @@ class Opened:
         """
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
-        return self.decode((slice(start, stop), *self.whole()[1:]), options)
+        with self._blaming():
+            return self.decode((slice(start, stop), *self.whole()[1:]), options)
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Ask, before a FormatError goes on, whether the file is at fault or this machine: see `prove`."""
+        try:
+            yield
+        except FormatError:
+            prove(self.decoder)
+            raise
 
     def tile(self, index: int) -> bytes:
         """The bytes of a tile. Raises FormatError if the file lacks it."""
@@ -233,9 +247,47 @@ def encode(signal: Signal, options: Options) -> bytes:
             *(Section(TILE, t) for t in parts.tiles),
         ]
     )
-    if options.verify and not decode(data, _to_verify(options)).equals(signal):
-        raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
+    if options.verify:
+        _verify(data, signal, options)
     return data
+
+
+def _verify(data: bytes, signal: Signal, options: Options) -> None:
+    """Raise InrcodecError if the bytes do not decode to the signal, or if this machine cannot be trusted: see `prove`."""
+    try:
+        same = decode(data, _to_verify(options)).equals(signal)
+    except FormatError as fault:
+        raise InrcodecError(f"verification failed: the encoded file does not decode ({fault}); please report this") from fault
+    if not same:
+        raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
+    prove(open_bytes(data).decoder)
+
+
+def prove(decoder: profiles.TileDecoder) -> None:
+    """Show that this machine computes as the format demands, since a file that only this machine can decode is worth nothing.
+
+    Tables in memory are compared with their hashes. Once in a process, small known files are decoded: that finds a compiler, a mode of the
+    processor, or a compiled kernel on disk that gives other bits.
+
+    Raises InrcodecError: it does not.
+    """
+    try:
+        decoder.check()
+        for name in decoder.known:
+            _decode_known(name)
+    except (RuntimeError, FormatError) as fault:
+        raise InrcodecError(
+            f"this machine does not compute as the format demands: {fault}; remove Numba's cache (NUMBA_CACHE_DIR or __pycache__), "
+            "start again, and report this if it stays"
+        ) from fault
+
+
+@cache
+def _decode_known(name: str) -> None:
+    """Decode a file of inrcodec/known. Raises FormatError if its samples are not right."""
+    opened = open_bytes((resources.files(known) / f"{name}.linr").read_bytes())
+    if digest(opened.header, opened.decode(opened.whole(), Options(threads=1))) != opened.header.digest:
+        raise FormatError(f"the known file {name} decodes to other samples")
 
 
 def _to_verify(options: Options) -> Options:

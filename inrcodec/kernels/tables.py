@@ -1,7 +1,8 @@
 """Integer tables of sine, GELU, the logistic function, exp2 and log2.
 
 They are computed in fixed point with Python integers, never with libm. A table is compared with its hash before use, and a RuntimeError is
-raised if they differ, since wrong tables would decode wrong samples.
+raised if they differ, since wrong tables would decode wrong samples. `check` compares them once more, for verification: a table in use can
+be changed by a fault of the memory.
 """
 
 from __future__ import annotations
@@ -30,6 +31,20 @@ SIGMOID_STEPS = 64
 SIGMOID_LIMIT = 16
 
 
+_in_use: list[tuple[str, npt.NDArray[Any], str]] = []  # name, entries and SHA-256 of each table that was computed
+
+
+def _sha256(values: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes()).hexdigest()
+
+
+def check() -> None:
+    """Compare all tables that are in use with their hashes. Raises RuntimeError."""
+    for name, values, sha256 in _in_use:
+        if _sha256(values) != sha256:
+            raise RuntimeError(f"the {name} table has changed in memory")
+
+
 def _checked(sha256: str) -> Callable[[Callable[[], npt.NDArray[Any]]], Callable[[], npt.NDArray[Any]]]:
     """Compute a table once, and refuse it unless its little-endian bytes have this SHA-256."""
 
@@ -38,10 +53,11 @@ def _checked(sha256: str) -> Callable[[Callable[[], npt.NDArray[Any]]], Callable
         @wraps(make)
         def table() -> npt.NDArray[Any]:
             values = make()
-            found = hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes()).hexdigest()
+            found = _sha256(values)
             if found != sha256:
                 raise RuntimeError(f"the {make.__name__} table came out wrong on this machine (SHA-256 {found})")
             values.setflags(write=False)
+            _in_use.append((make.__name__, values, sha256))
             return values
 
         return table

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from ..container import Section
+from ..kernels import tables
 from ..layout import Box, Layout
 from ..options import Options
 from ..signal import Kind
@@ -66,7 +67,13 @@ class Encoded:
 
 
 class TileDecoder(ABC):
-    """Decodes the tiles of an opened file, in any order, from any thread."""
+    """Decodes the tiles of an opened file, in any order, from any thread.
+
+    Attributes:
+        known: names of files in inrcodec/known that use the same kernels.
+    """
+
+    known: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
@@ -86,6 +93,10 @@ class TileDecoder(ABC):
 
         The entry "weights", if there is one, describes the weights that the file holds.
         """
+
+    def check(self) -> None:
+        """Compare the tables that decoding uses with their hashes. Raises RuntimeError: a fault of the memory has changed one."""
+        tables.check()
 
     def weights_bytes(self, section: int) -> int:
         """How many bytes of the profile's section, which has `section` bytes, are weights."""

@@ -63,6 +63,8 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
 class Decoder(TileDecoder):
     """Decodes the tiles of profile `inr` with the network of section NETW."""
 
+    known = ("inr-heads-lsq-16", "inr-bitlinear-uniform-16")
+
     def __init__(self, coded: CodedNetwork, layout: Layout, section_bytes: int) -> None:
         self.coded, self.layout, self.section_bytes = coded, layout, section_bytes
 

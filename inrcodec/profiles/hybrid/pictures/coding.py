@@ -137,12 +137,18 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
 class Decoder(TileDecoder):
     """Decodes the tiles of a picture."""
 
+    known = ("hybrid_rgb_net_photo", "hybrid_rgba_graphics", "hybrid_rgb_two_pass")
+
     def __init__(self, plan: PicturePlan, layout: Layout) -> None:
         self.plan, self.layout = plan, layout
         self.starts = starts_of(plan)
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         return sources.join(self._tile(box).decode(data, threads, tick), (*box_shape(box), self.layout.channels))
+
+    def check(self) -> None:
+        super().check()
+        shipped.check()
 
     def _tile(self, box: Box) -> Tile:
         """The tile of a box, not yet decoded."""

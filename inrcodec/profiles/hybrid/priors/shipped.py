@@ -40,7 +40,26 @@ def _shipped() -> dict[bytes, str]:
 @cache
 def load(name: str) -> tuple[int, Networks]:
     """Read a prior of the package, by its file name: see `read`."""
-    return read((resources.files(__package__) / name).read_bytes())
+    found = read((resources.files(__package__) / name).read_bytes())
+    _in_use.append((name, found[1], _sha256(found[1])))
+    return found
+
+
+_in_use: list[tuple[str, Networks, bytes]] = []  # file name, networks and hash of their weights, of each prior that was read
+
+
+def _sha256(networks: Networks) -> bytes:
+    found = hashlib.sha256()
+    for name, weights in networks.items():
+        found.update(name.encode() + weights.tobytes())
+    return found.digest()
+
+
+def check() -> None:
+    """Compare all priors that are in use with what was read. Raises RuntimeError: a fault of the memory has changed one."""
+    for name, networks, sha256 in _in_use:
+        if _sha256(networks) != sha256:
+            raise RuntimeError(f"{name} has changed in memory")
 
 
 def named(prior: bytes, units: int) -> Networks:

@@ -66,6 +66,8 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
 class Decoder(TileDecoder):
     """Decodes the tiles of a sound; bits: of its values."""
 
+    known = ("sound_pair_net",)
+
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
 

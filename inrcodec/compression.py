@@ -21,16 +21,18 @@ def decompress(data: bytes, size: int, what: str) -> bytes:
     At most size + 1 bytes are decompressed, so that a damaged file cannot fill the memory.
     """
     decoder = brotli.Decompressor()
-    out = bytearray()
+    parts: list[bytes] = []
+    left = size + 1
     try:
-        out += decoder.process(data, output_buffer_limit=size + 1)
-        while len(out) <= size and not decoder.is_finished():
-            part = decoder.process(b"", output_buffer_limit=size + 1 - len(out))
-            if not part:
+        part = decoder.process(data, output_buffer_limit=left)
+        while part:
+            parts.append(part)
+            left -= len(part)
+            if left <= 0 or decoder.is_finished():
                 break
-            out += part
+            part = decoder.process(b"", output_buffer_limit=left)
     except brotli.error as fault:
         raise FormatError(f"damaged: {what} is not valid Brotli data") from fault
-    if len(out) != size or not decoder.is_finished():
+    if left != 1 or not decoder.is_finished():
         raise FormatError(f"damaged: {what} does not have the size it should have")
-    return bytes(out)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

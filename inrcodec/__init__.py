@@ -9,14 +9,20 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from numbers import Real
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy.typing as npt
-
-from . import codec, files
 from .errors import FormatError, InrcodecError, LimitError, MissingError, Notice, Stopped, UnsupportedError
-from .options import Options, Progress
-from .signal import Kind, Signal
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Buffer
+
+    from . import files
+    from .options import Options, Progress
+    from .signal import Kind, Signal
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,21 +30,41 @@ __all__ = [
     "decode", "encode", "files", "info",
 ]  # fmt: skip
 
+_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal"}  # the modules of names
+
+
+def __getattr__(name: str) -> Any:
+    """A name or module of the package, imported when it is first asked for: so the command line starts before NumPy is imported."""
+    try:
+        found = import_module(f".{_ON_DEMAND.get(name, name)}", __name__)
+    except ModuleNotFoundError as fault:
+        if fault.name != f"{__name__}.{name}":
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = value = getattr(found, name) if name in _ON_DEMAND else found
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 def encode(
     samples: npt.ArrayLike | Signal,
     *,
-    kind: Kind = "array",
+    kind: Kind | Literal["auto"] = "auto",
     bit_depth: int = 0,
     sample_rate: int | None = None,
     metadata: Mapping[str, bytes] | None = None,
     **options: Any,
 ) -> bytes:
-    """The .linr file of an array or Signal, as bytes.
+    """The .linr file of an array or Signal, as bytes. Warns with a `Notice` of options that did nothing.
 
     Args:
         samples: integers or bool, 1 to 4 dimensions; or a Signal, which brings the next four arguments itself.
-        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed) or "array".
+        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed) or "array". "auto" is "image" for
+            unsigned samples of (height, width, at most 4), 8 or more each way and of up to 16 bits, else "array"; samples, shape and dtype
+            come back the same either way.
         bit_depth: nominal bits per sample; 0: the bits of the samples' type.
         sample_rate: frames per second, for "audio".
         metadata: see `inrcodec.files.metadata`.
@@ -47,24 +73,39 @@ def encode(
     Raises:
         UnsupportedError: samples that are not integers, are empty, or do not fit `kind` or the profile.
         ValueError: an option has a value that it cannot have.
-        TypeError: there is no such option.
+        TypeError: there is no such option, or an argument is given that the Signal brings.
         MissingError: a network is to be fitted, and torch is not installed.
         Stopped: `stop` said so, and there is no file that could be finished.
         InrcodecError: verification failed, a fit diverged, or the device is not there.
     """
+    import warnings
+
     import numpy as np
 
-    if not isinstance(samples, Signal):
+    from . import codec
+    from .options import Options
+    from .signal import Signal, likely_kind
+
+    if isinstance(samples, Signal):
+        given = {"kind": kind != "auto", "bit_depth": bit_depth != 0, "sample_rate": sample_rate is not None, "metadata": bool(metadata)}
+        if any(given.values()):
+            names = ", ".join(name for name, is_given in given.items() if is_given)
+            raise TypeError(f"{names}: the Signal has its own; give an array, or change the Signal with dataclasses.replace")
+    else:
         plain = samples if isinstance(samples, np.ma.MaskedArray) else np.asarray(samples)
-        samples = Signal(plain, kind, bit_depth, sample_rate, metadata or {})
-    return codec.encode(samples, Options(**options))
+        samples = Signal(plain, likely_kind(plain) if kind == "auto" else kind, bit_depth, sample_rate, metadata or {})
+    watched, stages = Options(**options).watched()
+    data = codec.encode(samples, watched)
+    if unused := watched.unused(stages):
+        warnings.warn(Notice(unused), stacklevel=2)
+    return data
 
 
-def decode(data: bytes, *, threads: int = 0, start: float | None = None, duration: float | None = None) -> Signal:
+def decode(data: Buffer, *, threads: int = 0, start: float | None = None, duration: float | None = None) -> Signal:
     """The signal in a .linr file, exactly as it was.
 
     Args:
-        data: the file.
+        data: the file: bytes, or any object with a contiguous buffer, as bytearray, memoryview or mmap.
         threads: at most this many; 0: as many as there are cores.
         start, duration: the part of a sound to decode, in seconds; at least one frame is decoded. Only the tiles that hold the part are
             decoded, and the digest is not checked.
@@ -73,18 +114,43 @@ def decode(data: bytes, *, threads: int = 0, start: float | None = None, duratio
         FormatError: the data is damaged or is not a .linr file.
         UnsupportedError: start or duration is given and the file holds no sound, or start is past its end.
         ValueError: start or duration is negative, infinite or NaN.
+        TypeError: data has no contiguous buffer, or start or duration is no number.
     """
+    from . import codec
+    from .options import Options
+
+    data = _bytes(data)
     if start is None and duration is None:
         return codec.decode(data, Options(threads=threads))
-    for seconds in (start, duration):
-        if seconds is not None and not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds are {seconds!r}; they can be 0 or more")
+    for name, seconds in (("start", start), ("duration", duration)):
+        if seconds is None:
+            continue
+        if isinstance(seconds, bool) or not isinstance(seconds, Real):
+            raise TypeError(f"{name} is {seconds!r}; it must be a number of seconds")
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"{name} is {seconds!r}; it can be 0 seconds or more")
     return codec.decode(data, Options(threads=threads), (start or 0.0, duration))
 
 
-def info(data: bytes, stages: bool = False) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`. Raises FormatError.
+def info(data: Buffer, stages: bool = False) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`. Raises FormatError, or TypeError as `decode`.
 
     stages: whether to decode the samples too, to measure where time and bits go.
     """
-    return codec.info(data, stages)
+    from . import codec
+
+    return codec.info(_bytes(data), stages)
+
+
+def _bytes(data: Buffer) -> bytes:
+    """The bytes of an object with a contiguous buffer. Raises TypeError."""
+    if isinstance(data, bytes):
+        return data
+    try:
+        view = memoryview(data)
+    except TypeError:
+        hint = "; files are read by pathlib.Path(…).read_bytes()" if isinstance(data, str | PurePath) else ""
+        raise TypeError(f"data is of type {type(data).__name__}, not bytes or a buffer of bytes{hint}") from None
+    if not view.c_contiguous:
+        raise TypeError("data is not contiguous in memory")
+    return view.tobytes()

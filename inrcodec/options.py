@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
@@ -36,6 +36,15 @@ LIMITS: dict[str, tuple[float, float]] = {
     "max_samples": (1, 2**62),
     "max_memory": (0, 2**62),
 }
+
+# The options that only a fit looks at, by the stage of `Progress` that it reports. "fit" is one of profile `inr`; "fitting" is one of
+# `hybrid`, to a picture at efforts 8 and 9.
+FIT_OPTIONS: dict[str, tuple[str, ...]] = {
+    "fit": (
+        "device", "weights", "bits", "seed", "until", "network", "hidden", "layers", "omega", "learning_rate", "steps", "seconds", "batch",
+    ),
+    "fitting": ("device", "weights", "seed"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,38 @@ class Options:
         At efforts 1 to 3 it does only if a budget is given, so that they do not import torch.
         """
         return self.effort > 3 or self.seconds > 0 or self.steps > 0
+
+    def watched(self) -> tuple[Options, set[str]]:
+        """These options for an encoder, and the set to which the stages that it reports are added, for `unused`."""
+        stages: set[str] = set()
+
+        def note(status: Progress) -> None:
+            stages.add(status.stage)
+            if self.progress:
+                self.progress(status)
+
+        return replace(self, progress=note), stages
+
+    def unused(self, stages: Collection[str], spell: Callable[[str], str] = str) -> str | None:
+        """What to say of options for fits that are not at their defaults and changed nothing; None if there are none.
+
+        stages: what was reported while encoding; spell: how an option's name is written.
+        """
+        looked_at = {name for stage in stages for name in FIT_OPTIONS.get(stage, ())}
+        if self.weights in ("ternary", "sinr"):  # they have no number of bits to choose
+            looked_at.discard("bits")
+        if self.network == "bitlinear":  # it has no sine layer
+            looked_at.discard("omega")
+        names = [name for name in FIT_OPTIONS["fit"] if getattr(self, name) != getattr(type(self), name) and name not in looked_at]
+        if not names:
+            return None
+        if "fit" in stages:
+            why = "the network that was fitted has no use for it"
+        elif set(names) <= set(FIT_OPTIONS["fitting"]):
+            why = "no network was fitted; profile inr fits one, and efforts 8 and 9 do to pictures that are large enough"
+        else:
+            why = "no network of profile inr was fitted"
+        return f"without effect: {', '.join(map(spell, names))} ({why})"
 
     @property
     def limits(self) -> Limits:

@@ -17,6 +17,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MAX_DIMENSIONS = 4
 IMAGE_CHANNELS = (1, 2, 3, 4)  # grey, grey+alpha, RGB, RGBA
+LEAST_SIDE = 8  # of a picture that is recognized by its shape
 MAX_AUDIO_CHANNELS = 8
 MAX_RATE = 2**32 - 1
 
@@ -39,6 +40,19 @@ def layout_fault(kind: Kind, shape: tuple[int, ...], dtype: np.dtype[Any]) -> st
         if dtype.kind != "i":
             return "sound is signed; give it as signed integers or encode it as an array"
     return None
+
+
+def likely_kind(samples: npt.NDArray[Any]) -> Kind:
+    """What samples of which nothing else is known are coded as: "image" if they have the shape of a picture with channels, else "array".
+
+    Unsigned samples of (height, width, at most 4) are nearly always smaller as an image, even if they show nothing: an image is predicted
+    along both long axes and from its other channels. Of two axes, image and array are coded alike, and so are samples of more than 16 bits.
+    """
+    shape, dtype = samples.shape, samples.dtype
+    if len(shape) != 3 or min(shape[:2]) < LEAST_SIDE or layout_fault("image", shape, dtype) or dtype.kind not in "bu":
+        return "array"
+    deep = dtype.itemsize > 2 and int(samples.max()) - int(samples.min()) >= 1 << 16
+    return "array" if deep else "image"
 
 
 def type_bits(dtype: np.dtype[Any]) -> int:

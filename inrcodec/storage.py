@@ -1,14 +1,30 @@
-"""Reading and replacing whole files safely: output appears complete or not at all."""
+"""Reading and replacing whole files safely: output appears complete or not at all, and what a killed run has left is swept up."""
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-import tempfile
-from collections.abc import Callable
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InrcodecError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = ".inrcodec-"
+OURS = re.compile(re.escape(TEMPORARY) + r"[0-9a-f]{16}(\.[^.]*)?")
+OLD = 24 * 3600.0  # seconds; where files cannot be locked, a temporary file of this age belongs to no run any more
+CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
+
+_unfinished: set[Path] = set()
 
 
 def reason(fault: OSError) -> str:
@@ -24,62 +40,175 @@ def read_bytes(path: Path) -> bytes:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def check_output(path: Path, force: bool) -> None:
-    """Raise InrcodecError if `path` exists (unless `force`) or cannot be created. To be called before long work."""
-    if path.is_dir():
-        raise InrcodecError(f"{path}: is a directory")
+def check_output(path: Path, force: bool, source: Path | None = None) -> None:
+    """Check that a file can be put in place; to be called before long work.
+
+    path: the output; force: whether it may be there already; source: the input, which is never overwritten, whatever its other names.
+
+    Raises:
+        InrcodecError: `path` is the source, is there already (unless `force`), is no regular file, or cannot be created.
+    """
     try:
+        if path.is_dir():
+            raise InrcodecError(f"{path}: is a directory")
+        if source is not None and _same(path, source):
+            raise InrcodecError(f"{path}: is the input itself; give the output another name")
         path.lstat()
+        if path.exists() and not path.is_file():
+            raise InrcodecError(f"{path}: is not a regular file")
+        if not force:
+            raise InrcodecError(f"{path}: exists already; --force overwrites it")
     except FileNotFoundError:
         pass
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
-    else:
-        if not force:
-            raise InrcodecError(f"{path}: exists already; --force overwrites it")
-        if path.exists() and not path.is_file():
-            raise InrcodecError(f"{path}: is not a regular file")
     if not path.parent.is_dir():
         raise InrcodecError(f"{path}: there is no directory {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InrcodecError(f"{path}: directory {path.parent} is not writable")
 
 
-def replace(path: Path, write: Callable[[Path], None], force: bool) -> None:
+def _same(path: Path, other: Path) -> bool:
+    """Whether both names lead to one file: by links, or by another spelling."""
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path | None = None) -> None:
     """Let `write` fill a temporary file in the directory of `path`, then move that file to `path` in one step.
 
     The temporary file has the extension of `path`, since that names the format. It is removed if anything fails. A file that is
-    overwritten keeps its permissions. If `path` is a symbolic link, the link stays and the file it leads to is replaced.
+    overwritten keeps its permissions. If `path` is a symbolic link, the link stays and the file it leads to is replaced. Temporary files
+    that killed runs have left in the directory are removed.
 
     Raises:
-        InrcodecError: the file cannot be written, or `path` exists by now (unless `force`).
+        InrcodecError: the file cannot be written, or see `check_output`, which is asked again.
     """
-    check_output(path, force)
-    temporary = None
+    check_output(path, force, source)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    sweep(target.parent)
     try:
-        target = path.resolve() if path.is_symlink() else path
-        handle, name = tempfile.mkstemp(prefix=".inrcodec-", suffix=path.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        else:  # mkstemp gives permissions to the owner only
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o666 & ~mask)
-        write(temporary)
-        if force:
-            os.replace(temporary, target)
-        else:  # os.link fails if the name is taken, os.replace does not; but not every file system has links
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                raise InrcodecError(f"{path}: exists already; --force overwrites it") from None
-            except OSError:
-                check_output(path, force)
+        with _temporary(target.parent, path.suffix) as temporary:
+            write(temporary)
+            _to_disk(temporary)
+            with suppress(OSError):  # where permissions cannot be set, the file stays its owner's
+                temporary.chmod(_mode(target))
+            if force:
                 os.replace(temporary, target)
+            else:
+                _move_to_new(temporary, target, path)
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+    with suppress(OSError):  # the file is there; some systems cannot do more
+        _to_disk(target.parent)
+
+
+def _move_to_new(temporary: Path, target: Path, path: Path) -> None:
+    """Move a file to a name that is not taken. path: the name for messages. Raises InrcodecError if it is taken by now."""
+    try:  # os.link fails if the name is taken, os.replace does not; but not every file system has links
+        os.link(temporary, target)
+    except FileExistsError:
+        raise InrcodecError(f"{path}: exists already; --force overwrites it") from None
+    except OSError:
+        check_output(path, force=False)
+        os.replace(temporary, target)
+
+
+def _mode(target: Path) -> int:
+    """The permissions that a file is to have: those of the file that it replaces, else what the process gives new files."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk. Else a power cut could leave an empty file under the final name."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as fault:
+        if fault.errno not in CANNOT:
+            raise
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextmanager
+def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
+    """A new empty file for the `with` block, readable by its owner alone. It is locked, so that no other run sweeps it."""
+    path, handle = _create(folder, suffix)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        _unfinished.discard(path)
+        if handle is not None:
+            os.close(handle)
+
+
+def _create(folder: Path, suffix: str) -> tuple[Path, int | None]:
+    """The file of `_temporary`, and the handle that holds its lock; None where an open file cannot be moved, which is on Windows."""
+    while True:
+        path = folder / f"{TEMPORARY}{secrets.token_hex(8)}{suffix}"
+        _unfinished.add(path)  # before it is there, so that a signal at any moment finds it
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except BaseException:
+            _unfinished.discard(path)
+            raise
+        if fcntl is None:
+            os.close(handle)
+            return path, None
+        if _lock(handle) is not False and path.exists():
+            return path, handle
+        os.close(handle)  # another run swept it before it was locked
+        _unfinished.discard(path)
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock an open file, until it is closed or the process ends. False: another process has locked it; None: it cannot be locked."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def abandon() -> None:
+    """Remove the temporary files of this process, which is about to end at once. May be called by a signal handler."""
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            path.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that this user's runs have left in a folder because they were killed. Those of runs that go on are locked."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        left = [Path(entry.path) for entry in entries if OURS.fullmatch(entry.name)]
+        for path in left:
+            with suppress(OSError):
+                _sweep_file(path)
+
+
+def _sweep_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+            return
+        lock = _lock(handle)
+        if lock:
+            path.unlink()
+    finally:
+        os.close(handle)
+    if lock is None and time.time() - found.st_mtime > OLD:
+        path.unlink()

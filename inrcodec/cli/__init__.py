@@ -1,21 +1,27 @@
 """The command line.
 
-Exit status: 0 done; 1 the data or a file is at fault (one line on standard error); 2 wrong usage; 130 interrupted.
+Exit status: 0 done; 1 the data or a file is at fault (one line on standard error); 2 wrong usage; 128 + n ended by signal n, as 130 by
+Ctrl-C. A command's module is imported when the command runs, so that the program answers at once.
 """
 
 from __future__ import annotations
 
-import click
+import sys
 
-from .. import __version__
-from .common import Commands, only_notices
-from .decode import decode
-from .demo import demo
-from .encode import encode
-from .inspect import info, verify
+try:
+    import click
+
+    from .. import __version__
+    from .group import Commands
+except KeyboardInterrupt:  # from here on, `signals` handles it
+    sys.stderr.write("inrcodec: interrupted\n")
+    raise SystemExit(130) from None
+
+# the module of this folder in which a command is
+COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "demo": "demo"}
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="inrcodec")
 def main() -> None:
     """A lossless neural codec for images, sound and other integer arrays.
@@ -28,8 +34,3 @@ def main() -> None:
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32. Arrays are of any integer type or bool, with 1 to 4 dimensions.
     """
-    only_notices()
-
-
-for command in (encode, decode, info, verify, demo):
-    main.add_command(command)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..errors import UnsupportedError, naming
+from ..errors import InrcodecError, naming
 from ..storage import check_output, read_bytes, replace
 from .common import IN, THREADS, Seconds, decoded
+from .output import say
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -39,19 +40,21 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     from .. import files
 
     files.check(output)
-    check_output(output, force)
+    check_output(output, force, input)
     data = read_bytes(input)
     with naming(input):
         part = None if start is None and duration is None else (start or 0.0, duration)
         found = decoded(data, threads, part)
+    lost: list[str] = []
 
     def write(path: Path) -> None:
         try:
             files.write(path, found)
-        except UnsupportedError as fault:  # its message names the temporary file
-            raise UnsupportedError(str(fault).replace(str(path), str(output))) from fault
-        lost = sorted(files.lost(path, found))
-        if lost:
-            click.echo(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)
+            lost.extend(sorted(files.lost(path, found)))
+        except InrcodecError as fault:  # its message names the temporary file
+            fault.args = (str(fault).replace(str(path), str(output)),)
+            raise
 
-    replace(output, write, force)
+    replace(output, write, force, input)
+    if lost:
+        say(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)

@@ -15,8 +15,9 @@ from ..errors import InrcodecError
 from ..options import Options, Progress
 from ..signal import Signal
 from ..storage import reason
-from .common import IN
-from .progress import ProgressLine, on_terminal
+from .output import say
+from .progress import ProgressLine
+from .signals import on_terminal
 
 CROP = (slice(160, 224), slice(320, 384))
 RATE = 8000
@@ -82,19 +83,20 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
     clear = getattr(progress, "clear", None)
     if clear:
         clear()
-    print(table(rows))
-    print(f"The files are in {directory}. Try: inrcodec info {directory / 'crop.linr'}")
+    for line in table(rows):
+        say(line)
+    say(f"The files are in {directory}. Try: inrcodec info {directory / 'crop.linr'}")
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows of cells as lines of text: the first row is the heading, the first two columns are aligned to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
 @click.command(short_help="Encode, decode and compare some examples.")
-@click.option("--directory", type=IN, default=Path("demo"), show_default=True, help="Directory for the files.")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Directory for the files.")
 def demo(directory: Path) -> None:
     """Encode some examples, decode them, and compare the results.
 

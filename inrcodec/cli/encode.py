@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+import warnings
+from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from .. import codec, profiles
-from ..errors import InrcodecError, naming
+from ..errors import InrcodecError, Notice, UnsupportedError, naming
 from ..options import CODING_NAMES, DEVICES, LIMITS, NETWORKS, UNTIL
+from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
 from ..weights import codings
 from .common import IN, SUFFIX, THREADS, options_of, read_signal
-from .progress import ProgressLine, interruptible, on_terminal
+from .output import say
+from .progress import ProgressLine
+from .signals import interruptible, on_terminal
 
 PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 
@@ -22,6 +27,16 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 @click.command(short_help="Compress a file to .linr.")
 @click.argument("input", metavar="IN", type=IN)
 @click.option("-o", "--output", type=IN, help="Output file. Default: IN with the extension .linr.")
+@click.option(
+    "--kind",
+    type=click.Choice(("auto", *KINDS)),
+    default="auto",
+    show_default=True,
+    help="What a .npy array is. auto: an image if its shape is that of a picture with channels, else an array. audio: (frames) or "
+    "(frames, channels), signed. The decoded array is the same.",
+)
+@click.option("--sample-rate", type=click.IntRange(1, MAX_RATE), help="Frames per second of a .npy array with --kind audio.")
+@click.option("--bit-depth", type=click.IntRange(1, 64), help="Bits per sample of a .npy array. Default: those of its type.")
 @click.option(
     "--profile",
     type=click.Choice(PROFILES),
@@ -124,12 +139,15 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     target = output or input.with_suffix(SUFFIX)
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
-    check_output(target, force)
+    check_output(target, force, input)
     original = read_signal(input)
+    with naming(input):
+        original = _as_asked(original, given.pop("kind"), given.pop("sample_rate"), given.pop("bit_depth"))
     line = ProgressLine(not quiet and on_terminal())
     started = time.perf_counter()
     with interruptible("; a fit is written as it is now, other work is given up") as stop:
-        options = options_of(progress=line, stop=stop, verify=not no_verify, **{k: v for k, v in given.items() if v is not None})
+        given = {name: value for name, value in given.items() if value is not None}
+        options, stages = options_of(progress=line, stop=stop, verify=not no_verify, **given).watched()
         line.say("coding; the very first run also compiles, which takes a while")
         try:
             with naming(input):
@@ -140,21 +158,31 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     def write(path: Path) -> None:
         path.write_bytes(data)
 
-    replace(target, write, force)
+    replace(target, write, force, input)
+    if unused := options.unused(stages, lambda name: f"--{name.replace('_', '-')}"):
+        warnings.warn(Notice(unused), stacklevel=1)
     if not quiet:
         found = codec.info(data)
         rate = found.get("bits_per_pixel") or found.get("bits_per_sample") or 0.0
         unit = "pixel" if "bits_per_pixel" in found else "sample"
         sizes = found["bytes"]
-        click.echo(
+        say(
             f"{target}: {found['profile']}, {original.raw_bytes} → {len(data)} bytes ({100 * len(data) / original.raw_bytes:.1f} %, "
             f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
         )
         if line.fitted and found["profile"] == "inr":
             error = sum(line.fitted.bit_errors) / len(line.fitted.bit_errors)
             ended = ", interrupted" if stop() else ""
-            click.echo(
-                f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding"
-            )
+            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
-            click.echo("the file is larger than the samples; --profile auto writes a smaller one", err=True)
+            say("the file is larger than the samples; --profile auto writes a smaller one", err=True)
+
+
+def _as_asked(signal: Signal, kind: Kind | Literal["auto"], sample_rate: int | None, bit_depth: int | None) -> Signal:
+    """A signal that was read, with what options say of it, which only an array leaves open. Raises UnsupportedError."""
+    if signal.kind == "array":
+        known = likely_kind(signal.samples) if kind == "auto" else kind
+        return changed(signal, kind=known, sample_rate=sample_rate, bit_depth=bit_depth or 0)
+    if kind not in ("auto", signal.kind) or sample_rate or bit_depth:
+        raise UnsupportedError(f"is of kind {signal.kind}; --kind, --sample-rate and --bit-depth are for .npy arrays")
+    return signal

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import codec, profiles
-from ..errors import InrcodecError, naming
+from ..errors import InrcodecError, UnsupportedError, naming
 from ..signal import Signal
 from ..storage import read_bytes
 from .common import IN, THREADS, decoded, read_signal
+from .output import say
 
 
 @click.command(short_help="Check a .linr file, or compare it with an original.")
@@ -25,12 +28,15 @@ def verify(input: Path, original: Path | None, threads: int | None) -> None:
     with naming(input):
         found = decoded(data, threads)
     if original is None:
-        click.echo(f"{input}: OK, {found.samples.size} samples match their digest")
+        say(f"{input}: OK, {found.samples.size} samples match their digest")
         return
     other = read_signal(original)
+    if other.kind == "array":  # a .npy file does not say what its samples are
+        with suppress(UnsupportedError):
+            other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate)
     if not found.equals(other):
         raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
-    click.echo(f"{input}: OK, the same as {original}")
+    say(f"{input}: OK, the same as {original}")
 
 
 def _difference(a: Signal, b: Signal) -> str:
@@ -58,12 +64,17 @@ def info(input: Path, as_json: bool, stages: bool) -> None:
     with naming(input):
         found = codec.info(data, stages)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        for line in json.dumps(found, indent=2).splitlines():
+            say(line)
         return
     for name, value in _rows(found):
-        click.echo(f"{name + ':':<15} {value}")
+        say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         _tell_stage(stage, *_unit(found))
+
+
+def _bits(n: int) -> str:
+    return f"{n} bit{'' if n == 1 else 's'}"
 
 
 def _unit(found: dict[str, Any]) -> tuple[str, float]:
@@ -78,11 +89,11 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rate = found[f"bits_per_{unit}"]
     rows = [
         ("profile", found["profile"]),
-        ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {found['bit_depth']} bits ({found['dtype']})"),
+        ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {_bits(found['bit_depth'])} ({found['dtype']})"),
         *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
         ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
         *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
-        ("values", "offset {offset}, step {step}, {bits} bits".format(**found["value_map"])),
+        ("values", "offset {offset}, step {step}, {0}".format(_bits(found["value_map"]["bits"]), **found["value_map"])),
         ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
     ]
     rows += profiles.named(found["profile"]).tell(found)
@@ -93,7 +104,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _tell_stage(stage: dict[str, Any], unit: str, places: float) -> None:
     timed = f"  {stage['seconds']:7.2f} s" if "seconds" in stage else ""
-    click.echo(f"  {stage['name']:<20}{stage['bytes']:>10} bytes  {8 * stage['bytes'] / places:8.4f} bits per {unit}{timed}")
+    say(f"  {stage['name']:<20}{stage['bytes']:>10} bytes  {8 * stage['bytes'] / places:8.4f} bits per {unit}{timed}")
     spent = [f"{key} {bits / places:.4f}" for key, bits in stage.get("bits", {}).items() if bits]
     if spent:
-        click.echo(f"{'':<6}{', '.join(spent)}")
+        say(f"{'':<6}{', '.join(spent)}")

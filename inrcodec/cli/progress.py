@@ -1,14 +1,9 @@
-"""The line of progress on a terminal, and Ctrl-C."""
+"""The line of progress on a terminal."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal as signals
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from ..options import Progress
 
@@ -68,37 +63,3 @@ class ProgressLine:
             sys.stderr.write("\r" + " " * self.width + "\r")
             sys.stderr.flush()
             self.width = 0
-
-
-INTERRUPTED = "inrcodec: interrupted"
-
-
-@contextmanager
-def interruptible(say: str) -> Iterator[Callable[[], bool]]:
-    """Handle Ctrl-C inside the `with` block: the first makes the function that is yielded return True, the second ends the program.
-
-    Nothing is written inside the block, so the second one ends the process at once: threads that compile a kernel cannot be stopped
-    otherwise. say: what the message on the first one adds to "stopping".
-    """
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            sys.stderr.write(f"{INTERRUPTED}\n")
-            sys.stderr.flush()
-            os._exit(130)
-        asked = True
-        if on_terminal():  # on a pipe, one line at the end is enough
-            sys.stderr.write(f"\nstopping{say}; Ctrl-C again stops at once\n")
-
-    before = signals.signal(signals.SIGINT, ask)
-    try:
-        yield lambda: asked
-    finally:
-        signals.signal(signals.SIGINT, before)
-
-
-def on_terminal() -> bool:
-    """Whether standard error is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()

@@ -33,7 +33,7 @@ def test_every_contiguous_buffer_is_taken(data: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["a.linr", Path("a.linr"), None, 5, [1, 2], memoryview(b"abcd")[::2]])
 def test_what_is_no_buffer_is_said(given: Any) -> None:
     for call in (inrcodec.decode, inrcodec.info):
-        with pytest.raises(TypeError, match="^data is "):
+        with pytest.raises(TypeError, match="data is "):
             call(given)
     with pytest.raises(FormatError, match="empty"):
         inrcodec.decode(memoryview(b""))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import soundfile
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import inrcodec
 from inrcodec import cli, files
 from inrcodec.signal import Signal
 
@@ -26,6 +28,10 @@ def run_process(*arguments: object, check: str = "") -> subprocess.CompletedProc
     """The real program in a process of its own; `check` is Python to run after it in the same process."""
     code = f"import sys; from inrcodec.cli import main; main(sys.argv[1:], standalone_mode=False)\n{check}"
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+PROGRAM = [sys.executable, "-m", "inrcodec"]
+posix = pytest.mark.skipif(sys.platform == "win32", reason="no such thing on Windows")
 
 
 @pytest.fixture
@@ -362,3 +368,232 @@ def test_times_of_a_part(tmp_path: Path) -> None:
         assert run("decode", tmp_path / "a.linr", "-o", tmp_path / "no.wav", option, text).exit_code == 2
     assert_fault(run("decode", tmp_path / "a.linr", "-o", tmp_path / "no.wav", "--start", "160"), "a.linr", "ends after 160")
     assert not (tmp_path / "no.wav").exists()
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["info"], ["info", "--json"], ["--help"], ["encode", "--help"]])
+def test_a_reader_that_has_enough(photo: Path, arguments: list[str]) -> None:
+    """As `inrcodec info … | head -1`, when head has gone: as of other programs, nothing is said, and the shell shows 141."""
+    run("encode", photo, "--profile", "stored")
+    reading, writing = os.pipe()
+    os.close(reading)
+    given = [*arguments, photo.with_suffix(".linr")] if arguments[0] == "info" else arguments
+    process = subprocess.run([*PROGRAM, *map(str, given)], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_standard_output_on_a_full_disk(photo: Path) -> None:
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([*PROGRAM, "encode", str(photo), "--profile", "stored"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert process.returncode == 1
+    assert process.stderr.decode() == "inrcodec: standard output: cannot be written: no space left on device\n"
+    assert run("verify", photo.with_suffix(".linr"), photo).exit_code == 0
+
+
+@posix
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8", "C"])
+@pytest.mark.parametrize("name", ["日.png", os.fsdecode(b"\xff.png"), "a\n\x1b[31m\u202eb.png"], ids=["cjk", "bytes", "control"])
+def test_any_name_in_any_encoding(photo: Path, encoding: str, name: str) -> None:
+    path = photo.rename(photo.with_name(name))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "PYTHONUTF8", "PYTHONIOENCODING"))}
+    environment |= {"LANG": "C", "LC_ALL": "C"} if encoding == "C" else {"PYTHONIOENCODING": encoding}
+
+    def lines(status: int, *arguments: str | Path) -> tuple[list[bytes], list[bytes]]:
+        command = [*map(os.fsencode, PROGRAM), *map(os.fsencode, arguments)]
+        process = subprocess.run(command, capture_output=True, env=environment, check=False)
+        assert process.returncode == status, process.stderr
+        output = process.stdout + process.stderr
+        assert b"\x1b" not in output
+        assert b"\xe2\x80\xae" not in output
+        return process.stdout.splitlines(), process.stderr.splitlines()
+
+    coded = path.with_suffix(".linr")
+    said, faults = lines(0, "encode", path, "--profile", "stored")
+    assert (len(said), faults) == (1, [])
+    assert len(lines(0, "verify", coded, path)[0]) == 1
+    lines(0, "info", coded)
+    assert [len(part) for part in lines(1, "encode", path, "--profile", "stored")] == [0, 1]
+    assert [len(part) for part in lines(1, "decode", photo.with_name(f"no{name}"), "-o", f"{path}.png")] == [0, 1]
+    assert lines(2, "encode", path, "--effort", name)[0] == []
+    assert lines(2, name)[0] == []
+
+
+@posix
+def test_metadata_with_control_characters_is_shown_escaped(tmp_path: Path) -> None:
+    signal = Signal(np.arange(9, dtype=np.uint8), metadata={"text/\x1b[2J\nfake: line": b"x"})
+    (tmp_path / "a.linr").write_bytes(inrcodec.encode(signal, profile="stored"))
+    output = run("info", tmp_path / "a.linr").output
+    assert r"text/\x1b[2J\nfake: line" in output
+    assert "\x1b" not in output
+    assert "\nfake" not in output
+
+
+def test_one_bit_is_no_plural(tmp_path: Path) -> None:
+    (tmp_path / "a.linr").write_bytes(inrcodec.encode(np.arange(9) % 2 == 0, profile="stored"))
+    output = run("info", tmp_path / "a.linr").output
+    assert "1 bit (bool)" in output
+    assert "1 bits" not in output
+
+
+@pytest.mark.parametrize("name", ["missing.linr", "folder", "folder/", "missing.linr/", "closed.linr", ""])
+@pytest.mark.parametrize("command", [["info"], ["verify"], ["encode", "-o", "x.linr"], ["decode", "-o", "x.png"]])
+def test_inputs_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "closed.linr").write_bytes(b"")
+    access, opened = os.access, Path.open
+
+    def closed(path: Any, mode: int, **more: Any) -> bool:  # as for anybody but root
+        return "closed" not in str(path) and access(path, mode, **more)
+
+    def refuse(path: Path, *given: Any, **more: Any) -> Any:
+        if path.name == "closed.linr":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *given, **more)
+
+    monkeypatch.setattr(os, "access", closed)
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: refuse(path, "rb").read())
+    assert_fault(run(command[0], name, *command[1:]), name or "empty")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["closed.linr", "folder"]
+
+
+@posix
+@pytest.mark.parametrize("name", ["photo.linr", "soft.linr", "hard.linr", "../{folder}/photo.linr", "./photo.linr"])
+def test_the_input_is_not_overwritten_by_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Files are recognized by what they hold, so a picture may be named .linr, and a .linr file .png."""
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "photo.linr"
+    files.write(tmp_path / "a.png", Signal(np.arange(99, dtype=np.uint8).reshape(9, 11), "image"))
+    (tmp_path / "a.png").rename(source)
+    (tmp_path / "soft.linr").symlink_to(source)
+    os.link(source, tmp_path / "hard.linr")
+    before = listing(tmp_path)
+    target = name.format(folder=tmp_path.name)
+    assert_fault(
+        run("encode", "photo.linr", "-o", target, "--force", "--profile", "stored"), target.removeprefix("./"), "is the input itself"
+    )
+    assert_fault(run("decode", "photo.linr", "-o", target.replace("photo.linr", "."), "--force"))
+    assert listing(tmp_path) == before
+    data = inrcodec.encode(np.arange(99, dtype=np.uint8), profile="stored")
+    source = tmp_path / "array.npy"
+    source.write_bytes(data)
+    assert_fault(run("decode", source, "-o", "array.npy", "--force"), "is the input itself")
+    assert source.read_bytes() == data
+
+
+@posix
+def test_a_disk_that_fills_up_while_decoding(tmp_path: Path) -> None:
+    """Every type of file is written whole or not at all; here no file may be larger than 2000 bytes."""
+    g = np.random.default_rng(0)
+    signals = {
+        "image": Signal(g.integers(0, 256, (60, 50, 3)).astype(np.uint8), "image"),
+        "audio": Signal(g.integers(-(2**15), 2**15, (4000, 1)).astype(np.int16), "audio", 16, 8000),
+        "array": Signal(g.integers(0, 256, 9000).astype(np.uint8)),
+    }
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from inrcodec.cli import main; main()"
+    for kind, signal in signals.items():
+        coded = tmp_path / f"{kind}.linr"
+        coded.write_bytes(inrcodec.encode(signal, profile="stored"))
+        for extension in (t.extensions[0] for t in files.types() if t.holds == kind and t.write):
+            out = tmp_path / f"out{extension}"
+            try:
+                files.write(out, signal)
+            except inrcodec.UnsupportedError:  # it holds other samples
+                continue
+            out.write_bytes(b"old")
+            command = [sys.executable, "-c", limited, "decode", str(coded), "-o", str(out), "--force"]
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert process.returncode == 1, (extension, process.stderr)
+            assert len(process.stderr.splitlines()) == 1, process.stderr
+            assert process.stderr.startswith(f"inrcodec: {out}: "), process.stderr
+            assert out.read_bytes() == b"old"
+            out.unlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["array.linr", "audio.linr", "image.linr"]
+
+
+def test_faults_name_the_output_not_the_temporary_file(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("encode", photo, "--profile", "stored")
+
+    def fail(path: Path, signal: Signal) -> None:
+        raise inrcodec.InrcodecError(f"{path}: cannot be written as .png (it broke)")
+
+    monkeypatch.setattr(files, "write", fail)
+    result = run("decode", photo.with_suffix(".linr"), "-o", tmp_path / "x.png")
+    assert_fault(result, f"inrcodec: {tmp_path / 'x.png'}: cannot be written as .png (it broke)")
+
+
+def test_names_that_begin_with_a_dash(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent)
+    photo.rename(photo.with_name("-x.png"))
+    assert run("encode", "--profile", "stored", "--", "-x.png").exit_code == 0
+    assert run("decode", "-o", "-y.png", "--", "-x.linr").exit_code == 0
+    assert run("verify", "--", "-x.linr", "-y.png").exit_code == 0
+
+
+def test_odd_outputs(photo: Path, tmp_path: Path) -> None:
+    run("encode", photo, "--profile", "stored")
+    coded = photo.with_suffix(".linr")
+    assert_fault(run("decode", coded, "-o", f"{tmp_path}/new.png/"), "new.png/")
+    assert_fault(run("decode", coded, "-o", f"{tmp_path}/", "--force"), "is a directory")
+    assert_fault(run("decode", coded, "-o", "/dev/null", "--force"), "/dev/null")
+    assert run("encode", photo, "-o", "/dev/stdout").exit_code == 2
+    long = photo.rename(photo.with_name("x" * 251 + ".png"))
+    assert_fault(run("encode", long, "--profile", "stored"), "file name too long")
+
+
+def test_options_that_do_nothing_are_said(photo: Path) -> None:
+    result = run("encode", photo, "--profile", "stored", "--learning-rate", "0.5", "--seed", "0")
+    assert result.exit_code == 0
+    assert result.stderr == "inrcodec: without effect: --learning-rate (no network of profile inr was fitted)\n"
+    assert run("encode", photo, *FAST, "--force").stderr.count("without effect") == 0
+    result = run("encode", photo, "--device", "cuda", "--force")
+    assert "without effect: --device (no network was fitted" in result.stderr
+
+
+def test_kinds_of_arrays(tmp_path: Path) -> None:
+    sound = np.arange(9000, dtype=np.int16).reshape(-1, 2)
+    y, x = np.mgrid[0:40, 0:50]
+    colours = np.asfortranarray((y[..., None] * 2 + x[..., None] + np.array([0, 9, 90])).astype(">u2"))
+    np.save(tmp_path / "sound.npy", sound)
+    np.save(tmp_path / "colours.npy", colours)
+    for name, options, expected in (
+        ("sound", ["--kind", "audio", "--sample-rate", "8000", "--bit-depth", "15"], ("audio", 8000, 15)),
+        ("sound", [], ("array", None, 16)),
+        ("colours", [], ("image", None, 16)),
+        ("colours", ["--kind", "array"], ("array", None, 16)),
+        ("colours", ["--kind", "image", "--bit-depth", "10"], ("image", None, 10)),
+    ):
+        source, coded, back = (tmp_path / f"{name}{end}" for end in (".npy", ".linr", "-back.npy"))
+        assert run("encode", source, "--force", "--effort", "1", *options).exit_code == 0
+        found = inrcodec.info(coded.read_bytes())
+        assert (found["kind"], found["sample_rate"], found["bit_depth"]) == expected
+        assert run("verify", coded, source).exit_code == 0
+        assert run("decode", coded, "-o", back, "--force").exit_code == 0
+        assert back.read_bytes() == source.read_bytes()
+    np.save(tmp_path / "other.npy", sound)
+    assert_fault(run("verify", coded, tmp_path / "other.npy"), "differs from")
+
+
+def test_kinds_that_do_not_fit(photo: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(8, dtype=np.int16))
+    for source, options, says in (
+        (photo, ["--kind", "audio"], "is of kind image; --kind, --sample-rate and --bit-depth are for .npy arrays"),
+        (photo, ["--sample-rate", "8000"], "is of kind image"),
+        (photo, ["--bit-depth", "8"], "is of kind image"),
+        (tmp_path / "a.npy", ["--kind", "image"], "is not that of a grey"),
+        (tmp_path / "a.npy", ["--kind", "audio"], "sound needs a sample rate"),
+        (tmp_path / "a.npy", ["--sample-rate", "8000"], "sample rate 8000 is not valid for kind 'array'"),
+        (tmp_path / "a.npy", ["--bit-depth", "2"], "samples do not fit in 2 bits"),
+        (tmp_path / "a.npy", ["--bit-depth", "17"], "bit depth 17 does not fit"),
+    ):
+        assert_fault(run("encode", source, *options), source.name, says)
+    assert run("encode", photo, "--kind", "image", "--profile", "stored").exit_code == 0
+
+
+def test_the_program_answers_before_it_imports_numpy() -> None:
+    result = run_process("--version", check="assert not {'numpy', 'numba'} & set(sys.modules)")
+    assert (result.returncode, result.stdout.split()[0]) == (0, "inrcodec,")
+    assert result.stderr == ""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,106 @@ def test_ctrl_c_while_threads_work() -> None:
     with pytest.raises(KeyboardInterrupt):
         parallel.run(work, range(4), 2, cancelled.set)
     assert cancelled.is_set()
+
+
+# A command of the program in a process of its own. Where it would do the work that is named, the process gets a signal so many times
+# instead, as by a person or a system, and then waits: it must end without being given time.
+ENDED = """
+import os, signal, sys, time
+from inrcodec import cli, codec, files
+
+work, number, times, *arguments = sys.argv[1:]
+
+def wait(*given, **more):
+    for _ in range(int(times)):
+        os.kill(os.getpid(), int(number))
+    time.sleep(100)
+
+def write(path, signal):
+    path.write_bytes(b"half a file")
+    wait()
+
+module = files if work == "write" else codec
+setattr(module, work, write if work == "write" else wait)
+cli.main(arguments)
+"""
+STATUS = {"SIGINT": (130, "interrupted"), "SIGTERM": (143, "terminated"), "SIGHUP": (129, "hung up")}
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def ended(work: str, name: str, times: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", ENDED, work, str(int(getattr(signal, name))), str(times), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+@pytest.fixture
+def coded(tmp_path: Path) -> Path:
+    path = tmp_path / "a.linr"
+    path.write_bytes(inrcodec.encode(np.arange(99, dtype=np.uint8), profile="stored"))
+    np.save(tmp_path / "a.npy", np.arange(99, dtype=np.uint8))
+    return path
+
+
+@posix
+@pytest.mark.parametrize("name", STATUS)
+def test_a_signal_while_a_file_is_written_leaves_nothing(coded: Path, name: str) -> None:
+    before = sorted(coded.parent.iterdir())
+    process = ended("write", name, 1, "decode", coded, "-o", coded.with_name("b.npy"))
+    status, word = STATUS[name]
+    assert (process.returncode, process.stdout, process.stderr) == (status, "", f"inrcodec: {word}\n")
+    assert sorted(coded.parent.iterdir()) == before
+
+
+@posix
+@pytest.mark.parametrize(
+    ("work", "times", "arguments"),
+    [
+        ("decode", 1, ["decode", "a.linr", "-o", "b.npy"]),
+        ("decode", 1, ["verify", "a.linr", "a.npy"]),
+        ("info", 1, ["info", "a.linr", "--stages"]),
+        ("encode", 1, ["demo", "--directory", "b"]),
+        ("encode", 2, ["encode", "a.npy", "-o", "b.linr"]),
+    ],
+)
+def test_ctrl_c_ends_every_command(coded: Path, monkeypatch: pytest.MonkeyPatch, work: str, times: int, arguments: list[str]) -> None:
+    if arguments[0] == "demo":
+        pytest.importorskip("torch")
+        pytest.importorskip("sklearn")
+    monkeypatch.chdir(coded.parent)
+    process = ended(work, "SIGINT", times, *arguments)
+    assert (process.returncode, process.stderr) == (130, "inrcodec: interrupted\n")
+    assert not list(coded.parent.glob("*b.*"))
+
+
+@posix
+def test_signals_that_are_ignored_stay_ignored(coded: Path) -> None:
+    """As for a run under nohup."""
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{ENDED.replace('time.sleep(100)', 'print(9)')}"
+    command = [sys.executable, "-c", code, "write", str(int(signal.SIGHUP)), "1", "decode", str(coded), "-o", str(coded.with_name("b.npy"))]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (process.returncode, process.stdout) == (0, "9\n")
+
+
+# Ctrl-C when a module is about to be imported
+WHILE_IMPORTING = """
+import os, signal, sys, importlib.abc
+
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from inrcodec.cli import main
+main(sys.argv[2:])
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    "module", ["click", "inrcodec.cli.group", "inrcodec.cli.inspect", "inrcodec.codec", "numpy", "inrcodec.profiles.inr"]
+)
+def test_ctrl_c_while_modules_are_imported(coded: Path, module: str) -> None:
+    command = [sys.executable, "-c", WHILE_IMPORTING, module, "info", str(coded)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "inrcodec: interrupted\n")

@@ -96,7 +96,8 @@ def test_where_files_cannot_be_locked_their_age_decides(tmp_path: Path, monkeypa
 
 @posix
 def test_a_file_that_is_swept_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, swept = storage._lock, []
+    lock = storage._lock
+    swept: list[Path] = []
 
     def late(handle: int) -> bool | None:
         if not swept:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inrcodec import files
-from inrcodec.errors import InrcodecError, UnsupportedError
+from inrcodec.errors import InrcodecError, LimitError, UnsupportedError
 from inrcodec.files.sunraster import RUN
 from inrcodec.signal import Signal
 
@@ -154,7 +154,8 @@ REFUSED: dict[str, tuple[bytes, type[InrcodecError], str]] = {
     "constant alpha": (raster(1, 1, 32, b"\7abc"), UnsupportedError, "fourth byte"),
     "pixels": (raster(3, 2, 8, bytes(7)), InrcodecError, "ends after 7 of 8"),
     "half a run": (raster(4, 1, 8, b"abc\x80", kind=CODED).replace(b"abc", b"\x80\1a"), InrcodecError, "ends after 3 of 4"),
-    "huge": (raster(1 << 31, 1 << 31, 32, b"ab"), InrcodecError, "ends after 2 of"),
+    "huge": (raster(1 << 31, 1 << 31, 32, b"ab"), LimitError, "declares 13835058055282163712 samples"),
+    "too short": (raster(1 << 10, 1 << 10, 8, b"ab"), InrcodecError, "ends after 2 of"),
 }
 
 

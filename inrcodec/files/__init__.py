@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import naming
+from ..limits import Limits
 from ..signal import Signal
 from . import registry
 from .faults import faults
@@ -18,7 +19,9 @@ from .registry import FileType, types
 __all__ = ["FileType", "check", "lost", "read", "types", "write"]
 
 # of metadata that belongs to one format, what a person would miss: texts, pictures and cue sheets, foreign chunks
-KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/")
+KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/", "png/profile-name", "png/tEXt", "png/zTXt", "png/iTXt")
+USUAL = Limits()
+ANYTHING = Limits(2**63 - 1, 2**63 - 1)
 
 
 def check(path: Path | str) -> None:
@@ -32,10 +35,14 @@ def check(path: Path | str) -> None:
         registry.writer(path)
 
 
-def read(path: Path | str) -> Signal:
+def read(path: Path | str, limits: Limits = USUAL) -> Signal:
     """Read an image, a sound or an array.
 
     The first bytes tell the type. The extension is asked only if no type has such bytes.
+
+    Args:
+        path: the file.
+        limits: how many samples and how much memory it may ask for; what it declares is checked before memory is taken.
 
     Returns:
         image: unsigned samples, uint8 up to 8 bits, else uint16, of shape (height, width) for grey, else (height, width,
@@ -44,6 +51,7 @@ def read(path: Path | str) -> Signal:
 
     Raises:
         UnsupportedError: the type is not known, or a sample type or layout cannot be kept without loss.
+        LimitError: it asks for more than the limits allow.
         InrcodecError: the file is empty, damaged or not what its name says.
         OSError: it cannot be opened or read.
     """
@@ -51,7 +59,7 @@ def read(path: Path | str) -> Signal:
     with path.open("rb") as file, naming(path):
         kind = registry.recognized(path, file)
         with faults(f"damaged or not a {kind.name} file"):
-            return kind.read(path, file)
+            return kind.read(path, file, limits)
 
 
 def lost(path: Path | str, signal: Signal) -> set[str]:
@@ -69,7 +77,7 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         OSError: it cannot be opened.
     """
     found = {key for key in signal.metadata if "/" not in key or base(key).startswith(KEPT)}
-    return {base(key) for key in found - read(path).metadata.keys()} if found else set()
+    return {base(key) for key in found - read(path, ANYTHING).metadata.keys()} if found else set()
 
 
 def write(path: Path | str, signal: Signal) -> None:

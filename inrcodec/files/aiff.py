@@ -17,9 +17,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from ..errors import FormatError, UnsupportedError
+from ..limits import Limits
 from ..signal import MAX_RATE, Signal
 from . import tags
-from .chunked import Dialect, Layout, Spliced, checked_layout, chunk
+from .chunked import Dialect, Layout, Spliced, checked_layout, chunk, padding
 from .chunked import read as read_chunked
 from .chunked import write as write_chunked
 from .metadata import add
@@ -33,14 +34,14 @@ MAX_SIZE = 2**32 - 1
 BIAS = 16383 + 63  # of the exponent of an extended float, if its mantissa is taken for a whole number
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read an AIFF or AIFF-C file: (frames, channels), int8, int16 or int32, frames per second.
 
     Raises:
         UnsupportedError: samples that are not integer PCM of 1 to 32 bits.
         FormatError: not an AIFF file, damaged, or truncated.
     """
-    return read_chunked(file, _dialect(path))
+    return read_chunked(file, _dialect(path), limits)
 
 
 def write(path: Path, signal: Signal) -> None:
@@ -54,7 +55,7 @@ def write(path: Path, signal: Signal) -> None:
 
 def _dialect(path: Path) -> Dialect:
     extension = path.suffix.lower()
-    return Dialect("aiff", extension, _parse, partial(_head, aifc=extension == ".aifc"), _pcm)
+    return Dialect("aiff", extension, _parse, partial(_head, aifc=extension == ".aifc"), _tail, _pcm)
 
 
 def _parse(file: Spliced) -> Layout:
@@ -106,6 +107,10 @@ def _rate(extended: bytes) -> int:
 
 def _pcm(bit_depth: int) -> Pcm:
     return Pcm(container(bit_depth), big_endian=True)
+
+
+def _tail(signal: Signal) -> bytes:
+    return padding(signal.samples.size * container(signal.bit_depth))
 
 
 def _head(signal: Signal, tail_size: int, aifc: bool) -> bytes:

@@ -14,8 +14,11 @@ from io import BufferedReader
 from pathlib import Path
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import tags
+from .bounds import check as check_bounds
+from .bounds import contents
 from .pcm import MAX_BYTES, Pcm, container, frames_of, pack, unpack
 
 
@@ -75,6 +78,7 @@ class Dialect:
         extension: for messages.
         parse: finds the layout; raises InrcodecError.
         head: what the writer puts before the samples of a signal if so many bytes follow them.
+        tail: what it puts after them.
         pcm: how the writer stores samples of a bit depth.
     """
 
@@ -82,6 +86,7 @@ class Dialect:
     extension: str
     parse: Callable[[Spliced], Layout]
     head: Callable[[Signal, int], bytes]
+    tail: Callable[[Signal], bytes]
     pcm: Callable[[int], Pcm]
 
 
@@ -90,24 +95,27 @@ def chunk(name: bytes, body: bytes, big_endian: bool = False) -> bytes:
     return name + len(body).to_bytes(4, "big" if big_endian else "little") + body + bytes(len(body) & 1)
 
 
-def _own_tail(size: int) -> bytes:
+def padding(size: int) -> bytes:
+    """What follows a chunk of so many bytes, so that the next one begins at an even place."""
     return bytes(size & 1)
 
 
-def read(file: BufferedReader, dialect: Dialect) -> Signal:
+def read(file: BufferedReader, dialect: Dialect, limits: Limits) -> Signal:
     """Read a file of that dialect: (frames, channels), signed.
 
     Raises:
         UnsupportedError: the samples are not integer PCM of 1 to 32 bits, or there are none.
         FormatError: not a file of that dialect, damaged, or truncated.
     """
-    data = file.read()
+    data = contents(file, limits)
     layout = dialect.parse(Spliced(data))
+    # unpacked to 32 bits, then narrowed; whether the file holds them is checked by `parse`
+    check_bounds(limits, (layout.frames, layout.channels), 4, 2, 2 * len(data))
     x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
     signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
     head, tail = data[: layout.start], data[layout.end :]
     kept = {}
-    usual_tail = tail == _own_tail(x.size * dialect.pcm(depth).size)
+    usual_tail = tail == dialect.tail(signal)
     if not usual_tail or head != dialect.head(signal, len(tail)):
         kept[f"{dialect.name}/head"] = head
     if not usual_tail:
@@ -125,7 +133,7 @@ def write(path: Path, signal: Signal, dialect: Dialect) -> None:
     parts = _kept(signal, dialect)
     if parts is None:
         pcm = dialect.pcm(signal.bit_depth)
-        tail = _own_tail(x.size * pcm.size)
+        tail = dialect.tail(signal)
         parts = dialect.head(signal, len(tail)), tail, pcm
     head, tail, pcm = parts
     with path.open("wb") as f:
@@ -144,7 +152,7 @@ def _kept(signal: Signal, dialect: Dialect) -> tuple[bytes, bytes, Pcm] | None:
     # only the head knows how many bytes it gives each sample, and where to look for that depends on them
     for size in range(container(signal.bit_depth), MAX_BYTES + 1):
         hole = signal.samples.size * size
-        tail = signal.metadata.get(f"{dialect.name}/tail", _own_tail(hole))
+        tail = signal.metadata.get(f"{dialect.name}/tail", padding(hole))
         try:
             found = dialect.parse(Spliced(head, hole, tail))
         except InrcodecError:

@@ -1,13 +1,13 @@
 """FLAC ↔ Signal: the samples through libsndfile, the metadata blocks here.
 
-Read: 8, 16 and 24 bits, checked against the frame count and the MD5 sum in the file's header. Vorbis comments are tags, the
+Read: 4 to 32 bits, checked against the frame count and the MD5 sum in the file's header, if they are there: a stream that was written
+to a pipe has neither. What libsndfile does not read is read by `flacframes`. Written: 8, 16 and 24 bits. Vorbis comments are tags, the
 speaker mask among them `channel_mask`, the vendor string `flac/vendor`. A comment block that cannot be made again from
 these is also kept whole as `flac/comments`; it is written back while the tags are what it says. Pictures, cue sheets,
 application and unknown blocks are kept whole (a byte of type, then the body) as `flac/block`, an ID3v2 tag before the file
 as `flac/id3`. The audio frames themselves are compressed anew, so seek table and padding, which belong to them, are dropped.
 
-Refused: other depths and rates that libsndfile cannot write (above 65535 Hz only multiples of 10 up to 655350), a header
-that does not tell the number of frames, Ogg FLAC.
+Refused: rates that libsndfile cannot write (above 65535 Hz only multiples of 10 up to 655350), Ogg FLAC.
 
 Source: RFC 9639; ID3v2.4 for tags before the stream.
 """
@@ -20,15 +20,19 @@ import re
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
-from . import tags
+from . import flacframes, tags
+from .bounds import check as check_bounds
+from .bounds import check_ratio, contents
 from .metadata import add, base, under
-from .pcm import Pcm, frames_of, pack
+from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
@@ -36,17 +40,18 @@ SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
 MASK_TAG = b"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
 MAX_BLOCK = 2**24 - 1
 MAX_RATE = 655350
-MAX_FRAMES_PER_BYTE = 65535 // 8  # a FLAC frame of 65535 equal samples still takes more than 8 bytes
+BLOCK, FRAME_BYTES = 65535, 8  # the most frames of an audio frame, which takes more bytes than that even if all samples are equal
+MIN_BITS = 4
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a FLAC file: (frames, channels), int8, int16 or int32, frames per second.
 
     Raises:
-        UnsupportedError: a depth or a rate that cannot be written again, or a header without the number of frames.
+        UnsupportedError: a rate that cannot be written again.
         FormatError: not a FLAC file, damaged, or truncated.
     """
-    data = file.read()
+    data = contents(file, limits)
     id3, blocks, frames_at = _blocks(data)
     info = _Info.parse(blocks[0][1])
     metadata = {"flac/id3": id3} if id3 else {}
@@ -55,7 +60,7 @@ def read(path: Path, file: BufferedReader) -> Signal:
             _add_comments(metadata, body)
         elif kind not in (PADDING, SEEKTABLE):
             add(metadata, "flac/block", bytes([kind]) + body)
-    samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:])
+    samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:], limits)
     return Signal(samples, "audio", info.bits, info.rate, metadata)
 
 
@@ -126,19 +131,31 @@ def _block(kind: int, body: bytes, last: bool) -> bytes:
     return bytes([kind | (128 if last else 0)]) + len(body).to_bytes(3, "big") + body
 
 
-def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[np.signedinteger]:
-    import soundfile
-
-    if info.bits not in SUBTYPES:
-        raise UnsupportedError(f"FLAC of {info.bits} bits is not supported, only of 8, 16 and 24; convert it to .wav")
-    if info.frames == 0:
-        raise UnsupportedError("its header does not tell how many frames there are; convert it to .wav")
+def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
+    """The samples, (frames, channels), of a stream whose header `streaminfo` says what `info` does."""
+    if info.bits < MIN_BITS:
+        raise FormatError(f"damaged: {info.bits} bits per sample")
     if info.rate == 0:
         raise UnsupportedError("the sound has no usable sample rate")
     if not _writable(info.rate):
         raise UnsupportedError(f"FLAC of {info.rate} Hz is not supported, as it cannot be written again; convert it to .wav")
-    if info.frames > len(frames) * MAX_FRAMES_PER_BYTE:
-        raise FormatError(f"truncated: too short for {info.frames} frames")
+    # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
+    check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
+    smallest = FRAME_BYTES + info.channels * (8 + info.bits) // 8  # of an audio frame
+    check_ratio(len(frames) // smallest + 1, info.frames, BLOCK, f"{info.frames} frames")
+    if info.bits in SUBTYPES and info.frames:
+        x = _by_libsndfile(info, streaminfo, frames)
+    else:
+        x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)
+    size = container(info.bits)
+    if any(info.md5) and hashlib.md5(pack(x, 8 * size, Pcm(size)), usedforsecurity=False).digest() != info.md5:
+        raise FormatError("damaged: the samples do not have the MD5 sum in the header")
+    return x
+
+
+def _by_libsndfile(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[Any]:
+    import soundfile
+
     # libsndfile need not see the other metadata blocks, so faults in them cannot matter to it
     stream = b"".join((b"fLaC", _block(STREAMINFO, streaminfo, last=True), frames))
     try:
@@ -148,14 +165,8 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[n
         raise FormatError("truncated, or damaged: the audio frames cannot be decoded") from e
     if wide.shape != (info.frames, info.channels):
         raise FormatError(f"truncated: {len(wide)} of {info.frames} frames are there")
-    x: npt.NDArray[np.signedinteger] = wide  # libsndfile gives full-scale integers
-    if info.bits != 16:
-        x = wide >> 8
-    if info.bits == 8:
-        x = x.astype(np.int8)
-    if any(info.md5) and hashlib.md5(pack(x, info.bits, Pcm(info.bits // 8)), usedforsecurity=False).digest() != info.md5:
-        raise FormatError("damaged: the samples do not have the MD5 sum in the header")
-    return x
+    x: npt.NDArray[Any] = wide if info.bits == 16 else wide >> 8  # libsndfile gives full-scale integers
+    return x.astype(np.int8) if info.bits == 8 else x
 
 
 def _writable(rate: int) -> bool:
@@ -241,4 +252,5 @@ def _comments(signal: Signal) -> bytes | None:
     return kept if kept is not None and _parse_comments(kept) == wanted else _build_comments(wanted)
 
 
-TYPES = (FileType("FLAC", "audio", (".flac",), "8, 16 and 24 bits, with tags and pictures", rb"fLaC", read, write),)
+DESCRIPTION = "4 to 32 bits, with tags and pictures; written with 8, 16 and 24 bits"
+TYPES = (FileType("FLAC", "audio", (".flac",), DESCRIPTION, rb"fLaC", read, write),)

@@ -22,6 +22,7 @@ SUBDIRECTORIES = {EXIF, GPS, INTEROPERABILITY}
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
 DEEPEST = 2  # interoperability, in Exif, in the file
+SHARED = 2  # values may share bytes, but together they may not take more than so many times the file
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Layout:
 def parse(file: BinaryIO) -> tuple[Tags, bool]:
     """The tags of a file's first directory, and whether another directory follows.
 
-    Tags of a type that is not known are left out, as are directories of Exif that are damaged.
+    Tags of a type that is not known are left out, as are directories of Exif that are damaged. The values together take at most SHARED
+    times the bytes of the file, however many tags point at the same bytes.
 
     Raises:
         InrcodecError: the file does not begin like a TIFF file, or its first directory is damaged.
@@ -80,19 +82,36 @@ def parse(file: BinaryIO) -> tuple[Tags, bool]:
     layout = Layout(order, magic == 43)
     try:
         (at,) = struct.unpack_from(layout.pointer, start, 8 if layout.big else 4)
-        return _directory(file, layout, at, 0)
+        return _directory(_Source(file, layout), at, 0)
     except (struct.error, OverflowError) as fault:
         raise InrcodecError("TIFF file is damaged or ends early") from fault
 
 
-def _directory(file: BinaryIO, layout: Layout, at: int, level: int) -> tuple[Tags, bool]:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(at)
-    (count,) = struct.unpack(layout.count, file.read(struct.calcsize(layout.count)))
+class _Source:
+    """A file and how it stores its directories. `read` gives bytes until they have become too many."""
+
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+        self.file, self.layout = file, layout
+        self.size = file.seek(0, os.SEEK_END)
+        self.room = SHARED * self.size
+
+    def read(self, at: int, count: int) -> bytes:
+        """`count` bytes from `at` on. Raises struct.error if they are not there, or if more has been read than the file may hold."""
+        self.room -= count
+        if at + count > self.size or self.room < 0:
+            raise struct.error("value outside of the file, or values that share too much")
+        self.file.seek(at)
+        return self.file.read(count)
+
+
+def _directory(source: _Source, at: int, level: int) -> tuple[Tags, bool]:
+    layout = source.layout
+    (count,) = struct.unpack(layout.count, source.read(at, struct.calcsize(layout.count)))
     length = struct.calcsize(layout.entry)
     if count > 65536:
         raise struct.error("too many tags")
-    table = file.read(count * length + struct.calcsize(layout.pointer))
+    source.file.seek(at + struct.calcsize(layout.count))
+    table = source.file.read(count * length + struct.calcsize(layout.pointer))  # the last pointer may be missing
     tags: Tags = {}
     for i in range(count):
         tag, kind, number, field = struct.unpack_from(layout.entry, table, i * length)
@@ -102,16 +121,13 @@ def _directory(file: BinaryIO, layout: Layout, at: int, level: int) -> tuple[Tag
         data = field[:bytes_]
         if bytes_ > len(field):
             (place,) = struct.unpack(layout.pointer, field)
-            if place + bytes_ > size:
-                raise struct.error("value outside of the file")
-            file.seek(place)
-            data = file.read(bytes_)
+            data = source.read(place, bytes_)
         value = Value(kind, _little_endian(data, kind) if layout.order == ">" else data)
         if tag not in SUBDIRECTORIES:
             tags[tag] = value
         elif level < DEEPEST and kind in (LONG, 13, LONG8, 18) and number == 1:
             try:
-                tags[tag] = _directory(file, layout, value.integers()[0], level + 1)[0]
+                tags[tag] = _directory(source, value.integers()[0], level + 1)[0]
             except (struct.error, OverflowError):
                 continue
     return tags, any(table[count * length :])

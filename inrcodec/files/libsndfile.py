@@ -19,14 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import tags
+from .bounds import check as check_bounds
+from .bounds import check_ratio, contents
 from .metadata import add
 from .pcm import frames_of, signed_type
 from .registry import FileType
 
 FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}  # libsndfile's names
 DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
+ALAC_FRAMES = 8192  # the most frames of a packet that libsndfile reads; a packet takes a byte at least
 TAGS = {
     "title": "TITLE",
     "artist": "ARTIST",
@@ -38,7 +42,7 @@ TAGS = {
 }
 
 
-def _read(path: Path, file: BufferedReader, kind: str) -> Signal:
+def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal:
     """Read a file of libsndfile's format `kind`: (frames, channels), int8, int16 or int32, frames per second.
 
     Raises:
@@ -47,7 +51,7 @@ def _read(path: Path, file: BufferedReader, kind: str) -> Signal:
     """
     import soundfile
 
-    data = file.read()
+    data = contents(file, limits)
     if _claimed(data) > len(data):
         raise FormatError(f"truncated: its samples end at byte {_claimed(data)}, and it has {len(data)}")
     try:
@@ -57,6 +61,12 @@ def _read(path: Path, file: BufferedReader, kind: str) -> Signal:
             if f.subtype not in DEPTHS:
                 raise UnsupportedError(f"{f.subtype_info} samples are not supported; only integer PCM and ALAC are")
             depth, rate, frames, found = DEPTHS[f.subtype], f.samplerate, f.frames, f.copy_metadata()
+            if frames > 0:
+                check_bounds(limits, (frames, f.channels), 4, 3, len(data))
+                if f.subtype.startswith("ALAC"):
+                    check_ratio(len(data), frames, ALAC_FRAMES, f"{frames} frames")
+                else:
+                    check_ratio(len(data), frames * f.channels * depth // 8, 1, f"{frames} frames")
             wide = f.read(dtype="int32", always_2d=True)
     except (RuntimeError, MemoryError) as e:
         raise FormatError("truncated, or damaged: libsndfile cannot read it") from e
@@ -90,7 +100,7 @@ def write(path: Path, signal: Signal) -> None:
             for name, tag in TAGS.items():
                 if f"tag/{tag}" in known:
                     with suppress(RuntimeError):  # a format without such texts
-                        setattr(f, name, known[f"tag/{tag}"].decode())
+                        setattr(f, name, tags.utf8(known[f"tag/{tag}"]).decode().partition("\0")[0])
             f.write(x.astype(np.int32) << (32 - size))
     except (RuntimeError, MemoryError) as e:
         raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e

@@ -22,12 +22,20 @@ from collections.abc import Iterator, Mapping, MutableMapping
 
 
 def add(metadata: MutableMapping[str, bytes], key: str, value: bytes) -> None:
-    """Store `value` under `key`, or under `key#2`, `key#3`, … where that is taken."""
-    name, n = key, 1
-    while name in metadata:
-        n += 1
-        name = f"{key}#{n}"
-    metadata[name] = value
+    """Store `value` under `key`, or under `key#2`, `key#3`, … where that is taken.
+
+    The free number is found by bisection: a hostile file can repeat a key a million times.
+    """
+    if key not in metadata:
+        metadata[key] = value
+        return
+    taken, free = 1, 2
+    while f"{key}#{free}" in metadata:
+        taken, free = free, 2 * free
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if f"{key}#{middle}" in metadata else (taken, middle)
+    metadata[f"{key}#{free}"] = value
 
 
 def base(key: str) -> str:

@@ -20,7 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
+from .bounds import check as check_bounds
+from .bounds import contents
 from .images import Samples, check, image
 from .metadata import under
 from .registry import FileType
@@ -45,24 +48,24 @@ DEPTHS: dict[str, dict[int, Collection[int]]] = {
 _ITEM = re.compile(rb"\s*(?:#([^\r\n]*)|(\d+))")
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read any netpbm file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
 
     Raises:
         UnsupportedError: several images, more than 4 channels, or CMYK.
         InrcodecError: not a netpbm file, damaged, or truncated.
     """
-    data = file.read()
+    data = contents(file, limits)
     magic = data[:2]
     if magic == b"P7" and data[2:3] in (b"\n", b"\r"):
-        return _read_pam(data)
+        return _read_pam(data, limits)
     if magic not in CHANNELS or not re.match(rb"[\s#]", data[2:3]):
         raise InrcodecError("not a netpbm file")
     bitmap = magic in (b"P1", b"P4")
     numbers, at, comments = _header(data, 2 if bitmap else 3)
     maxval = 1 if bitmap else numbers[2]
     shape = (numbers[1], numbers[0], CHANNELS[magic])
-    _check_header(shape, maxval)
+    _check_header(shape, maxval, limits, len(data))
     if magic == b"P4":
         samples = _bitmap(data, at, shape)
     elif magic in (b"P5", b"P6"):
@@ -120,8 +123,9 @@ def _header(data: bytes, count: int) -> tuple[list[int], int, list[bytes]]:
     return numbers, at + 1, comments
 
 
-def _read_pam(data: bytes) -> Signal:
+def _read_pam(data: bytes, limits: Limits) -> Signal:
     fields: dict[bytes, bytes] = {}
+    kinds: list[bytes] = []
     comments: list[bytes] = []
     at = 3
     while True:
@@ -136,23 +140,29 @@ def _read_pam(data: bytes) -> Signal:
             name, _, value = line.partition(b" ")
             if name == b"ENDHDR":
                 break
-            fields[name] = fields[name] + b" " + value.strip() if name in fields else value.strip()
+            if name == b"TUPLTYPE":  # the only one that may be there again, and then goes on
+                kinds.append(value.strip())
+            elif name in fields:
+                raise InrcodecError("damaged PAM header: a line is there twice")
+            else:
+                fields[name] = value.strip()
     try:
         width, height, channels, maxval = (int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
     except (KeyError, ValueError):
         raise InrcodecError("damaged PAM header: width, height, depth or maxval is missing or not a number") from None
-    kind = fields.get(b"TUPLTYPE", b"")
+    kind = b" ".join(kinds)
     if channels > 4 or kind.startswith(b"CMYK"):
-        raise UnsupportedError(f"PAM images of {channels} channels {kind.decode('latin-1')} are not supported")
-    _check_header((height, width, channels), maxval)
+        raise UnsupportedError(f"PAM images of {channels} channels {kind[:40].decode('latin-1')} are not supported")
+    _check_header((height, width, channels), maxval, limits, len(data))
     samples = _raster(data, at, (height, width, channels), maxval)
     own = {"pnm/tupltype": kind} if kind and kind not in TUPLE_TYPES[channels] else {}
     return _image(samples, maxval, comments, own)
 
 
-def _check_header(shape: tuple[int, int, int], maxval: int) -> None:
+def _check_header(shape: tuple[int, int, int], maxval: int, limits: Limits, held: int) -> None:
     if min(shape) < 1 or not 1 <= maxval <= 65535:
         raise InrcodecError(f"damaged netpbm header: {shape[1]} × {shape[0]} pixels, maxval {maxval}")
+    check_bounds(limits, shape, 1 if maxval < 256 else 2, 2, held)
 
 
 def _raster(data: bytes, at: int, shape: tuple[int, int, int], maxval: int) -> Samples:

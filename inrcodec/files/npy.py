@@ -24,14 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
+from .bounds import check as check_bounds
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
 HEADER_LIMIT = 1 << 16
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a .npy file: dtype and shape are those of the file.
 
     Raises:
@@ -46,10 +48,12 @@ def read(path: Path, file: BufferedReader) -> Signal:
         if b"'|O'" in start or b"'O'" in start:
             raise UnsupportedError("arrays of Python objects are not supported")
         raise FormatError("truncated, or damaged: NumPy cannot read the array")
-    signal = Signal(np.array(array, order="C"))
     at = array.offset
     if at + array.nbytes != path.stat().st_size:
         raise UnsupportedError("more follows after the array; only files of one array are supported")
+    if array.dtype.kind in "bui":
+        check_bounds(limits, array.shape, array.dtype.itemsize, 1)
+    signal = Signal(np.array(array, order="C"))
     if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
         raise FormatError("damaged: bool values that are neither 0 nor 1")
     metadata = {"npy/fortran_order": b"1"} if _is_fortran(array) else {}

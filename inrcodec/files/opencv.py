@@ -25,8 +25,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InrcodecError, Notice, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import codestream
+from .bounds import check as check_bounds
+from .bounds import contents
 from .images import Samples, dtype_of, image
 from .registry import FileType
 
@@ -38,14 +41,14 @@ RGB_ORDER = {3: [2, 1, 0], 4: [2, 1, 0, 3]}  # from OpenCV's blue, green, red
 _opencv = threading.Lock()
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a JPEG 2000 file: (height, width), or (height, width, 3 or 4), uint8 of 8 bits, else uint16.
 
     Raises:
         UnsupportedError: another sort of samples than those named above, or more than 2^30 pixels or 2^20 a side.
         InrcodecError: not a JPEG 2000 file, damaged, or truncated.
     """
-    stream = codestream.parse(file.read())
+    stream = codestream.parse(contents(file, limits))
     if stream.bit_depth not in DEPTHS:
         raise UnsupportedError(
             f"JPEG 2000 of {stream.bit_depth} bits per sample is not supported, only of 8 to 16; convert it to PNG or TIFF first"
@@ -54,8 +57,9 @@ def read(path: Path, file: BufferedReader) -> Signal:
         raise UnsupportedError(
             f"JPEG 2000 of {stream.width} × {stream.height} pixels is not supported: OpenCV takes up to 2^30, 2^20 a side"
         )
-    samples = _decode(stream.data, "JPEG 2000")
     shape = (stream.height, stream.width, stream.channels)
+    check_bounds(limits, shape, 4, 3, 3 * len(stream.data))  # OpenJPEG has 32 bits for a sample
+    samples = _decode(stream.data, "JPEG 2000")
     if samples.reshape(*samples.shape[:2], -1).shape != shape or samples.dtype != dtype_of(stream.bit_depth):
         raise InrcodecError(
             f"damaged: OpenCV decodes {samples.shape}, {samples.dtype} where the header says {shape}, {stream.bit_depth} bits"

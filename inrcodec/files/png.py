@@ -20,8 +20,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import pngchunks
+from .bounds import DEFLATE, check_ratio, contents
+from .bounds import check as check_bounds
 from .images import Samples, check, dtype_of, image
 from .registry import FileType
 
@@ -56,20 +59,23 @@ class Header(NamedTuple):
         return self.height * (1 + self.row_bytes) if self.width else 0
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a PNG file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
 
     Raises:
         UnsupportedError: an animation, a critical chunk outside the standard, or more than a million pixels a side.
         InrcodecError: not a PNG file, damaged, or truncated.
     """
-    chunks = pngchunks.walk(file.read())
+    data = contents(file, limits)
+    chunks = pngchunks.walk(data)
     content: dict[bytes, bytes] = {}
     for kind, body in chunks:
         content.setdefault(kind, body)
     header = _header(chunks[0])
-    samples, depth = _samples(header, b"".join(body for kind, body in chunks if kind == b"IDAT")), header.depth
+    packed = b"".join(body for kind, body in chunks if kind == b"IDAT")
     transparent = content.get(b"tRNS")
+    _check_size(header, transparent is not None, limits, len(packed), 3 * len(data))
+    samples, depth = _samples(header, packed), header.depth
     if header.colour_type == PALETTE:
         samples, depth = _look_up(samples, content.get(b"PLTE", b""), transparent), 8
     elif header.colour_type in (0, 2) and transparent is not None:
@@ -115,6 +121,16 @@ def _header(chunk: tuple[bytes, bytes]) -> Header:
     if max(header.width, header.height) > LONGEST_SIDE:
         raise UnsupportedError(f"PNG files of more than {LONGEST_SIDE} pixels a side are not supported")
     return header
+
+
+def _check_size(header: Header, transparent: bool, limits: Limits, packed: int, held: int) -> None:
+    """Refuse an image that the limits do not allow, or that `packed` bytes of Deflate cannot hold. held: bytes held already."""
+    added = header.colour_type in (0, 2) and transparent
+    channels = 4 if header.colour_type == PALETTE else CHANNELS[header.colour_type] + added
+    # the rows, twice as libpng's input; its image, and what is made of it
+    check_bounds(limits, (header.height, header.width, channels), 2 if header.depth == 16 else 1, 5, held)
+    passes = [part for part, _ in _passes(header)] if header.interlaced else [header]
+    check_ratio(packed, sum(part.raw_bytes for part in passes), DEFLATE, f"{header.width} × {header.height} pixels")
 
 
 def _samples(header: Header, packed: bytes) -> Samples:

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..errors import InrcodecError, UnsupportedError
 from . import density
 from .metadata import add, base
+from .tags import utf8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp"
 PROFILE_NAME = b"ICC profile"
-LARGEST_TEXT = 1 << 28  # bytes; what claims to be longer once inflated is kept as it is
+LARGEST_TEXTS = 1 << 26  # bytes that the texts and profiles of a file may take once inflated; a chunk that exceeds them is kept as it is
 LONG_TEXT = 1024  # bytes from which a text is compressed
 
 # chunks that hold pixels, or that say something about a palette or an animation that is no longer there
@@ -78,6 +79,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
     """
     metadata: dict[str, bytes] = {}
     seen: set[bytes] = set()
+    inflate = _Inflater(LARGEST_TEXTS)
     for kind, content in chunks:
         unsafe = kind[3:].isupper() and kind not in SAFE
         if kind in DROPPED or kind in seen or unsafe or (kind in OF_COLOUR_TYPE and not same_colour_type):
@@ -85,7 +87,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
         if kind in SINGLE:
             seen.add(kind)  # PNG allows one of each; as viewers do, the first is taken
         try:
-            entries = list(_entries(kind, content))
+            entries = list(_entries(kind, content, inflate))
         except (ValueError, struct.error, zlib.error):
             entries = []
         if not entries or any(key in metadata for key, _ in entries if key == "xmp"):
@@ -95,12 +97,12 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
     return metadata
 
 
-def _entries(kind: bytes, content: bytes) -> Iterator[tuple[str, bytes]]:
+def _entries(kind: bytes, content: bytes, inflate: _Inflater) -> Iterator[tuple[str, bytes]]:
     """Shared keys and values that say the same as a chunk; nothing or an exception if there are none."""
     if kind == b"iCCP":
         name, method, packed = _split(content)
         if method == 0:
-            yield "icc", _inflate(packed)
+            yield "icc", inflate(packed)
             if name != PROFILE_NAME:
                 yield "png/profile-name", name
     elif kind == b"gAMA":
@@ -116,7 +118,7 @@ def _entries(kind: bytes, content: bytes) -> Iterator[tuple[str, bytes]]:
         if block[:4] in (b"II*\0", b"MM\0*"):
             yield "exif", block
     elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-        keyword, text = _text(kind, content)
+        keyword, text = _text(kind, content, inflate)
         if keyword == XMP and kind == b"iTXt":
             yield "xmp", text
         elif _is_keyword(keyword) and b"\0" not in text:
@@ -129,7 +131,7 @@ def _split(content: bytes) -> tuple[bytes, int, bytes]:
     return name, rest[0] if rest else -1, rest[1:]
 
 
-def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes]:
+def _text(kind: bytes, content: bytes, inflate: _Inflater) -> tuple[bytes, bytes]:
     """Keyword, and text as UTF-8; raises ValueError or zlib.error where the chunk says more or is broken."""
     if kind == b"iTXt":
         keyword, _, rest = content.partition(b"\0")
@@ -137,12 +139,12 @@ def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes]:
         translated, end, text = rest_.partition(b"\0")
         if rest[:2] not in (b"\0\0", b"\1\0") or not end or ((language or translated) and keyword != XMP):
             raise ValueError
-        return keyword, _inflate(text) if rest[0] else text
+        return keyword, inflate(text) if rest[0] else text
     if kind == b"zTXt":
         keyword, method, packed = _split(content)
         if method != 0:
             raise ValueError
-        text = _inflate(packed)
+        text = inflate(packed)
     else:
         keyword, _, text = content.partition(b"\0")
     return keyword, text.decode("latin-1").encode()
@@ -153,12 +155,23 @@ def _is_keyword(keyword: bytes) -> bool:
     return 1 <= len(keyword) <= 79 and b"\0" not in keyword and not re.search(rb"#\d+\Z", keyword)
 
 
-def _inflate(packed: bytes) -> bytes:
-    inflater = zlib.decompressobj()
-    data = inflater.decompress(packed, LARGEST_TEXT)
-    if not inflater.eof:
-        raise ValueError
-    return data
+class _Inflater:
+    """Inflates the texts and profiles of a file, all of them together to at most `room` bytes.
+
+    What is given up counts too, so that a thousand chunks that are too large do not take a thousand times as long as one.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def __call__(self, packed: bytes) -> bytes:
+        """The inflated bytes. Raises ValueError if they are not all there or do not fit, zlib.error if they are damaged."""
+        inflater = zlib.decompressobj()
+        data = inflater.decompress(packed, self.room) if self.room else b""
+        self.room -= len(data)
+        if not inflater.eof:
+            raise ValueError
+        return data
 
 
 def from_metadata(metadata: Mapping[str, bytes]) -> bytes:
@@ -194,7 +207,7 @@ def _text_chunk(keyword: str, value: bytes) -> bytes:
         return b""
     if not _is_keyword(name):
         return b""
-    text = value.decode("utf-8", "replace").replace("\0", "\n")  # NUL, which separates texts in TIFF, is not allowed in PNG
+    text = utf8(value).decode().replace("\0", "\n")  # NUL, which separates texts in TIFF, is not allowed in PNG
     try:
         plain = text.encode("latin-1")
     except UnicodeEncodeError:

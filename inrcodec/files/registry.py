@@ -17,6 +17,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import KINDS, Kind, Signal
 from .refused import refusal
 from .tags import id3_size
@@ -36,7 +37,8 @@ class FileType:
         description: what of the type is supported, in a few words.
         magic: a regular expression that matches the first bytes of every such file and of no other type; `.` is any byte. None: the type
             is known by its extension alone.
-        read: (path, file) → Signal. `file` is open at its first byte; `path` is there for libraries that want a name.
+        read: (path, file, limits) → Signal. `file` is open at its first byte; `path` is there for libraries that want a name. What the
+            file declares is checked against the limits before memory is taken (see `bounds`).
         write: (path, signal) → None, or None where the type cannot be written without loss.
 
     `read` and `write` raise InrcodecError or UnsupportedError without the file's name, which is put before the message by
@@ -48,7 +50,7 @@ class FileType:
     extensions: tuple[str, ...]
     description: str
     magic: bytes | None
-    read: Callable[[Path, BufferedReader], Signal]
+    read: Callable[[Path, BufferedReader, Limits], Signal]
     write: Callable[[Path, Signal], None] | None
 
     def recognizes(self, head: bytes) -> bool:

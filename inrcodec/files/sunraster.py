@@ -21,7 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
+from .bounds import check as check_bounds
+from .bounds import contents
 from .images import Samples, check, image
 from .registry import FileType
 
@@ -31,17 +34,18 @@ OLD, STANDARD, CODED, RGB = range(4)
 NO_MAP, RGB_MAP = range(2)
 DEPTHS = {1: (1, 8), 3: (8,)}
 RUN = re.compile(rb"\x80(?:\0|([^\0])(.))", re.DOTALL)  # 128 itself, or (count − 1, value)
+RUN_RATIO = 86  # 256 bytes in 3
 MAX_SIZE = (1 << 32) - 1
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a Sun raster file: (height, width) or (height, width, 3), uint8, of 1 or 8 bits.
 
     Raises:
         UnsupportedError: another depth, type or map than those named above.
         InrcodecError: not a Sun raster file, damaged, or truncated.
     """
-    data = file.read()
+    data = contents(file, limits)
     if len(data) < HEADER.size:
         raise InrcodecError("not a Sun raster file, or one that ends within its header")
     magic, width, height, bits, _, kind, map_kind, map_size = HEADER.unpack_from(data)
@@ -55,7 +59,8 @@ def read(path: Path, file: BufferedReader) -> Signal:
         raise UnsupportedError(f"Sun raster of {bits} bits per pixel with a map of type {map_kind} is not supported")
     start = HEADER.size + map_size
     row = (width * bits + 15) // 16 * 2  # bytes; rows end at 16 bits
-    raster = _expand(data[start:]) if kind == CODED else data[start:]
+    check_bounds(limits, (height, width, 1 if bits <= 8 and not map_size else 3), 1, 3, 2 * len(data))
+    raster = _expand(data[start:], height * row) if kind == CODED else data[start:]
     if len(raster) < height * row:
         raise InrcodecError(f"Sun raster file ends after {len(raster)} of {height * row} bytes of pixels")
     rows = np.frombuffer(raster, np.uint8, height * row).reshape(height, row)
@@ -87,9 +92,18 @@ def write(path: Path, signal: Signal) -> None:
         rows.tofile(file)
 
 
-def _expand(coded: bytes) -> bytes:
-    """The bytes of a run-length coded raster; half a run at its end stays as it is, and the raster is then too short."""
-    return RUN.sub(lambda run: run[2] * (run[1][0] + 1) if run[1] else b"\x80", coded)
+def _expand(coded: bytes, size: int) -> bytes | bytearray:
+    """The bytes of a run-length coded raster, until there are `size` of them; half a run at its end stays as it is."""
+    raster, at = bytearray(), 0
+    if size > len(coded) * RUN_RATIO:
+        return raster
+    for run in RUN.finditer(coded):
+        raster += coded[at : run.start()]
+        raster += run[2] * (run[1][0] + 1) if run[1] else b"\x80"
+        at = run.end()
+        if len(raster) >= size:
+            return raster
+    return raster + coded[at:]
 
 
 def _colours(pixels: Samples, kind: int) -> Samples:

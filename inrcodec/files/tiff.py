@@ -28,8 +28,11 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import density, ifd
+from .bounds import DEFLATE, check_ratio
+from .bounds import check as check_bounds
 from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
 from .images import Samples, check, image
 from .metadata import under
@@ -63,6 +66,9 @@ STORAGE = {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278,
 STORAGE |= {322, 323, 324, 325, 330, 338, 339, 347, *range(512, 522), 529, 530, 531, 32997, 32998}
 # uncompressed, CCITT (3), LZW, Deflate (2), PackBits, LZMA, Zstandard
 LOSSLESS = {1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000}
+# the most bytes that a coded byte can stand for; one of CCITT can stand for any number of rows
+RATIOS = {1: 1, 5: 4096, 8: DEFLATE, 32946: DEFLATE, 32773: 64, 34925: 1 << 14, 50000: 1 << 16}
+SHARED = 16  # strips may share bytes, but together they may not take more than so many times the file
 WHITE_IS_0, BLACK_IS_0, RGB, PALETTE = range(4)
 COLOURS = {4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL"}
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
@@ -72,7 +78,7 @@ DEPTHS = dict.fromkeys((1, 2, 3, 4), range(1, 17))
 CLASSIC_LIMIT = (1 << 32) - (1 << 27)  # bytes of pixels from which offsets need 64 bits; the rest is for metadata
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a TIFF file: (height, width) or (height, width, 2 to 4), uint8 up to 8 bits, else uint16.
 
     Raises:
@@ -83,7 +89,7 @@ def read(path: Path, file: BufferedReader) -> Signal:
     if following:
         raise UnsupportedError("TIFF files of several pages are not supported")
     channels, bits, photometric = _check_pixels(tags)
-    _check_segments(tags, channels, file.seek(0, 2))
+    _check_segments(tags, channels, bits, file.seek(0, 2), limits)
     samples = _samples(file, tags, channels)
     metadata = _to_metadata(tags, photometric, channels)
     if photometric == PALETTE:
@@ -168,21 +174,40 @@ def _check_pixels(tags: Tags) -> tuple[int, int, int]:
     return channels, bits, photometric
 
 
-def _check_segments(tags: Tags, channels: int, size: int) -> None:
-    """Refuse a file that lacks strips or tiles: tifffile would give zeros for them."""
+def _check_segments(tags: Tags, channels: int, bits: int, size: int, limits: Limits) -> None:
+    """Refuse a file that the limits do not allow, and one that lacks strips or tiles: tifffile would give zeros for them.
+
+    Args:
+        tags: the tags of the file.
+        channels, bits: of its pixels.
+        size: bytes of the file.
+        limits: what it may ask for.
+    """
     width, height = _number(tags, WIDTH), _number(tags, HEIGHT)
+    if not (width and height):
+        raise InrcodecError(f"damaged TIFF file: {width} × {height} pixels")
     if TILE_OFFSETS in tags:
         offsets, sizes = _integers(tags, TILE_OFFSETS), _integers(tags, TILE_SIZES)
         across, rows = max(1, _number(tags, TILE_WIDTH)), max(1, _number(tags, TILE_HEIGHT))
     else:
         offsets, sizes = _integers(tags, STRIP_OFFSETS), _integers(tags, STRIP_SIZES)
         across, rows = max(1, width), max(1, _number(tags, ROWS_PER_STRIP, height))
-    expected = -(-width // across) * -(-height // rows) * (channels if _number(tags, PLANES, 1) == 2 else 1)
-    if not expected:
-        raise InrcodecError(f"damaged TIFF file: {width} × {height} pixels")
+    separate = _number(tags, PLANES, 1) == 2
+    shape = (height, width, 3 if _number(tags, PHOTOMETRIC) == PALETTE else channels)
+    sample_bytes = 1 if bits <= 8 else 2
+    check_bounds(limits, shape, sample_bytes, 3, size)  # tifffile's array, the samples, and what a palette makes of them
+    rows = min(rows, height) if TILE_OFFSETS not in tags else rows
+    check_bounds(limits, (rows, across, channels), sample_bytes, 4, size)
+    expected = -(-width // across) * -(-height // rows) * (channels if separate else 1)
     ends = [at + length for at, length in zip(offsets, sizes, strict=False) if at and length]
     if len(ends) < expected or max(ends) > size:
         raise InrcodecError("TIFF file ends early: pixels are missing")
+    if sum(sizes) > SHARED * size:
+        raise InrcodecError("damaged TIFF file: its strips or tiles overlap")
+    row = (across * (1 if separate else channels) * bits + 7) // 8
+    coded_rows = expected * rows if TILE_OFFSETS in tags else height * (channels if separate else 1)
+    if ratio := RATIOS.get(_number(tags, COMPRESSION, 1)):
+        check_ratio(sum(sizes), coded_rows * row, ratio, f"{width} × {height} pixels")
 
 
 def _samples(file: BinaryIO, tags: Tags, channels: int) -> Samples:
@@ -243,7 +268,7 @@ def _to_metadata(tags: Tags, photometric: int, channels: int) -> dict[str, bytes
 
 
 def _density(tags: Tags) -> bytes | None:
-    fields = []
+    ratios = []
     for tag in (X_DENSITY, Y_DENSITY):
         value = tags.get(tag)
         if not isinstance(value, Value) or value.kind != RATIONAL or len(value.data) != 8:
@@ -251,8 +276,11 @@ def _density(tags: Tags) -> bytes | None:
         top, bottom = struct.unpack("<II", value.data)
         if not (top and bottom):
             return None
-        fields.append(f"{top}/{bottom}" if bottom > 1 else f"{top}")
+        ratios.append((top, bottom))
     unit = UNITS.get(_number(tags, DENSITY_UNIT, 2))
+    if unit == "cm" and all(bottom % 100 == 0 for _, bottom in ratios):  # how whole numbers per metre are written
+        unit, ratios = "m", [(top, bottom // 100) for top, bottom in ratios]
+    fields = [f"{top}/{bottom}" if bottom > 1 else f"{top}" for top, bottom in ratios]
     return f"{fields[0]} {fields[1]} {unit}".encode() if unit else None
 
 

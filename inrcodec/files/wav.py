@@ -20,9 +20,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from ..errors import FormatError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
 from . import tags
-from .chunked import Dialect, Layout, Spliced, checked_layout, chunk
+from .chunked import Dialect, Layout, Spliced, checked_layout, chunk, padding
 from .chunked import read as read_chunked
 from .chunked import write as write_chunked
 from .metadata import add
@@ -34,6 +35,7 @@ CODINGS = {0: "unknown", 2: "ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: 
 GUID = bytes.fromhex("0000 0000 1000 8000 00aa 0038 9b71")  # of all formats that have a number, after that number
 GUID_AMBISONIC = bytes.fromhex("0000 2107 d311 8644 c8c1 ca00 0000")
 UNKNOWN, UNKNOWN_SOX = 0xFFFFFFFF, 0x7FFFF000
+LONG_INFO = 1 << 16  # bytes of tags that are written before the samples; libsndfile does not look for these beyond 100 kB
 
 # of several ids for a name the first is written
 INFO = (
@@ -54,14 +56,14 @@ INFO = (
 )
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a WAV file: (frames, channels), int8, int16 or int32, frames per second.
 
     Raises:
         UnsupportedError: samples that are not integer PCM of 1 to 32 bits.
         FormatError: not a WAV file, damaged, or truncated.
     """
-    return read_chunked(file, DIALECT)
+    return read_chunked(file, DIALECT, limits)
 
 
 def write(path: Path, signal: Signal) -> None:
@@ -161,6 +163,18 @@ def _mask(signal: Signal) -> int | None:
     return int(value)
 
 
+def _info(signal: Signal) -> bytes:
+    """The LIST chunk of the tags, empty if there are none."""
+    texts = b"".join(chunk(name, text + b"\0") for name, text in tags.translated(signal.metadata, INFO))
+    return chunk(b"LIST", b"INFO" + texts) if texts else b""
+
+
+def _tail(signal: Signal) -> bytes:
+    """The pad byte, and the tags where they are too long to stand before the samples."""
+    info = _info(signal)
+    return padding(signal.samples.size * _pcm(signal.bit_depth).size) + (info if len(info) > LONG_INFO else b"")
+
+
 def _head(signal: Signal, tail_size: int) -> bytes:
     """RIFF, format, tags. The format is extensible only if there is a mask or spare bits: plain PCM has no room for them."""
     size, mask, depth = _pcm(signal.bit_depth).size, _mask(signal), signal.bit_depth
@@ -173,8 +187,9 @@ def _head(signal: Signal, tail_size: int) -> bytes:
     if not plain:
         fmt += struct.pack("<HHIH", 22, depth, mask or 0, PCM) + GUID
     body = chunk(b"fmt ", fmt)
-    if info := b"".join(chunk(name, text + b"\0") for name, text in tags.translated(signal.metadata, INFO)):
-        body += chunk(b"LIST", b"INFO" + info)
+    info = _info(signal)
+    if len(info) <= LONG_INFO:
+        body += info
     data_size = frames * block
     file_size = 12 + len(body) + 8 + data_size + tail_size
     if file_size - 8 < UNKNOWN:
@@ -183,7 +198,7 @@ def _head(signal: Signal, tail_size: int) -> bytes:
     return b"RF64" + struct.pack("<I", UNKNOWN) + b"WAVE" + ds64 + body + b"data" + struct.pack("<I", UNKNOWN)
 
 
-DIALECT = Dialect("riff", ".wav", _parse, _head, _pcm)
+DIALECT = Dialect("riff", ".wav", _parse, _head, _tail, _pcm)
 TYPES = (
     FileType(
         "WAV",

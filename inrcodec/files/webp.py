@@ -13,7 +13,10 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from ..errors import InrcodecError, UnsupportedError
+from ..limits import Limits
 from ..signal import Signal
+from .bounds import check as check_bounds
+from .bounds import contents
 from .images import check, image, pillow_decode
 from .registry import FileType
 
@@ -24,20 +27,22 @@ ANIMATION, XMP, EXIF, ALPHA, ICC = 0x02, 0x04, 0x08, 0x10, 0x20
 ALPHA_BIT = 0x10  # in the fifth byte of a VP8L chunk
 
 
-def read(path: Path, file: BufferedReader) -> Signal:
+def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a lossless WebP file: (height, width, 3 or 4), uint8.
 
     Raises:
         UnsupportedError: lossy or animated.
         InrcodecError: not a WebP file, damaged, or truncated.
     """
-    chunks = _chunks(file.read())
+    chunks = _chunks(contents(file, limits))
     if b"ANIM" in chunks or chunks.get(b"VP8X", b"\0")[0] & ANIMATION:
         raise UnsupportedError("animated WebP is not supported")
     if b"VP8 " in chunks:
         raise UnsupportedError("lossy WebP is not supported: its pixels depend on the decoder; convert it to PNG first")
     if b"VP8L" not in chunks:
         raise InrcodecError("damaged WebP file: no image in it")
+    width, height = _size(chunks[b"VP8L"])
+    check_bounds(limits, (height, width, 4), 1, 4, 3 * len(chunks[b"VP8L"]))  # libwebp's image, Pillow's, its copy, the samples
     metadata = {}
     if b"ICCP" in chunks:
         metadata["icc"] = chunks[b"ICCP"]
@@ -93,6 +98,14 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         chunks.setdefault(kind, data[at + 8 : at + 8 + length])
         at += 8 + length + length % 2
     return chunks
+
+
+def _size(stream: bytes) -> tuple[int, int]:
+    """Width and height of a VP8L stream: 14 bits each, less 1, after its first byte."""
+    if len(stream) < 5:
+        raise InrcodecError("damaged WebP file: its image has no header")
+    packed = int.from_bytes(stream[1:5], "little")
+    return (packed & 16383) + 1, (packed >> 14 & 16383) + 1
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

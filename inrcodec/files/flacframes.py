@@ -1,0 +1,75 @@
+"""The FLAC streams that libsndfile does not read: of depths other than 8, 16 and 24 bits, and those that do not tell their length.
+
+No library in use decodes them exactly under a licence that this package can have: libsndfile knows three depths and cannot step through a
+stream without a length, miniaudio gives wrong samples for 32 bits. The frames carry checksums, which are checked, and so is that none of
+them is missing in between.
+
+Source: RFC 9639, section 9.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError
+from ..limits import Limits
+from .bounds import check as check_bounds
+from .pcm import signed_type
+
+ID3V1 = (b"TAG", 128)  # some programs put a tag of this size behind the stream
+
+
+def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limits) -> npt.NDArray[Any]:
+    """The samples of a stream, (frames, channels), int8, int16 or int32.
+
+    Args:
+        data: the bytes from the first audio frame on.
+        channels: 1 to 8.
+        bits: per sample, 4 to 32.
+        count: the number of frames (of samples), 0 if the stream does not tell it and goes on to the end of the data.
+        limits: how many samples there may be.
+
+    Raises:
+        LimitError: there are more.
+        FormatError: the stream is damaged or truncated.
+    """
+    from ..kernels import flac
+
+    stream = np.frombuffer(data, np.uint8)
+    state, coefficients = np.zeros(flac.STATE, np.int64), np.zeros(32, np.int64)
+    state[flac.END] = 8 * len(stream)
+    block = np.empty((channels, flac.LONGEST), np.int64)
+    dtype = np.dtype(signed_type(bits))
+    parts: list[npt.NDArray[Any]] = []
+    found, expected = 0, None
+    while (found < count) if count else (int(state[flac.AT]) // 8 < len(stream)):
+        at = int(state[flac.AT]) // 8
+        if not count and bytes(data[at : at + 3]) == ID3V1[0] and len(stream) - at == ID3V1[1]:
+            break
+        frames = int(flac.decode_frame(stream, state, coefficients, bits, block))
+        if state[flac.FAULT]:
+            raise FormatError(_fault(int(state[flac.FAULT]), at, found))
+        number = int(state[flac.NUMBER])
+        if expected is not None and number != expected:
+            raise FormatError(f"damaged: the audio frame before byte {at} of the sound is missing")
+        expected = number + (frames if state[flac.VARIABLE] else 1)
+        parts.append(np.ascontiguousarray(block[:, :frames].T, dtype))
+        found += frames
+        check_bounds(limits, (found, channels), dtype.itemsize, 2, len(data))
+    x = np.concatenate(parts) if parts else np.empty((0, channels), dtype)
+    if len(x) < count or not len(x):
+        raise FormatError(f"truncated: {len(x)} of {count or 'an unknown number of'} frames are there")
+    return x[:count] if count else x
+
+
+def _fault(code: int, at: int, found: int) -> str:
+    from ..kernels import flac
+
+    if code == flac.TRUNCATED:
+        return f"truncated: the sound ends within an audio frame, after {found} frames"
+    if code == flac.CHANGED:
+        return f"damaged: depth or channels change at byte {at} of the sound"
+    return f"truncated, or damaged: the audio frame at byte {at} of the sound cannot be decoded"

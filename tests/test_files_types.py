@@ -215,7 +215,7 @@ from inrcodec.files.registry import FileType
 from inrcodec.signal import Signal
 import numpy as np
 
-def read(path, file):
+def read(path, file, limits):
     data = file.read()
     if data[4:5] == b"x":
         raise ValueError("a library's\\nown words")

@@ -1,8 +1,9 @@
 """BMP: black-and-white (1 bit) and 8-bit grey, RGB and RGBA.
 
 Read too: palettes of 1, 4 and 8 bits, run-length coded ones included, as the RGB they stand for; grey if the palette is the
-usual one, black to white in steps of 1. The pixel density is kept, and an ICC profile inside the file (header of version 5). RGBA needs a header that names the alpha channel; without
-it the fourth byte means nothing and is dropped, as all viewers do.
+usual one, black to white in steps of 1. The pixel density is kept, and so is an ICC profile inside the file (a header of
+version 5). RGBA needs a header that names the alpha channel; without it the fourth byte means nothing and is dropped, as all
+viewers do.
 
 Refused: 16-bit files (5 or 6 bits per channel, which programs expand to 8 in different ways), and everything rare that
 Pillow does not read.

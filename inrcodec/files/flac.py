@@ -142,7 +142,7 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
     # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
     check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
     smallest = FRAME_BYTES + info.channels * (8 + info.bits) // 8  # of an audio frame
-    check_ratio(len(frames) // smallest + 1, info.frames, BLOCK, f"{info.frames} frames")
+    check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
     if info.bits in SUBTYPES and info.frames:
         x = _by_libsndfile(info, streaminfo, frames)
     else:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from .arrays import Bytes1, Int, Ints1, Ints2
 from .compiling import kernel, shared
 
-# fields of the state: the next bit, where the data ends (in bits), what is wrong, number of the frame or of its first sample, which of these
+# fields of the state: the next bit, where the data ends (in bits), what is wrong, the number of the frame or of its first sample, and
+# whether it is that of the sample
 AT, END, FAULT, NUMBER, VARIABLE = range(5)
 STATE = 5
 TRUNCATED, DAMAGED, CHANGED = 1, 2, 3  # faults; CHANGED: another depth or channels than the header of the file says
@@ -34,11 +35,18 @@ SIZES = np.array([-1, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 40
 
 
 @shared
+def _fail(state: Ints1, fault: Int) -> None:
+    """Note a fault; the first counts."""
+    if not state[FAULT]:
+        state[FAULT] = fault
+
+
+@shared
 def _bits(data: Bytes1, state: Ints1, count: Int) -> Int:
     """The next bits, 0 to 40, as an unsigned number; 0 past the end, which is a fault."""
     at = state[AT]
     if at + count > state[END]:
-        state[FAULT] = TRUNCATED
+        _fail(state, TRUNCATED)
         return np.int64(0)
     state[AT] = at + count
     value, left = np.int64(0), count
@@ -71,7 +79,7 @@ def _zeros(data: Bytes1, state: Ints1) -> Int:
             at += 1
         state[AT] = at + 1
         return at - start
-    state[FAULT] = TRUNCATED
+    _fail(state, TRUNCATED)
     return np.int64(0)
 
 
@@ -85,7 +93,7 @@ def _residual(data: Bytes1, state: Ints1, order: Int, out: Ints1) -> None:
     n = out.shape[0]
     length = n >> partitions
     if method > 1 or length << partitions != n or length < order:
-        state[FAULT] = DAMAGED
+        _fail(state, DAMAGED)
         return
     at = order
     for partition in range(1 << partitions):
@@ -97,7 +105,7 @@ def _residual(data: Bytes1, state: Ints1, order: Int, out: Ints1) -> None:
             else:
                 high = _zeros(data, state)
                 if high >> (32 - parameter):
-                    state[FAULT] = DAMAGED
+                    _fail(state, DAMAGED)
                 value = (high & 0xFFFFFFFF) << parameter | _bits(data, state, parameter)
                 out[i] = (value >> 1) ^ -(value & 1)
             if state[FAULT]:
@@ -115,7 +123,7 @@ def _predict(state: Ints1, out: Ints1, coefficients: Ints1, order: Int, shift: I
             total += coefficients[j] * out[i - 1 - j]
         value = out[i] + (total >> shift)
         if value < low or value >= high:
-            state[FAULT] = DAMAGED
+            _fail(state, DAMAGED)
             return
         out[i] = value
 
@@ -129,7 +137,7 @@ def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: 
         wasted = _zeros(data, state) + 1
     width = depth - wasted
     if kind >= 64 or width < 1 or state[FAULT]:
-        state[FAULT] = max(state[FAULT], DAMAGED)
+        _fail(state, DAMAGED)
         return
     n = out.shape[0]
     if kind == 0:
@@ -140,7 +148,7 @@ def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: 
     elif 8 <= kind <= 12 or kind >= 32:
         order, shift = kind - 8 if kind < 32 else kind - 31, np.int64(0)
         if order > n:
-            state[FAULT] = DAMAGED
+            _fail(state, DAMAGED)
             return
         for i in range(order):
             out[i] = _signed(data, state, width)
@@ -148,7 +156,7 @@ def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: 
             precision = _bits(data, state, 4) + 1
             shift = _signed(data, state, 5)
             if precision > 15 or shift < 0:
-                state[FAULT] = DAMAGED
+                _fail(state, DAMAGED)
                 return
             for j in range(order):
                 coefficients[j] = _signed(data, state, precision)
@@ -161,7 +169,7 @@ def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: 
         if not state[FAULT]:
             _predict(state, out, coefficients, order, shift, width)
     else:
-        state[FAULT] = DAMAGED
+        _fail(state, DAMAGED)
     if wasted:
         for i in range(n):
             out[i] <<= wasted
@@ -176,19 +184,19 @@ def _header(data: Bytes1, state: Ints1, depth: Int, channels: Int) -> tuple[Int,
     size, rate = _bits(data, state, 4), _bits(data, state, 4)
     assignment, code = _bits(data, state, 4), _bits(data, state, 3)
     if sync != 0x7FFC or _bits(data, state, 1) or rate == 15 or assignment > MID_SIDE or SIZES[size] < 0 or DEPTHS[code] < 0:
-        state[FAULT] = max(state[FAULT], DAMAGED)
+        _fail(state, DAMAGED)
         return np.int64(0), np.int64(0)
     first = _bits(data, state, 8)  # a number coded as in UTF-8, of 1 to 7 bytes
     length = np.int64(0)
     while length < 8 and first >> (7 - length) & 1:
         length += 1
     if length in (1, 8):
-        state[FAULT] = DAMAGED
+        _fail(state, DAMAGED)
     number = first & ((1 << max(7 - length, 0)) - 1)
     for _ in range(1, length):
         byte = _bits(data, state, 8)
         if byte >> 6 != 2:
-            state[FAULT] = max(state[FAULT], DAMAGED)
+            _fail(state, DAMAGED)
         number = number << 6 | (byte & 63)
     state[NUMBER] = number
     frames = SIZES[size]
@@ -200,9 +208,9 @@ def _header(data: Bytes1, state: Ints1, depth: Int, channels: Int) -> tuple[Int,
         for i in range(start, state[AT] >> 3):
             crc = CRC8[crc ^ np.int64(data[i])]
     if _bits(data, state, 8) != crc:
-        state[FAULT] = max(state[FAULT], DAMAGED)
+        _fail(state, DAMAGED)
     if (assignment + 1 if assignment < SIDE_LEFT else 2) != channels or (DEPTHS[code] != depth and DEPTHS[code] != 0):
-        state[FAULT] = max(state[FAULT], CHANGED)
+        _fail(state, CHANGED)
     return frames, assignment
 
 
@@ -248,10 +256,10 @@ def decode_frame(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, ou
     for i in range(start, state[AT] >> 3):
         crc = (crc << 8 & 0xFFFF) ^ CRC16[crc >> 8 ^ np.int64(data[i])]
     if _bits(data, state, 16) != crc:
-        state[FAULT] = max(state[FAULT], DAMAGED)
+        _fail(state, DAMAGED)
     low, high = -(np.int64(1) << (depth - 1)), np.int64(1) << (depth - 1)
     for channel in range(channels):
         for i in range(frames):
             if out[channel, i] < low or out[channel, i] >= high:
-                state[FAULT] = max(state[FAULT], DAMAGED)
+                _fail(state, DAMAGED)
     return frames

@@ -139,10 +139,10 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
         raise UnsupportedError("the sound has no usable sample rate")
     if not _writable(info.rate):
         raise UnsupportedError(f"FLAC of {info.rate} Hz is not supported, as it cannot be written again; convert it to .wav")
-    # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
-    check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
     smallest = FRAME_BYTES + info.channels * (8 + info.bits) // 8  # of an audio frame
     check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
+    # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
+    check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
     if info.bits in SUBTYPES and info.frames:
         x = _by_libsndfile(info, streaminfo, frames)
     else:

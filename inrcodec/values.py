@@ -55,13 +55,20 @@ def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
 
 
 def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The samples of these values, in the same shape, of type `dtype`. fits(value_map, dtype) must hold."""
-    wrapped = values.astype(f"u{dtype.itemsize}")
+    """The samples of these values, in the same shape, of type `dtype`. fits(value_map, dtype) must hold.
+
+    Values as wide as the samples are overwritten: the samples take their place in memory.
+    """
+    wrapped = values.astype(f"u{dtype.itemsize}", copy=False)
     whole = 1 << 8 * dtype.itemsize
-    wrapped *= wrapped.dtype.type(value_map.step % whole)
-    wrapped += wrapped.dtype.type(value_map.offset % whole)
-    native = wrapped.view(np.dtype(f"{dtype.kind}{dtype.itemsize}"))
-    return native.astype(dtype, copy=False)
+    step, offset = value_map.step % whole, value_map.offset % whole
+    if step != 1:
+        wrapped *= wrapped.dtype.type(step)
+    if offset:
+        wrapped += wrapped.dtype.type(offset)
+    if not dtype.isnative:
+        wrapped.byteswap(inplace=True)
+    return wrapped.view(dtype)
 
 
 def type_range(dtype: np.dtype[Any]) -> tuple[int, int]:
@@ -93,22 +100,26 @@ def from_gray(codes: Values) -> Values:
     """The inverse of `to_gray`."""
     values = codes.copy()
     for shift in (1, 2, 4, 8, 16, 32):
-        values ^= values >> np.uint64(shift)
+        if shift < 8 * values.dtype.itemsize:
+            values ^= values >> values.dtype.type(shift)
     return values
 
 
 def plane_bits(values: Values, bits: int) -> npt.NDArray[np.uint8]:
     """Values (n, channels) → their bits (n, channels·bits), uint8: all bits of a channel together, the most significant first."""
-    shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)
-    return ((values[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8).reshape(len(values), -1)
+    planes = np.empty((*values.shape, bits), np.uint8)
+    for b in range(bits):
+        planes[:, :, b] = (values >> values.dtype.type(bits - 1 - b)) & values.dtype.type(1)
+    return planes.reshape(len(values), -1)
 
 
 def join_bits(planes: npt.NDArray[np.uint8], bits: int) -> Values:
-    """The inverse of `plane_bits`: bits (n, channels·bits) → values (n, channels), uint64."""
-    values = np.zeros((len(planes), planes.shape[1] // max(bits, 1)), np.uint64)
+    """The inverse of `plane_bits`: bits (n, channels·bits) → values (n, channels) of the narrowest type."""
+    values = np.zeros((len(planes), planes.shape[1] // max(bits, 1)), value_type(bits))
     columns = planes.reshape(len(planes), -1, max(bits, 1))
     for b in range(bits):
-        values = (values << np.uint64(1)) | columns[:, :, b]
+        values <<= values.dtype.type(1)
+        values |= columns[:, :, b]
     return values
 
 

@@ -189,8 +189,10 @@ def order(sources: tuple[Source, ...], drawn: bool) -> list[Plane]:
     count = len(sources)
     first = {2: [1, 0] if drawn else [0, 1], 3: [1, 0, 2], 4: [3, 1, 0, 2] if drawn else [1, 0, 2, 3]}.get(count, list(range(count)))
     planes: list[Plane] = []
+    live: list[int] = []  # numbers of the planes so far that are not constant
     for source in first:
-        live = [i for i, p in enumerate(planes) if p.largest]
         references = tuple(live[:-4:-1]) if drawn else tuple(live[-2:])
         planes.append(Plane(source, sources[source].largest, references))
+        if planes[-1].largest:
+            live.append(len(planes) - 1)
     return planes

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 CHUNK = 16  # rows at a time
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """Work on rows 0 … rows − 1, in order.
 
@@ -18,7 +19,7 @@ class Job:
         run: run(first, last) does rows first … last − 1.
         needs: needs(last): which other jobs, and how many rows of each, must be done before the rows up to last − 1 can be.
         top, step: row i of the job is row top + step·i of the tile.
-        done, seconds, running: how many rows are done, how long they took, and whether a thread is at work on more.
+        done, seconds: how many rows are done, and how long they took.
     """
 
     rows: int
@@ -28,28 +29,83 @@ class Job:
     step: int = 1
     done: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
-    running: bool = field(default=False, init=False)
 
     def advance(self) -> int:
         """Do the next rows, at most CHUNK. Returns how many."""
-        first, last = self.done, min(self.rows, self.done + CHUNK)
+        first, last = self.done, self.next
         start = time.perf_counter()
         self.run(first, last)
         self.seconds += time.perf_counter() - start
         return last - first
 
     @property
-    def ready(self) -> bool:
-        """Whether a thread may call `advance` now."""
-        if self.running or self.done >= self.rows:
-            return False
-        last = min(self.rows, self.done + CHUNK)
-        return all(job.done >= rows for job, rows in self.needs(last))
+    def next(self) -> int:
+        """How many rows are done after the next call of `advance`."""
+        return min(self.rows, self.done + CHUNK)
+
+    def blocker(self) -> tuple[Job, int] | None:
+        """A job of which more rows must be done before `advance` may be called, and how many rows; None if there is none."""
+        return next((need for need in self.needs(self.next) if need[0].done < need[1]), None)
 
 
 def rows_until(job: Job, row: int) -> int:
     """How many rows of a job must be done so that all its rows down to row `row` of the tile are."""
     return max(0, (row - job.top) // job.step + 1)
+
+
+def most_begun(threads: int) -> int:
+    """How many jobs `run` has begun and not ended, at most: what they hold in memory is there all at once."""
+    return 1 if threads <= 1 else 2 * threads + 2
+
+
+class _Queue:
+    """Which job is to be advanced next. Not for several threads at once.
+
+    Each job is in one place: among those that can go on, among those that wait for rows of another, or with a thread.
+    """
+
+    def __init__(self, jobs: Sequence[Job], most: int) -> None:
+        self.most, self.begun, self.left = most, 0, sum(job.rows > 0 for job in jobs)
+        self.number = {job: i for i, job in enumerate(jobs)}
+        # jobs that can go on, by their number, negative so that the last comes first: those not yet begun, and those begun
+        self.ready: tuple[list[tuple[int, Job]], list[tuple[int, Job]]] = [], []
+        self.waiting: dict[Job, list[tuple[int, Job]]] = {}  # by the job that is waited for: how many rows of it, and who waits
+        for job in jobs:
+            if job.rows:
+                self.put(job)
+
+    def put(self, job: Job) -> None:
+        """Take a job that has rows left."""
+        need = job.blocker()
+        if need is None:
+            heappush(self.ready[job.done > 0], (-self.number[job], job))
+        else:
+            self.waiting.setdefault(need[0], []).append((need[1], job))
+
+    def pop(self, idle: bool) -> Job | None:
+        """The last job that can go on, None if there is none now. idle: whether no thread has a job."""
+        fresh, old = self.ready
+        may_begin = fresh and (self.begun < self.most or (idle and not old))
+        if may_begin and (not old or fresh[0] < old[0]):
+            self.begun += 1
+            return heappop(fresh)[1]
+        return heappop(old)[1] if old else None
+
+    def advanced(self, job: Job, rows: int) -> None:
+        """Take back a job that was popped and has done so many rows; let those go on that waited for them."""
+        job.done += rows
+        if job.done < job.rows:
+            self.put(job)
+        else:
+            self.begun -= 1
+            self.left -= 1
+        waiting = self.waiting.pop(job, [])
+        still = [w for w in waiting if w[0] > job.done]
+        if still:
+            self.waiting[job] = still
+        for needed, other in waiting:
+            if needed <= job.done:
+                self.put(other)
 
 
 def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = None) -> None:
@@ -65,29 +121,33 @@ def run(jobs: Sequence[Job], threads: int, tick: Callable[[int], None] | None = 
                 if tick:
                     tick(rows)
         return
+    queue = _Queue(jobs, most_begun(threads))
     changed = threading.Condition()
     faults: list[BaseException] = []
+    running = 0
 
     def work() -> None:
+        nonlocal running
         while True:
             with changed:
-                while not faults and not any(job.ready for job in jobs):
-                    if all(job.done >= job.rows for job in jobs):
+                job = None
+                while job is None:
+                    if faults or not queue.left:
                         return
-                    changed.wait()
-                if faults:
-                    return
-                job = next(job for job in reversed(jobs) if job.ready)  # the last job first: else it would run alone at the end
-                job.running = True
-            rows = 0
+                    job = queue.pop(running == 0)  # the last job first: else it would run alone at the end
+                    if job is None:
+                        changed.wait()
+                running += 1
             try:
                 rows = job.advance()
                 if tick:
                     tick(rows)
             except BaseException as fault:  # else the other threads would wait for ever
+                rows = 0
                 faults.append(fault)
             with changed:
-                job.done, job.running = job.done + rows, False
+                running -= 1
+                queue.advanced(job, rows)
                 changed.notify_all()
 
     workers = [threading.Thread(target=work) for _ in range(min(threads, len(jobs)) - 1)]

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
+AHEAD = 64  # items per thread that are handed out before the first of them has ended: there may be millions in all
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Once(Generic[R]):
+    """A value that is made when it is first asked for, by one thread; others wait for it. What `make` raises, every call raises."""
+
+    def __init__(self, make: Callable[[], R]) -> None:
+        self._make, self._lock = make, Lock()
+        self._made: list[R] = []
+
+    def __call__(self) -> R:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
 
 
 def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callable[[], None] | None = None) -> list[R]:
@@ -17,11 +34,14 @@ def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callab
     running, and the fault is raised.
     """
     with ThreadPoolExecutor(workers) as pool:
-        futures: list[Future[R]] = []
+        futures: deque[Future[R]] = deque()
+        found: list[R] = []
         try:
             for item in items:
+                if len(futures) == AHEAD * workers:
+                    found.append(futures.popleft().result())
                 futures.append(pool.submit(work, item))
-            return [future.result() for future in futures]
+            return found + [future.result() for future in futures]
         except BaseException:
             for future in futures:
                 future.cancel()

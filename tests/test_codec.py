@@ -143,7 +143,7 @@ def test_threads_do_not_change_what_a_network_codes(monkeypatch: pytest.MonkeyPa
     assert isinstance(opened.decoder, inr.Decoder)
     values = (samples - samples.min())[..., None].astype(np.uint64)
     for n in (1, 2, 4):
-        assert inr.encode_with(opened.decoder.coded, values, Options(threads=n))[2] == opened.tiles
+        assert inr.encode_with(opened.decoder.coded(), values, Options(threads=n))[2] == opened.tiles
         assert same(inrcodec.decode(data, threads=n).samples, samples)
 
 

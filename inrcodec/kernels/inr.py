@@ -139,9 +139,12 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: argument = floor((weights·input)·multiplier / 2^shift) + bias. weights: (outputs, inputs), bias: (outputs,), int64."""
+    """A layer: argument = floor((weights·input)·multiplier / 2^shift) + bias.
 
-    weights: Integers
+    weights: (outputs, inputs), int64 or int32; bias: (outputs,) int64.
+    """
+
+    weights: npt.NDArray[np.int64] | npt.NDArray[np.int32]
     bias: Integers
     multiplier: int
     shift: int
@@ -217,9 +220,11 @@ def positional(coordinates: Integers, octaves: int) -> Integers:
     return np.stack(columns, axis=1)
 
 
-def peak_of(weights: Integers, largest_input: int) -> int:
+def peak_of(weights: npt.NDArray[Any], largest_input: int) -> int:
     """The largest magnitude that a partial sum of weights, (outputs, inputs), with inputs up to `largest_input` can have."""
-    return int(np.abs(weights).sum(axis=1).max()) * largest_input
+    step = max(1, (1 << 20) // weights.shape[1])  # rows at a time: the magnitudes take memory
+    sums = (np.abs(weights[i : i + step]).sum(axis=1, dtype=np.int64).max() for i in range(0, len(weights), step))
+    return int(max(sums)) * largest_input
 
 
 def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
@@ -233,7 +238,7 @@ def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
             raise BoundError("a layer's multiplier or shift is out of range")
         if layer.bias.shape != layer.weights.shape[:1] or int(np.abs(layer.bias).max()) > LARGEST_BIAS:
             raise BoundError("a layer's bias is out of range")
-        if int(np.abs(layer.weights).max()) > LARGEST_WEIGHT:
+        if max(int(layer.weights.max()), -int(layer.weights.min())) > LARGEST_WEIGHT:
             raise BoundError("a weight is out of range")
         peak = peak_of(layer.weights, a.largest_input(i))
         if peak >= EXACT_FLOAT64 or peak * layer.multiplier >= LARGEST_PRODUCT:

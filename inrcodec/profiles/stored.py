@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,13 @@ from ..compression import compress, decompress
 from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
-from ..values import Values, join_bits, plane_bits
+from ..values import Values, join_bits, plane_bits, value_type
 from .base import Encoded, Parts, Profile, Subject, Tick, TileDecoder, ignore
 
 TILE_PLACES = 1 << 20
 SMALL = 1 << 16  # bytes: below, Brotli is always tried
+BLOCK = 1 << 16  # values that are unpacked at a time, a multiple of 8
+BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
 PACKED, BYTES, PLANAR, PACKED_BROTLI = range(4)
 
 
@@ -35,10 +36,30 @@ def _pack(values: Values, bits: int) -> bytes:
 
 
 def _unpack(data: bytes, count: int, bits: int) -> Values:
-    unpacked = np.unpackbits(np.frombuffer(data, np.uint8))
-    if unpacked[count * bits :].any():
+    packed = np.frombuffer(data, np.uint8)
+    spare = 8 * len(packed) - count * bits
+    if spare and packed[-1] & ((1 << spare) - 1):
         raise FormatError("damaged: the last byte of a tile is not filled with zeros")
-    return join_bits(unpacked[: count * bits].reshape(count, bits), bits).ravel()
+    values = np.empty(count, value_type(bits))
+    for start in range(0, count, BLOCK):  # a bit takes a byte while it is unpacked
+        stop = min(count, start + BLOCK)
+        unpacked = np.unpackbits(packed[start * bits // 8 : (stop * bits + 7) // 8])[: (stop - start) * bits]
+        values[start:stop] = join_bits(unpacked.reshape(-1, bits), bits)[:, 0]
+    return values
+
+
+def _from_bytes(data: bytes, count: int, bits: int, planar: bool) -> Values:
+    """Values in the order of modes 1 and 2, (count,). planar: whether it is mode 2."""
+    raw, width, kind = np.frombuffer(data, np.uint8), _width(bits), value_type(bits).newbyteorder("<")
+    if kind.itemsize == width and (width == 1 or not planar):
+        values: Values = raw.view(kind)
+    else:
+        whole = np.zeros((count, kind.itemsize), np.uint8)
+        whole[:, :width] = raw.reshape(width, count).T if planar else raw.reshape(count, width)
+        values = whole.view(kind)[:, 0]
+    if bits < 8 * kind.itemsize and int(values.max()) >> bits:
+        raise FormatError("damaged: a value of a tile is out of range")
+    return values.astype(kind.newbyteorder("="), copy=False)
 
 
 def _width(bits: int) -> int:
@@ -48,7 +69,7 @@ def _width(bits: int) -> int:
 
 def _as_bytes(values: Values, bits: int) -> npt.NDArray[np.uint8]:
     """The bytes of each value, little-endian: (values, bytes per value)."""
-    little = values.astype("<u8").reshape(-1, 1).view(np.uint8)
+    little = values.astype(value_type(bits).newbyteorder("<")).reshape(-1, 1).view(np.uint8)
     return np.ascontiguousarray(little[:, : _width(bits)])
 
 
@@ -115,7 +136,7 @@ class Decoder(TileDecoder):
         if bits == 0:
             if data:
                 raise FormatError("damaged: a constant signal has data")
-            return np.zeros(shape, np.uint64)
+            return np.broadcast_to(np.zeros((), np.uint8), shape)  # takes no memory
         if not data or data[0] > PACKED_BROTLI:
             raise FormatError("damaged: a tile has no valid mode")
         mode, content = data[0], data[1:]
@@ -125,17 +146,18 @@ class Decoder(TileDecoder):
             if len(packed) != packed_size:
                 raise FormatError("damaged: a tile does not have the size it should have")
             return _unpack(packed, count, bits).reshape(shape)
-        width = _width(bits)
-        raw = np.frombuffer(decompress(content, count * width, "a tile"), np.uint8)
-        by_value = raw.reshape(width, count).T if mode == PLANAR else raw.reshape(count, width)
-        padded = np.zeros((count, 8), np.uint8)
-        padded[:, :width] = by_value
-        values: npt.NDArray[Any] = padded.view("<u8").ravel().astype(np.uint64)
-        if bits < 64 and int(values.max()) >> bits:
-            raise FormatError("damaged: a value of a tile is out of range")
+        values = _from_bytes(decompress(content, count * _width(bits), "a tile"), count, bits, mode == PLANAR)
         if mode == PLANAR:
             return np.moveaxis(values.reshape(self.layout.channels, *shape[:-1]), 0, -1)
         return values.reshape(shape)
+
+    def memory(self, box: Box, threads: int = 1) -> int:
+        count = math.prod(box_shape(box)) * self.layout.channels
+        if self.bits == 0:
+            return 0
+        # the decompressed bytes up to three times, as Brotli hands them out, or once beside the values
+        raw, block = count * _width(self.bits), min(count, BLOCK) * (self.bits + 16)
+        return max(3 * raw, raw + count * value_type(self.bits).itemsize + block) + BROTLI
 
     def describe(self) -> Mapping[str, object]:
         return {}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels import integers
-from ..kernels.inr import Architecture, BoundError, Layer, Network
+from ..kernels.inr import LARGEST_MULTIPLIER, LARGEST_SHIFT, LARGEST_WEIGHT, Activation, Architecture, BoundError, Layer, Network
 from . import codings, sinr
 
 SINE, BIT_COORDINATE, PER_PLANE, GRAY = 1, 2, 4, 8
@@ -69,51 +69,104 @@ def write(coded: CodedNetwork) -> bytes:
     return b"".join(out)
 
 
-def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
-    """Parse section NETW. axes, channels, bits: coordinate axes, channels, and bits per value of the signal.
+@dataclass(frozen=True)
+class Written:
+    """Section NETW, parsed as far as it can be without decoding its numbers, which may be many.
 
-    Raises:
-        FormatError: the section is damaged, a size is out of range, or sums of the weights would not be exact.
+    Attributes:
+        architecture: of the network.
+        coding, setting, gains, gray: as in CodedNetwork.
+        scales: (multiplier, shift) of each layer of all networks.
+        numbers: the coded integers.
+        counts: the non-zeros of a vector of each sparse layer; sparse: the Brotli string of these layers.
+    """
+
+    architecture: Architecture
+    coding: str
+    setting: int
+    gains: npt.NDArray[np.uint8]
+    gray: bool
+    scales: Sequence[tuple[int, int]]
+    numbers: bytes
+    counts: list[int]
+    sparse: bytes
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(outputs, inputs) of each layer of all networks."""
+        return self.architecture.shapes * self.architecture.networks
+
+    @property
+    def is_sparse(self) -> list[bool]:
+        """For each layer of all networks, whether it is written as sparse codes."""
+        a = self.architecture
+        return sparse_layers(a) * a.networks if codings.named(self.coding).sparse else [False] * len(self.shapes)
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that `decode` takes at once, its result included."""
+        sparse = [shape for shape, is_sparse in zip(self.shapes, self.is_sparse, strict=True) if is_sparse]
+        # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
+        kept = 12 * self.architecture.parameters + 16 * max(o * i for o, i in self.shapes)
+        return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (64 * sinr.BLOCK if sparse else 0)
+
+    def decode(self) -> CodedNetwork:
+        """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""
+        a, shapes = self.architecture, self.shapes
+        both = list(zip(shapes, self.is_sparse, strict=True))
+        found = iter(sinr.decode(self.counts, self.sparse, [shape for shape, sparse in both if sparse]))
+        codes = [next(found) if sparse else None for _, sparse in both]
+        parts = integers.decode(self.numbers, [*(o for o, _ in shapes), *(o * i for (o, i), sparse in both if not sparse)])
+        biases, plain = parts[: len(shapes)], parts[: len(shapes) - 1 : -1]
+        del parts
+        flat = []
+        for shape, bias, scale, code in zip(shapes, biases, self.scales, codes, strict=True):
+            weights = plain.pop().reshape(shape) if code is None else sinr.expand(code, self.setting)
+            flat.append(Layer(_narrow(weights), bias, *scale))
+        per = a.layers + 1
+        try:
+            network = Network(a, [flat[i : i + per] for i in range(0, len(flat), per)])
+        except BoundError as fault:
+            raise FormatError(f"damaged: {fault}") from fault
+        nested = [codes[i : i + per] for i in range(0, len(codes), per)] if any(self.is_sparse) else ()
+        return CodedNetwork(network, self.coding, self.setting, self.gains, self.gray, nested)
+
+
+def _narrow(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Weights in half the memory. Raises FormatError if one is larger than a network may have."""
+    if max(int(weights.max()), -int(weights.min())) > LARGEST_WEIGHT:
+        raise FormatError("damaged: a weight is out of range")
+    return weights.astype(np.int32)
+
+
+def parse(content: bytes, axes: int, channels: int, bits: int) -> Written:
+    """Parse section NETW without decoding its numbers. axes, channels, bits: coordinate axes, channels, and bits per value of the signal.
+
+    Raises FormatError if the section is damaged, or a size is out of range.
     """
     r = Reader(content, "the network")
     flags, hidden, layers, octaves = r.byte(), r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
     coding, setting = codings.numbered(r.byte()), r.byte()
     if flags > 15 or (flags & BIT_COORDINATE and flags & PER_PLANE) or coding is None or not hidden or not layers:
         raise FormatError("damaged: the network's description is out of range")
-    a = Architecture(
-        axes,
-        channels,
-        bits,
-        hidden,
-        layers,
-        "sine" if flags & SINE else "gelu",
-        octaves,
-        bool(flags & BIT_COORDINATE),
-        bool(flags & PER_PLANE),
-    )
+    activation: Activation = "sine" if flags & SINE else "gelu"
+    per_bit, per_plane = bool(flags & BIT_COORDINATE), bool(flags & PER_PLANE)
+    a = Architecture(axes, channels, bits, hidden, layers, activation, octaves, per_bit, per_plane)
     if a.parameters > MAX_PARAMETERS:
         raise FormatError("damaged: the network is too large")
-    shapes = [shape for _ in range(a.networks) for shape in a.shapes]
-    scales = [(r.varint(2**31), r.byte()) for _ in shapes]
+    shapes = a.shapes * a.networks
+    scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in shapes]
+    if any(shift > LARGEST_SHIFT for _, shift in scales):
+        raise FormatError("damaged: a layer's shift is out of range")
     gains = np.frombuffer(r.take(a.planes), np.uint8)
-    is_sparse = sparse_layers(a) * a.networks if coding.sparse else [False] * len(shapes)
-    plain = [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if not sparse]
     numbers = r.take(r.varint())
-    parts = integers.decode(numbers, [*(o for o, _ in shapes), *(o * i for o, i in plain)])
-    biases, matrices = parts[: len(shapes)], iter(parts[len(shapes) :])
-    codes: list[sinr.Sparse | None] = [None] * len(shapes)
-    if coding.sparse:
-        found = iter(sinr.read(r, [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if sparse]))
-        codes = [next(found) if sparse else None for sparse in is_sparse]
+    sparse = [shape for shape, is_sparse in zip(shapes, sparse_layers(a) * a.networks, strict=True) if is_sparse and coding.sparse]
+    counts = sinr.read_counts(r, sparse)
+    rest = r.rest() if coding.sparse else b""
     r.end()
-    flat = [
-        Layer(sinr.expand(code, setting) if code is not None else next(matrices).reshape(shape), bias, *scale)
-        for shape, bias, scale, code in zip(shapes, biases, scales, codes, strict=True)
-    ]
-    per = a.layers + 1
-    try:
-        network = Network(a, [flat[i : i + per] for i in range(0, len(flat), per)])
-    except BoundError as fault:
-        raise FormatError(f"damaged: {fault}") from fault
-    nested = [codes[i : i + per] for i in range(0, len(codes), per)] if coding.sparse else ()
-    return CodedNetwork(network, coding.name, setting, gains, bool(flags & GRAY), nested)
+    return Written(a, coding.name, setting, gains, bool(flags & GRAY), scales, numbers, counts, rest)
+
+
+def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
+    """The network of section NETW: `parse`, then `Written.decode`. Raises FormatError."""
+    return parse(content, axes, channels, bits).decode()

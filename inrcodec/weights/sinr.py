@@ -25,6 +25,7 @@ SMALL = 50  # a layer with fewer inputs is flattened
 LONGEST = 2500  # elements of a vector of a flattened layer, at most
 OVERCOMPLETE = 2  # atoms of the dictionary per element of a vector
 LARGEST_VALUE = 32767
+BLOCK = 1 << 20  # numbers of the dictionary, or of the codes, that are expanded at a time
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class Sparse:
 
     Attributes:
         shape: of the matrix, (outputs, inputs).
-        positions: (vectors, s) atom numbers, increasing along each row.
-        values: (vectors, s) weights of these atoms, −32767 … 32767.
+        positions: (vectors, s) atom numbers, increasing along each row, of a signed type.
+        values: (vectors, s) weights of these atoms, −32768 … 32767, of a signed type.
     """
 
     shape: tuple[int, int]
-    positions: npt.NDArray[np.int64]
-    values: npt.NDArray[np.int64]
+    positions: npt.NDArray[Any]
+    values: npt.NDArray[Any]
 
     @property
     def nonzeros(self) -> int:
@@ -77,14 +78,22 @@ def from_vectors(vectors: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArr
 
 
 def expand(sparse: Sparse, seed: int) -> npt.NDArray[np.int64]:
-    """The integer weight matrix A·x, (outputs, inputs) int64, with the dictionary of this seed."""
+    """The integer weight matrix A·x, (outputs, inputs) int64, with the dictionary of this seed.
+
+    It takes vectors × atoms that are used × length multiplications, as a product of matrices: at most what the layer takes for
+    `dictionary_size(length)` places.
+    """
     vectors, length = vector_shape(sparse.shape)
-    used, place = np.unique(sparse.positions, return_inverse=True)
-    dictionary = atoms(length, used, seed).astype(np.float64)
-    out = np.zeros((vectors, length), np.int64)
-    for i, (columns, values) in enumerate(zip(place.reshape(sparse.positions.shape), sparse.values, strict=True)):
-        out[i] = values.astype(np.float64) @ dictionary[columns]  # exact: |sum| < 2^15 · 2^5 · s
-    return from_vectors(out, sparse.shape)
+    used = np.flatnonzero(np.bincount(sparse.positions.ravel(), minlength=1))
+    out = np.zeros((vectors, length))
+    step = max(1, BLOCK // max(vectors, length))
+    for start in range(0, len(used), step):
+        some = used[start : start + step]
+        rows, columns = np.nonzero((sparse.positions >= some[0]) & (sparse.positions <= some[-1]))
+        codes = np.zeros((vectors, len(some)))
+        codes[rows, np.searchsorted(some, sparse.positions[rows, columns])] = sparse.values[rows, columns]
+        out += codes @ atoms(length, some, seed).astype(np.float64)  # exact in any order: |sum| ≤ 2^15 · 2^5 · s
+    return from_vectors(out.astype(np.int64), sparse.shape)
 
 
 def write(layers: list[Sparse]) -> bytes:
@@ -105,21 +114,31 @@ def write(layers: list[Sparse]) -> bytes:
 
 def read(r: Reader, shapes: list[tuple[int, int]]) -> list[Sparse]:
     """The inverse of `write`, for layers of these shapes. Reads all that is left in `r`. Raises FormatError."""
-    counts, sizes = [], []
-    for shape in shapes:
-        vectors, length = vector_shape(shape)
-        counts.append(r.varint(length))
-        sizes.append(vectors * counts[-1])
-    total = sum(sizes)
-    plain = np.frombuffer(decompress(r.rest(), 4 * total, "the sparse weights"), np.uint8).reshape(4, total)
-    gaps = (plain[0].astype(np.int64) | plain[1].astype(np.int64) << 8).astype(np.int64)
-    values = (plain[2].astype(np.int64) | plain[3].astype(np.int64) << 8).astype(np.uint16).view(np.int16).astype(np.int64)
+    return decode(read_counts(r, shapes), r.rest(), shapes)
+
+
+def read_counts(r: Reader, shapes: list[tuple[int, int]]) -> list[int]:
+    """The first part of `read`: s of each layer. Raises FormatError."""
+    return [r.varint(vector_shape(shape)[1]) for shape in shapes]
+
+
+def nonzeros_of(counts: list[int], shapes: list[tuple[int, int]]) -> int:
+    """How many non-zeros layers of these shapes have in all. counts: s of each."""
+    return sum(vector_shape(shape)[0] * count for shape, count in zip(shapes, counts, strict=True))
+
+
+def decode(counts: list[int], data: bytes, shapes: list[tuple[int, int]]) -> list[Sparse]:
+    """The second part of `read`. counts: s of each layer; data: the Brotli string. Raises FormatError."""
+    total = nonzeros_of(counts, shapes)
+    plain = np.frombuffer(decompress(data, 4 * total, "the sparse weights"), np.uint8).reshape(4, total)
     layers, start = [], 0
-    for shape, count, size in zip(shapes, counts, sizes, strict=True):
+    for shape, count in zip(shapes, counts, strict=True):
         vectors, length = vector_shape(shape)
-        positions = np.cumsum(gaps[start : start + size].reshape(vectors, count) + 1, axis=1) - 1
+        stop = start + vectors * count
+        numbers = np.ascontiguousarray(plain[:, start:stop].reshape(2, 2, -1).swapaxes(1, 2)).view("<u2").reshape(2, vectors, count)
+        positions = np.cumsum(numbers[0], axis=1, dtype=np.int32) + np.arange(count, dtype=np.int32)  # below 2^13 · 2^16
         if count and int(positions.max()) >= dictionary_size(length):
             raise FormatError("damaged: a sparse weight names an atom that the dictionary lacks")
-        layers.append(Sparse(shape, positions, values[start : start + size].reshape(vectors, count)))
-        start += size
+        layers.append(Sparse(shape, positions, numbers[1].astype(np.uint16).view(np.int16)))
+        start = stop
     return layers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,21 +16,24 @@ import numpy.typing as npt
 from .... import fit, parallel
 from ....container import Section
 from ....errors import FormatError, MissingError, Notice, Stopped
+from ....kernels import contextnet
 from ....layout import Box, Layout, box_shape, tile_of
 from ....options import Options
+from ....parallel import Once
 from ....progress import Ticker
 from ....values import Values
 from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
 from ..priors import shipped
-from . import analysis, deltas, scan, sources
+from . import analysis, deltas, scan, sources, tile_memory
 from . import plan as plans
 from .analysis import Choice
 from .plan import PicturePlan
 from .scan import Pass
-from .tile import Spent, Start, Starts, Tile
+from .tile import Spent, Start, Starts, Tile, inputs_of, sizes_of
 
 TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
+SHARED = 1 << 24  # bytes of the priors' networks and of tables that all tiles use
 LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
 
@@ -40,24 +43,38 @@ def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
 
 
 def starts_of(plan: PicturePlan) -> Starts:
-    """The first weights of each pass's context network: those of the prior plus the file's delta, if it has one. Raises FormatError."""
+    """The first weights of each pass's context network: those of the prior plus the file's delta, if it has one.
+
+    A delta is expanded each time that it is asked for: there may be many. Both this function and what it returns raise FormatError.
+    """
     m = plan.model
     networks = shipped.named(m.prior, m.units) if m.units else {}
+    found = {(d.plane, scan.NAMES[d.pass_]): d for d in plan.deltas}
 
     def prior_of(pass_name: str, plane: int) -> npt.NDArray[np.float32] | None:
         return networks.get(shipped.network_name(pass_name, len(plan.planes[plane].references), plan.transform.chroma))
 
-    found = {}
-    for d in plan.deltas:
-        prior = prior_of(scan.NAMES[d.pass_], d.plane)
-        if prior is None or not plan.planes[d.plane].largest:
+    for plane, name in found:
+        if prior_of(name, plane) is None or not plan.planes[plane].largest:
             raise FormatError("damaged: a delta of a network that is not there")
-        found[d.plane, scan.NAMES[d.pass_]] = Start(deltas.apply(d, prior, m.units), d.learning)
 
     def start(p: Pass, plane: int) -> Start:
-        return found.get((plane, p.name)) or Start(prior_of(p.name, plane), m.learning)
+        prior, delta = prior_of(p.name, plane), found.get((plane, p.name))
+        if delta is None or prior is None:
+            return Start(prior, m.learning)
+        return Start(deltas.apply(delta, prior, m.units), delta.learning)
 
     return start
+
+
+def checked_starts(plan: PicturePlan) -> Starts:
+    """`starts_of` a plan that was read, after expanding all that was left unexpanded once. Raises FormatError."""
+    starts = starts_of(plan)
+    for source in plan.sources:
+        source.expanded()
+    for d in plan.deltas:
+        starts(scan.PASSES[scan.NAMES[d.pass_]], d.plane)
+    return starts
 
 
 Sizes = Counter[tuple[int, str]]  # (number of the plane, name of the pass): bytes of its streams in all tiles
@@ -135,13 +152,13 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
 
 
 class Decoder(TileDecoder):
-    """Decodes the tiles of a picture."""
+    """Decodes the tiles of a picture. starts: where the networks begin; the first call checks tables and deltas, see `checked_starts`."""
 
     known = ("hybrid_rgb_net_photo", "hybrid_rgba_graphics", "hybrid_rgb_two_pass")
 
     def __init__(self, plan: PicturePlan, layout: Layout) -> None:
         self.plan, self.layout = plan, layout
-        self.starts = starts_of(plan)
+        self.starts = Once(lambda: checked_starts(plan))
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         return sources.join(self._tile(box).decode(data, threads, tick), (*box_shape(box), self.layout.channels))
@@ -150,20 +167,21 @@ class Decoder(TileDecoder):
         super().check()
         shipped.check()
 
+    def memory(self, box: Box, threads: int = 1) -> int:
+        height, width = box_shape(box)[-2:]
+        return SHARED + tile_memory.memory(self.plan, (height, width), threads)
+
     def _tile(self, box: Box) -> Tile:
         """The tile of a box, not yet decoded."""
-        y, x = box[-2:]
+        starts, (y, x) = self.starts(), box[-2:]
         planes = np.zeros((len(self.plan.planes), y.stop - y.start, x.stop - x.start), np.int32)
-        return Tile(self.plan, self.starts, planes, (y.start, x.start))
+        return Tile(self.plan, starts, planes, (y.start, x.start))
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
         """Bytes by plane and pass, as `TileDecoder.stages` has it. Seconds are those of one thread, bits are by index of the bit."""
         total: dict[str, Spent] = {}
         for index, data in enumerate(tiles):
-            tile = self._tile(self.layout.box(index))
-            if decode:
-                tile.decode(data, 1, ignore)
-            for stage in tile.stages(data):
+            for stage in self._spent(self.layout.box(index), data, decode):
                 sum_ = total.setdefault(stage.name, Spent(stage.name, 0, 0.0, {}))
                 sum_.bytes += stage.bytes
                 sum_.seconds += stage.seconds
@@ -172,11 +190,20 @@ class Decoder(TileDecoder):
         timed = ("name", "bytes", "seconds", "bits") if decode else ("name", "bytes")
         return [{key: getattr(stage, key) for key in timed} for stage in total.values()]
 
+    def _spent(self, box: Box, data: bytes, decode: bool) -> Iterable[Spent]:
+        """The stages of a tile."""
+        if not decode:
+            height, width = box_shape(box)[-2:]
+            return sizes_of(self.plan, (height, width), data)
+        tile = self._tile(box)
+        tile.decode(data, 1, ignore)
+        return tile.stages(data)
+
     def describe(self) -> Mapping[str, object]:
         m = self.plan.model
         return {
             "transform": self.plan.transform.name,
-            "tables": sum(s.table is not None for s in self.plan.sources),
+            "tables": sum(s.has_table for s in self.plan.sources),
             "planes": [{"largest": p.largest, "references": list(p.references), "four_passes": p.four_passes} for p in self.plan.planes],
             "least_squares": m.least_squares,
             "units": m.units,
@@ -193,8 +220,8 @@ class Decoder(TileDecoder):
         told = [
             {"plane": d.plane, "pass": scan.NAMES[d.pass_], "coding": d.coding, "bytes": len(plans.write_delta(d))} for d in plan.deltas
         ]
-        weights = [self.starts(scan.PASSES[scan.NAMES[d.pass_]], d.plane).weights for d in plan.deltas]
-        parameters = sum(len(w) for w in weights if w is not None)
+        passes = [(scan.PASSES[scan.NAMES[d.pass_]], plan.planes[d.plane]) for d in plan.deltas]
+        parameters = sum(contextnet.parameters(inputs_of(scan.taps(p, 0, q.references)), plan.model.units) for p, q in passes)
         return {
             "deltas": told,
             "weights": {

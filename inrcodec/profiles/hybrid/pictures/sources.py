@@ -23,11 +23,30 @@ class Source:
         largest: largest index.
         least: least value; 0 if there is a table.
         table: None, or (largest + 1,) int64: the values that occur, ascending.
+        written: None, or the table as a file has it, if it is not expanded: there may be many tables, each from a few bytes.
     """
 
     largest: int
     least: int = 0
     table: npt.NDArray[np.int64] | None = None
+    written: Written | None = None
+
+    @property
+    def has_table(self) -> bool:
+        """Whether it has a table, expanded or not."""
+        return self.table is not None or self.written is not None
+
+    def expanded(self) -> npt.NDArray[np.int64] | None:
+        """The table, if it has one. Raises FormatError."""
+        return self.table if self.written is None else _expand(self.written, self.largest)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table as section HYBR has it. last: its last value; packed: a Brotli string, the bits of all values up to it."""
+
+    last: int
+    packed: bytes
 
 
 def packed(data: bytes) -> bytes:
@@ -47,14 +66,25 @@ def table_size(source: Source) -> int:
     return len(_table(source.table)) if source.table is not None else 0
 
 
+def _expand(table: Written, largest: int) -> npt.NDArray[np.int64]:
+    size = (table.last + 8) // 8
+    present = np.unpackbits(np.frombuffer(decompress(table.packed, size, "a table of values"), np.uint8))
+    values = np.flatnonzero(present).astype(np.int64)
+    if len(values) != largest + 1 or values[-1] != table.last:
+        raise FormatError("damaged: a table of values is not valid")
+    return values
+
+
 def write(source: Source) -> bytes:
     """The bytes of one source in section HYBR."""
-    head = varint(source.largest) + bytes([source.table is not None])
+    head = varint(source.largest) + bytes([source.has_table])
+    if source.written is not None:
+        return head + varint(source.written.last) + varint(len(source.written.packed)) + source.written.packed
     return head + (_table(source.table) if source.table is not None else varint(source.least))
 
 
 def read(r: Reader, bits: int) -> Source:
-    """Parse and check one source of section HYBR; its values are below 2^bits. Raises FormatError."""
+    """Parse one source of section HYBR; its values are below 2^bits. Its table is checked when it is expanded. Raises FormatError."""
     largest, has_table = r.varint((1 << bits) - 1), r.byte()
     if has_table > 1:
         raise FormatError("damaged: a plane has an unknown setting")
@@ -63,13 +93,9 @@ def read(r: Reader, bits: int) -> Source:
         if largest + last >= 1 << bits:
             raise FormatError("damaged: a plane's values are out of range")
         return Source(largest, last)
-    size = (last + 8) // 8
-    raw = decompress(r.take(r.varint()), size, "a table of values")
-    present = np.unpackbits(np.frombuffer(raw, np.uint8))
-    table = np.flatnonzero(present).astype(np.int64)
-    if len(raw) != size or len(table) != largest + 1 or table[-1] != last:
+    if largest > last:
         raise FormatError("damaged: a table of values is not valid")
-    return Source(largest, 0, table)
+    return Source(largest, written=Written(last, r.take(r.varint())))
 
 
 def split(values: npt.NDArray[Any]) -> Planes:
@@ -102,7 +128,8 @@ def from_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
     for source, values, target in zip(sources, planes, out, strict=True):
         if int(values.max()) > source.largest:
             raise FormatError("damaged: a value of a tile is out of range")
-        target[:] = source.table[values] if source.table is not None else values + source.least
+        table = source.expanded()
+        target[:] = table.astype(np.uint16)[values] if table is not None else values + source.least
     return out
 
 

@@ -132,31 +132,66 @@ def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[Loca
     return (*found, *idle)
 
 
+def table_sizes(p: Pass, plane: Plane, size: tuple[int, int], model: PictureModel) -> tuple[int, int]:
+    """(lines of a context's table, rows of a final map) of a pass. size: (height, width) of the tile."""
+    places = max(1, p.rows(size[0]) * columns_of(p, size[1]))
+    lines = min(1 << model.lines, mixer.power_of_two(2 * places * -(-plane.largest.bit_length() // 4)))
+    return lines, min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
+
+
+def columns_of(p: Pass, width: int) -> int:
+    """Places of a row of a pass, at least 1. width: of the tile."""
+    return max(1, -(-(width - p.left) // p.step))
+
+
 def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.PassState:
     """The state of a pass before its first value. number: of the plane in coded order."""
     height, width = frame.size
     references = len(plane.references)
     g = Geometry(number, height, width, p.top, p.left, p.step, plane.largest, plane.largest.bit_length(), *frame.origin)
     taps = scan.taps(p, number, plane.references)
-    columns = max(1, -(-(width - p.left) // p.step))
     used, units = model.least_squares, model.units if start.weights is not None else 0
     switches = Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates))
     inputs = inputs_of(taps)
     blank = np.zeros(contextnet.parameters(inputs, 8), np.float32)
     found = context_taps(model.contexts, taps)
-    places = max(1, p.rows(height) * columns)
-    lines = min(1 << model.lines, mixer.power_of_two(2 * places * -(-g.bits // 4)))
-    maps = min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
+    lines, maps = table_sizes(p, plane, frame.size, model)
     return picture.PassState(
         geometry=g,
         taps=taps,
         switches=switches,
-        predictors=_predictors(p, references, columns, used),
+        predictors=_predictors(p, references, columns_of(p, width), used),
         net=contextnet.contextnet(inputs, max(units, 8), start.weights if units and start.weights is not None else blank),
         contexts=mixer.contexts(len(found), lines),
         mixer=mixer.mixer(len(found), int(picture.experts(switches)), maps),
         state=picture.fresh_state(len(taps.plane), found),
     )
+
+
+def _begin(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, starts: Starts) -> picture.PassState:
+    """`fresh`, with the Start of the pass."""
+    return fresh(p, number, plane, frame, model, starts(p, number))
+
+
+def passes_of(plane: Plane, size: tuple[int, ...]) -> tuple[Pass, ...]:
+    """The passes of a plane in a tile of this size, (height, width)."""
+    return scan.passes(plane.four_passes and min(size) >= scan.LEAST_SIZE) if plane.largest else ()
+
+
+def streams_of(data: bytes, count: int) -> list[bytes]:
+    """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError."""
+    r = Reader(data, "a tile")
+    sizes = [r.varint(len(data)) for _ in range(count)]
+    found = [r.take(n) for n in sizes]
+    r.end()
+    return found
+
+
+def sizes_of(plan: PicturePlan, size: tuple[int, ...], data: bytes) -> list[Spent]:
+    """The stages of a tile of this size, (height, width), with these bytes, with no seconds and bits. Raises FormatError."""
+    names = [f"plane {i} {q.name}" for i, p in enumerate(plan.planes) for q in passes_of(p, size)]
+    names += ["corrections"] * plan.transform.corrected
+    return [Spent(name, len(stream), 0.0, {}) for name, stream in zip(names, streams_of(data, len(names)), strict=True)]
 
 
 class Tile:
@@ -180,10 +215,9 @@ class Tile:
         frame = Frame(size, origin)
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
-            passes = scan.passes(p.four_passes and min(size) >= scan.LEAST_SIZE) if p.largest else ()
             jobs: list[Job] = []
-            for q in passes:
-                make = partial(fresh, q, i, p, frame, plan.model, starts(q, i))
+            for q in passes_of(p, size):
+                make = partial(_begin, q, i, p, frame, plan.model, starts)
                 self.passes.append(PlanePass(q, i, q.rows(size[0]), make))
                 jobs.append(self._job(self.passes[-1], jobs[:], [by_plane[r] for r in p.references]))
             by_plane.append(jobs)
@@ -212,28 +246,20 @@ class Tile:
             streams.append(self.corrections.coder.finish())
         return b"".join([varint(len(s)) for s in streams] + streams)
 
-    def streams(self, data: bytes) -> list[bytes]:
-        """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError."""
-        r = Reader(data, "a tile")
-        sizes = [r.varint(len(data)) for _ in self.jobs]
-        found = [r.take(n) for n in sizes]
-        r.end()
-        return found
-
     def stages(self, data: bytes) -> Iterator[Spent]:
-        """The stages of a tile with these bytes. Their seconds and bits are known only after `decode`."""
-        for i, (job, stream) in enumerate(zip(self.jobs, self.streams(data), strict=True)):
-            if i == len(self.passes):
-                yield Spent("corrections", len(stream), job.seconds, {})
-                continue
-            p = self.passes[i]
-            depth = self.plan.planes[p.plane].largest.bit_length()
-            bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
-            yield Spent(f"plane {p.plane} {p.order.name}", len(stream), job.seconds, {**bits, "flat areas": float(p.tally[FLAT, 0])})
+        """The stages of a tile with these bytes, after `decode`."""
+        for i, (job, spent) in enumerate(zip(self.jobs, sizes_of(self.plan, self.planes.shape[1:], data), strict=True)):
+            spent.seconds = job.seconds
+            if i < len(self.passes):
+                p = self.passes[i]
+                depth = self.plan.planes[p.plane].largest.bit_length()
+                spent.bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
+                spent.bits["flat areas"] = float(p.tally[FLAT, 0])
+            yield spent
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""
-        streams = self.streams(data)
+        streams = streams_of(data, len(self.jobs))
         for p, s in zip(self.passes, streams, strict=False):
             p.coder = coder.Input(s)
         if self.corrections is not None:
@@ -242,6 +268,7 @@ class Tile:
         pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
         if self.corrections is not None:
             self.corrections.coder.finish()
+        self.residuals = np.zeros((0, 0, 0), np.int32)  # what follows needs their memory
         plan, image = self.plan, self.corrections.image if self.corrections is not None else None
         restored = plan.transform.restore(self.planes, tuple(p.source for p in plan.planes), plan.sources, image)
         return sources.from_indices(restored, plan.sources)

@@ -78,6 +78,10 @@ class Decoder(TileDecoder):
         transform.from_indices(indices, self.plan, values)
         return values
 
+    def memory(self, box: Box, threads: int = 1) -> int:
+        (frames,) = box_shape(box)
+        return tile.memory(self.plan, frames) + frames * (value_type(self.bits).itemsize * self.layout.channels + 16)
+
     def _decode(self, frames: int, data: bytes, tick: Tick = ignore) -> tuple[transform.Indices, tile.Tally]:
         if not self.plan.coded:
             if data:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....compression import compress, decompress
-from ....container import Reader, varint
+from ....container import MAX_VARINT_BYTES, Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
 from ....kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
@@ -202,9 +202,28 @@ def _read_table(r: Reader, largest: int, bits: int) -> npt.NDArray[np.int64]:
     if largest >= MAX_TABLE:
         raise FormatError("damaged: a table of values is too long")
     size = r.varint(5 * (largest + 1))
-    gaps = Reader(decompress(r.take(r.varint()), size, what), what)
-    table = np.cumsum([gaps.varint((1 << bits) - 1) + 1 for _ in range(largest + 1)], dtype=np.int64) - 1
-    gaps.end()
+    gaps = varints(decompress(r.take(r.varint()), size, what), what)
+    if len(gaps) != largest + 1 or int(gaps.max()) >= 1 << bits:
+        raise FormatError("damaged: a table of values is not valid")
+    table = np.cumsum(gaps + 1) - 1
     if table[-1] >= 1 << bits:
         raise FormatError("damaged: a table of values is not valid")
     return table
+
+
+def varints(data: bytes, what: str) -> npt.NDArray[np.int64]:
+    """All numbers in a string of varints, (n,): what a Reader would read one by one. Those of 2^48 or more are only told to be large.
+
+    Raises FormatError if a number is too long, or the last one is not whole.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw < 0x80) + 1
+    starts = np.concatenate([np.zeros(1, np.int64), ends])
+    sizes = np.diff(starts)
+    if starts[-1] != len(raw) or (len(sizes) and int(sizes.max()) > MAX_VARINT_BYTES):
+        raise FormatError(f"damaged: a number in {what} is too long")
+    found = np.zeros(len(sizes), np.int64)
+    for i in range(int(sizes.max(initial=0))):
+        group = np.where(sizes > i, raw[np.minimum(starts[:-1] + i, len(raw) - 1)] & 0x7F, 0).astype(np.int64)
+        found |= group << 7 * i if i < 7 else (group > 0).astype(np.int64) << 49
+    return found

@@ -9,14 +9,16 @@ import numpy.typing as npt
 
 from ....container import Reader, varint
 from ....errors import FormatError
-from ....kernels import integers
+from ....kernels import contextnet, integers
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
+from ....kernels.predictors import BATCH
 from ....kernels.sound import LEAST_LAG, SEGMENT, Channels, Sound, code_frames, sound
-from .plan import DECAY_UNIT, STEP_UNIT, SoundPlan
+from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan
 
 STEP = 1 << 12  # frames that a kernel codes before progress is reported
 MOST_BITS = 96  # the most decisions that code one sample
+STATE_BYTES = 1 << 21  # of mixer and contexts of a channel, and of what else has the same size in all tiles
 Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even; see `coding.SPENT`
 
 
@@ -40,6 +42,20 @@ def _state(plan: SoundPlan, frames: int) -> Sound:
         m.units,
         m.learning * RATE_UNIT,
     )
+
+
+def memory(plan: SoundPlan, frames: int) -> int:
+    """The most bytes that `decode` takes at once, its result included. frames: of the tile."""
+    if not plan.coded:
+        return 0
+    m, c = plan.model, len(plan.coded)
+    samples = 24 * c * frames  # each as an integer and a float of 64 bits, and two errors of 32 bits
+    lags = 40 * m.lags * _segments(frames)
+    # what has the same size in all tiles: least squares and LMS, then mixer and contexts, then the network with what Adam keeps
+    own, other = max(p.own for p in m.predictors), max(p.other for p in m.predictors)
+    taps = 8 * c * len(m.predictors) * (own + other) * (own + other + 2 + BATCH) + 12 * c * len(m.filters) * max(1 << k for k in LENGTHS)
+    network = 24 * contextnet.parameters(64, m.units) + 4 * contextnet.BATCH * (64 + 4 * m.units + 32)
+    return samples + lags + taps + network + STATE_BYTES * (c + 1)
 
 
 def encode(

@@ -33,12 +33,14 @@ class Transform(ABC):
         number: first byte of section HYBR. Never reused, and not 3, which is sound (`limits.SOUND`).
         labels: how many of the first coded planes hold labels. Such a plane i belongs to source i, and HYBR says its largest value.
         chroma: whether planes after the first hold chroma: their networks begin from a prior of their own.
+        corrected: whether tiles have corrections.
     """
 
     name: ClassVar[str]
     number: ClassVar[int]
     labels: ClassVar[int] = 0
     chroma: ClassVar[bool] = False
+    corrected: ClassVar[bool] = False
 
     def planes(self, sources: int) -> int:
         """How many planes are coded. sources: number of sources of the picture."""
@@ -63,6 +65,10 @@ class Transform(ABC):
         planes: (planes, height, width) int32, of the tile; jobs: the jobs of each plane; lines: log2 of the lines of a context's table.
         """
         return None
+
+    def memory(self, size: tuple[int, int], lines: int) -> int:
+        """The most bytes that the corrections of a tile take, its planes aside. size: (height, width); lines: as in `corrections`."""
+        return 0
 
     @abstractmethod
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:

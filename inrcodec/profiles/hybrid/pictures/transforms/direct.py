@@ -20,6 +20,6 @@ class Direct(Transform):
         return cls()
 
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
-        indices = np.empty_like(planes)
+        indices = np.empty(planes.shape, np.uint16)
         indices[list(order)] = planes
         return indices

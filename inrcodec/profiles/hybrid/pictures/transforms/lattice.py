@@ -11,9 +11,11 @@ import numpy.typing as npt
 from .....container import Reader, varint, zigzag
 from .....errors import FormatError
 from .....kernels import coder, colours, mixer
-from ..pipeline import Job, rows_until
+from ..pipeline import CHUNK, Job, rows_until
 from ..sources import Planes, Source
 from .base import Transform
+
+STATE_BYTES = 1 << 23  # of the corrections of any tile, the tables of the contexts aside
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Lattice(Transform):
     number = 1
     labels = 3
     chroma = True
+    corrected = True
 
     def write(self) -> bytes:
         numbers = np.concatenate([self.matrix.ravel(), self.offset, self.least])
@@ -52,12 +55,22 @@ class Lattice(Transform):
     def corrections(self, sources: tuple[Source, ...], planes: Planes, jobs: list[list[Job]], lines: int) -> LabelCorrections:
         return LabelCorrections(self, limit(sources), planes, [job for some in jobs[:3] for job in some], lines)
 
+    def memory(self, size: tuple[int, int], lines: int) -> int:
+        height, width = size
+        # the image twice, a chunk of labels, the tables of the contexts, and what has the same size in all tiles
+        return 24 * height * width + 24 * CHUNK * width + colours.CONTEXTS * 4 * mixer.NODES * table_lines(size, lines) + STATE_BYTES
+
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
         assert image is not None
         indices = np.empty_like(planes)
         indices[list(order)] = planes
         indices[:3] = np.moveaxis(image, -1, 0)
         return indices
+
+
+def table_lines(size: tuple[int, int], lines: int) -> int:
+    """Lines of the table of a context, for a tile of this size, (height, width). lines: log2 of the most lines."""
+    return min(1 << lines, mixer.power_of_two(6 * size[0] * size[1]))
 
 
 def limit(sources: tuple[Source, ...]) -> int:
@@ -77,7 +90,7 @@ class LabelCorrections:
         self.to = colours.Affine(lattice.matrix, lattice.offset, limit)
         _, height, width = planes.shape
         self.image: Any = np.zeros((height, width, 3), np.int32)
-        self.state = colours.corrector(width, min(1 << lines, mixer.power_of_two(6 * height * width)))
+        self.state = colours.corrector(width, table_lines((height, width), lines))
         self.coder: coder.Input | coder.Output = coder.Output()
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in before])
 

@@ -14,6 +14,7 @@ from ..sources import Planes, Source, pack, packed
 from .base import Transform
 
 MAX_COLOURS = 1 << 12
+MAX_SOURCES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Palette(Transform):
 
     @classmethod
     def read(cls, r: Reader, sources: tuple[Source, ...]) -> Palette:
+        if len(sources) > MAX_SOURCES:  # else 200 KB could ask for half a gigabyte
+            raise FormatError("damaged: a palette is of at most four planes")
         count = r.varint(MAX_COLOURS)
         raw = decompress(r.take(r.varint()), 2 * count * len(sources), "the palette")
         if not count:
@@ -46,7 +49,7 @@ class Palette(Transform):
         return cls(colours)
 
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:
-        return np.moveaxis(self.colours[planes[0]], -1, 0)
+        return np.ascontiguousarray(self.colours.T.astype(np.uint16))[:, planes[0]]
 
     def numbers(self, indices: Planes) -> Planes:
         """The numbers of the colours, (1, height, width) uint16. indices: (sources, height, width); each colour must be in the palette."""

@@ -114,7 +114,8 @@ class Written:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""
         a, shapes = self.architecture, self.shapes
         both = list(zip(shapes, self.is_sparse, strict=True))
-        found = iter(sinr.decode(self.counts, self.sparse, [shape for shape, sparse in both if sparse]))
+        sparse_shapes = [shape for shape, sparse in both if sparse]
+        found = iter(sinr.decode(self.counts, self.sparse, sparse_shapes) if sparse_shapes else [])
         codes = [next(found) if sparse else None for _, sparse in both]
         parts = integers.decode(self.numbers, [*(o for o, _ in shapes), *(o * i for (o, i), sparse in both if not sparse)])
         biases, plain = parts[: len(shapes)], parts[: len(shapes) - 1 : -1]
@@ -128,7 +129,7 @@ class Written:
             network = Network(a, [flat[i : i + per] for i in range(0, len(flat), per)])
         except BoundError as fault:
             raise FormatError(f"damaged: {fault}") from fault
-        nested = [codes[i : i + per] for i in range(0, len(codes), per)] if any(self.is_sparse) else ()
+        nested = [codes[i : i + per] for i in range(0, len(codes), per)] if sparse_shapes else ()
         return CodedNetwork(network, self.coding, self.setting, self.gains, self.gray, nested)
 
 

@@ -18,6 +18,7 @@ from .sources import Planes, Source, table_size
 from .transforms import Direct, Palette
 
 LARGEST_PALETTE = 256
+LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
 INTERPOLATED = 0.6  # see `is_interpolated`
@@ -101,8 +102,8 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
     plain = Source(most - least, least)
     if not 1 < len(used) <= (most - least + 1) // 2 or not (most > 255 or drawn or len(used) <= 16):
         return plain
-    table = Source(len(used) - 1, 0, used.astype(np.int64))
-    return table if bits_saved_by_gaps(used - least, counts[used]) > 8 * table_size(table) else plain
+    saved, table = bits_saved_by_gaps(used - least, counts[used]), Source(len(used) - 1, 0, used.astype(np.int64))
+    return table if saved > 8 * LEAST_TABLE and saved > 8 * table_size(table) else plain
 
 
 # for efforts 1 to 9

@@ -6,6 +6,8 @@ SPEC.md, "Contexts", has the same lists. An item below is 100·group + number of
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -54,21 +56,25 @@ NAMES = list(SETS)
 def context_taps(name: str, taps: Taps) -> npt.NDArray[np.int64]:
     """The contexts of a set for these taps: (contexts, longest) int64, indices into `State.gathered`, −1 after a context's last item.
 
-    name: of the set. Raises ValueError if a context needs a reference that the taps do not have.
+    name: of the set. The array is not to be changed. Raises ValueError if a context needs a reference that the taps do not have.
     """
+    return _of_groups(name, tuple(taps.start.tolist()))
+
+
+@cache
+def _of_groups(name: str, starts: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """`context_taps`. starts: number of the first tap of each group, then the number of taps."""
     chosen = SETS[name]
-    references = len(taps.start) - 2
+    references = len(starts) - 2
     lists: list[list[int]] = chosen[min(references, len(chosen) - 1)] if chosen is not None else []
-    count = len(taps.plane)
 
     def index(item: int) -> int:
         if item >= 1000:
-            return count + item - 1000
+            return starts[-1] + item - 1000
         group, i = divmod(item, 100)
         if group > references:
             raise ValueError("a context uses a reference that is not there")
-        start, end = taps.start[group], taps.start[group + 1]
-        return int(min(start + i, end - 1))
+        return min(starts[group] + i, starts[group + 1] - 1)
 
     out: npt.NDArray[np.int64] = np.full((len(lists), max([1, *map(len, lists)])), -1, np.int64)
     for row, items in zip(out, lists, strict=True):

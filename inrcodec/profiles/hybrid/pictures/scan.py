@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -74,31 +75,39 @@ def passes(four_passes: bool) -> tuple[Pass, ...]:
 
 def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
     """The taps of a pass: those in the own plane, then those in each reference. plane, references: numbers of planes in coded order."""
-    rows: list[tuple[int, int, int, int]] = []  # plane, dy, dx, causal
+    there = offsets(p, len(references))
+    return there._replace(plane=np.array([plane, *references], np.int64)[there.plane])
+
+
+@cache
+def offsets(p: Pass, references: int) -> Taps:
+    """`taps` with the number of the group instead of that of the plane. references: how many. The arrays are not to be changed."""
+    rows: list[tuple[int, int, int, int]] = []  # group, dy, dx, causal
     start, means = [0], []
     if p.name in ("raster", "quarter"):
-        rows += [(plane, dy * p.step, dx * p.step, 1) for dy, dx in CAUSAL]
+        rows += [(0, dy * p.step, dx * p.step, 1) for dy, dx in CAUSAL]
         around = [(dy * p.step, dx * p.step) for dy, dx in AROUND]
         means.append((0, 2))
         reference_mean = (1, 3)
     else:
         own = {"diagonal": DIAGONAL, "beside": BESIDE, "below": BELOW}[p.name]
-        rows += [(plane, dy, dx, int(p.name == "diagonal" and i >= FILLED)) for i, (dy, dx) in enumerate(own)]
+        rows += [(0, dy, dx, int(p.name == "diagonal" and i >= FILLED)) for i, (dy, dx) in enumerate(own)]
         nearest = own[:4]
         around = [(0, 0), *nearest, *[o for o in AROUND[1:] if o not in nearest]]
         means.append((0, 4))
         reference_mean = (1, 5)
     start.append(len(rows))
-    for reference in references:
-        rows += [(reference, dy, dx, 0) for dy, dx in around]
+    for group in range(1, references + 1):
+        rows += [(group, dy, dx, 0) for dy, dx in around]
         start.append(len(rows))
         means.append(reference_mean)
     columns = np.array(rows, np.int64).T
-    plane_of, dy, dx, causal = (np.ascontiguousarray(c) for c in columns)
-    return Taps(plane_of, dy, dx, causal, np.array(start, np.int64), np.array(means, np.int64))
+    group_of, dy, dx, causal = (np.ascontiguousarray(c) for c in columns)
+    return Taps(group_of, dy, dx, causal, np.array(start, np.int64), np.array(means, np.int64))
 
 
-def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:
+@cache
+def predictor_taps(p: Pass, references: int, wide: bool) -> tuple[int, ...]:
     """Indices, into `taps`, of the regressors of a least squares predictor. references: how many; wide: of the wide predictor."""
     causal = p.name in ("raster", "quarter")
     taps_of_plane = len(CAUSAL) if causal else len(DIAGONAL)
@@ -107,4 +116,4 @@ def predictor_taps(p: Pass, references: int, wide: bool) -> list[int]:
     else:
         own, near = (6 if causal else 8), 3
     starts = taps_of_plane + np.arange(references) * len(AROUND)
-    return [*range(own), *(int(start) + i for start in starts for i in range(near))]
+    return (*range(own), *(int(start) + i for start in starts for i in range(near)))

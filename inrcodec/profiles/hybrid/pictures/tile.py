@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,33 @@ class Window:
 WIDE, NARROW = Window(True, 16, 16, 0.9), Window(False, 8, 8, 0.8)
 # the predictors that are used, by their number
 WINDOWS = {0: (), 1: (replace(NARROW, every=16),), 2: (WIDE, NARROW)}
+# what kernels get where nothing is used: they do not touch it, so all passes share it
+IDLE_PREDICTOR = local_least_squares((0, 1), 1, NARROW.block, NARROW.every, NARROW.decay)
+IDLE_NETWORK = contextnet.contextnet(1, 8, np.zeros(contextnet.parameters(1, 8), np.float32))
+
+
+@lru_cache(maxsize=16)
+def _small_mixer(contexts: int, experts: int) -> mixer.Mixer:
+    return mixer.mixer(contexts, experts, mixer.LEAST_MAPS)
+
+
+@lru_cache(maxsize=16)
+def _least_contexts(count: int) -> mixer.Contexts:
+    return mixer.contexts(count, 1)
+
+
+def _mixing(contexts: int, lines: int, experts: int, maps: int) -> tuple[mixer.Contexts, mixer.Mixer]:
+    """Fresh contexts and mixer, as `mixer.contexts` and `mixer.mixer` make them.
+
+    Of small passes there may be tens of thousands, and a copy of what was made before takes a third of the time.
+    """
+    known = _least_contexts(contexts)
+    slots = np.zeros((contexts, lines * mixer.NODES), np.uint32)
+    copied = known._replace(slots=slots, **{name: getattr(known, name).copy() for name in known._fields if name != "slots"})
+    if maps > mixer.LEAST_MAPS:
+        return copied, mixer.mixer(contexts, experts, maps)
+    small = _small_mixer(contexts, experts)
+    return copied, small._replace(**{name: getattr(small, name).copy() for name in small._fields})
 
 
 def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
@@ -128,8 +155,7 @@ def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[Loca
     for w in WINDOWS[used]:
         every = w.every // p.step if w.wide else w.every  # in a quarter pass rows are half as long
         found.append(local_least_squares(scan.predictor_taps(p, references, w.wide), columns, w.block, every, w.decay))
-    idle = (local_least_squares(scan.predictor_taps(p, references, False), 1, 8, 8, 0.8) for _ in range(used, PREDICTORS))
-    return (*found, *idle)
+    return (*found, *[IDLE_PREDICTOR] * (PREDICTORS - used))
 
 
 def table_sizes(p: Pass, plane: Plane, size: tuple[int, int], model: PictureModel) -> tuple[int, int]:
@@ -153,17 +179,17 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     used, units = model.least_squares, model.units if start.weights is not None else 0
     switches = Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates))
     inputs = inputs_of(taps)
-    blank = np.zeros(contextnet.parameters(inputs, 8), np.float32)
     found = context_taps(model.contexts, taps)
     lines, maps = table_sizes(p, plane, frame.size, model)
+    slots, mixing = _mixing(len(found), lines, int(picture.experts(switches)), maps)
     return picture.PassState(
         geometry=g,
         taps=taps,
         switches=switches,
         predictors=_predictors(p, references, columns_of(p, width), used),
-        net=contextnet.contextnet(inputs, max(units, 8), start.weights if units and start.weights is not None else blank),
-        contexts=mixer.contexts(len(found), lines),
-        mixer=mixer.mixer(len(found), int(picture.experts(switches)), maps),
+        net=contextnet.contextnet(inputs, units, start.weights) if units and start.weights is not None else IDLE_NETWORK,
+        contexts=slots,
+        mixer=mixing,
         state=picture.fresh_state(len(taps.plane), found),
     )
 

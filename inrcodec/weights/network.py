@@ -108,7 +108,7 @@ class Written:
         sparse = [shape for shape, is_sparse in zip(self.shapes, self.is_sparse, strict=True) if is_sparse]
         # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
         kept = 12 * self.architecture.parameters + 16 * max(o * i for o, i in self.shapes)
-        return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (64 * sinr.BLOCK if sparse else 0)
+        return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (48 * sinr.BLOCK if sparse else 0)
 
     def decode(self) -> CodedNetwork:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""

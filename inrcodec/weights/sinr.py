@@ -84,15 +84,17 @@ def expand(sparse: Sparse, seed: int) -> npt.NDArray[np.int64]:
     `dictionary_size(length)` places.
     """
     vectors, length = vector_shape(sparse.shape)
-    used = np.flatnonzero(np.bincount(sparse.positions.ravel(), minlength=1))
     out = np.zeros((vectors, length))
     step = max(1, BLOCK // max(vectors, length))
-    for start in range(0, len(used), step):
-        some = used[start : start + step]
-        rows, columns = np.nonzero((sparse.positions >= some[0]) & (sparse.positions <= some[-1]))
-        codes = np.zeros((vectors, len(some)))
-        codes[rows, np.searchsorted(some, sparse.positions[rows, columns])] = sparse.values[rows, columns]
-        out += codes @ atoms(length, some, seed).astype(np.float64)  # exact in any order: |sum| ≤ 2^15 · 2^5 · s
+    for start in range(0, dictionary_size(length), step):
+        rows, columns = np.nonzero((sparse.positions >= start) & (sparse.positions < start + step))
+        found = sparse.positions[rows, columns] - start
+        used = np.zeros(step, np.bool_)
+        used[found] = True
+        codes = np.zeros((vectors, int(used.sum())))
+        codes[rows, (np.cumsum(used) - 1)[found]] = sparse.values[rows, columns]
+        dictionary = atoms(length, np.flatnonzero(used) + start, seed)
+        out += codes @ dictionary.astype(np.float64)  # exact in any order: |sum| ≤ 2^15 · 2^5 · s
     return from_vectors(out.astype(np.int64), sparse.shape)
 
 

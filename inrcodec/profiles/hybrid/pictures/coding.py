@@ -33,7 +33,7 @@ from .scan import Pass
 from .tile import Spent, Start, Starts, Tile, inputs_of, sizes_of
 
 TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
-SHARED = 1 << 24  # bytes of the priors' networks and of tables that all tiles use
+SHARED = 1 << 23  # bytes of the priors' networks and of tables that all tiles use
 LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
 

@@ -33,6 +33,7 @@ from .plan import PictureModel, PicturePlan, Plane
 from .scan import Pass
 from .transforms import Direct
 
+SHARED_PLACES = 32  # a plane with fewer places takes longer to begin than to code: threads would wait for each other's Python
 ROWS_BELOW = 4  # a pass looks at known planes down to this many rows below the current one
 # mean errors to begin with, by level: 2^(level/2 − 2), without libm
 
@@ -262,11 +263,15 @@ class Tile:
 
         return Job(p.rows, lambda first, last: p.run(first, last, self.planes, self.residuals), needs, top, step)
 
+    def _run(self, threads: int, tick: Callable[[int], None] | None) -> None:
+        tiny = self.planes[0].size < SHARED_PLACES
+        pipeline.run(self.jobs, 1 if tiny else threads, tick)
+
     def encode(self, indices: npt.NDArray[Any], threads: int, tick: Callable[[int], None] | None = None) -> bytes:
         """The tile's bytes. indices: (sources, height, width), of the sources; tick: see `pipeline.run`."""
         if self.corrections is not None:
             self.corrections.image = np.ascontiguousarray(np.moveaxis(indices[:3], 0, -1)).astype(np.int32)
-        pipeline.run(self.jobs, threads, tick)
+        self._run(threads, tick)
         streams = [p.stream for p in self.passes]
         if self.corrections is not None:
             streams.append(self.corrections.coder.finish())
@@ -291,7 +296,7 @@ class Tile:
         if self.corrections is not None:
             self.corrections.coder = coder.Input(streams[-1])
         total = sum(job.rows for job in self.jobs)
-        pipeline.run(self.jobs, threads, lambda rows: tick(rows / total))
+        self._run(threads, lambda rows: tick(rows / total))
         if self.corrections is not None:
             self.corrections.coder.finish()
         self.residuals = np.zeros((0, 0, 0), np.int32)  # what follows needs their memory

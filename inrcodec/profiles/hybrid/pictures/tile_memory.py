@@ -11,7 +11,7 @@ from .plan import PicturePlan, Plane
 from .scan import Pass
 from .tile import WINDOWS, columns_of, inputs_of, passes_of, table_sizes
 
-PASS_BYTES = 1 << 12  # of a pass before its first row and after its last
+PASS_BYTES = 1 << 11  # of a pass before its first row and after its last
 STATE_BYTES = 1 << 17  # of the parts of a pass's state that have the same size in all passes
 
 

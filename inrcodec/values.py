@@ -57,9 +57,9 @@ def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
 def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The samples of these values, in the same shape, of type `dtype`. fits(value_map, dtype) must hold.
 
-    Values as wide as the samples are overwritten: the samples take their place in memory.
+    Values as wide as the samples are overwritten, unless they are read-only: the samples take their place in memory.
     """
-    wrapped = values.astype(f"u{dtype.itemsize}", copy=False)
+    wrapped = values.astype(f"u{dtype.itemsize}", copy=not values.flags.writeable)
     whole = 1 << 8 * dtype.itemsize
     step, offset = value_map.step % whole, value_map.offset % whole
     if step != 1:

@@ -29,6 +29,24 @@ def test_values_round_trip(samples: np.ndarray) -> None:
     assert (back == samples).all()
 
 
+def test_samples_take_the_place_of_their_values() -> None:
+    for dtype in ("<i2", ">u2"):
+        values, whole = np.array([[0, 3], [5, 1]], np.uint16), ValueMap(40, 7, 3)
+        kept, one = values.copy(), np.broadcast_to(np.zeros((), np.uint16), (2, 2))
+        back = from_values(values, whole, np.dtype(dtype))
+        assert np.shares_memory(back, values)
+        assert (back == 40 + 7 * kept.astype(int)).all()
+        assert (from_values(one, whole, np.dtype(dtype)) == 40).all()
+
+
+def test_joined_bits_take_the_narrowest_type() -> None:
+    for bits, width in ((1, 1), (8, 1), (9, 2), (17, 4), (33, 8), (64, 8)):
+        values = np.array([[0, 2**bits - 1, 1]], np.uint64)
+        found = join_bits(plane_bits(to_gray(values), bits), bits)
+        assert found.dtype == np.dtype(f"u{width}")
+        assert (from_gray(found) == values).all()
+
+
 def test_extremes_of_64_bits() -> None:
     for dtype in ("i8", "u8"):
         low, high = type_range(np.dtype(dtype))

@@ -15,22 +15,25 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import FormatError, InrcodecError, LimitError, MissingError, Notice, Stopped, UnsupportedError
+from .limits import MAX_SAMPLES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Buffer
 
     from . import files
+    from .damage import Salvaged
     from .options import Options, Progress
     from .signal import Kind, Signal
 
 __version__ = "0.1.0"
 __all__ = [
-    "FormatError", "InrcodecError", "LimitError", "MissingError", "Notice", "Options", "Progress", "Signal", "Stopped", "UnsupportedError",
-    "decode", "encode", "files", "info",
+    "FormatError", "InrcodecError", "LimitError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal", "Stopped",
+    "UnsupportedError", "decode", "encode", "files", "info", "salvage",
 ]  # fmt: skip
 
-_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal"}  # the modules of names
+# the modules of names
+_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal", "Salvaged": "damage"}
 
 
 def __getattr__(name: str) -> Any:
@@ -101,7 +104,15 @@ def encode(
     return data
 
 
-def decode(data: Buffer, *, threads: int = 0, start: float | None = None, duration: float | None = None) -> Signal:
+def decode(
+    data: Buffer,
+    *,
+    threads: int = 0,
+    start: float | None = None,
+    duration: float | None = None,
+    max_samples: int = MAX_SAMPLES,
+    max_memory: int = 0,
+) -> Signal:
     """The signal in a .linr file, exactly as it was.
 
     Args:
@@ -109,9 +120,12 @@ def decode(data: Buffer, *, threads: int = 0, start: float | None = None, durati
         threads: at most this many; 0: as many as there are cores.
         start, duration: the part of a sound to decode, in seconds; at least one frame is decoded. Only the tiles that hold the part are
             decoded, and the digest is not checked.
+        max_samples, max_memory: what the file may ask for, in samples and in bytes; 0 bytes: all memory of the machine. It is checked
+            before anything is allocated.
 
     Raises:
-        FormatError: the data is damaged or is not a .linr file.
+        FormatError: the data is damaged or is not a .linr file; `salvage` gives what is left of it.
+        LimitError: the file asks for more than max_samples or max_memory.
         UnsupportedError: start or duration is given and the file holds no sound, or start is past its end.
         ValueError: start or duration is negative, infinite or NaN.
         TypeError: data has no contiguous buffer, or start or duration is no number.
@@ -119,9 +133,9 @@ def decode(data: Buffer, *, threads: int = 0, start: float | None = None, durati
     from . import codec
     from .options import Options
 
-    data = _bytes(data)
+    data, options = _bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
     if start is None and duration is None:
-        return codec.decode(data, Options(threads=threads))
+        return codec.decode(data, options)
     for name, seconds in (("start", start), ("duration", duration)):
         if seconds is None:
             continue
@@ -129,7 +143,23 @@ def decode(data: Buffer, *, threads: int = 0, start: float | None = None, durati
             raise TypeError(f"{name} is {seconds!r}; it must be a number of seconds")
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"{name} is {seconds!r}; it can be 0 seconds or more")
-    return codec.decode(data, Options(threads=threads), (start or 0.0, duration))
+    return codec.decode(data, options, (start or 0.0, duration))
+
+
+def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Salvaged:
+    """All that is intact in a damaged .linr file: the signal, in which lost samples are 0, and what is lost.
+
+    Args: see `decode`.
+
+    Raises:
+        FormatError: nothing can be decoded: its header or the section of its profile is damaged.
+        LimitError: the file asks for more than max_samples or max_memory.
+        TypeError: data has no contiguous buffer.
+    """
+    from . import damage
+    from .options import Options
+
+    return damage.salvage(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
 
 
 def info(data: Buffer, stages: bool = False) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class Salvaged:
     faults: tuple[str, ...]
     intact: npt.NDArray[np.bool_]
 
+    def report(self) -> list[str]:
+        """What is wrong with the file and what is lost, a line each; empty if it is intact."""
+        parts = [f"tile {lost.tile + 1} of {self.tiles} is lost, {lost.where}: {lost.why}" for lost in self.lost]
+        return [*self.faults, *parts]
+
 
 def salvage(data: bytes, options: Options | None = None) -> Salvaged:
     """Decode all that is intact in a .linr file.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..errors import InrcodecError
+from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
 from ..storage import reason
+from .output import say
 from .progress import ProgressLine
 from .signals import on_terminal
 
@@ -57,8 +60,44 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         return total
 
 
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number above 0; it may end in k, M, G or T, a thousand, a million, …"""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        text = str(value).strip()
+        scale = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:], 1)
+        try:
+            number = round(float(text[:-1] if scale > 1 else text) * scale)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a number; give one like 500000000, 500M or 2G", param, ctx)
+        if not 1 <= number <= UNLIMITED:
+            self.fail(f"{value!r} is out of range", param, ctx)
+        return number
+
+
 IN = FileName()
 THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Threads to use. Default: as many as cores.")
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Found = TypeVar("Found")
+
+
+def with_limits(command: Command) -> Command:
+    """Give a command the options --max-samples and --max-memory, as arguments max_samples and max_memory."""
+    samples = click.option(
+        "--max-samples",
+        type=Count(),
+        default=MAX_SAMPLES,
+        help="Refuse a file that declares more samples; 2G is 2 thousand million. Default: 2,147,483,648.",
+    )
+    memory = click.option(
+        "--max-memory", type=Count(), help="Refuse a file that would take more bytes of memory. Default: the machine's memory."
+    )
+    return samples(memory(command))
 
 
 def options_of(**given: Any) -> Options:
@@ -69,22 +108,33 @@ def options_of(**given: Any) -> Options:
         raise click.UsageError(str(fault)) from fault
 
 
-def read_signal(path: Path) -> Signal:
+def read_signal(path: Path, limits: Limits) -> Signal:
     """Read a file of a registered type. Raises InrcodecError, naming the file."""
     from .. import files
 
     try:
-        return files.read(path)
+        return files.read(path, limits)
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def decoded(data: bytes, threads: int | None, span: tuple[float, float | None] | None = None) -> Signal:
-    """Decode a .linr file, with a line of progress. Arguments and errors: see `codec.decode`."""
-    from .. import codec
-
+def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
+    """What `decode` makes with Options of these fields, with a line of progress."""
     line = ProgressLine(on_terminal())
     try:
-        return codec.decode(data, options_of(threads=threads or 0, progress=line), span)
+        return decode(options_of(progress=line, **{name: value for name, value in given.items() if value is not None}))
     finally:
         line.clear()
+
+
+MOST_LINES = 20  # of a report on a damaged file
+
+
+def tell_faults(path: Path, faults: Sequence[str]) -> None:
+    """Print what is wrong with a file, a line each, and exit with status 1; do nothing if there are no faults."""
+    for fault in faults[:MOST_LINES]:
+        say(f"inrcodec: {path}: {fault}", err=True)
+    if len(faults) > MOST_LINES:
+        say(f"inrcodec: {path}: and {len(faults) - MOST_LINES} more", err=True)
+    if faults:
+        raise click.exceptions.Exit(1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import InrcodecError, naming
 from ..storage import check_output, read_bytes, replace
-from .common import IN, THREADS, Seconds, decoded
+from .common import IN, THREADS, Seconds, decoded, tell_faults, with_limits
 from .output import say
 
 
@@ -25,9 +26,15 @@ from .output import say
     type=Seconds(positive=True),
     help="For sounds: decode this many seconds. Default: to the end.",
 )
+@click.option(
+    "--salvage",
+    is_flag=True,
+    help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if anything is.",
+)
 @THREADS
+@with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-def decode(input: Path, output: Path, start: float | None, duration: float | None, threads: int | None, force: bool) -> None:
+def decode(input: Path, output: Path, start: float | None, duration: float | None, salvage: bool, force: bool, **given: Any) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array.
 
     The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
@@ -36,15 +43,23 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     \b
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
+    inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     """
-    from .. import files
+    from .. import codec, damage, files
+
+    part = None if start is None and duration is None else (start or 0.0, duration)
+    if salvage and part:
+        raise click.UsageError("--salvage decodes the whole file; give it without --start and --duration")
 
     files.check(output)
     check_output(output, force, input)
     data = read_bytes(input)
     with naming(input):
-        part = None if start is None and duration is None else (start or 0.0, duration)
-        found = decoded(data, threads, part)
+        if salvage:
+            salvaged = decoded(lambda options: damage.salvage(data, options), **given)
+            found, faults = salvaged.signal, salvaged.report()
+        else:
+            found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []
     lost: list[str] = []
 
     def write(path: Path) -> None:
@@ -58,3 +73,4 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     replace(output, write, force, input)
     if lost:
         say(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)
+    tell_faults(input, faults)

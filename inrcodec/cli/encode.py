@@ -12,11 +12,12 @@ import click
 
 from .. import codec, profiles
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
+from ..limits import Limits
 from ..options import CODING_NAMES, DEVICES, LIMITS, NETWORKS, UNTIL
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
 from ..weights import codings
-from .common import IN, SUFFIX, THREADS, options_of, read_signal
+from .common import IN, SUFFIX, THREADS, options_of, read_signal, with_limits
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -116,8 +117,14 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @THREADS
+@with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-@click.option("--no-verify", is_flag=True, help="Write the file without decoding it for a check.")
+@click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Write the file without decoding it for a check. A fault of the memory, the processor or this program then goes unseen: do not "
+    "delete the original.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
@@ -140,7 +147,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force, input)
-    original = read_signal(input)
+    original = read_signal(input, Limits(given.pop("max_samples"), given.pop("max_memory") or 0))
     with naming(input):
         original = _as_asked(original, given.pop("kind"), given.pop("sample_rate"), given.pop("bit_depth"))
     line = ProgressLine(not quiet and on_terminal())

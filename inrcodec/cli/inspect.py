@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from .. import codec, profiles
-from ..errors import InrcodecError, UnsupportedError, naming
+from .. import codec, damage, profiles
+from ..errors import FormatError, InrcodecError, UnsupportedError, naming
+from ..limits import Limits
 from ..signal import Signal
 from ..storage import read_bytes
-from .common import IN, THREADS, decoded, read_signal
+from .common import IN, THREADS, decoded, read_signal, tell_faults, with_limits
 from .output import say
 
 
@@ -22,21 +23,37 @@ from .output import say
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
 @THREADS
-def verify(input: Path, original: Path | None, threads: int | None) -> None:
-    """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file."""
+@with_limits
+def verify(input: Path, original: Path | None, **given: Any) -> None:
+    """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file.
+
+    If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out.
+    """
     data = read_bytes(input)
     with naming(input):
-        found = decoded(data, threads)
+        try:
+            found = decoded(lambda options: codec.decode(data, options), **given)
+        except FormatError as fault:
+            tell_faults(input, [str(fault), *_damaged_parts(data, given)])
+            raise
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
         return
-    other = read_signal(original)
+    other = read_signal(original, Limits(given["max_samples"], given["max_memory"] or 0))
     if other.kind == "array":  # a .npy file does not say what its samples are
         with suppress(UnsupportedError):
             other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate)
     if not found.equals(other):
         raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
     say(f"{input}: OK, the same as {original}")
+
+
+def _damaged_parts(data: bytes, given: dict[str, Any]) -> list[str]:
+    """What is wrong with a file that does not decode, a line each; empty if not even its header can be read."""
+    try:
+        return decoded(lambda options: damage.salvage(data, options), **given).report()
+    except InrcodecError:
+        return []
 
 
 def _difference(a: Signal, b: Signal) -> str:

@@ -29,7 +29,7 @@ from inrcodec.kernels import diskcache, events
 from inrcodec.kernels.cachefolders import Folder, folders
 
 ROOT = Path(__file__).parent.parent
-POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no owners and permission bits")
+POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no permission bits, and homes elsewhere")
 
 TINY = """
 from inrcodec.kernels.compiling import kernel
@@ -145,11 +145,17 @@ def test_compiled_kernels_are_kept_beside_the_source(warm: Place, compiled: Path
     assert {path.parent for path in compiled.rglob("*.nbc")} == {compiled / "__pycache__"}
 
 
+@POSIX
 def test_a_users_cache_folder_is_next(place: Place) -> None:
     place.block(place.in_tree)
     assert place.run() == (FRESH, [])
     assert place.run() == (KEPT, [])
     assert all(path.is_relative_to(place.home) for path in place.files())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no XDG_CACHE_HOME")
+def test_a_users_cache_folder_elsewhere(place: Place) -> None:
+    place.block(place.in_tree, place.home)
     assert place.run(XDG_CACHE_HOME=str(place.folder / "xdg")) == (FRESH, [])
     assert len(list((place.folder / "xdg").rglob("*.nbc"))) == 2
 
@@ -169,6 +175,7 @@ def test_without_a_folder_of_its_own_it_takes_a_private_temporary_one(place: Pla
     assert place.run() == (KEPT, [])
 
 
+@POSIX
 def test_without_any_folder_it_works(place: Place) -> None:
     place.block(place.in_tree, place.home, private_folder(place))
     out, err = place.run()
@@ -332,6 +339,7 @@ def test_files_of_other_sources_are_removed(warm: Place) -> None:
     assert len(after) == 2 + len(other)
 
 
+@POSIX
 def test_a_package_in_a_zip_file(place: Place) -> None:
     with zipfile.ZipFile(place.folder / "all.zip", "w") as archive:
         archive.writestr("tiny.py", TINY)
@@ -344,6 +352,7 @@ def test_a_package_in_a_zip_file(place: Place) -> None:
     assert all(path.is_relative_to(place.home) for path in place.files())
 
 
+@POSIX
 def test_a_frozen_program(place: Place) -> None:
     """It has no sources, and its modules may be unpacked to another folder in each run."""
     frozen = "import sys\nsys.frozen = True\n"
@@ -359,6 +368,7 @@ def test_other_libraries_keep_their_own_cache(place: Place) -> None:
     assert [path.suffix for path in place.files()] == [".nbc", ".nbi"]
 
 
+@POSIX
 @pytest.mark.parametrize("options", [[], ["-W", "error"]])
 def test_a_caller_in_python_gets_a_warning_of_one_line(place: Place, options: list[str]) -> None:
     """Where warnings are errors, it works without."""

@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ class Folder:
         return status.st_uid == os.geteuid() or status.st_uid in self.owners
 
 
-def folders(source: str) -> list[Folder]:
+def folders(source: str) -> Iterator[Folder]:
     """The folders for the kernels of a source file, in the order in which they are tried. The last may be a temporary one.
 
     They are Numba's own: NUMBA_CACHE_DIR if it is set, else __pycache__ beside the source, then the user's cache folder.
@@ -94,15 +95,16 @@ def folders(source: str) -> list[Folder]:
     owners = frozenset({0})
     with suppress(OSError):
         owners |= {os.stat(home).st_uid}
-    found = []
     if chosen := getattr(config, "CACHE_DIR", ""):
-        found.append(Folder(os.path.join(chosen, name), owners))
+        yield Folder(os.path.join(chosen, name), owners)
     else:
         if os.path.isdir(home) and not getattr(sys, "frozen", False):
-            found.append(Folder(os.path.join(home, "__pycache__"), owners))
+            yield Folder(os.path.join(home, "__pycache__"), owners)
         if os.environ.get("XDG_CACHE_HOME") or os.path.isdir(os.path.expanduser("~")):  # a home is not made up
-            found.append(Folder(os.path.join(_appdirs(appname="numba", appauthor=False).user_cache_dir, name), owners))
-    with suppress(OSError):  # there may be no temporary folder at all
-        user = f"{os.geteuid()}-" if HAVE_OWNERS else ""
-        found.append(Folder(os.path.join(tempfile.gettempdir(), f"inrcodec-kernels-{user}{number[:16]}"), temporary=True))
-    return found
+            yield Folder(os.path.join(_appdirs(appname="numba", appauthor=False).user_cache_dir, name), owners)
+    user = f"{os.geteuid()}-" if HAVE_OWNERS else ""
+    try:
+        place = tempfile.gettempdir()
+    except OSError:  # there is none at all
+        return
+    yield Folder(os.path.join(place, f"inrcodec-kernels-{user}{number[:16]}"), temporary=True)

@@ -15,14 +15,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, njit
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from . import events
 from .diskcache import DiskCache
 
 _njit: Any = njit  # its stubs do not know all of its options
+_config: Any = config
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _AlwaysCompiled(CPUDispatcher):  # type: ignore[misc]
+    """What compiles a function although NUMBA_DISABLE_JIT is set. It is off meanwhile: Numba's own functions have to be compiled too."""
+
+    def compile(self, sig: Any) -> Any:
+        """The entry point of the variant for a signature."""
+        with global_compiler_lock:
+            before, _config.DISABLE_JIT = _config.DISABLE_JIT, 0
+            try:
+                return super().compile(sig)
+            finally:
+                _config.DISABLE_JIT = before
 
 
 def _compiled(function: Any, **options: Any) -> Any:
@@ -30,7 +45,7 @@ def _compiled(function: Any, **options: Any) -> Any:
     found = _njit(**options, _nrt=False, nogil=True)(function)
     if found is function:  # NUMBA_DISABLE_JIT is set
         events.notice("NUMBA_DISABLE_JIT does not act on inrcodec: its kernels are compiled, since they are exact only then")
-        found = CPUDispatcher(function, targetoptions={**options, "_nrt": False, "nogil": True, "nopython": True, "boundscheck": None})
+        found = _AlwaysCompiled(function, targetoptions={**options, "_nrt": False, "nogil": True, "nopython": True, "boundscheck": None})
     return found
 
 

@@ -15,7 +15,7 @@ import pickle
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -85,8 +85,8 @@ class DiskCache(NullCache):
     @property
     def cache_path(self) -> str | None:
         """The first folder that is tried."""
-        found = self._folders()
-        return found[0].path if found else None
+        found = next(self._folders(), None)
+        return found.path if found else None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled variant for a signature, or None if it must be compiled."""
@@ -111,7 +111,7 @@ class DiskCache(NullCache):
     def _source(self) -> str:
         return sys.executable if getattr(sys, "frozen", False) else inspect.getfile(self._function)
 
-    def _folders(self) -> list[Folder]:
+    def _folders(self) -> Iterator[Folder]:
         return folders(self._source())
 
     def _base(self) -> str:

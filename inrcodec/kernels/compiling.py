@@ -27,7 +27,7 @@ _config: Any = config
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _AlwaysCompiled(CPUDispatcher):  # type: ignore[misc]
+class _AlwaysCompiled(CPUDispatcher):
     """What compiles a function although NUMBA_DISABLE_JIT is set. It is off meanwhile: Numba's own functions have to be compiled too."""
 
     def compile(self, sig: Any) -> Any:

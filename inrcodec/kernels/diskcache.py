@@ -68,11 +68,11 @@ def _contents(path: str) -> bytes:
 
 
 def _reason(fault: BaseException) -> str:
-    """A fault in a few words, with the file if it names one."""
+    """A fault in a few words on one line, with the file if it names one."""
     if isinstance(fault, OSError):
         what = (fault.strerror or str(fault)).lower()
         return f"{fault.filename}: {what}" if fault.filename else what
-    return f"{type(fault).__name__}: {fault}"
+    return " ".join(f"{type(fault).__name__}: {fault}".split())
 
 
 class DiskCache(NullCache):

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ WAYS = {
     "indices checked": "NUMBA_BOUNDSCHECK=1",
     "Numba asked not to compile": "NUMBA_DISABLE_JIT=1",
 }
-HEADS = ["kernels compiled", "settings", "files the same", "samples the same", "vectors the same", "vectors as in the manifest", "run, s"]
+HEADS = ["kernels compiled", "settings", "files the same", "samples the same", "vectors the same", "vectors as in the manifest"]
 Found = dict[str, dict[str, str]]
 
 
@@ -91,16 +90,16 @@ def worker() -> None:
     json.dump(found, sys.stdout)
 
 
-def run(settings: str) -> tuple[Found, float]:
-    """What a new process finds whose kernels are compiled by these settings, and the seconds it took."""
+def run(settings: str) -> Found:
+    """What a new process finds whose kernels are compiled by these settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environment |= dict(setting.split("=") for setting in settings.split())
     with tempfile.TemporaryDirectory() as cache:
         environment["NUMBA_CACHE_DIR"] = cache
-        started = time.perf_counter()
         command = [sys.executable, "-m", "bench.targets", "--worker"]
         done = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout), time.perf_counter() - started
+    found: Found = json.loads(done.stdout)
+    return found
 
 
 def share(found: dict[str, str], expected: dict[str, str]) -> str:
@@ -120,10 +119,10 @@ def main() -> None:
     rows: list[list[Any]] = []
     first: Found = {}
     for way, settings in WAYS.items():
-        found, seconds = run(settings)
+        found = run(settings)
         first = first or found
         same = [share(found[what], first[what]) for what in ("files", "samples", "vectors")]
-        rows.append([way, f"`{settings}`" if settings else "", *same, share(found["vectors"], manifest), f"{seconds:.0f}"])
+        rows.append([way, f"`{settings}`" if settings else "", *same, share(found["vectors"], manifest)])
         tell(" ".join(rows[-1]))
     from llvmlite import binding
 

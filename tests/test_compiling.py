@@ -23,7 +23,6 @@ import pytest
 from numba import config
 from numba.core.registry import cpu_target
 
-import inrcodec
 from inrcodec import Notice
 from inrcodec.kernels import diskcache, events
 from inrcodec.kernels.cachefolders import Folder, folders
@@ -40,9 +39,6 @@ def triple(x):
 """
 # 3 × 2^62 wraps to −2^62 in 64 bits, and only there
 USE = """
-from inrcodec.cli.common import only_notices
-only_notices()
-import numpy as np
 from inrcodec.kernels import events
 events.on_first_compile(lambda: print("compiling"))
 import tiny
@@ -167,7 +163,7 @@ def test_without_a_folder_of_its_own_it_takes_a_private_temporary_one(place: Pla
     out, err = place.run()
     assert out == FRESH
     assert len(err) == 1
-    assert err[0].startswith(f"inrcodec: {place.in_tree}: ")
+    assert err[0].startswith(f"inrcodec:1: Notice: {place.in_tree}: ")
     assert "set NUMBA_CACHE_DIR" in err[0]
     folder = private_folder(place)
     assert str(folder) in err[0]
@@ -379,27 +375,18 @@ def test_a_caller_in_python_gets_a_warning_of_one_line(place: Place, options: li
     assert len(done.stderr.splitlines()) == (0 if options else 1)
 
 
-@pytest.fixture
-def own_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The events of this process stay as they are."""
-    for name in ("_notice", "_first_compile"):
-        monkeypatch.setattr(events, name, getattr(events, name))
-
-
-@pytest.mark.usefixtures("own_events")
-def test_events_are_told_once() -> None:
+def test_events_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_noticed", False)
+    monkeypatch.setattr(events, "_first_compile", None)
     heard: list[str] = []
-    events.on_notice(heard.append)
     events.on_first_compile(lambda: heard.append("compiling"))
-    for text in ("a", "b"):
-        events.notice(text)
-        events.first_compile()
-    assert heard == ["a", "compiling"]
-    events.on_notice(inrcodec._notice)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        events.notice("c")
-    assert [(str(w.message), w.category) for w in caught] == [("c", Notice)]
+        for text in ("a", "b"):
+            events.notice(text)
+            events.first_compile()
+    assert [(str(w.message), w.category) for w in caught] == [("a", Notice)]
+    assert heard == ["compiling"]
 
 
 def test_events_load_no_numba() -> None:

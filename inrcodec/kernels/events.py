@@ -5,24 +5,22 @@ Each of the two is told at most once in a process.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
+
+from ..errors import Notice
 
 _lock = Lock()
 _first_compile: Callable[[], None] | None = None
-_notice: Callable[[str], None] | None = None
+_noticed = False
 
 
 def on_first_compile(callback: Callable[[], None] | None) -> None:
     """Set what is called before this process compiles its first kernel. It is not called if all come from the cache. None: nothing."""
     global _first_compile
     _first_compile = callback
-
-
-def on_notice(callback: Callable[[str], None] | None) -> None:
-    """Set what gets the one line for the user if compiled kernels cannot be kept, or something else is unusual. None: nothing."""
-    global _notice
-    _notice = callback
 
 
 def first_compile() -> None:
@@ -35,9 +33,13 @@ def first_compile() -> None:
 
 
 def notice(text: str) -> None:
-    """Give the user a line. Later ones are dropped: they would most likely be about the same fault."""
-    global _notice
+    """Give the user a line, as a Notice. Later ones are dropped: they would most likely be about the same fault.
+
+    It is one line too where no command line prints it. Where warnings are errors it is lost, since a cache must not stop the work.
+    """
+    global _noticed
     with _lock:
-        callback, _notice = _notice, None
-    if callback is not None:
-        callback(text)
+        first, _noticed = not _noticed, True
+    if first:
+        with suppress(Notice):
+            warnings.warn_explicit(text, Notice, __name__.partition(".")[0], 1)

@@ -141,8 +141,8 @@ print(integers.encode([np.arange(9)]).hex(), sum(integers._code.stats.cache_miss
     changed, misses = run()
     assert misses == "1"
     assert changed != first
-    indices = list((tmp_path / "cache").rglob("integers._code-*.nbi"))
-    assert len(indices) == 1  # the one before was removed, unread: its classes need not be there any more
+    kept = list((tmp_path / "cache").rglob("integers._code-*.nbc"))
+    assert len(kept) == 1  # the one before was removed, unread: its classes need not be there any more
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Compares what differently compiled kernels write and read: `python -m bench.targets`.
+
+Each way to compile is a process of its own with an empty cache. It encodes and decodes the signals made here, and decodes all conformance
+vectors. Files, samples and what is said of faulty vectors must be those of the first way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import inrcodec
+from inrcodec import Signal
+from inrcodec.kernels import events
+
+ROOT = Path(__file__).parent.parent
+VECTORS = ROOT / "formats" / "vectors"
+WAYS = {
+    "as usual": "",
+    "for every x86-64 or ARM64 processor": "NUMBA_CPU_NAME=generic",
+    "no vectorization": "NUMBA_LOOP_VECTORIZE=0 NUMBA_SLP_VECTORIZE=0",
+    "more vectorization": "NUMBA_SLP_VECTORIZE=1",
+    "little optimization": "NUMBA_OPT=1",
+    "indices checked": "NUMBA_BOUNDSCHECK=1",
+    "Numba asked not to compile": "NUMBA_DISABLE_JIT=1",
+}
+HEADS = ["kernels compiled", "settings", "files the same", "samples the same", "vectors the same", "vectors as in the manifest"]
+Found = dict[str, dict[str, str]]
+
+
+def signals() -> Iterator[tuple[str, Signal, tuple[int, ...]]]:
+    """Names, signals and the efforts to encode them at. No libm: its last bits differ between machines."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[0:96, 0:80]
+    wave = (x * x + 3 * x * y) // 7 % 511
+    noise = rng.integers(-6, 7, (96, 80, 3))
+    colour = np.abs(wave[..., None] - 255) // 2 + np.array([0, 11, 40]) + noise
+    yield "colours, 8 bits", Signal(np.clip(colour, 0, 255).astype(np.uint8), "image"), (1, 5, 7)
+    yield "a grey picture, 16 bits", Signal((wave * 97 + rng.integers(0, 900, wave.shape)).astype(np.uint16), "image"), (1, 7)
+    yield "a drawing of 5 colours", Signal(rng.integers(0, 256, (5, 3))[(x // 9 + y // 7) % 5].astype(np.uint8), "image"), (5,)
+    step = rng.integers(-40, 41, (6000, 2)).cumsum(0)
+    sound = step * 3 + np.abs(np.arange(6000) % 200 - 100)[:, None] * 50
+    yield "stereo, 16 bits", Signal(np.clip(sound, -32768, 32767).astype(np.int16), "audio", 16, 44100), (1, 5, 9)
+    yield "mono, 24 bits", Signal((sound[:, :1] * 191).astype(np.int32), "audio", 24, 48000), (5,)
+    yield "an array of 32 bits", Signal(rng.integers(-(2**30), 2**30, (40, 50), np.int32).cumsum(1, np.int32)), (5,)
+
+
+def digest(data: Any) -> str:
+    """The SHA-256 of bytes or of an array's little-endian bytes."""
+    if isinstance(data, np.ndarray):
+        data = data.astype(data.dtype.newbyteorder("<")).tobytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+def work() -> Found:
+    """Encode and decode everything: digests of files, of samples, and of vectors or what is said of them."""
+    found: Found = {"files": {}, "samples": {}, "vectors": {}}
+    for name, signal, efforts in signals():
+        for effort in efforts:
+            data = inrcodec.encode(signal, effort=effort, threads=2, verify=False)
+            key = f"{name}, effort {effort}"
+            found["files"][key] = digest(data)
+            found["samples"][key] = digest(inrcodec.decode(data, threads=2).samples)
+            if found["samples"][key] != digest(signal.samples):
+                raise SystemExit(f"{key}: it did not come back")
+    for path in sorted(VECTORS.glob("*/*.linr")):
+        try:
+            found["vectors"][path.relative_to(VECTORS).as_posix()] = digest(inrcodec.decode(path.read_bytes(), threads=2).samples)
+        except inrcodec.InrcodecError as fault:
+            found["vectors"][path.relative_to(VECTORS).as_posix()] = str(fault)
+    return found
+
+
+def worker() -> None:
+    """The work in this process, and what it found as JSON. It fails if no kernel was compiled, since nothing was compared then."""
+    compiled = []
+    events.on_first_compile(lambda: compiled.append(True))
+    found = work()
+    if not compiled:
+        raise SystemExit("kernels came from a cache")
+    json.dump(found, sys.stdout)
+
+
+def run(settings: str) -> Found:
+    """What a new process finds whose kernels are compiled by these settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    environment |= dict(setting.split("=") for setting in settings.split())
+    with tempfile.TemporaryDirectory() as cache:
+        environment["NUMBA_CACHE_DIR"] = cache
+        command = [sys.executable, "-m", "bench.targets", "--worker"]
+        done = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    found: Found = json.loads(done.stdout)
+    return found
+
+
+def share(found: dict[str, str], expected: dict[str, str]) -> str:
+    """How many of those expected were found, as "7 of 8"; the others are named on standard error."""
+    wrong = [name for name, value in expected.items() if found.get(name) != value]
+    for name in wrong:
+        print(f"{name}: {found.get(name)}, not {expected[name]}", file=sys.stderr)
+    return f"{len(expected) - len(wrong)} of {len(expected)}"
+
+
+def main() -> None:
+    """Compare all ways to compile with the first."""
+    from .common import save, table, tell
+
+    kept = json.loads((VECTORS / "manifest.json").read_text("utf-8"))
+    manifest = {entry["file"]: entry["sha256"] for entry in kept if "sha256" in entry}
+    rows: list[list[Any]] = []
+    first: Found = {}
+    for way, settings in WAYS.items():
+        found = run(settings)
+        first = first or found
+        same = [share(found[what], first[what]) for what in ("files", "samples", "vectors")]
+        rows.append([way, f"`{settings}`" if settings else "", *same, share(found["vectors"], manifest)])
+        tell(" ".join(rows[-1]))
+    from llvmlite import binding
+
+    how = f"This processor is {binding.get_host_cpu_name()} to LLVM. Each row is a process that compiles everything it uses; 2 threads."
+    what = "Signals are made in the script and encoded at several efforts. Faulty vectors are the same if the message is the same."
+    save("targets", "Kernels compiled in other ways", [f"{how} {what}", table(HEADS, rows)], "numba", "llvmlite")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--worker"]:
+        worker()
+    else:
+        main()

@@ -1,0 +1,45 @@
+"""What a user may want to hear of the compilation of kernels. Importing this loads no Numba, so a program can ask before it starts.
+
+Each of the two is told at most once in a process.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock
+
+from ..errors import Notice
+
+_lock = Lock()
+_first_compile: Callable[[], None] | None = None
+_noticed = False
+
+
+def on_first_compile(callback: Callable[[], None] | None) -> None:
+    """Set what is called before this process compiles its first kernel. It is not called if all come from the cache. None: nothing."""
+    global _first_compile
+    _first_compile = callback
+
+
+def first_compile() -> None:
+    """Say that a kernel is about to be compiled."""
+    global _first_compile
+    with _lock:
+        callback, _first_compile = _first_compile, None
+    if callback is not None:
+        callback()
+
+
+def notice(text: str) -> None:
+    """Give the user a line, as a Notice. Later ones are dropped: they would most likely be about the same fault.
+
+    It is one line too where no command line prints it. Where warnings are errors it is lost, since a cache must not stop the work.
+    """
+    global _noticed
+    with _lock:
+        first, _noticed = not _noticed, True
+    if first:
+        with suppress(Notice):
+            warnings.warn_explicit(text, Notice, __name__.partition(".")[0], 1)

@@ -9,7 +9,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-EXTREMES = (0, 1, 2, 3, 7, 8, 16, 255, 256, 32767, 32768, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1)
+EXTREMES = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    16,
+    255,
+    256,
+    32767,
+    32768,
+    65535,
+    65536,
+    1 << 20,
+    1 << 24,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 40,
+    (1 << 63) - 1,
+)
 Change = Callable[[bytearray, Random], None]
 
 
@@ -19,7 +40,9 @@ def _number(data: bytearray, rng: Random, at: int, size: int, order: str) -> Non
     if len(field) < size:
         return
     old = int.from_bytes(field, order)  # type: ignore[arg-type]
-    new = rng.choice((*EXTREMES, old + 1, old - 1, 2 * old, old // 2, old ^ (1 << rng.randrange(8 * size)), len(data), rng.getrandbits(8 * size)))
+    new = rng.choice(
+        (*EXTREMES, old + 1, old - 1, 2 * old, old // 2, old ^ (1 << rng.randrange(8 * size)), len(data), rng.getrandbits(8 * size))
+    )
     data[at : at + size] = (new & (1 << 8 * size) - 1).to_bytes(size, order)  # type: ignore[arg-type]
 
 

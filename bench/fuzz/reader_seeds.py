@@ -46,7 +46,9 @@ def _own(extension: str, *signals: Signal) -> Iterator[bytes]:
 
 
 def _image(channels: int = 3, depth: int = 8, **more: bytes) -> Signal:
-    return Signal(_pixels(channels, depth), "image", depth, None, {**TEXTS, **{key.replace("__", "/"): value for key, value in more.items()}})
+    return Signal(
+        _pixels(channels, depth), "image", depth, None, {**TEXTS, **{key.replace("__", "/"): value for key, value in more.items()}}
+    )
 
 
 def _audio(channels: int = 2, bits: int = 16) -> Signal:
@@ -105,7 +107,9 @@ def _bmp() -> Iterator[bytes]:
     rows = b"\x0c\x11\0\0"  # 12 pixels, end of the row
     for bits, raster in ((8, rows + rows + b"\0\4abcd\x08\7\0\1"), (4, rows + rows + b"\0\4\x12\x34\x08\7\0\1")):
         start = 54 + (4 << bits)
-        header = struct.pack("<2sI4xIIiiHHIIiiII", b"BM", start + len(raster), start, 40, 12, 3, 1, bits, 1 if bits == 8 else 2, len(raster), 0, 0, 0, 0)
+        header = struct.pack(
+            "<2sI4xIIiiHHIIiiII", b"BM", start + len(raster), start, 40, 12, 3, 1, bits, 1 if bits == 8 else 2, len(raster), 0, 0, 0, 0
+        )
         yield header + palette[: 4 << bits] + raster
 
 
@@ -121,7 +125,11 @@ def _sun() -> Iterator[bytes]:
     yield from _own(".ras", *(Signal(_pixels(n, depth), "image", depth) for n, depth in ((1, 1), (1, 8), (3, 8))))
     coded = b"\x80\x09\1ab\x80\0cd\x80\x20\7"
     for map_size in (0, 768):
-        yield struct.pack(">8I", 0x59A66A95, 12, 4, 8, len(coded), 2, int(map_size > 0), map_size) + bytes(range(256)) * (map_size // 256) + coded
+        yield (
+            struct.pack(">8I", 0x59A66A95, 12, 4, 8, len(coded), 2, int(map_size > 0), map_size)
+            + bytes(range(256)) * (map_size // 256)
+            + coded
+        )
 
 
 def _jpeg_2000() -> Iterator[bytes]:

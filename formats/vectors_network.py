@@ -213,7 +213,7 @@ def faulty_network() -> Iterable[Recipe]:
         "layers-33": ("33 hidden layers", {"layers": 33, "hidden": 1}),
         "octaves-25": ("25 octaves", {"octaves": 25}),
         "coding-4": ("an unknown coding", {"coding": 4}),
-        "parameters": ("more than 2^27 parameters", {"hidden": 8192, "layers": 3, "numbers": b""}),
+        "parameters": ("more than 2^24 parameters", {"hidden": 4096, "layers": 2, "numbers": b""}),
         "multiplier-2p31": ("a multiplier of 2^31", {"scales": {0: (2**31, 60)}}),
         "shift-63": ("a shift of 63", {"scales": {0: (1, 63)}}),
         "weight-large": ("a weight of 2^30 + 1", {"matrices": {1: [2**30 + 1] + [0] * 39}}),

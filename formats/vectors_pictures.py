@@ -281,6 +281,17 @@ def faulty_palette() -> Iterable[Recipe]:
     yield planned("palette_4097", "4097 colours", palette_plan(4097, indices=many, planes=[plane(0, 4096)]), [b""])
     yield planned("palette_largest", "a largest value that is not the number of colours − 1", palette_plan(planes=[plane(0, 2)]), [b""])
     yield planned("palette_planes", "a plane per source", palette_plan(planes=[plane(0, 3), plane(1, 3), plane(2, 3)]), [b""] * 3)
+    faultless(stack_of(4))
+    yield fault_of("palette_5_sources", "HYBR: a palette of five sources", stack_of(5))
+
+
+def stack_of(count: int) -> Sections:
+    """A stack of planes, each of one value, with a palette of four equal colours."""
+    values = [7, 11, 50, 77, 100][:count]
+    stack = Signal(np.array(values, np.uint8)[:, None, None].repeat(3, 1).repeat(2, 2), "array")
+    plan = palette_plan(sources=(source(100, 0),) * count, indices=b"".join(4 * value.to_bytes(2, "little") for value in values))
+    tile = varint(0)  # one empty string
+    return [(b"HEAD", head(stack, 2, bits=7)), (b"HYBR", plan), *tiled([tile], [count, 3, 2])]
 
 
 def faulty_tiles() -> Iterable[Recipe]:

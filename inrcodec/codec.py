@@ -123,10 +123,9 @@ class Opened:
         Raises LimitError; Stopped.
         """
         h, sizes = self.header, box_shape(spans)
-        wanted = [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
-        inner = max(1, options.workers // len(wanted))
-        options.limits.check_shape((*sizes, self.layout.channels))
-        options.limits.check_memory(self._memory(sizes, wanted, options.workers, inner))
+        wanted = self._tiles_of(spans)
+        inner = self._threads(wanted, options)
+        self.check_limits(spans, options)
         found = np.empty((*sizes, self.layout.channels), h.dtype)
         ticker = Ticker(options, "decoding")
         ticker.expect(len(wanted))
@@ -160,16 +159,25 @@ class Opened:
         ticker(1.0 - done)  # some profiles report no progress within a tile
         return tile
 
-    def _memory(self, sizes: tuple[int, ...], wanted: Sequence[int], workers: int, inner: int) -> int:
-        """The most bytes that decoding these tiles into a box of these sizes takes.
+    def _tiles_of(self, spans: Box) -> list[int]:
+        """The numbers of the tiles that lie in a box at least in part."""
+        return [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
 
-        workers: tiles at a time; inner: threads for each.
-        """
-        channels, samples = self.layout.channels, self.header.dtype.itemsize
+    @staticmethod
+    def _threads(wanted: Sequence[int], options: Options) -> int:
+        """Threads for each of these tiles."""
+        return max(1, options.workers // len(wanted))
+
+    def check_limits(self, spans: Box, options: Options) -> None:
+        """Raise LimitError if options.limits do not allow what decoding a box takes. Nothing of that size is allocated."""
+        sizes, wanted = box_shape(spans), self._tiles_of(spans)
+        channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
+        options.limits.check_shape((*sizes, channels))
         at_once: list[int] = []
         for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
-            at_once.append(self.decoder.memory(box, inner) + math.prod(box_shape(box)) * channels * samples)
-        return math.prod(sizes) * channels * samples + max(at_once) * min(workers, len(wanted))
+            at_once.append(self.decoder.memory(box, inner) + math.prod(box_shape(box)) * channels * width)
+        samples = math.prod(sizes) * channels * width
+        options.limits.check_memory(samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
 
 
 def _meet(a: Box, b: Box) -> bool:
@@ -339,7 +347,7 @@ def _stages(opened: Opened, decode: bool) -> list[dict[str, Any]]:
     start, options = time.perf_counter(), Options(threads=1)
     try:
         if decode:
-            options.limits.check_shape(h.shape)
+            opened.check_limits(opened.whole(), options)
         found = opened.decoder.stages(tiles, decode)
         if decode and not found:
             opened.samples(options)

@@ -274,17 +274,17 @@ def test_inr_takes_the_memory_that_is_told(a: Architecture, weights: str, s: int
     layout = Layout((400, 300), a.channels, (400, 300))
     decoder = inr.open_decoder(netw(a, weights, s), layout, 8)
     box = layout.box(0)
+    told = decoder.shared if a.hidden >= 700 else decoder.memory(box) + decoder.shared
 
     def decode() -> object:
-        if a.hidden >= 700:
+        if a.hidden >= 700:  # its tile would take long
             return decoder.coded()
         with pytest.raises(FormatError):  # the tile is longer than it should be
             decoder.decode_tile(box, bytes(5_000_000))
         return None
 
     peak = peak_of(decode)
-    assert peak <= decoder.memory(box)
-    assert decoder.memory(box) < 3 * peak + (64 << 20)
+    assert peak <= told < 3 * peak + (64 << 20)
 
 
 @pytest.mark.parametrize("shape", [(30, 64), (7, 49), (100, 20), (1, 3)])
@@ -332,7 +332,7 @@ def test_a_stop_of_the_fit_still_makes_a_file() -> None:
     samples = np.random.default_rng(0).integers(0, 9, (30, 20)).astype(np.uint8)
     seen: list[Progress] = []
     data = inrcodec.encode(samples, progress=seen.append, stop=lambda: any(p.step for p in seen), **{**FAST, "steps": 10**6})
-    assert seen[-1].stage == "coding"
+    assert {p.stage for p in seen} == {"fit", "coding", "decoding"}
     assert (inrcodec.decode(data).samples == samples).all()
 
 
@@ -431,8 +431,7 @@ def test_pictures_take_the_memory_that_is_told(name: str, threads: int) -> None:
     opened = codec.open_bytes(inrcodec.encode(signal, profile="hybrid", effort=effort, verify=False))
     box, decoder = opened.layout.box(0), opened.decoder
     peak = peak_of(lambda: decoder.decode_tile(box, opened.tile(0), threads))
-    assert peak <= decoder.memory(box, threads)
-    assert decoder.memory(box, threads) < 3 * peak + (16 << 20)
+    assert peak <= decoder.memory(box, threads) + decoder.shared < 3 * peak + (16 << 20)
 
 
 def test_planes_that_wait_for_one_take_the_memory_that_is_told() -> None:

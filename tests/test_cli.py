@@ -15,6 +15,8 @@ from PIL import Image
 
 import inrcodec
 from inrcodec import cli, files
+from inrcodec.cli.progress import ProgressLine
+from inrcodec.kernels import events
 from inrcodec.signal import Signal
 
 FAST = ["--profile", "inr", "--hidden", "8", "--layers", "1", "--steps", "3", "--bits", "8", "--weights", "uniform"]
@@ -22,6 +24,18 @@ FAST = ["--profile", "inr", "--hidden", "8", "--layers", "1", "--steps", "3", "-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli.main, [str(a) for a in arguments])
+
+
+def test_the_line_of_progress_tells_of_compiling(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ProgressLine(True)
+    events.first_compile()
+    assert "compiling kernels" in capsys.readouterr().err
+    events.first_compile()
+    line.clear()
+    assert "compiling" not in capsys.readouterr().err
+    ProgressLine(False)
+    events.first_compile()
+    assert not capsys.readouterr().err
 
 
 def run_process(*arguments: object, check: str = "") -> subprocess.CompletedProcess[str]:
@@ -162,10 +176,14 @@ def test_bad_linr_files(photo: Path, tmp_path: Path) -> None:
         path = tmp_path / f"{name}.linr"
         path.write_bytes(data)
         before = listing(tmp_path)
-        for arguments in (("decode", path, "-o", tmp_path / "out.png"), ("info", path), ("verify", path)):
+        for arguments in (("decode", path, "-o", tmp_path / "out.png"), ("info", path)):
             if name == "flipped" and arguments[0] == "info":
                 continue
             assert_fault(run(*arguments), str(path), says)
+        verified = run("verify", path)  # it says of each part what is wrong
+        assert verified.exit_code == 1
+        assert says in verified.stderr
+        assert all(line.startswith(f"inrcodec: {path}: ") for line in verified.stderr.splitlines())
         assert listing(tmp_path) == before
 
 
@@ -331,7 +349,7 @@ from inrcodec import cli
 from inrcodec.cli.progress import ProgressLine
 
 def interrupt(line, status):
-    if status.stage != "decoding":
+    if status.stage == "fit":
         line.fitted = status
     if status.step > 5 and not line.width:
         line.width = 1

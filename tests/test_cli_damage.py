@@ -121,3 +121,5 @@ def test_a_small_file_that_declares_much_is_refused_before_anything_is_allocated
             decode(data)
         with pytest.raises(inrcodec.LimitError, match="of memory"):
             decode(data, max_samples=1 << 36, max_memory=10**9)
+    with pytest.raises(inrcodec.LimitError, match="34359738368 samples"):
+        inrcodec.info(data, stages=True)

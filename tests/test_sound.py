@@ -232,7 +232,7 @@ def test_a_part_that_is_not_there(in_tiles: tuple[Signal, bytes]) -> None:
     with pytest.raises(UnsupportedError, match="only of a sound"):
         inrcodec.decode(inrcodec.encode(np.arange(100)), start=1)
     for wrong in (-1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="seconds are"):
+        with pytest.raises(ValueError, match="start is"):
             inrcodec.decode(in_tiles[1], start=wrong)
 
 

@@ -335,7 +335,7 @@ def read_network(content: bytes, head: Head) -> Network:
     outputs = head.channels if bit_coordinate or per_plane else planes
     widths = [inputs, *[hidden] * depth, outputs]
     count = head.bits if per_plane else 1
-    require(count * sum((i + 1) * o for i, o in itertools.pairwise(widths)) <= 1 << 27, "the network has too many parameters")
+    require(count * sum((i + 1) * o for i, o in itertools.pairwise(widths)) <= 1 << 24, "the network has too many parameters")
     networks = [[Layer(o, i) for i, o in itertools.pairwise(widths)] for _ in range(count)]
     layers = [layer for network in networks for layer in network]
 

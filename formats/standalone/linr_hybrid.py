@@ -137,6 +137,7 @@ def read_lattice(reader: Reader, sources: Sequence[Ints]) -> Lattice:
 
 
 def read_palette(reader: Reader, sources: Sequence[Ints]) -> Ints:
+    require(len(sources) <= 4, "a palette of more than four sources")
     colours = reader.varint()
     require(1 <= colours <= 4096, "the number of colours is out of range")
     blob = read_blob(reader, 2 * colours * len(sources))

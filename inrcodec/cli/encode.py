@@ -155,7 +155,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     with interruptible("; a fit is written as it is now, other work is given up") as stop:
         given = {name: value for name, value in given.items() if value is not None}
         options, stages = options_of(progress=line, stop=stop, verify=not no_verify, **given).watched()
-        line.say("coding; the very first run also compiles, which takes a while")
+        line.say("coding")
         try:
             with naming(input):
                 data = codec.encode(original, options)

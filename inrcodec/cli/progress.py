@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 
+from ..kernels import events
 from ..options import Progress
+
+COMPILING = "compiling kernels, once for this machine: about half a minute"
 
 
 def size(n: float) -> str:
@@ -20,6 +23,7 @@ def size(n: float) -> str:
 class ProgressLine:
     """Writes one line of progress on standard error, over and over: stage, share done, time; of a fit also step, bit errors, PSNR, sizes.
 
+    It says so when kernels are compiled, which takes longer than most files.
     shown: whether to write anything; fitted: the last report of stage "fit".
     """
 
@@ -27,6 +31,8 @@ class ProgressLine:
         self.shown = shown
         self.width = 0
         self.fitted: Progress | None = None
+        if shown:
+            events.on_first_compile(lambda: self.say(COMPILING))
 
     def __call__(self, status: Progress) -> None:
         """Show a report: what `Options.progress` calls."""

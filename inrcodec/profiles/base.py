@@ -84,7 +84,12 @@ class TileDecoder(ABC):
         """
 
     def memory(self, box: Box, threads: int = 1) -> int:
-        """The most bytes that `decode_tile` takes at once for this tile with so many threads, its values and shared tables included."""
+        """The most bytes that `decode_tile` takes at once for this tile with so many threads, its values included, and without `shared`."""
+        return 0
+
+    @property
+    def shared(self) -> int:
+        """The most bytes of what all tiles use, such as a network, and of making it."""
         return 0
 
     @abstractmethod

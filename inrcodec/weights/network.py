@@ -16,7 +16,7 @@ from . import codings, sinr
 
 SINE, BIT_COORDINATE, PER_PLANE, GRAY = 1, 2, 4, 8
 MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES = 8192, 32, 24
-MAX_PARAMETERS = 1 << 27
+MAX_PARAMETERS = 1 << 24
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,11 @@ class Decoder(TileDecoder):
         a, places = self.written.architecture, math.prod(box_shape(box))
         chunk = CHUNK_BYTES * max(min(CHUNK_VALUES, places * widest(a)), widest(a))
         values = places * a.channels * value_type(a.bits).itemsize
-        return self.written.memory + values + chunk + a.planes * PLANE_BYTES
+        return values + chunk + a.planes * PLANE_BYTES
+
+    @property
+    def shared(self) -> int:
+        return self.written.memory
 
     def weights_bytes(self, section: int) -> int:
         return section

@@ -169,7 +169,11 @@ class Decoder(TileDecoder):
 
     def memory(self, box: Box, threads: int = 1) -> int:
         height, width = box_shape(box)[-2:]
-        return SHARED + tile_memory.memory(self.plan, (height, width), threads)
+        return tile_memory.memory(self.plan, (height, width), threads)
+
+    @property
+    def shared(self) -> int:
+        return SHARED
 
     def _tile(self, box: Box) -> Tile:
         """The tile of a box, not yet decoded."""

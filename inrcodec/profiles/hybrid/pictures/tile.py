@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,28 +126,28 @@ IDLE_PREDICTOR = local_least_squares((0, 1), 1, NARROW.block, NARROW.every, NARR
 IDLE_NETWORK = contextnet.contextnet(1, 8, np.zeros(contextnet.parameters(1, 8), np.float32))
 
 
-@lru_cache(maxsize=16)
-def _small_mixer(contexts: int, experts: int) -> mixer.Mixer:
-    return mixer.mixer(contexts, experts, mixer.LEAST_MAPS)
+class Mixing:
+    """Makes what the passes of one tile mix with: fresh contexts and mixers, as `mixer.contexts` and `mixer.mixer` make them.
 
-
-@lru_cache(maxsize=16)
-def _least_contexts(count: int) -> mixer.Contexts:
-    return mixer.contexts(count, 1)
-
-
-def _mixing(contexts: int, lines: int, experts: int, maps: int) -> tuple[mixer.Contexts, mixer.Mixer]:
-    """Fresh contexts and mixer, as `mixer.contexts` and `mixer.mixer` make them.
-
-    Of small passes there may be tens of thousands, and a copy of what was made before takes a third of the time.
+    Of small passes there may be tens of thousands, and a copy of what was made before takes a third of the time. No other tile gets these
+    copies, so a fault of the memory does not stay: what verifies a file makes its own.
     """
-    known = _least_contexts(contexts)
-    slots = np.zeros((contexts, lines * mixer.NODES), np.uint32)
-    copied = known._replace(slots=slots, **{name: getattr(known, name).copy() for name in known._fields if name != "slots"})
-    if maps > mixer.LEAST_MAPS:
-        return copied, mixer.mixer(contexts, experts, maps)
-    small = _small_mixer(contexts, experts)
-    return copied, small._replace(**{name: getattr(small, name).copy() for name in small._fields})
+
+    def __init__(self) -> None:
+        self.contexts: dict[int, mixer.Contexts] = {}
+        self.mixers: dict[tuple[int, int], mixer.Mixer] = {}
+
+    def fresh(self, contexts: int, lines: int, experts: int, maps: int) -> tuple[mixer.Contexts, mixer.Mixer]:
+        """Contexts with `lines` lines each, and a mixer with `maps` rows of its final maps."""
+        if (known := self.contexts.get(contexts)) is None:
+            known = self.contexts[contexts] = mixer.contexts(contexts, 1)
+        slots = np.zeros((contexts, lines * mixer.NODES), np.uint32)
+        copied = known._replace(slots=slots, **{name: getattr(known, name).copy() for name in known._fields if name != "slots"})
+        if maps > mixer.LEAST_MAPS:
+            return copied, mixer.mixer(contexts, experts, maps)
+        if (small := self.mixers.get((contexts, experts))) is None:
+            small = self.mixers[contexts, experts] = mixer.mixer(contexts, experts, mixer.LEAST_MAPS)
+        return copied, small._replace(**{name: getattr(small, name).copy() for name in small._fields})
 
 
 def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
@@ -171,7 +171,7 @@ def columns_of(p: Pass, width: int) -> int:
     return max(1, -(-(width - p.left) // p.step))
 
 
-def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start) -> picture.PassState:
+def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, start: Start, mixing: Mixing) -> picture.PassState:
     """The state of a pass before its first value. number: of the plane in coded order."""
     height, width = frame.size
     references = len(plane.references)
@@ -182,7 +182,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     inputs = inputs_of(taps)
     found = context_taps(model.contexts, taps)
     lines, maps = table_sizes(p, plane, frame.size, model)
-    slots, mixing = _mixing(len(found), lines, int(picture.experts(switches)), maps)
+    slots, mixed = mixing.fresh(len(found), lines, int(picture.experts(switches)), maps)
     return picture.PassState(
         geometry=g,
         taps=taps,
@@ -190,14 +190,14 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
         predictors=_predictors(p, references, columns_of(p, width), used),
         net=contextnet.contextnet(inputs, units, start.weights) if units and start.weights is not None else IDLE_NETWORK,
         contexts=slots,
-        mixer=mixing,
+        mixer=mixed,
         state=picture.fresh_state(len(taps.plane), found),
     )
 
 
-def _begin(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, starts: Starts) -> picture.PassState:
+def _begin(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel, starts: Starts, mixing: Mixing) -> picture.PassState:
     """`fresh`, with the Start of the pass."""
-    return fresh(p, number, plane, frame, model, starts(p, number))
+    return fresh(p, number, plane, frame, model, starts(p, number), mixing)
 
 
 def passes_of(plane: Plane, size: tuple[int, ...]) -> tuple[Pass, ...]:
@@ -239,12 +239,12 @@ class Tile:
         self.passes: list[PlanePass] = []
         self.jobs: list[Job] = []
         size = (planes.shape[1], planes.shape[2])
-        frame = Frame(size, origin)
+        frame, mixing = Frame(size, origin), Mixing()
         by_plane: list[list[Job]] = []
         for i, p in enumerate(plan.planes):
             jobs: list[Job] = []
             for q in passes_of(p, size):
-                make = partial(_begin, q, i, p, frame, plan.model, starts)
+                make = partial(_begin, q, i, p, frame, plan.model, starts, mixing)
                 self.passes.append(PlanePass(q, i, q.rows(size[0]), make))
                 jobs.append(self._job(self.passes[-1], jobs[:], [by_plane[r] for r in p.references]))
             by_plane.append(jobs)

@@ -683,6 +683,26 @@ def test_wav_to_flac_and_back_keeps_tags_and_mask(tmp_path: Path) -> None:
     assert (tmp_path / "c.wav").read_bytes() == data
 
 
+@pytest.mark.parametrize("bits", [8, 16, 20, 24])
+@pytest.mark.parametrize("size", [60_000, 70_000, 200_000, 3_000_000])
+def test_long_tags_stand_behind_the_samples_of_wav(tmp_path: Path, bits: int, size: int) -> None:
+    """libsndfile looks for the samples in the first 100 kB only."""
+    path = tmp_path / "x.wav"
+    signal = sound((11, 3), bits, tag__COMMENT=b"c" * size, tag__TITLE=b"T")
+    files.write(path, signal)
+    data = path.read_bytes()
+    assert int.from_bytes(data[4:8], "little") + 8 == len(data)
+    assert (data.find(b"LIST") > data.find(b"data")) == (size > 65536)
+    with soundfile.SoundFile(path) as f:
+        assert f.title == "T"
+        np.testing.assert_array_equal(f.read(dtype="int32") >> (32 - bits), signal.samples)
+    found = files.read(path)
+    assert {key: value for key, value in found.metadata.items() if key != "channel_mask"} == signal.metadata
+    np.testing.assert_array_equal(found.samples, signal.samples)
+    files.write(tmp_path / "y.wav", found)
+    assert (tmp_path / "y.wav").read_bytes() == data
+
+
 def test_flac_tags_of_any_case_reach_wav(tmp_path: Path) -> None:
     files.write(tmp_path / "x.wav", sound(tag__artist=b"A", tag__REPLAYGAIN_TRACK_GAIN=b"-3 dB", flac__block=b"\6x"))
     assert files.read(tmp_path / "x.wav").metadata == {"tag/ARTIST": b"A"}

@@ -33,7 +33,8 @@ def _sound(channels: int = 2, bits: int = 16, frames: int = 60) -> Samples:
     """(frames, channels): a tone and noise."""
     tone = np.sin(np.arange(frames)[:, None] * 0.2 + np.arange(channels)) * (1 << bits - 2)
     noise = np.random.default_rng(channels).integers(-3, 4, tone.shape)
-    return (tone.astype(np.int64) + noise).astype(np.int8 if bits <= 8 else np.int16 if bits <= 16 else np.int32)
+    found: Samples = (tone.astype(np.int64) + noise).astype(np.int8 if bits <= 8 else np.int16 if bits <= 16 else np.int32)
+    return found
 
 
 def _own(extension: str, *signals: Signal) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
 """Fuzzes the readers of other formats: `python -m bench.fuzz.readers --cases 20000 --seed 1`.
 
-Valid files (see `reader_seeds`) are changed (see `reader_mutations`) and read in a child process whose memory is limited, so that a crash
-of a library, a hang or a request for too much memory is found. A case must end in a Signal or an InrcodecError of one line, within SECONDS and
-GROWTH bytes. A case depends on the seed, the format and its number alone: `--only png:17` runs it again and writes the file.
+Valid files (see `reader_seeds`) are changed (see `reader_mutations`) and read in a child process whose memory is limited, so that a
+crash of a library, a hang or a request for too much memory is found. A case must end in a Signal or an InrcodecError of one line,
+within SECONDS and GROWTH bytes. A case depends on the seed, the format and its number alone: `--only png:17` runs it again and writes
+the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""FLAC ↔ Signal: the samples through libsndfile, the metadata blocks here.
+"""FLAC ↔ Signal: the samples through libsndfile or by `flacframes`, the metadata blocks here.
 
 Read: 4 to 32 bits, checked against the frame count and the MD5 sum in the file's header, if they are there: a stream that was written
-to a pipe has neither. What libsndfile does not read is read by `flacframes`. Written: 8, 16 and 24 bits. Vorbis comments are tags, the
+to a pipe has neither. Written: 8, 16 and 24 bits. Vorbis comments are tags, the
 speaker mask among them `channel_mask`, the vendor string `flac/vendor`. A comment block that cannot be made again from
 these is also kept whole as `flac/comments`; it is written back while the tags are what it says. Pictures, cue sheets,
 application and unknown blocks are kept whole (a byte of type, then the body) as `flac/block`, an ID3v2 tag before the file
@@ -143,7 +143,7 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
     check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
     # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
     check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
-    if info.bits in SUBTYPES and info.frames:
+    if info.bits in SUBTYPES and info.frames and any(info.md5):  # without the sum libFLAC's silence for what is missing would pass
         x = _by_libsndfile(info, streaminfo, frames)
     else:
         x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)

@@ -11,6 +11,7 @@ Source of the headers that are looked at here: au(5) of SunOS, Apple Core Audio 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from io import BufferedReader
@@ -21,7 +22,7 @@ import numpy as np
 from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
-from . import tags
+from . import alac, tags
 from .bounds import check as check_bounds
 from .bounds import check_ratio, contents
 from .metadata import add
@@ -30,6 +31,7 @@ from .registry import FileType
 
 FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}  # libsndfile's names
 DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
+EDITS = 4  # bytes before the samples of a Core Audio file: how often it was edited
 ALAC_FRAMES = 8192  # the most frames of a packet that libsndfile reads; a packet takes a byte at least
 TAGS = {
     "title": "TITLE",
@@ -65,6 +67,7 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
                 check_bounds(limits, (frames, f.channels), 4, 3, len(data))
                 if f.subtype.startswith("ALAC"):
                     check_ratio(len(data), frames, ALAC_FRAMES, f"{frames} frames")
+                    _check_alac(data, depth, frames)
                 else:
                     check_ratio(len(data), frames * f.channels * depth // 8, 1, f"{frames} frames")
             wide = f.read(dtype="int32", always_2d=True)
@@ -74,6 +77,8 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
         raise UnsupportedError("the sound has no samples")
     if len(wide) != frames:
         raise FormatError(f"truncated: {len(wide)} of {frames} frames are there")
+    if depth < 32 and np.any(wide & ((1 << 32 - depth) - 1)):
+        raise FormatError(f"damaged: samples of more than {depth} bits")
     metadata: dict[str, bytes] = {}
     for name, text in found.items():
         if name in TAGS:
@@ -106,22 +111,38 @@ def write(path: Path, signal: Signal) -> None:
         raise UnsupportedError(f"libsndfile cannot write this sound as {path.suffix}; .wav can hold it") from e
 
 
+def _check_alac(data: bytes, depth: int, frames: int) -> None:
+    """Refuse ALAC that libsndfile does not read exactly."""
+    found: dict[bytes, memoryview] = {}
+    for name, start, end in _chunks(data):
+        if name in found and name in (b"desc", b"pakt", b"data"):
+            raise FormatError(f"damaged: chunk {name.decode()!r} is there twice")
+        found[name] = memoryview(data)[start : end or len(data)]
+    description, table, sound = (found.get(name, memoryview(b"")) for name in (b"desc", b"pakt", b"data"))
+    alac.check(bytes(description), bytes(table), sound[EDITS:], depth, frames)
+
+
 def _claimed(data: bytes) -> int:
     """Where a file says that its samples end; 0 if it does not say. libsndfile reads what is there without a word."""
     if data[:4] == b".snd":
         start, size = (int.from_bytes(data[i : i + 4], "big") for i in (4, 8))
         return 0 if size == 0xFFFFFFFF else start + size
+    return next((end for name, _, end in _chunks(data) if name == b"data"), 0)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(name, start, end) of the content of each chunk of a Core Audio or W64 file; end is 0 where it is the end of the file."""
     at, big, head, align = (8, "big", 4, 1) if data[:4] == b"caff" else (40, "little", 16, 8)
     own = head + 8 if big == "little" else 0  # what a chunk's size counts of its own header
     while at + head + 8 <= len(data):
         size = int.from_bytes(data[at + head : at + head + 8], big, signed=True)  # type: ignore[arg-type]
-        end = at + head + 8 + size - own
-        if data[at : at + 4] == b"data":
-            return 0 if size < 0 else end
+        start = at + head + 8
+        end = start + size - own
         if size < own:
-            return 0
+            yield data[at : at + 4], start, 0
+            return
+        yield data[at : at + 4], start, end
         at = -(-end // align) * align
-    return 0
 
 
 PCM = "integer PCM of 8, 16, 24 and 32 bits"

@@ -132,7 +132,7 @@ def _predict(state: Ints1, out: Ints1, coefficients: Ints1, order: Int, shift: I
 def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: Ints1) -> None:
     """The samples of one channel. depth: their bits; coefficients: (32,), room to work in."""
     kind = _bits(data, state, 7)  # its highest bit must be 0
-    wasted = np.int64(0)
+    wasted: Int = np.int64(0)
     if _bits(data, state, 1):
         wasted = _zeros(data, state) + 1
     width = depth - wasted
@@ -146,7 +146,8 @@ def _subframe(data: Bytes1, state: Ints1, coefficients: Ints1, depth: Int, out: 
         for i in range(n):
             out[i] = _signed(data, state, width)
     elif 8 <= kind <= 12 or kind >= 32:
-        order, shift = kind - 8 if kind < 32 else kind - 31, np.int64(0)
+        order = kind - 8 if kind < 32 else kind - 31
+        shift: Int = np.int64(0)
         if order > n:
             _fail(state, DAMAGED)
             return
@@ -192,7 +193,7 @@ def _header(data: Bytes1, state: Ints1, depth: Int, channels: Int) -> tuple[Int,
         length += 1
     if length in (1, 8):
         _fail(state, DAMAGED)
-    number = first & ((1 << max(7 - length, 0)) - 1)
+    number: Int = first & ((1 << (7 - length)) - 1) if length < 8 else 0
     for _ in range(1, length):
         byte = _bits(data, state, 8)
         if byte >> 6 != 2:

@@ -1040,9 +1040,9 @@ def test_bmp_profile(tmp_path: Path, channels: int, depth: int) -> None:
     """It stands behind the pixels, where a header of version 5 says."""
     path = tmp_path / "x.bmp"
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    write(path, image(channels, depth, {"icc": icc, "density": b"11811 2835 m"}))
-    signal = read(path)
-    assert signal.equals(image(channels, depth, {"icc": icc, "density": b"11811 2835 m"}))
+    signal = image(channels, depth, {"icc": icc, "density": b"11811 2835 m"})
+    write(path, signal)
+    assert read(path).equals(signal)
     data = bytearray(path.read_bytes())
     assert struct.unpack_from("<I", data, 2) == (len(data),)
     assert struct.unpack_from("<I", data, 14) == (124,)

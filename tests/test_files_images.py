@@ -25,7 +25,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
-from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
+from inrcodec.errors import FormatError, InrcodecError, Notice, UnsupportedError
 from inrcodec.files import density, ifd, read, write
 from inrcodec.files.pngchunks import SIGNATURE, build, walk
 from inrcodec.signal import Signal
@@ -1033,6 +1033,36 @@ def test_bmp_density(tmp_path: Path) -> None:
     for text, back in ((b"11811 2835 m", b"11811 2835 m"), (b"300 72 in", b"11811 2835 m"), (b"4 3 -", None)):
         signal = again(tmp_path / "x.bmp", image(3, 8, {"density": text}))
         assert signal.metadata.get("density") == back
+
+
+@pytest.mark.parametrize(("channels", "depth"), [(1, 1), (1, 8), (3, 8), (4, 8)])
+def test_bmp_profile(tmp_path: Path, channels: int, depth: int) -> None:
+    """It stands behind the pixels, where a header of version 5 says."""
+    path = tmp_path / "x.bmp"
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    signal = image(channels, depth, {"icc": icc, "density": b"11811 2835 m"})
+    write(path, signal)
+    assert read(path).equals(signal)
+    data = bytearray(path.read_bytes())
+    assert struct.unpack_from("<I", data, 2) == (len(data),)
+    assert struct.unpack_from("<I", data, 14) == (124,)
+    at, size = struct.unpack_from("<II", data, 14 + 112)
+    assert data[14 + at :] == icc
+    assert size == len(icc)
+    assert data[14 + 56 : 14 + 60] == b"DEBM"
+    assert np.array_equal(np.asarray(Image.open(path)), signal.samples)
+    other = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert other is not None
+    assert other.shape[:2] == signal.samples.shape[:2]
+    path.write_bytes(data[:-1])
+    refused(path, "ends within its ICC profile")
+    data[14 + 56 : 14 + 60] = b"KNIL"  # the profile is the name of a file
+    path.write_bytes(data)
+    with pytest.warns(Notice, match="in another file, which the header names, and is not kept"):
+        assert "icc" not in read(path).metadata
+    data[14 + 56 : 14 + 60] = b"BGRs"
+    path.write_bytes(data)
+    assert read(path).samples.shape == signal.samples.shape
 
 
 def test_bmp_of_16_bits_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from inrcodec import files
 from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
 from inrcodec.files import aiff, wav
+from inrcodec.files.tags import utf8
 from inrcodec.signal import Signal
 
 from .support import through
@@ -688,7 +689,7 @@ def test_wav_to_flac_and_back_keeps_tags_and_mask(tmp_path: Path) -> None:
 def test_long_tags_stand_behind_the_samples_of_wav(tmp_path: Path, bits: int, size: int) -> None:
     """libsndfile looks for the samples in the first 100 kB only."""
     path = tmp_path / "x.wav"
-    signal = sound((11, 3), bits, tag__COMMENT=b"c" * size, tag__TITLE=b"T")
+    signal = sound((11, 3), bits, tag__TITLE=b"T", tag__COMMENT=b"c" * size)
     files.write(path, signal)
     data = path.read_bytes()
     assert int.from_bytes(data[4:8], "little") + 8 == len(data)
@@ -701,6 +702,35 @@ def test_long_tags_stand_behind_the_samples_of_wav(tmp_path: Path, bits: int, si
     np.testing.assert_array_equal(found.samples, signal.samples)
     files.write(tmp_path / "y.wav", found)
     assert (tmp_path / "y.wav").read_bytes() == data
+
+
+@pytest.mark.parametrize("extension", [*EXTENSIONS, ".aifc", ".caf", ".au", ".w64"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"caf\xe9",
+        b"\xff\xfe\x80",
+        b"\xed\xa0\x80",
+        b"a\x01\x1b\x7fb",
+        b"one\r\ntwo\nthree\rend\n",
+        b"\ta  ",
+        "é漢😀".encode(),
+        b"a\0b",
+        b"a\0",
+    ],
+)
+def test_tags_of_any_bytes(tmp_path: Path, extension: str, text: bytes) -> None:
+    """Latin-1 comes back as UTF-8, control characters as they are; what a format has no place for, or ends early, is named."""
+    path = tmp_path / f"x{extension}"
+    signal = sound(tag__TITLE=text, tag__COMMENT=text)
+    files.write(path, signal)
+    found = files.read(path)
+    np.testing.assert_array_equal(found.samples, signal.samples)
+    whole = {"tag/TITLE": utf8(text), "tag/COMMENT": utf8(text)}
+    lost = files.lost(path, signal)
+    assert lost == {key for key in whole if found.metadata.get(key) != whole[key]}
+    if extension not in (".au", ".w64") and (b"\0" not in text or extension not in (".wav", ".caf")):
+        assert not lost
 
 
 def test_flac_tags_of_any_case_reach_wav(tmp_path: Path) -> None:

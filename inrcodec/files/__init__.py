@@ -15,11 +15,13 @@ from . import registry
 from .faults import faults
 from .metadata import base
 from .registry import FileType, types
+from .tags import utf8
 
 __all__ = ["FileType", "check", "lost", "read", "types", "write"]
 
 # of metadata that belongs to one format, what a person would miss: texts, pictures and cue sheets, foreign chunks
 KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/", "png/profile-name", "png/tEXt", "png/zTXt", "png/iTXt")
+TEXTS = ("text/", "tag/")
 USUAL = Limits()
 ANYTHING = Limits(2**63 - 1, 2**63 - 1)
 
@@ -70,14 +72,21 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         signal: what was written.
 
     Returns:
-        the keys that are missing, without those that only the coding of another format needs.
+        the keys that are missing, without those that only the coding of another format needs, and those of texts that are cut: most
+        formats end a text at its first NUL.
 
     Raises:
         InrcodecError: the file cannot be read back.
         OSError: it cannot be opened.
     """
-    found = {key for key in signal.metadata if "/" not in key or base(key).startswith(KEPT)}
-    return {base(key) for key in found - read(path, ANYTHING).metadata.keys()} if found else set()
+    wanted = {key: value for key, value in signal.metadata.items() if "/" not in key or base(key).startswith(KEPT)}
+    found = read(path, ANYTHING).metadata if wanted else {}
+    return {base(key) for key, value in wanted.items() if key not in found or (key.startswith(TEXTS) and _cut(value, found[key]))}
+
+
+def _cut(text: bytes, found: bytes) -> bool:
+    """Whether only the beginning of a text was found."""
+    return len(found) < len(utf8(text)) and utf8(text).startswith(found)
 
 
 def write(path: Path | str, signal: Signal) -> None:

@@ -2,8 +2,8 @@
 
 Read too: palettes of 1, 4 and 8 bits, run-length coded ones included, as the RGB they stand for; grey if the palette is the
 usual one, black to white in steps of 1. The pixel density is kept, and so is an ICC profile inside the file (a header of
-version 5). RGBA needs a header that names the alpha channel; without it the fourth byte means nothing and is dropped, as all
-viewers do.
+version 5); of one in another file a notice says that it is not. RGBA needs a header that names the alpha channel; without it the
+fourth byte means nothing and is dropped, as all viewers do.
 
 Refused: 16-bit files (5 or 6 bits per channel, which programs expand to 8 in different ways), and everything rare that
 Pillow does not read.
@@ -14,12 +14,13 @@ Source: BITMAPFILEHEADER, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER of
 from __future__ import annotations
 
 import struct
+import warnings
 from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InrcodecError, UnsupportedError
+from ..errors import InrcodecError, Notice, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import density
@@ -31,7 +32,8 @@ from .registry import FileType
 FILE_HEADER = 14
 CORE_HEADER, V5_HEADER = 12, 124  # OS/2's, with smaller fields; the one that can name a profile
 RLE8, RLE4, BITFIELDS = 1, 2, 3
-EMBEDDED = b"DEBM"  # 'MBED' as a little-endian number
+EMBEDDED, LINKED = b"DEBM", b"KNIL"  # 'MBED' and 'LINK' as little-endian numbers
+COLOURS_AT = FILE_HEADER + 56  # of what a V4 or V5 header says of the colours
 PROFILE_AT = FILE_HEADER + 112  # of its place and size in a V5 header
 RUN_RATIO = 128  # 255 pixels in 2 bytes
 FEW_PIXELS = 1 << 22  # as many may be left out by a coded file, which need not say all
@@ -60,6 +62,8 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
             metadata["density"] = b"%d %d m" % (x, y)
         if (icc := _profile(data, size)) is not None:
             metadata["icc"] = icc
+        elif size >= V5_HEADER and data[COLOURS_AT : COLOURS_AT + 4] == LINKED:
+            warnings.warn(Notice(f"{path}: its ICC profile is in another file, which the header names, and is not kept"), stacklevel=2)
     if bits == 16:
         raise UnsupportedError("BMP files of 16 bits per pixel are not supported: their channels have 5 or 6 bits")
     _check_pixels(data, core, bits, limits)
@@ -81,7 +85,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
 
 def _profile(data: bytes, header: int) -> bytes | None:
     """The ICC profile that a header of version 5 says is in the file, None if there is none."""
-    if header < V5_HEADER or data[FILE_HEADER + 56 : FILE_HEADER + 60] != EMBEDDED:
+    if header < V5_HEADER or data[COLOURS_AT : COLOURS_AT + 4] != EMBEDDED:
         return None
     at, length = struct.unpack_from("<II", data, PROFILE_AT)
     profile = data[FILE_HEADER + at : FILE_HEADER + at + length]

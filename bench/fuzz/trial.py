@@ -108,6 +108,8 @@ def _ask(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any,
     except InrcodecError as fault:
         if "\n" in str(fault) or not str(fault):
             raise Wrong(f"not one line: {fault!r}") from fault
+        if type(fault).__name__ not in ("FormatError", "LimitError"):
+            raise Wrong(f"{type(fault).__name__} where a FormatError should be: {fault}") from fault
         return None, fault
 
 

@@ -87,6 +87,11 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
         if found.guessed:
             raise FormatError("damaged: it cannot be salvaged without its tile index")
         found.faults.append("all tiles decode, but the samples do not match their digest, and it cannot be told which are wrong")
+    if not why and not found.faults:  # all that is needed is there, but the file may still be invalid: a section twice, or one too many
+        try:
+            codec.open_bytes(data)
+        except FormatError as fault:
+            found.faults.append(str(fault).removeprefix("damaged: "))
     intact = np.ones(layout.axes, np.bool_)
     for tile in why:
         intact[layout.box(tile)] = False

@@ -147,6 +147,27 @@ def test_wrong_samples_are_told_though_nothing_is_missing(file: tuple[bytes, Sig
     assert "do not match their digest" in found.faults[0]
 
 
+@pytest.mark.parametrize(
+    ("sections", "fault"),
+    [
+        (lambda parts: [parts[0], *parts], "section HEAD is there twice"),
+        (lambda parts: [*parts[:2], container.Section(b"NETW", b"?"), *parts[2:]], "section NETW that its profile does not use"),
+        (lambda parts: [*parts, container.Section(b"Abcd", b"")], "it needs section Abcd"),
+        (lambda parts: [part for part in parts if part.type != b"TIDX"], "it lacks its header or tile index"),
+    ],
+    ids=["twice", "of another profile", "unknown", "no index"],
+)
+def test_a_file_that_is_refused_has_a_fault(sections: Any, fault: str) -> None:
+    """Also if nothing that is needed is damaged."""
+    signal = Signal(np.arange(6, dtype=np.uint8).reshape(2, 3), "image")
+    data = container.write(sections(container.read(codec.encode(signal, Options(profile="stored")))))
+    with pytest.raises(inrcodec.FormatError):
+        inrcodec.decode(data)
+    found = damage.salvage(data)
+    assert fault in found.faults[0]
+    check(found, signal)
+
+
 @pytest.mark.parametrize("type_", [b"HEAD", b"HYBR"])
 def test_what_cannot_be_missed_is_named(type_: bytes) -> None:
     data = codec.encode(Signal(np.arange(5000, dtype=np.int16) % 7 * 100), Options(profile="hybrid", effort=1))

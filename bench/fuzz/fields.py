@@ -1,0 +1,313 @@
+"""Sections of a `.linr` file taken apart into fields, and written again with all lengths and sizes mended. SPEC.md has the fields.
+
+Only valid files are taken apart. What is written may be anything: a field can hold any number or bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import brotli
+
+from inrcodec import codec
+from inrcodec.compression import compress
+from inrcodec.container import Reader, varint, zigzag
+from inrcodec.kernels import contextnet, integers
+from inrcodec.layout import box_shape
+from inrcodec.profiles.hybrid.limits import SOUND
+from inrcodec.profiles.hybrid.pictures import deltas, scan
+from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
+from inrcodec.profiles.hybrid.pictures.plan import Delta, PicturePlan
+from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
+from inrcodec.profiles.hybrid.priors import shipped
+from inrcodec.weights import codings, network
+
+# number forms; "length" and "size": the bytes of another field as it is written, and before Brotli; they are right if the value is None
+Form = Literal["byte", "varint", "signed", "length", "size", "bytes", "brotli", "integers"]
+NUMBERS = ("byte", "varint", "signed", "length", "size")
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field of a section.
+
+    Attributes:
+        name: tells it from the others of its section.
+        form: how it is written.
+        value: a number, bytes (before compression), or for "integers" a list of arrays; None: of a length or size that is right.
+        of: the fields that a length or size is of.
+    """
+
+    name: str
+    form: Form
+    value: Any
+    of: tuple[str, ...] = ()
+
+    @cached_property
+    def written(self) -> bytes:
+        """Its bytes, if it is not a length or size without value."""
+        if self.form == "byte":
+            return bytes([self.value & 255])
+        if self.form in ("varint", "length", "size"):
+            return varint(max(0, self.value))
+        if self.form == "signed":
+            return varint(zigzag(self.value))
+        if self.form == "brotli":
+            return compress(self.value, 3)
+        if self.form == "integers":
+            return integers.encode(self.value)
+        return bytes(self.value)
+
+
+def number_of(field: Field, fields: Iterable[Field]) -> int:
+    """The number that a field of one of NUMBERS holds, among all fields of its section."""
+    if field.value is not None:
+        return int(field.value)
+    named = {f.name: f for f in fields}
+    found = [named[name] for name in field.of if name in named]
+    return sum(len(f.value) if field.form == "size" and f.form == "brotli" else len(f.written) for f in found)
+
+
+def write(fields: Sequence[Field]) -> bytes:
+    """The content of a section."""
+    return b"".join(f.written if f.value is not None else varint(number_of(f, fields)) for f in fields)
+
+
+class Taker:
+    """Takes fields from the front of a section's content. All methods but `rest` append to `fields` and return the value."""
+
+    def __init__(self, content: bytes) -> None:
+        self.reader = Reader(content, "a seed")
+        self.fields: list[Field] = []
+
+    def _add(self, name: str, form: Form, value: Any, of: tuple[str, ...] = ()) -> Any:
+        self.fields.append(Field(name, form, value, of))
+        return value
+
+    def bytes_of(self, *names: str) -> list[int]:
+        """A byte for each name."""
+        return [self._add(name, "byte", self.reader.byte()) for name in names]
+
+    def varint(self, name: str) -> int:
+        """A varint."""
+        return int(self._add(name, "varint", self.reader.varint(2**64 - 1)))
+
+    def signed(self, name: str) -> int:
+        """A signed varint."""
+        return int(self._add(name, "signed", self.reader.signed()))
+
+    def number_ahead(self, form: Form, *of: str) -> int:
+        """The length or size of fields that come later."""
+        number = self.reader.varint()
+        self._add(f"{form} of {of[0]}", form, None, of)
+        return number
+
+    def raw(self, name: str, count: int | None = None) -> bytes:
+        """Bytes as they are; None: all that are left."""
+        data = self.reader.rest() if count is None else self.reader.take(count)
+        self._add(name, "bytes", data)
+        return data
+
+    def brotli(self, name: str, count: int | None = None) -> bytes:
+        """A Brotli stream of `count` bytes; None: all that are left."""
+        stream = self.reader.rest() if count is None else self.reader.take(count)
+        return bytes(self._add(name, "brotli", brotli.decompress(stream)))
+
+    def integers(self, name: str, count: int, sizes: list[int]) -> None:
+        """Coded integers, arrays of these sizes, in `count` bytes."""
+        self._add(name, "integers", integers.decode(self.reader.take(count), sizes))
+
+    def sparse(self, name: str, matrices: int, count: int | None = None) -> None:
+        """Sparse matrices in `count` bytes; None: all that are left."""
+        end = len(self.reader.data) if count is None else self.reader.position + count
+        for i in range(matrices):
+            self.varint(f"{name}: non-zeros {i}")
+        self.brotli(f"{name}: codes", end - self.reader.position)
+
+
+def _head(t: Taker) -> None:
+    _, kind, _, _, dimensions = t.bytes_of("profile", "kind", "type", "depth", "dimensions")
+    for i in range(dimensions):
+        t.varint(f"size {i}")
+    if kind == 1:
+        t.varint("rate")
+    t.signed("offset")
+    t.varint("step")
+    t.bytes_of("bits")
+    t.raw("digest")
+
+
+def _meta(t: Taker) -> None:
+    t.number_ahead("size", "items")
+    t.brotli("items")
+
+
+def _index(t: Taker) -> None:
+    for i in itertools.count():
+        if not t.reader.left:
+            return
+        t.varint(f"number {i}")
+
+
+def _network(t: Taker, opened: codec.Opened) -> None:
+    layout, bits = opened.layout, opened.header.value_map.bits
+    content = t.reader.data.tobytes()
+    known = network.parse(content, len(layout.axes), layout.channels, bits)
+    t.bytes_of("flags")
+    for name in ("hidden", "layers", "octaves"):
+        t.varint(name)
+    t.bytes_of("coding", "setting")
+    for i in range(len(known.shapes)):
+        t.varint(f"multiplier {i}")
+        t.bytes_of(f"shift {i}")
+    t.raw("gains", known.architecture.planes)
+    length = t.number_ahead("length", "numbers")
+    both = list(zip(known.shapes, known.is_sparse, strict=True))
+    t.integers("numbers", length, [*(o for o, _ in known.shapes), *(o * i for (o, i), sparse in both if not sparse)])
+    if codings.named(known.coding).sparse:
+        t.sparse("sparse", sum(known.is_sparse))
+
+
+def _picture_plan(t: Taker, opened: codec.Opened) -> None:
+    kind, _, units, _, _, _, _ = t.bytes_of("kind", "predictors", "units", "learning", "coordinates", "contexts", "lines")
+    if units:
+        t.raw("prior", 8)
+    count = t.varint("sources")
+    for i in range(count):
+        t.varint(f"source {i} largest")
+        if t.bytes_of(f"source {i} form")[0]:
+            t.varint(f"source {i} last")
+            t.brotli(f"source {i} table", t.number_ahead("length", f"source {i} table"))
+        else:
+            t.varint(f"source {i} least")
+    if kind == 1:
+        for i in range(15):
+            t.signed(f"lattice {i}")
+    if kind == 2:
+        t.varint("colours")
+        t.brotli("palette", t.number_ahead("length", "palette"))
+    planes = 1 if kind == 2 else count
+    references = []
+    for i in range(planes):
+        t.varint(f"plane {i} source")
+        t.varint(f"plane {i} largest")
+        references.append(t.bytes_of(f"plane {i} two-pass", f"plane {i} references")[1])
+        for j in range(references[-1]):
+            t.varint(f"plane {i} reference {j}")
+    if not t.reader.left:
+        return
+    t.varint("deltas")
+    decoder = opened.decoder
+    assert isinstance(decoder, PictureDecoder)
+    for i, delta in enumerate(decoder.plan.deltas):
+        t.varint(f"delta {i} plane")
+        t.bytes_of(*(f"delta {i} {name}" for name in ("pass", "learning", "coding", "setting")))
+        for j in range(3):
+            t.bytes_of(f"delta {i} mantissa {j}", f"delta {i} shift {j}")
+        _delta(t, f"delta {i}", delta, decoder.plan)
+
+
+def _delta(t: Taker, name: str, delta: Delta, plan: PicturePlan) -> None:
+    """The content of a delta."""
+    if codings.named(delta.coding).sparse:
+        parts = [f"sparse {name}: non-zeros {i}" for i in range(3)]
+        t.sparse(f"sparse {name}", 3, t.number_ahead("length", f"sparse {name}: codes", *parts))
+        return
+    units, references = plan.model.units, len(plan.planes[delta.plane].references)
+    networks = shipped.named(plan.model.prior, units)
+    prior = networks[shipped.network_name(scan.NAMES[delta.pass_], references, plan.transform.chroma)]
+    shapes = contextnet.shapes(deltas.inputs_of(prior, units), units)
+    t.integers(f"{name} numbers", t.number_ahead("length", f"{name} numbers"), [rows * columns for rows, columns in shapes])
+
+
+def _sound_plan(t: Taker) -> None:
+    _, predictors, filters, _, _, _ = t.bytes_of("kind", "predictors", "filters", "lags", "units", "learning")
+    for i in range(predictors):
+        t.bytes_of(f"own {i}", f"other {i}", f"every {i}")
+        t.varint(f"decay {i}")
+    for i in range(filters):
+        t.bytes_of(f"filter length {i}")
+        t.varint(f"filter step {i}")
+    coded = 0
+    for i in range(t.varint("channels")):
+        (kind,) = t.bytes_of(f"channel {i} kind")
+        if kind == 2:
+            t.bytes_of(f"channel {i} copy of")
+            continue
+        coded += t.varint(f"channel {i} largest") > 0
+        t.varint(f"channel {i} zero")
+        if kind == 0:
+            t.varint(f"channel {i} least")
+        else:
+            table = f"channel {i} table"
+            t.number_ahead("size", table)
+            t.brotli(table, t.number_ahead("length", table))
+    for i in range(coded):
+        t.bytes_of(f"coded {i} channel", f"coded {i} partner")
+
+
+def _plan(t: Taker, opened: codec.Opened) -> None:
+    if t.reader.data[0] == SOUND:
+        _sound_plan(t)
+    else:
+        _picture_plan(t, opened)
+
+
+def _tile(t: Taker, opened: codec.Opened, index: int) -> None:
+    if opened.profile.name == "stored" and t.reader.left:
+        (mode,) = t.bytes_of("mode")
+        if mode:
+            t.brotli("values")
+        else:
+            t.raw("values")
+    elif opened.profile.name == "hybrid":
+        _hybrid_tile(t, opened, box_shape(opened.layout.box(index)))
+    else:
+        t.raw("string")
+
+
+def _hybrid_tile(t: Taker, opened: codec.Opened, shape: tuple[int, ...]) -> None:
+    plan: Any = opened.decoder.plan  # type: ignore[attr-defined]
+    if not isinstance(plan, PicturePlan):
+        lags, segments = plan.model.lags, -(-math.prod(shape) // 2048)
+        if lags and t.reader.left:
+            t.integers("lags", t.number_ahead("length", "lags"), [segments] * lags)
+        t.raw("string")
+        return
+    names = []
+    for i, plane in enumerate(plan.planes):
+        four = plane.four_passes and min(shape[-2:]) >= 4
+        names += [f"string {i} {name}" for name in (scan.NAMES[1:] if four else scan.NAMES[:1])] if plane.largest else []
+    names += ["corrections"] if TRANSFORMS[plan.transform.number].corrected else []
+    lengths = [t.number_ahead("length", name) for name in names]
+    for name, length in zip(names, lengths, strict=True):
+        t.raw(name, length)
+
+
+TAKERS: dict[bytes, Callable[[Taker, codec.Opened], None]] = {
+    b"HEAD": lambda t, _: _head(t),
+    b"meta": lambda t, _: _meta(t),
+    b"TIDX": lambda t, _: _index(t),
+    b"NETW": _network,
+    b"HYBR": _plan,
+}
+
+
+def fields_of(opened: codec.Opened) -> Iterator[tuple[bytes, bytes, tuple[Field, ...]]]:
+    """(type, content, fields) of each section of a valid file, in order."""
+    tiles = itertools.count()
+    for section in opened.sections:
+        t = Taker(section.content)
+        if section.type == codec.TILE:
+            _tile(t, opened, next(tiles))
+        elif section.type in TAKERS:
+            TAKERS[section.type](t, opened)
+        else:
+            t.raw("content")
+        t.reader.end()
+        yield section.type, section.content, tuple(t.fields)

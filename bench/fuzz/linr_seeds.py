@@ -1,0 +1,128 @@
+"""Small valid `.linr` files that the fuzzer changes: conformance vectors, and files that are encoded here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import inrcodec
+from inrcodec import Signal, codec
+
+from .fields import Field, fields_of
+
+VECTORS = Path(__file__).resolve().parents[2] / "formats" / "vectors"
+BYTES = 3000  # of a seed, at most: larger ones only take time
+SAMPLES = 3000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section: its type, its content, and the fields of this content, empty if they are not known."""
+
+    type: bytes
+    content: bytes
+    fields: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A valid file."""
+
+    name: str
+    data: bytes
+
+    @cached_property
+    def opened(self) -> codec.Opened:
+        """The parsed file."""
+        return codec.open_bytes(self.data)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Its sections but the end section."""
+        return tuple(Part(*found) for found in fields_of(self.opened))
+
+    @cached_property
+    def types(self) -> frozenset[bytes]:
+        """The types of its sections."""
+        return frozenset(part.type for part in self.parts)
+
+    @cached_property
+    def raw(self) -> bytes:
+        """Its samples as little-endian bytes, as the digest has them."""
+        samples = inrcodec.decode(self.data, threads=1).samples
+        return np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).tobytes()
+
+
+def _picture(channels: int, depth: int, seed: int = 0) -> Signal:
+    """(9, 12, channels): a ramp and noise."""
+    y, x = np.mgrid[0:9, 0:12]
+    noise = np.random.default_rng(seed).integers(0, 1 << depth - 3, (9, 12, channels))
+    values = ((11 * y + 5 * x << max(0, depth - 8))[:, :, None] // 2 + noise) % (1 << depth)
+    samples = values.astype(np.uint8 if depth <= 8 else np.uint16)
+    return Signal(samples[:, :, 0] if channels == 1 else samples, "image", depth, None, {"icc": bytes(40), "text/Title": b"A title"})
+
+
+def _sound(channels: int, bits: int, frames: int = 90) -> Signal:
+    """(frames, channels): a tone and noise."""
+    tone = np.sin(np.arange(frames)[:, None] * 0.3 + np.arange(channels)) * (1 << bits - 2)
+    samples = tone.astype(np.int64) + np.random.default_rng(bits).integers(-3, 4, tone.shape)
+    return Signal(samples.astype(np.int8 if bits <= 8 else np.int16 if bits <= 16 else np.int32), "audio", bits, 8000)
+
+
+def _encoded() -> Iterator[Seed]:
+    few = _picture(3, 8).samples // 80 * 80
+    cells = np.kron(_picture(3, 8).samples[:4, :4], np.ones((3, 3, 1), np.uint8))
+    gaps = (np.arange(60, dtype=np.int32) ** 3 % 1009 * 4001).reshape(60)
+    signals = {
+        "grey": _picture(1, 8),
+        "grey16": _picture(1, 16),
+        "grey-alpha": _picture(2, 8),
+        "rgb": _picture(3, 8),
+        "rgba": _picture(4, 8),
+        "few": Signal(few, "image"),
+        "cells": Signal(cells, "image"),
+        "bool": Signal(few[:, :, 0] > 80, "image"),
+        "stack": Signal(np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6) * 7 % 60),
+        "sound": _sound(2, 16),
+        "sound24": _sound(1, 24),
+        "gaps": Signal(np.stack([gaps, gaps], 1), "audio", 32, 100),
+        "numbers": Signal(gaps),
+    }
+    options: tuple[dict[str, Any], ...] = ({"profile": "stored"}, {"profile": "hybrid", "effort": 1}, {"profile": "hybrid", "effort": 5})
+    for name, signal in signals.items():
+        for option in options:
+            data = inrcodec.encode(signal, threads=1, verify=False, **option)
+            yield Seed(f"{name} {' '.join(map(str, option.values()))}", data)
+
+
+def _vectors() -> Iterator[Seed]:
+    for entry in json.loads((VECTORS / "manifest.json").read_text("utf-8")):
+        if not entry.get("invalid") and np.prod(entry["shape"]) <= SAMPLES:
+            data = (VECTORS / entry["file"]).read_bytes()
+            if len(data) <= BYTES:
+                yield Seed(entry["file"], data)
+
+
+@cache
+def seeds() -> tuple[Seed, ...]:
+    """All seeds, always in the same order."""
+    return (*_vectors(), *_encoded())
+
+
+@cache
+def seeds_with(type_: bytes) -> tuple[Seed, ...]:
+    """The seeds that have a section of this type."""
+    return tuple(seed for seed in seeds() if type_ in seed.types)
+
+
+@cache
+def faulty() -> tuple[bytes, ...]:
+    """Small faulty vectors."""
+    found = (path.read_bytes() for path in sorted((VECTORS / "faulty").glob("*.linr")))
+    return tuple(data for data in found if len(data) <= BYTES)

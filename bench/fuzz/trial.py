@@ -1,0 +1,296 @@
+"""Runs changed `.linr` files through inrcodec, and judges what comes out. Also the child process of `python -m bench.fuzz`.
+
+It imports nothing of this package, so that the inrcodec under test can be that of another checkout, also an older one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import resource
+import struct
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+import inrcodec
+from inrcodec import InrcodecError
+
+SAMPLES = 1 << 20  # limits that inrcodec is given
+MEMORY = 1 << 28
+SECONDS = 20.0  # for a case; the worst that is allowed takes a few
+GROWTH = MEMORY + (64 << 20)  # bytes by which a case may let the process grow, and so much again per byte of input:
+GROWTH_PER_BYTE = 100
+ADDRESSES = 6 << 30  # RLIMIT_AS; libraries reserve much more than they use
+FRAME = struct.Struct("<II")  # sizes of the JSON and of the file in a message to the child
+COMPILED = [0]  # kernels compiled in this process
+Judged = tuple[str, int, str]  # what `judge` returns
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case ended.
+
+    Attributes:
+        number: of the case.
+        what: "decoded", "refused" (its tiles or samples), "limited" (LimitError), "closed" (before its tiles), or what is wrong.
+        size: of the file, in bytes.
+        declared: bytes of the samples that its header declares; 0 if it cannot be read.
+        salvaged: "all", "some", or "nothing".
+        seconds: of all calls.
+        growth: bytes by which the process grew at most; 0 where the system does not tell.
+    """
+
+    number: int
+    what: str
+    size: int
+    declared: int
+    salvaged: str
+    seconds: float
+    growth: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether this must not happen."""
+        wrong = self.what not in ("decoded", "refused", "limited", "closed")
+        return wrong or self.seconds > SECONDS or self.growth > GROWTH + GROWTH_PER_BYTE * self.size
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with an outcome that failed."""
+        if self.seconds > SECONDS:
+            return f"it took {self.seconds:.1f} s ({self.what})"
+        return self.what if self.what not in ("decoded", "refused", "limited", "closed") else f"it took {self.growth} bytes ({self.what})"
+
+
+class Wrong(Exception):
+    """An answer that must not be."""
+
+
+def meaning_of(signal: Any) -> bytes:
+    """SHA-256 of all that a signal is, metadata aside."""
+    x = signal.samples
+    about = f"{signal.kind} {x.dtype.str} {x.shape} {signal.bit_depth} {signal.sample_rate} ".encode()
+    return hashlib.sha256(about + x.tobytes()).digest()
+
+
+def digest_of(signal: Any) -> str:
+    """The digest that SPEC.md 2 gives a signal, as hexadecimal digits, computed apart from the package."""
+
+    def varint(n: int) -> bytes:
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+    x = signal.samples
+    type_ = "bui".index(x.dtype.kind) | (x.dtype.itemsize.bit_length() - 1) << 2 | 32 * (x.dtype.str[0] == ">")
+    fixed = bytes([("image", "audio", "array").index(signal.kind), type_, signal.bit_depth, x.ndim])
+    rate = b"" if signal.sample_rate is None else varint(signal.sample_rate)
+    raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
+    return hashlib.sha256(fixed + b"".join(map(varint, x.shape)) + rate + raw).hexdigest()
+
+
+def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with the limits, as far as it has such parameters."""
+    known = inspect.signature(function).parameters
+    given = {"max_samples": SAMPLES, "max_memory": MEMORY, "threads": 1}
+    options = {name: value for name, value in given.items() if name in known}
+    return lambda data, **more: function(data, **{**options, **{name: value for name, value in more.items() if name in known}})
+
+
+def _ask(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, InrcodecError | None]:
+    """(result, None) or (None, fault). Raises Wrong: the fault is not one line."""
+    try:
+        return function(*args, **options), None
+    except InrcodecError as fault:
+        if "\n" in str(fault) or not str(fault):
+            raise Wrong(f"not one line: {fault!r}") from fault
+        if type(fault).__name__ not in ("FormatError", "LimitError"):
+            raise Wrong(f"{type(fault).__name__} where a FormatError should be: {fault}") from fault
+        return None, fault
+
+
+class Judge:
+    """Runs files. It knows the signals of the valid files that they were made of."""
+
+    def __init__(self) -> None:
+        self.decode = _limited(inrcodec.decode)
+        salvage = getattr(inrcodec, "salvage", None)
+        self.salvage = _limited(salvage) if salvage else None
+        self.signals: list[Any] = []
+        self.by_digest: dict[str, bytes] = {}
+
+    def learn(self, data: bytes) -> bool:
+        """Learn a valid file, the next one; whether it can be decoded."""
+        signal, _ = _ask(self.decode, data)
+        self.signals.append(signal)
+        if signal is None:
+            return False
+        self.by_digest[digest_of(signal)] = meaning_of(signal)
+        inrcodec.info(data, True)
+        if self.salvage:
+            self.salvage(data)
+        return True
+
+    def judge(self, data: bytes, seed: int | None, threads: int = 1) -> Judged:
+        """(what, declared bytes, what was salvaged): see Outcome. Raises Wrong, or whatever inrcodec raises that it must not.
+
+        seed: the valid file whose intact sections are all that is intact in this one; None: there is no such file.
+        """
+        about, closed = _ask(inrcodec.info, data)
+        declared = _declared(about) if about else 0
+        signal, fault = _ask(self.decode, data, threads=threads)
+        if signal is not None:
+            if about is None:
+                raise Wrong(f"it decodes, but info says: {closed}")
+            self._right(signal, about)
+            _, refused = _ask(inrcodec.info, data, True)
+            if refused:
+                raise Wrong(f"it decodes, but info with stages says: {refused}")
+            if signal.kind == "audio":
+                self._part(data, signal)
+        salvaged = self._salvaged(data, signal, fault, seed) if self.salvage else "nothing"
+        if signal is not None:
+            return "decoded", declared, salvaged
+        if type(fault).__name__ == "LimitError":
+            return "limited", declared, salvaged
+        return "refused" if about else "closed", declared, salvaged
+
+    def _right(self, signal: Any, about: dict[str, Any]) -> None:
+        """Raise Wrong if a decoded signal is not that of the digest which the file gives."""
+        claimed = about["digest"]
+        if digest_of(signal) != claimed:
+            raise Wrong("it decodes to samples that its digest is not of")
+        if self.by_digest.get(claimed, meaning_of(signal)) != meaning_of(signal):
+            raise Wrong("it decodes to another signal than the valid file with this digest")
+
+    def _part(self, data: bytes, signal: Any) -> None:
+        """Raise Wrong if the beginning of a sound decodes to other samples."""
+        part, fault = _ask(self.decode, data, start=0.0, duration=1e-9)
+        if fault or not (part.samples == signal.samples[: len(part.samples)]).all():
+            raise Wrong(f"a part of it decodes otherwise: {fault}")
+
+    def _salvaged(self, data: bytes, signal: Any, refused: Exception | None, seed: int | None) -> str:
+        """What salvage gives: see Outcome. Raises Wrong if it should not."""
+        assert self.salvage
+        found, fault = _ask(self.salvage, data)
+        if found is None:
+            if signal is not None:
+                raise Wrong(f"it decodes, but salvage says: {fault}")
+            return "nothing"
+        report = found.report()
+        if signal is not None and (report or meaning_of(found.signal) != meaning_of(signal)):
+            raise Wrong(f"it decodes, but salvage finds faults or other samples: {report[:1]}")
+        if signal is None and not report:
+            raise Wrong(f"salvage finds no fault, but decode says: {refused}")
+        if any("\n" in line for line in report):
+            raise Wrong("a fault of several lines")
+        samples, intact = found.signal.samples, found.intact
+        if samples[~intact].any():
+            raise Wrong("lost samples are not 0")
+        if seed is not None and self.signals[seed] is not None:
+            right = self.signals[seed].samples
+            if right.shape != samples.shape or not (samples[intact] == right[intact]).all():
+                raise Wrong("salvage gives wrong samples for intact ones")
+        return "some" if found.lost else "all"
+
+
+def _declared(about: dict[str, Any]) -> int:
+    """Bytes of the samples of a file, by what info says of it."""
+    count = 1
+    for n in about["shape"]:
+        count *= n
+    digits = "".join(c for c in about["dtype"] if c.isdigit())
+    size = int(digits or 8)
+    return int(count * (size if about["dtype"].startswith(">") else size // 8))
+
+
+def _memory(field: str) -> int:
+    """Bytes of a field of /proc/self/status, 0 where there is none."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next((int(line.split()[1]) << 10 for line in status if line.startswith(field)), 0)
+    except OSError:
+        return 0
+
+
+def _forget_peak() -> None:
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+def run(judge: Judge, number: int, data: bytes, seed: int | None) -> Outcome:
+    """Run a case in this process; once more if kernels were compiled, since that is done once on a machine."""
+    threads = 2 if number % 8 == 0 else 1
+    while True:
+        _forget_peak()
+        compiled, before, start = COMPILED[0], _memory("VmRSS"), time.perf_counter()
+        declared, salvaged = 0, "nothing"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                what, declared, salvaged = judge.judge(data, seed, threads)
+        except Wrong as wrong:
+            what = str(wrong)
+        except BaseException as fault:  # whatever it is, it is to be found
+            what = f"{type(fault).__name__}: {fault}"
+        seconds = time.perf_counter() - start
+        growth = max(0, _memory("VmHWM") - before)
+        if COMPILED[0] == compiled:
+            return Outcome(number, what, len(data), declared, salvaged, seconds, growth)
+
+
+def count_compilations() -> None:
+    """Let COMPILED count from now on."""
+    from numba.core import event
+
+    events: Any = event  # it is not typed
+
+    class Listener(event.Listener):
+        """Counts."""
+
+        def on_start(self, event: Any) -> None:
+            COMPILED[0] += 1
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    events.register("numba:compile", Listener())
+
+
+def _message(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """The next message to the child, (JSON, file); None: there is no more."""
+    sizes = source.read(FRAME.size)
+    if len(sizes) < FRAME.size:
+        return None
+    about, size = FRAME.unpack(sizes)
+    return json.loads(source.read(about)), source.read(size)
+
+
+def serve() -> None:
+    """The child: messages come on standard input, an answer to each, a line of JSON, goes to standard output."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints is no answer
+    warnings.filterwarnings("ignore")
+    count_compilations()
+    judge = Judge()
+    while (message := _message(sys.stdin.buffer)) is not None:
+        about, data = message
+        answer: Any
+        if "learn" in about:
+            answer = {"learned": judge.learn(data), "from": inrcodec.__file__}
+        else:
+            answer = asdict(run(judge, about["number"], data, about["seed"]))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()

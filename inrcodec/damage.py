@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import codec, container, profiles
 from .codec import HEAD, INDEX, META, TILE, Opened
 from .container import Reader, Section
-from .errors import FormatError
+from .errors import FormatError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .options import Options
@@ -96,7 +96,10 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
     for tile in why:
         intact[layout.box(tile)] = False
     lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
-    signal = Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+    try:
+        signal = Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+    except UnsupportedError as fault:
+        raise FormatError(f"damaged: {fault}") from fault
     return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
 
 

@@ -168,6 +168,16 @@ def test_a_file_that_is_refused_has_a_fault(sections: Any, fault: str) -> None:
     check(found, signal)
 
 
+def test_samples_that_the_depth_does_not_allow_are_a_fault_of_the_file() -> None:
+    """It was an UnsupportedError."""
+    data = codec.encode(Signal(np.arange(200, 206, dtype=np.uint8).reshape(2, 3), "image"), Options(profile="stored"))
+    head, *others = container.read(data)
+    assert head.content[3] == 8
+    shallow = container.write([container.Section(b"HEAD", head.content[:3] + b"\4" + head.content[4:]), *others])
+    with pytest.raises(inrcodec.FormatError, match="do not fit in 4 bits"):
+        damage.salvage(shallow)
+
+
 @pytest.mark.parametrize("type_", [b"HEAD", b"HYBR"])
 def test_what_cannot_be_missed_is_named(type_: bytes) -> None:
     data = codec.encode(Signal(np.arange(5000, dtype=np.int16) % 7 * 100), Options(profile="hybrid", effort=1))

@@ -29,6 +29,7 @@ GROWTH_PER_BYTE = 100
 ADDRESSES = 6 << 30  # RLIMIT_AS; libraries reserve much more than they use
 FRAME = struct.Struct("<II")  # sizes of the JSON and of the file in a message to the child
 COMPILED = [0]  # kernels compiled in this process
+RIGHT = ("decoded", "refused", "limited", "closed")  # outcomes that may be
 Judged = tuple[str, int, str]  # what `judge` returns
 
 
@@ -57,15 +58,14 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether this must not happen."""
-        wrong = self.what not in ("decoded", "refused", "limited", "closed")
-        return wrong or self.seconds > SECONDS or self.growth > GROWTH + GROWTH_PER_BYTE * self.size
+        return self.what not in RIGHT or self.seconds > SECONDS or self.growth > GROWTH + GROWTH_PER_BYTE * self.size
 
     @property
     def fault(self) -> str:
         """What is wrong with an outcome that failed."""
         if self.seconds > SECONDS:
             return f"it took {self.seconds:.1f} s ({self.what})"
-        return self.what if self.what not in ("decoded", "refused", "limited", "closed") else f"it took {self.growth} bytes ({self.what})"
+        return self.what if self.what not in RIGHT else f"it took {self.growth} bytes ({self.what})"
 
 
 class Wrong(Exception):

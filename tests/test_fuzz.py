@@ -1,0 +1,164 @@
+"""Some thousand changed files, `.linr` and others, as `python -m bench.fuzz` makes them; and whether these are what they should be.
+
+Nothing is asserted by a clock, and memory only by the limits that the readers are given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import inrcodec
+from bench.fuzz import readers, trial
+from bench.fuzz.fields import write
+from bench.fuzz.linr_mutations import KINDS, UNMENDED, Draft, case
+from bench.fuzz.linr_seeds import Seed, seeds
+from inrcodec import InrcodecError, codec, container
+
+RUN = 1  # the seed of all cases here
+SHARES = 8  # parts of the cases, a test each
+CASES = 4000
+FILES = 400  # of other formats
+
+
+@pytest.fixture(scope="module")
+def judge() -> trial.Judge:
+    """What tells right from wrong."""
+    found = trial.Judge()
+    assert all(found.learn(seed.data) for seed in seeds())
+    return found
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_changed_files_decode_rightly_or_are_refused(judge: trial.Judge, share: int) -> None:
+    seen: Counter[str] = Counter()
+    for number in range(share, CASES, SHARES):
+        one = case(RUN, number)
+        outcome = trial.run(judge, number, one.data, one.seed if one.kind in UNMENDED else None)
+        assert outcome.what in trial.RIGHT, f"case {number} ({one.kind}): {outcome.what}"
+        seen[outcome.what] += 1
+    assert seen["decoded"] > 0
+    assert seen["refused"] > 0
+    assert seen["closed"] > 0
+
+
+def test_changed_files_of_other_formats_are_read_or_refused(tmp_path: Path) -> None:
+    for one in readers.cases(RUN, FILES):
+        what = readers.run_case(one, tmp_path).what
+        assert what in ("read", "refused"), f"{one.kind}:{one.number}: {what}"
+
+
+# --- the generator ------------------------------------------------------------------------------------------------
+
+
+def test_a_case_depends_on_its_numbers_alone() -> None:
+    numbers = range(200, 260)
+    first = [case(RUN, number) for number in numbers]
+    assert [case(RUN, number) for number in reversed(numbers)] == first[::-1]
+    assert sum(case(RUN + 1, number).data != one.data for number, one in zip(numbers, first, strict=True)) > 40
+    assert sum(one.data != seeds()[one.seed].data for one in first) > 40
+
+
+def _rebuilt(seed: Seed) -> bytes:
+    """A file written anew from its fields."""
+    draft = Draft(seed, list(seed.parts))
+    for place, part in enumerate(seed.parts):
+        draft.put(place, part.fields)
+    return draft.written()
+
+
+def test_fields_are_those_of_the_format() -> None:
+    """A file that is taken apart and written again decodes to the same signal. So nothing is taken for a field that is none."""
+    assert {seed.opened.profile.name for seed in seeds()} == {"stored", "inr", "hybrid"}
+    for seed in seeds():
+        assert inrcodec.decode(_rebuilt(seed), threads=1).equals(inrcodec.decode(seed.data, threads=1)), seed.name
+
+
+def test_lengths_and_sizes_follow_what_they_are_of() -> None:
+    part = next(part for seed in seeds() for part in seed.parts if part.type == b"meta")
+    size, items = part.fields
+    longer = replace(items, value=items.value + b"\0\0")
+    assert container.Reader(write([size, longer]), "a test").varint() == len(items.value) + 2
+
+
+def test_a_mended_digest_is_that_of_the_samples() -> None:
+    seed = next(seed for seed in seeds() if seed.opened.header.kind == "audio" and seed.opened.profile.name == "stored")
+    draft = Draft(seed, list(seed.parts))
+    place = draft.places(b"HEAD")[0]
+    rate = [replace(f, value=11025) if f.name == "rate" else f for f in seed.parts[place].fields]
+    draft.put(place, rate)
+    with pytest.raises(InrcodecError, match="digest"):
+        inrcodec.decode(draft.written())
+    draft.digest = True
+    assert inrcodec.decode(draft.written()).sample_rate == 11025
+
+
+def _depth(data: bytes) -> str:
+    """How far a file gets."""
+    try:
+        container.read(data)
+    except InrcodecError:
+        return "container"
+    try:
+        codec.open_bytes(data)
+    except InrcodecError:
+        return "sections"
+    return "tiles"
+
+
+def _depths() -> Iterator[tuple[str, str]]:
+    for number in range(100 * len(KINDS)):
+        one = case(RUN, number)
+        yield one.kind, _depth(one.data)
+
+
+def test_many_cases_get_past_the_checksums() -> None:
+    """At least nine in ten of the mended cases pass the container's checks, and a third of them are decoded as far as the tiles."""
+    blind = (*UNMENDED, "halves of two files", "faulty vector")
+    depths = list(_depths())
+    found = Counter((kind in blind, depth) for kind, depth in depths)
+    mended = sum(count for (is_blind, _), count in found.items() if not is_blind)
+    assert found[False, "sections"] + found[False, "tiles"] > 0.9 * mended
+    assert found[False, "tiles"] > mended / 3
+    by_kind = Counter(kind for kind, depth in depths if depth != "container")
+    assert all(by_kind[kind] > 80 for kind in KINDS if kind not in blind)
+
+
+# --- the judge ----------------------------------------------------------------------------------------------------
+
+
+def test_a_judge_sees_wrong_samples(judge: trial.Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that does not check the digest is caught."""
+    data = next(seed.data for seed in seeds() if seed.opened.profile.name == "stored")
+    assert judge.judge(data, None)[0] == "decoded"
+    signal = inrcodec.decode(data)
+    samples = signal.samples.copy()
+    samples.flat[0] ^= 1
+    monkeypatch.setattr(judge, "decode", lambda *_, **__: replace(signal, samples=samples))
+    outcome = trial.run(judge, 1, data, None)
+    assert outcome.failed
+    assert "digest" in outcome.what
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        (ValueError("a hole"), "ValueError: a hole"),
+        (MemoryError(), "MemoryError"),
+        (InrcodecError("no FormatError"), "where a FormatError should be"),
+        (inrcodec.FormatError("two\nlines"), "not one line"),
+        (inrcodec.FormatError("of a good file"), "salvage finds no fault"),
+    ],
+)
+def test_a_judge_sees_wrong_errors(judge: trial.Judge, monkeypatch: pytest.MonkeyPatch, fault: Exception, what: str) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(judge, "decode", broken)
+    outcome = trial.run(judge, 1, seeds()[0].data, None)
+    assert outcome.failed
+    assert what in outcome.what

@@ -27,7 +27,7 @@ from .linr_seeds import seeds
 from .trial import FRAME, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0  # seconds for an answer; a case may compile kernels
+PATIENCE = 240.0  # seconds for an answer, unless --patience says otherwise; a case may compile kernels
 COLUMNS = (
     "kind", "cases", "decoded", "refused", "limited", "closed", "salvaged", "worst s", "worst MB", "bytes per byte of file",
     "of file and samples", "failures",
@@ -35,9 +35,10 @@ COLUMNS = (
 
 
 class Child:
-    """A process that runs cases. package: the folder that holds the inrcodec to test."""
+    """A process that runs cases. package: the folder that holds the inrcodec to test; patience: seconds that a case may take."""
 
-    def __init__(self, package: Path) -> None:
+    def __init__(self, package: Path, patience: float = PATIENCE) -> None:
+        self.patience = PATIENCE  # valid files may compile kernels
         environment = {**os.environ, "PYTHONPATH": str(package), "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
         command = [sys.executable, "-P", trial.__file__]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
@@ -46,6 +47,7 @@ class Child:
             raise RuntimeError("the child cannot run the valid files")
         self.learned = sum(bool(answer and answer["learned"]) for answer in answers)
         self.origin = str(answers[0] and answers[0]["from"])
+        self.patience = patience
 
     def _ask(self, about: dict[str, Any], data: bytes) -> dict[str, Any] | None:
         """The answer to a message; None: the process ended or does not answer."""
@@ -57,7 +59,7 @@ class Child:
             self.process.stdin.flush()
         except BrokenPipeError:
             return None
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self.process.stdout], [], [], self.patience)
         line = self.process.stdout.readline() if ready else b""
         return json.loads(line) if line.endswith(b"\n") else None
 
@@ -70,7 +72,7 @@ class Child:
         seconds = time.monotonic() - start
         self.process.kill()
         status = self.process.wait()
-        what = f"no answer within {seconds:.0f} s" if seconds >= PATIENCE else f"the process ended with {status}"
+        what = f"no answer within {seconds:.0f} s" if seconds >= self.patience else f"the process ended with {status}"
         return Outcome(wanted.number, what, len(wanted.data), 0, "nothing", seconds, 0)
 
     @property
@@ -84,28 +86,32 @@ class Child:
         self.process.communicate()
 
 
-def run(wanted: Iterable[Case], package: Path, note: dict[str, Any] | None = None) -> Iterator[tuple[Case, Outcome]]:
+def run(
+    wanted: Iterable[Case], package: Path, note: dict[str, Any] | None = None, patience: float = PATIENCE
+) -> Iterator[tuple[Case, Outcome]]:
     """Run cases in a child process; another one takes over where it ends. note: gets which inrcodec that was, and what it can decode."""
-    child = Child(package)
+    child = Child(package, patience)
     if note is not None:
         note.update(origin=child.origin, learned=child.learned)
     try:
         for one in wanted:
             if not child.alive:
-                child = Child(package)
+                child = Child(package, patience)
             yield one, child.run(one)
     finally:
         child.end()
 
 
-def run_all(seed: int, count: int, jobs: int, package: Path, note: dict[str, Any]) -> list[tuple[Case, Outcome]]:
+def run_all(
+    seed: int, count: int, jobs: int, package: Path, note: dict[str, Any], patience: float = PATIENCE
+) -> list[tuple[Case, Outcome]]:
     """Run the first `count` cases of a seed in `jobs` child processes. The bytes of cases that did not fail are dropped."""
     done = [0] * jobs
     start = time.monotonic()
 
     def share(job: int) -> list[tuple[Case, Outcome]]:
         found = []
-        for one, outcome in run((case(seed, i) for i in range(job, count, jobs)), package, note):
+        for one, outcome in run((case(seed, i) for i in range(job, count, jobs)), package, note, patience):
             found.append((one if outcome.failed else Case(one.number, one.kind, one.seed, b""), outcome))
             done[job] += 1
             if outcome.failed:
@@ -180,6 +186,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="child processes")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="run one case, and write its file here")
     parser.add_argument("--package", type=Path, default=ROOT, help="folder that holds another inrcodec to run the cases on")
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help="end a case that takes longer")
     parser.add_argument("--json", type=Path, help="write the numbers as JSON")
     parser.add_argument("--markdown", type=Path, help="write the table as Markdown")
     given = parser.parse_args()
@@ -188,7 +195,7 @@ def main() -> int:
         return _only(given.seed, given.only, package)
     note: dict[str, Any] = {}
     start = time.monotonic()
-    table = summary(run_all(given.seed, given.cases, given.jobs, package, note))
+    table = summary(run_all(given.seed, given.cases, given.jobs, package, note, given.patience))
     seconds = time.monotonic() - start
     from bench.common import machine, versions
 

@@ -19,7 +19,7 @@ from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
-from .limits import UNLIMITED
+from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
 from .progress import Ticker
 from .signal import Signal
@@ -185,14 +185,14 @@ def _meet(a: Box, b: Box) -> bool:
     return all(x.start < y.stop and y.start < x.stop for x, y in zip(a, b, strict=True))
 
 
-def open_bytes(data: bytes) -> Opened:
-    """Parse and validate a .linr file without decoding its samples. Raises FormatError."""
+def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
+    """Parse and validate a .linr file without decoding its samples. Raises FormatError; LimitError for its metadata."""
     sections = container.read(data)
-    return assemble(sections, [section.content for section in sections if section.type == TILE])
+    return assemble(sections, [section.content for section in sections if section.type == TILE], limits)
 
 
-def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None]) -> Opened:
-    """A file from its sections but the tiles, which are given apart. Raises FormatError."""
+def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits: Limits) -> Opened:
+    """A file from its sections but the tiles, which are given apart. Raises FormatError; LimitError for its metadata."""
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
     for section in sections:
@@ -210,7 +210,7 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None]) -> Open
         if type_ in single and owner is not profile:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
     layout = _read_index(single[INDEX], header, tiles)
-    metadata = read_metadata(single[META]) if META in single else {}
+    metadata = read_metadata(single[META], limits) if META in single else {}
     if profile.models and header.value_map.bits == 0:
         raise FormatError("damaged: a constant signal has a model")
     own = single.get(profile.section) if profile.section is not None else None
@@ -317,7 +317,8 @@ def decode(data: bytes, options: Options | None = None, span: tuple[float, float
         Stopped: options.stop says so.
         UnsupportedError: a span is given and the file holds no sound, or the span begins past its end.
     """
-    opened, options = open_bytes(data), options or Options()
+    options = options or Options()
+    opened = open_bytes(data, options.limits)
     h = opened.header
     try:
         samples = opened.samples(options) if span is None else opened.part(*_frames(h, *span), options)
@@ -362,7 +363,7 @@ def info(data: bytes, stages: bool = False) -> dict[str, Any]:
 
     stages: whether to decode the samples too, to measure where time and bits go.
     """
-    opened = open_bytes(data)
+    opened = open_bytes(data, Limits())
     found_stages = _stages(opened, stages)
     h = opened.header
     by_type: dict[bytes, int] = {}

@@ -20,6 +20,7 @@ from .container import Reader, Section
 from .errors import FormatError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
+from .limits import Limits
 from .options import Options
 from .signal import Signal
 
@@ -71,7 +72,7 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
         Stopped: options.stop says so.
     """
     options = options or Options()
-    found = _Remains(data)
+    found = _Remains(data, options.limits)
     opened = found.open()
     why: dict[int, str] = {}
 
@@ -119,13 +120,13 @@ class _Remains:
         missing: why a tile is not there, by its number.
         guessed: whether the tile index is damaged and was guessed, so that only the digest can tell whether the tiles are in their places.
 
-    Raises FormatError: it is no .linr file, or lacks its header.
+    limits: for its metadata. Raises FormatError: it is no .linr file, or lacks its header.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, limits: Limits) -> None:
         if data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]) and data[1:5] != container.MAGIC[1:5]:
             container.read(data)  # it says what is wrong
-        self.data = data
+        self.data, self.limits = data, limits
         self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
         self.scan = container.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
         self.faults = list(self._faults())
@@ -164,14 +165,14 @@ class _Remains:
             tiles = self._placed(header, index, start + index.size)
         else:
             index, tiles = self._guess(header), [section.content for _, section in self.tiles]
-        return codec.assemble([*sections, index], tiles)
+        return codec.assemble([*sections, index], tiles, self.limits)
 
     def _has_metadata(self) -> bool:
         """Whether the metadata can be read. If not, this is one of the faults."""
         if META not in self.single:
             return False
         try:
-            read_metadata(self.single[META][1].content)
+            read_metadata(self.single[META][1].content, self.limits)
         except FormatError as fault:
             self.faults.append(f"the metadata is lost: {str(fault).removeprefix('damaged: ')}")
             return False

@@ -19,6 +19,7 @@ from . import values
 from .compression import compress, decompress
 from .container import Reader, varint, zigzag
 from .errors import FormatError
+from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
 SAMPLE_TYPES = "bui"
@@ -123,10 +124,11 @@ def write_metadata(metadata: Mapping[str, bytes]) -> bytes:
     return varint(len(plain)) + compress(plain)
 
 
-def read_metadata(content: bytes) -> dict[str, bytes]:
-    """Parse section meta. Raises FormatError."""
+def read_metadata(content: bytes, limits: Limits) -> dict[str, bytes]:
+    """Parse section meta. Raises FormatError; LimitError: it takes more memory than the limits allow."""
     r = Reader(content, "the metadata")
     size = r.varint(MAX_METADATA)
+    limits.check_memory(2 * size)  # decompressed in parts, which are joined
     items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
     metadata: dict[str, bytes] = {}
     while items.left:

@@ -46,3 +46,6 @@ class Limits:
         most = self.max_memory or machine_memory()
         if needed > most:
             raise LimitError(f"it would take about {needed} bytes of memory; the limit is {most} (max_memory, --max-memory)")
+
+
+NO_LIMITS = Limits(UNLIMITED, UNLIMITED)  # for files that were just made

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import inrcodec
-from inrcodec import cli, container, header
+from inrcodec import cli, compression, container, header
 from inrcodec.profiles import stored
 
 
@@ -123,3 +123,16 @@ def test_a_small_file_that_declares_much_is_refused_before_anything_is_allocated
             decode(data, max_samples=1 << 36, max_memory=10**9)
     with pytest.raises(inrcodec.LimitError, match="34359738368 samples"):
         inrcodec.info(data, stages=True)
+
+
+def test_metadata_counts_against_the_limit_of_memory() -> None:
+    """106 bytes took half a gigabyte."""
+    parts = container.read(inrcodec.encode(np.zeros(10, np.int64)))
+    size = 1 << 28
+    meta = container.Section(b"meta", container.varint(size) + compression.compress(bytes(1 << 20), 1))
+    data = container.write([parts[0], meta, *parts[1:]])
+    for decode in (inrcodec.decode, inrcodec.salvage):
+        with pytest.raises(inrcodec.LimitError, match=f"{2 * size} bytes of memory"):
+            decode(data, max_memory=10**8)
+    with pytest.raises(inrcodec.FormatError, match="the metadata"):
+        inrcodec.decode(data)

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from inrcodec import files
-from inrcodec.errors import InrcodecError, Notice, UnsupportedError
+from inrcodec.errors import InrcodecError, LimitError, Notice, UnsupportedError
 from inrcodec.files import opencv
 from inrcodec.files.codestream import SIGNATURE
+from inrcodec.limits import Limits
 from inrcodec.signal import Signal
 
 Samples = npt.NDArray[Any]
@@ -185,6 +186,48 @@ def test_what_opencv_would_alter_or_cannot_read(tmp_path: Path) -> None:
         refused(tmp_path / "x.jp2", data, rf"{what.strip()}.* not supported", UnsupportedError)
 
 
+def hostile(side: int, levels: int, precinct: int | None, tile: int, channels: int = 1, of_channel: int | None = None) -> bytes:
+    """A codestream of zeros. precinct: log2 of its height and width, 4 bits each; of_channel: the same, for the first channel alone."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">HH", marker, len(body) + 2) + body
+
+    def style(size: int | None) -> bytes:
+        return bytes([levels, 2, 2, 0, 1]) + (b"" if size is None else bytes([size]) * (levels + 1))
+
+    size = struct.pack(">HIIIIIIIIH", 0, side, side, 0, 0, tile, tile, 0, 0, channels) + bytes([7, 1, 1]) * channels
+    own = b"" if of_channel is None else segment(0xFF53, bytes([0, 1]) + style(of_channel))
+    head = segment(0xFF51, size) + segment(0xFF52, bytes([int(precinct is not None), 0, 0, 1, 0]) + style(precinct)) + own
+    head += segment(0xFF5C, b"\x40" + bytes([64]) * (3 * levels + 1))
+    parts = (struct.pack(">HHHIBB", 0xFF90, 10, i, 34, 0, 1) + b"\xff\x93" + bytes(20) for i in range((-(-side // tile)) ** 2))
+    return b"\xff\x4f" + head + b"".join(parts) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        hostile(1024, 0, 0x00, 1024),
+        hostile(1024, 5, 0x11, 1024),
+        hostile(512, 3, 0x10, 512, 4),
+        hostile(1024, 0, None, 1024, 1, 0x00),
+        hostile(900, 0, None, 4),
+    ],
+    ids=["precincts of a pixel", "precincts of 2 × 2", "four channels", "of one channel", "tiles"],
+)
+def test_many_precincts_or_tiles(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenJPEG took 575 MB for a picture of a megapixel in 146 bytes."""
+    monkeypatch.setattr(opencv, "_decode", None)
+    (tmp_path / "x.j2k").write_bytes(data)
+    with pytest.raises(LimitError, match="bytes of memory"):
+        files.read(tmp_path / "x.j2k", Limits(1 << 20, 1 << 28))
+
+
+def test_few_precincts_and_tiles(tmp_path: Path) -> None:
+    for data in (hostile(64, 2, 0x66, 64), hostile(64, 2, None, 16), hostile(64, 2, None, 64, 4, 0x77)):
+        (tmp_path / "x.j2k").write_bytes(data)
+        assert files.read(tmp_path / "x.j2k", Limits(1 << 20, 1 << 23)).samples.shape[:2] == (64, 64)
+
+
 @pytest.mark.parametrize("form", ["jp2", "j2k"])
 def test_truncated(tmp_path: Path, form: str) -> None:
     data = coded(pixels(3, 8, 20, 20), 8, form, resolutions=2)
@@ -224,7 +267,7 @@ def test_damaged_headers(tmp_path: Path) -> None:
     refused(path, boxed(stream, box(b"colr", b"\1")), "a header is too short")
     refused(path, stream[:8] + bytes(8) + stream[16:], "0 × 0 pixels")
     refused(path, stream[:24] + bytes(8) + stream[32:], "70 × 45 pixels")
-    refused(path, stream[:51] + b"\0\0\0\0" + stream[55:], "main header has no end|too short")
+    refused(path, stream[:51] + b"\0\0\0\0" + stream[55:], "header has no end|too short")
 
 
 @many

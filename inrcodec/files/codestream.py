@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from ..errors import InrcodecError, UnsupportedError
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
-SOC, SIZ, COD, SOT, EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF90, 0xFFD9
-TRANSFORMATION = 13  # bytes from the marker COD on
+SOC, SIZ, COD, COC, SOT, SOD, EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
+CODINGS = {COD: (4, 9), COC: (5, 6)}  # bytes from the marker to the flags, and to the levels and what follows them
+DEEPEST = 32  # levels of the wavelet
 SIZES = struct.Struct(">HIIIIIIIIH")  # of SIZ: capabilities, ends and starts of the image, size and start of the tiles, components
 COLOUR_SPACES = {12: "CMYK", 14: "CIELab", 18: "sYCC"}
 GREY, SRGB = 17, 16
@@ -31,7 +32,9 @@ class Codestream:
         width, height: in pixels.
         channels: 1, 3 or 4.
         bit_depth: of every channel.
-        irreversible: whether its wavelet is the irreversible one, so that decoders may differ in the pixels they give.
+        irreversible: whether a wavelet of it is the irreversible one, so that decoders may differ in the pixels they give.
+        tiles: how many there are.
+        precincts: how many the bands of a tile have at most; a decoder keeps something for each.
         icc: the ICC profile of the file around it, if there is one.
     """
 
@@ -41,7 +44,23 @@ class Codestream:
     channels: int
     bit_depth: int
     irreversible: bool
+    tiles: int
+    precincts: int
     icc: bytes | None
+
+
+@dataclass(frozen=True)
+class _Coding:
+    """What one segment COD or COC says (ISO/IEC 15444-1, A.6.1 and A.6.2)."""
+
+    levels: int
+    irreversible: bool
+    precincts: tuple[tuple[int, int], ...]  # log2 of width and height, by resolution, the lowest first
+
+    def count(self, width: int, height: int) -> int:
+        """The most precincts of the bands of a channel, of a tile of that size; the lowest resolution has one band, the others three."""
+        sides = ((1 << x, 1 << y, 1 << self.levels - r, 3 if r else 1) for r, (x, y) in enumerate(self.precincts))
+        return sum(bands * (width // (step * x) + 2) * (height // (step * y) + 2) for x, y, step, bands in sides)
 
 
 def parse(data: bytes) -> Codestream:
@@ -57,15 +76,20 @@ def parse(data: bytes) -> Codestream:
     try:
         if data.startswith(SIGNATURE):
             stream, icc = _unwrap(data)
-        width, height, depths, at, tiles = _main_header(stream)
-        end, irreversible = _end(stream, at, tiles), _is_irreversible(stream, at)
+        width, height, depths, at, tile = _main_header(stream)
+        tiles = -(-width // tile[0]) * -(-height // tile[1])
+        end, headers = _end(stream, at, tiles)
+        codings = [coding for first, last in [(2, at), *headers] for coding in _codings(stream, first, last)]
     except struct.error as fault:
         raise InrcodecError("truncated, or damaged: a header is too short") from fault
     if len(depths) not in (1, 3, 4):
         raise UnsupportedError(f"JPEG 2000 of {len(depths)} channels is not supported; 1, 3 and 4 are")
     if len(set(depths)) > 1:
         raise UnsupportedError("JPEG 2000 with channels of unequal depth is not supported")
-    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, icc)
+    irreversible = any(coding.irreversible for coding in codings)
+    sides = min(width, tile[0]), min(height, tile[1])
+    precincts = len(depths) * max((coding.count(*sides) for coding in codings), default=0)
+    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, tiles, precincts, icc)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -139,19 +163,23 @@ def _profile(body: bytes) -> bytes | None:
     return profile
 
 
-def _is_irreversible(data: bytes, start: int) -> bool:
-    """Whether segment COD of the main header, which ends at `start`, names the irreversible wavelet (ISO/IEC 15444-1, A.6.1)."""
-    at = 2
-    while at < start:
+def _codings(data: bytes, at: int, end: int) -> Iterator[_Coding]:
+    """What the segments COD and COC between two places say."""
+    while at < end:
         marker, length = struct.unpack_from(">HH", data, at)
-        if marker == COD:
-            return bool(data[at + TRANSFORMATION] == 0)
+        if marker in CODINGS:
+            flags, levels = (at + distance for distance in CODINGS[marker])
+            if levels + 5 > end or (count := data[levels] + 1) > DEEPEST + 1:
+                raise InrcodecError("damaged: it does not say how it is coded")
+            sizes = data[levels + 5 : levels + 5 + count] if data[flags] & 1 else b"\xff" * count
+            if len(sizes) < count:
+                raise InrcodecError("truncated: a header is too short")
+            yield _Coding(count - 1, data[levels + 4] == 0, tuple((size & 15, size >> 4) for size in sizes))
         at += 2 + length
-    return False
 
 
-def _main_header(data: bytes) -> tuple[int, int, list[int], int, int]:
-    """Width, height, the depth of every channel, where the first tile-part begins, and the number of tiles."""
+def _main_header(data: bytes) -> tuple[int, int, list[int], int, tuple[int, int]]:
+    """Width, height, the depth of every channel, where the first tile-part begins, and width and height of a tile from 0, 0 on."""
     soc, siz, _ = struct.unpack_from(">HHH", data)
     if (soc, siz) != (SOC, SIZ):
         raise InrcodecError("not a JPEG 2000 file")
@@ -168,18 +196,23 @@ def _main_header(data: bytes) -> tuple[int, int, list[int], int, int]:
         if (step_x, step_y) != (1, 1):
             raise UnsupportedError("JPEG 2000 with channels of lower resolution is not supported; convert it to PNG first")
         depths.append(depth + 1)
-    at = 2
-    while (marker := struct.unpack_from(">H", data, at)[0]) != SOT:
+    return x1, y1, depths, _header_end(data, 2, SOT), (tile_x, tile_y)
+
+
+def _header_end(data: bytes, at: int, last: int) -> int:
+    """Where the marker `last` ends a header whose segments begin at `at`."""
+    while (marker := struct.unpack_from(">H", data, at)[0]) != last:
         (length,) = struct.unpack_from(">H", data, at + 2)
         if marker < 0xFF00 or length < 2:
-            raise InrcodecError("damaged: the main header has no end")
+            raise InrcodecError("damaged: a header has no end")
         at += 2 + length
-    return x1, y1, depths, at, -((tile_x0 - x1) // tile_x) * -((tile_y0 - y1) // tile_y)
+    return at
 
 
-def _end(data: bytes, at: int, tiles: int) -> int:
-    """Where the codestream ends, if no tile and no tile-part of it is missing."""
+def _end(data: bytes, at: int, tiles: int) -> tuple[int, list[tuple[int, int]]]:
+    """Where the codestream ends, if no tile and no tile-part of it is missing, and where the headers of the tile-parts are."""
     seen: set[int] = set()
+    headers: list[tuple[int, int]] = []
     while (marker := struct.unpack_from(">H", data, at)[0]) == SOT:
         _, tile, length = struct.unpack_from(">HHI", data, at + 2)
         seen.add(tile)
@@ -188,9 +221,10 @@ def _end(data: bytes, at: int, tiles: int) -> int:
             length = end - at if end > 0 else len(data)
         if length < 12 or at + length > len(data):
             raise InrcodecError("truncated: a tile does not end within the file")
+        headers.append((at + 12, _header_end(data, at + 12, SOD)))
         at += length
     if marker != EOC:
         raise InrcodecError("truncated, or damaged: a tile-part is followed by something else")
     if len(seen) < tiles:
         raise InrcodecError(f"truncated, or damaged: {len(seen)} of {tiles} tiles are there")
-    return at + 2
+    return at + 2, headers

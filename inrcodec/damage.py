@@ -148,7 +148,8 @@ class _Remains:
         for first, last in self.scan.damaged:
             kind = self.data[first : first + 4]
             named = f": section {kind.decode()}" if kind in {HEAD, META, INDEX, TILE, *self.owners} else ""
-            yield f"bytes {first} to {last - 1} are damaged{named}"
+            cut = " or cut off" if last == len(self.data) else ""
+            yield f"bytes {first} to {last - 1} are damaged{cut}{named}"
         if not self.scan.complete and not (self.scan.damaged and self.scan.damaged[-1][1] == len(self.data)):
             yield f"it ends after byte {len(self.data) - 1}, too early"
 

@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[bytes, type[InrcodecError], str]] = {
     "map of colours": (raster(2, 1, 24, bytes(6), colour_map=b"abc"), UnsupportedError, "24 bits per pixel with a map"),
     "odd map": (raster(2, 1, 8, bytes(2), colour_map=b"abcd"), InrcodecError, "no valid colour map"),
     "short map": (raster(2, 1, 8, b"\0\1", colour_map=b"abc"), InrcodecError, "colour 1 where the map has 1"),
-    "cut map": (raster(2, 1, 8, b"", colour_map=b"abc")[:-1], InrcodecError, "ends after 0 of 2"),
+    "cut map": (raster(2, 1, 8, b"", colour_map=b"abc")[:-1], InrcodecError, "ends within its colour map"),
     "alpha": (raster(2, 1, 32, bytes(range(8))), UnsupportedError, "fourth byte"),
     "constant alpha": (raster(1, 1, 32, b"\7abc"), UnsupportedError, "fourth byte"),
     "pixels": (raster(3, 2, 8, bytes(7)), InrcodecError, "ends after 7 of 8"),

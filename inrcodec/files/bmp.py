@@ -66,19 +66,21 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
             warnings.warn(Notice(f"{path}: its ICC profile is in another file, which the header names, and is not kept"), stacklevel=2)
     if bits == 16:
         raise UnsupportedError("BMP files of 16 bits per pixel are not supported: their channels have 5 or 6 bits")
-    _check_pixels(data, core, bits, limits)
     if bits > 8:
+        _check_pixels(data, core, bits, 4 if bits == 32 else 3, limits)
         return image(pillow_decode(data, "BMP"), 8, metadata)
     start, entry = FILE_HEADER + size, 3 if core else 4
     colours = used or 1 << bits
     if colours > 1 << 16 or start + entry * colours > len(data):
         raise InrcodecError(f"damaged BMP file: a palette of {colours} colours")
     palette = np.frombuffer(data, np.uint8, entry * colours, start).reshape(-1, entry)[:, 2::-1]
+    grey = bits != 4 and np.array_equal(palette, _grey_palette(bits))
+    _check_pixels(data, core, bits, 1 if grey else 3, limits)
     # with a first colour that is no grey Pillow gives indices; grey palettes it replaces by pixels, not always the right ones
     indices = pillow_decode(data[:start] + b"\1\2\3" + data[start + 3 :], "BMP")
     if int(indices.max()) >= len(palette):
         raise InrcodecError(f"damaged BMP file: a pixel of colour {int(indices.max())} where the palette has {len(palette)}")
-    if bits != 4 and np.array_equal(palette, _grey_palette(bits)):
+    if grey:
         return image(indices, bits, metadata)
     return image(palette[indices], 8, metadata)
 
@@ -94,15 +96,15 @@ def _profile(data: bytes, header: int) -> bytes | None:
     return profile or None
 
 
-def _check_pixels(data: bytes, core: bool, bits: int, limits: Limits) -> None:
-    """Refuse a picture that the limits do not allow, or that the file cannot hold."""
+def _check_pixels(data: bytes, core: bool, bits: int, channels: int, limits: Limits) -> None:
+    """Refuse a picture that the limits do not allow, or that the file cannot hold. channels: of the samples."""
     width, height = struct.unpack_from("<HH" if core else "<Ii", data, FILE_HEADER + 4)
     coding = 0 if core else struct.unpack_from("<I", data, FILE_HEADER + 16)[0]
     height = abs(height)
     if not (width and height):
         raise InrcodecError(f"damaged BMP file: {width} × {height} pixels")
     # 4 arrays: Pillow's image and its copy, the samples, and what a palette makes of them
-    check_bounds(limits, (height, width, 4 if bits == 32 else 3), 1, 4, 2 * len(data))
+    check_bounds(limits, (height, width, channels), 1, 4, 2 * len(data))
     what = f"{width} × {height} pixels"
     if coding not in (RLE8, RLE4):
         check_ratio(len(data), (width * bits + 31) // 32 * 4 * height, 1, what)

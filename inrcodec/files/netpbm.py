@@ -13,7 +13,7 @@ Source: the manual pages pbm(5), pgm(5), ppm(5) and pam(5) of Netpbm.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from io import BufferedReader
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ..limits import Limits
 from ..signal import Signal
 from .bounds import check as check_bounds
 from .bounds import contents
-from .images import Samples, check, image
+from .images import Samples, check, dtype_of, image
 from .metadata import under
 from .registry import FileType
 from .tags import utf8
@@ -45,6 +45,10 @@ DEPTHS: dict[str, dict[int, Collection[int]]] = {
     ".pam": dict.fromkeys((1, 2, 3, 4), ALL),
 }
 
+NO_NUMBER = "damaged netpbm file: a sample is not a number"
+SPACES = b" \t\n\r\v\f"
+BLOCK, BLOCK_MEMORY = 1 << 17, 8 << 20  # bytes of digits that are taken at once, and what that takes
+_SPACE = re.compile(rb"\s")
 _ITEM = re.compile(rb"\s*(?:#([^\r\n]*)|(\d+))")
 
 
@@ -65,13 +69,14 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     numbers, at, comments = _header(data, 2 if bitmap else 3)
     maxval = 1 if bitmap else numbers[2]
     shape = (numbers[1], numbers[0], CHANNELS[magic])
-    _check_header(shape, maxval, limits, len(data))
-    if magic == b"P4":
+    plain = magic in (b"P1", b"P2", b"P3")
+    _check_header(shape, maxval, limits, (4 if plain else 1) * len(data) + (BLOCK_MEMORY if plain else 0))
+    if plain:
+        samples = _plain(memoryview(data)[at:], shape, maxval, bitmap)
+    elif bitmap:
         samples = _bitmap(data, at, shape)
-    elif magic in (b"P5", b"P6"):
-        samples = _raster(data, at, shape, maxval)
     else:
-        samples = _plain(data[at:], shape, bitmap)
+        samples = _raster(data, at, shape, maxval)
     return _image(1 - samples if bitmap else samples, maxval, comments, {})
 
 
@@ -162,7 +167,7 @@ def _read_pam(data: bytes, limits: Limits) -> Signal:
 def _check_header(shape: tuple[int, int, int], maxval: int, limits: Limits, held: int) -> None:
     if min(shape) < 1 or not 1 <= maxval <= 65535:
         raise InrcodecError(f"damaged netpbm header: {shape[1]} × {shape[0]} pixels, maxval {maxval}")
-    check_bounds(limits, shape, 1 if maxval < 256 else 2, 2, held)
+    check_bounds(limits, shape, 1 if maxval < 256 else 2, 3, held)
 
 
 def _raster(data: bytes, at: int, shape: tuple[int, int, int], maxval: int) -> Samples:
@@ -189,27 +194,44 @@ def _check_end(data: bytes, at: int, size: int) -> None:
         raise UnsupportedError("several images in one netpbm file are not supported")
 
 
-def _plain(text: bytes, shape: tuple[int, int, int], bitmap: bool) -> Samples:
+def _plain(coded: memoryview, shape: tuple[int, int, int], maxval: int, bitmap: bool) -> Samples:
     """The samples of a file in decimal digits; those of a bitmap need no space between them."""
-    text = re.sub(rb"#[^\r\n]*", b"", text)
+    text = re.sub(rb"#[^\r\n]*", b"", coded)
     count = shape[0] * shape[1] * shape[2]
     if bitmap:
-        digits = np.frombuffer(b"".join(text.split())[:count], np.uint8) - ord("0")
-        valid = digits.size == 0 or int(digits.max()) <= 1
+        parts = [np.frombuffer(text.translate(None, SPACES)[:count], np.uint8) - np.uint8(ord("0"))]
+        if parts[0].size and int(parts[0].max()) > 1:
+            raise InrcodecError(NO_NUMBER)
     else:
-        items = text.split(maxsplit=count)[:count]
-        valid = all(map(bytes.isdigit, items)) and (not items or max(map(len, items)) < 10)
-        digits = np.array(items, np.dtype("S9")).astype(np.int64) if valid else np.empty(0, np.int64)
-    if not valid:
-        raise InrcodecError("damaged netpbm file: a sample is not a number")
-    if digits.size < count:
-        raise InrcodecError(f"netpbm file ends after {digits.size} of {count} samples")
-    return digits.reshape(shape)
+        parts = list(_numbers(text, count, maxval))
+    found = sum(map(len, parts))
+    if found < count:
+        raise InrcodecError(f"netpbm file ends after {found} of {count} samples")
+    return np.concatenate(parts).reshape(shape)
+
+
+def _numbers(text: bytes, count: int, maxval: int) -> Iterator[Samples]:
+    """The first `count` numbers of a text, or all of them, block by block: each of the items it is split into takes a hundred bytes."""
+    at = 0
+    while count and at < len(text):
+        space = _SPACE.search(text, at + BLOCK)
+        end = space.start() if space else len(text)
+        items = text[at:end].split()[:count]
+        if not all(map(bytes.isdigit, items)) or any(len(item) > 9 for item in items):
+            raise InrcodecError(NO_NUMBER)
+        numbers = np.array(items, "S9").astype(np.int64)
+        _check_maxval(numbers, maxval)
+        yield numbers.astype(dtype_of(maxval.bit_length()))
+        at, count = end, count - len(items)
+
+
+def _check_maxval(samples: Samples, maxval: int) -> None:
+    if samples.size and int(samples.max()) > maxval:
+        raise InrcodecError(f"damaged netpbm file: a sample of {int(samples.max())} above maxval {maxval}")
 
 
 def _image(samples: Samples, maxval: int, comments: list[bytes], own: dict[str, bytes]) -> Signal:
-    if int(samples.max()) > maxval:
-        raise InrcodecError(f"damaged netpbm file: a sample of {int(samples.max())} above maxval {maxval}")
+    _check_maxval(samples, maxval)
     depth = maxval.bit_length()
     if maxval != (1 << depth) - 1:
         own = {"pnm/maxval": b"%d" % maxval, **own}

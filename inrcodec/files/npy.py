@@ -51,8 +51,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     at = array.offset
     if at + array.nbytes != path.stat().st_size:
         raise UnsupportedError("more follows after the array; only files of one array are supported")
-    if array.dtype.kind in "bui":
-        check_bounds(limits, array.shape, array.dtype.itemsize, 1)
+    check_bounds(limits, array.shape, array.dtype.itemsize, 2)
     signal = Signal(np.array(array, order="C"))
     if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
         raise FormatError("damaged: bool values that are neither 0 nor 1")

@@ -125,8 +125,8 @@ def _header(chunk: tuple[bytes, bytes]) -> Header:
 
 def _check_size(header: Header, transparent: bool, limits: Limits, packed: int, held: int) -> None:
     """Refuse an image that the limits do not allow, or that `packed` bytes of Deflate cannot hold. held: bytes held already."""
-    added = header.colour_type in (0, 2) and transparent
-    channels = 4 if header.colour_type == PALETTE else CHANNELS[header.colour_type] + added
+    added = header.colour_type in (0, 2, PALETTE) and transparent
+    channels = (3 if header.colour_type == PALETTE else CHANNELS[header.colour_type]) + added
     # the rows, twice as libpng's input; its image, and what is made of it
     check_bounds(limits, (header.height, header.width, channels), 2 if header.depth == 16 else 1, 5, held)
     passes = [part for part, _ in _passes(header)] if header.interlaced else [header]

@@ -59,7 +59,11 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         raise UnsupportedError(f"Sun raster of {bits} bits per pixel with a map of type {map_kind} is not supported")
     start = HEADER.size + map_size
     row = (width * bits + 15) // 16 * 2  # bytes; rows end at 16 bits
-    check_bounds(limits, (height, width, 1 if bits <= 8 and not map_size else 3), 1, 3, 2 * len(data))
+    if len(data) < start:
+        raise InrcodecError("Sun raster file ends within its colour map")
+    colours = _colour_map(data[HEADER.size : start]) if map_size else None
+    grey = bits <= 8 and (colours is None or _is_grey(colours, bits))
+    check_bounds(limits, (height, width, 1 if grey else 3), 1, 4, 2 * len(data))
     raster = _expand(data[start:], height * row) if kind == CODED else data[start:]
     if len(raster) < height * row:
         raise InrcodecError(f"Sun raster file ends after {len(raster)} of {height * row} bytes of pixels")
@@ -67,9 +71,11 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     if bits > 8:
         return image(_colours(rows[:, : width * bits // 8].reshape(height, width, bits // 8), kind), 8, {})
     indices = np.unpackbits(rows, axis=1, count=width) if bits == 1 else rows[:, :width]
-    if map_size:
-        return _look_up(indices, data[HEADER.size : start], bits)
-    return image(1 - indices if bits == 1 else indices, bits, {})
+    if colours is None:
+        return image(1 - indices if bits == 1 else indices, bits, {})
+    if int(indices.max()) >= len(colours):
+        raise InrcodecError(f"damaged Sun raster file: a pixel of colour {int(indices.max())} where the map has {len(colours)}")
+    return image(indices, bits, {}) if grey else image(colours[indices], 8, {})
 
 
 def write(path: Path, signal: Signal) -> None:
@@ -115,17 +121,17 @@ def _colours(pixels: Samples, kind: int) -> Samples:
     return pixels if kind == RGB else pixels[:, :, ::-1]
 
 
-def _look_up(indices: Samples, colour_map: bytes, bits: int) -> Signal:
-    """The colours that indices stand for: grey if the map is one of grey levels in their order, else RGB."""
-    if len(colour_map) % 3:
+def _colour_map(stored: bytes) -> Samples:
+    """(colours, 3): all reds are stored first, then all greens, then all blues."""
+    if len(stored) % 3:
         raise InrcodecError("damaged Sun raster file: no valid colour map")
-    colours = np.frombuffer(colour_map, np.uint8).reshape(3, -1).T
-    if int(indices.max()) >= len(colours):
-        raise InrcodecError(f"damaged Sun raster file: a pixel of colour {int(indices.max())} where the map has {len(colours)}")
+    return np.frombuffer(stored, np.uint8).reshape(3, -1).T
+
+
+def _is_grey(colours: Samples, bits: int) -> bool:
+    """Whether the colours are the grey levels in their order."""
     levels = np.linspace(0, 255, 1 << bits).astype(np.uint8)[:, None]
-    if np.array_equal(colours, np.repeat(levels, 3, axis=1)):
-        return image(indices, bits, {})
-    return image(colours[indices], 8, {})
+    return np.array_equal(colours, np.repeat(levels, 3, axis=1))
 
 
 TYPES = (

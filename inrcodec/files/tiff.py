@@ -197,7 +197,7 @@ def _check_segments(tags: Tags, channels: int, bits: int, size: int, limits: Lim
     sample_bytes = 1 if bits <= 8 else 2
     check_bounds(limits, shape, sample_bytes, 3, size)  # tifffile's array, the samples, and what a palette makes of them
     rows = min(rows, height) if TILE_OFFSETS not in tags else rows
-    check_bounds(limits, (rows, across, channels), sample_bytes, 4, size)
+    limits.check_memory(size + 4 * rows * across * channels * sample_bytes)  # of a strip or tile, which may be larger than the picture
     expected = -(-width // across) * -(-height // rows) * (channels if separate else 1)
     ends = [at + length for at, length in zip(offsets, sizes, strict=False) if at and length]
     if len(ends) < expected or max(ends) > size:

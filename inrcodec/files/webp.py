@@ -41,8 +41,9 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         raise UnsupportedError("lossy WebP is not supported: its pixels depend on the decoder; convert it to PNG first")
     if b"VP8L" not in chunks:
         raise InrcodecError("damaged WebP file: no image in it")
-    width, height = _size(chunks[b"VP8L"])
-    check_bounds(limits, (height, width, 4), 1, 4, 3 * len(chunks[b"VP8L"]))  # libwebp's image, Pillow's, its copy, the samples
+    width, height, channels = _shape(chunks[b"VP8L"])
+    # libwebp's image, Pillow's, its copy, the samples; the first two with 4 bytes for a pixel
+    check_bounds(limits, (height, width, channels), 1, 5, 3 * len(chunks[b"VP8L"]))
     metadata = {}
     if b"ICCP" in chunks:
         metadata["icc"] = chunks[b"ICCP"]
@@ -100,12 +101,12 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     return chunks
 
 
-def _size(stream: bytes) -> tuple[int, int]:
-    """Width and height of a VP8L stream: 14 bits each, less 1, after its first byte."""
+def _shape(stream: bytes) -> tuple[int, int, int]:
+    """Width, height and channels of a VP8L stream: 14 bits each, less 1, after its first byte, and whether there is alpha."""
     if len(stream) < 5:
         raise InrcodecError("damaged WebP file: its image has no header")
     packed = int.from_bytes(stream[1:5], "little")
-    return (packed & 16383) + 1, (packed >> 14 & 16383) + 1
+    return (packed & 16383) + 1, (packed >> 14 & 16383) + 1, 4 if stream[4] & ALPHA_BIT else 3
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

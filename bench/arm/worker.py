@@ -1,0 +1,120 @@
+"""What one machine finds: `python -m bench.arm.worker PART` prints a line for each thing, its name and what was found, as JSON.
+
+A vector's finding is what it decoded to, or "refused: " and the message; a file's finding is its SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).parent.parent.parent
+VECTORS = ROOT / "formats" / "vectors"
+STANDALONE = ROOT / "formats" / "standalone"
+PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "brotli")
+REFUSED = "refused"
+Findings = Iterator[tuple[str, str]]
+
+
+def describe(entry: dict[str, Any]) -> str:
+    """One line for an entry of the manifest: SHA-256 of the samples, type, shape, kind, bit depth, rate, metadata."""
+    shape = "×".join(map(str, entry["shape"]))
+    words = [entry["sha256"], entry["dtype"], shape, entry["kind"], f"{entry['bit_depth']} bits"]
+    if entry["sample_rate"] is not None:
+        words.append(f"{entry['sample_rate']} Hz")
+    if entry["metadata"]:
+        words.append(json.dumps(entry["metadata"]))
+    return " ".join(words)
+
+
+def describe_signal(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes]) -> str:
+    """The same line for what a decoder gave. The digest is of the samples in little-endian order."""
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    entry = {
+        "sha256": hashlib.sha256(little.tobytes()).hexdigest(),
+        "dtype": samples.dtype.str,
+        "shape": samples.shape,
+        "kind": kind,
+        "bit_depth": bit_depth,
+        "sample_rate": sample_rate,
+        "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in metadata.items()},
+    }
+    return describe(entry)
+
+
+def vectors(decode: Callable[[bytes], str], fault: type[Exception]) -> Findings:
+    """What `decode` says of every conformance vector; `fault` is what it raises if it refuses one."""
+    for path in sorted(VECTORS.glob("*/*.linr")):
+        try:
+            found = decode(path.read_bytes())
+        except fault as refusal:
+            found = f"{REFUSED}: {refusal}"
+        yield path.relative_to(VECTORS).as_posix(), found
+
+
+def about() -> Findings:
+    """What machine this is: processor, byte order, versions, and the name by which LLVM knows the processor."""
+    from llvmlite import binding
+
+    import inrcodec
+
+    if Path(inrcodec.__file__).parent.parent != ROOT:
+        raise SystemExit(f"this is another inrcodec than that of {ROOT}")
+    yield "machine", platform.machine()
+    yield "byte order", sys.byteorder
+    yield "processor", binding.get_host_cpu_name()
+    yield "versions", ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
+
+
+def standalone() -> Findings:
+    """All vectors by the standalone decoder."""
+    sys.path.insert(0, str(STANDALONE))
+    import linr
+
+    def decode(data: bytes) -> str:
+        samples, what = linr.decode(data)
+        return describe_signal(samples, **what)
+
+    return vectors(decode, linr.Invalid)
+
+
+def package() -> Findings:
+    """All vectors by the package, whose kernels Numba compiles."""
+    import inrcodec
+
+    def decode(data: bytes) -> str:
+        signal = inrcodec.decode(data, threads=2)
+        return describe_signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
+
+    return vectors(decode, inrcodec.InrcodecError)
+
+
+def files() -> Findings:
+    """The files of the signals of bench.targets. Each is decoded again here."""
+    import inrcodec
+
+    from ..targets import digest, signals
+
+    for name, signal, efforts in signals():
+        for effort in efforts:
+            data = inrcodec.encode(signal, effort=effort, threads=2, verify=False)
+            if not np.array_equal(inrcodec.decode(data, threads=2).samples, signal.samples):
+                raise SystemExit(f"{name}, effort {effort}: it did not come back")
+            yield f"{name}, effort {effort}", digest(data)
+
+
+PARTS: dict[str, Callable[[], Findings]] = {"standalone": standalone, "package": package, "files": files}
+
+
+if __name__ == "__main__":
+    for found in {"about": about, **PARTS}[sys.argv[1]]():
+        print(json.dumps(found), flush=True)

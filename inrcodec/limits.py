@@ -6,21 +6,27 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import LimitError
 
 # 2.1e9 samples: a picture of 26,000 × 26,000 in RGB, or six hours of stereo at 48 kHz. More is rare enough to be asked for, and a hostile
 # file of some hundred bytes can so demand a few gigabytes at most.
 MAX_SAMPLES = 1 << 31
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of Linux's control groups, version 2
 UNLIMITED = 1 << 62  # more than any file can ask for
 
 
 def machine_memory() -> int:
-    """Bytes of main memory of this machine; 2^62 if the system does not tell."""
+    """Bytes of main memory of this machine, or of its container if that has less; 2^62 if the system does not tell."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system has sysconf
-        return UNLIMITED
+        memory = UNLIMITED
+    try:
+        return min(memory, int(CONTAINER_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # there is no such file, or it says "max"
+        return memory
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import inrcodec
-from inrcodec import cli, compression, container, header
+from inrcodec import cli, compression, container, header, limits
 from inrcodec.profiles import stored
 
 
@@ -136,3 +136,14 @@ def test_metadata_counts_against_the_limit_of_memory() -> None:
             decode(data, max_memory=10**8)
     with pytest.raises(inrcodec.FormatError, match="the metadata"):
         inrcodec.decode(data)
+
+
+def test_a_container_may_have_less_memory_than_its_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    whole = limits.machine_memory()
+    for told, expected in (("max\n", whole), ("1000000\n", 1000000), (f"{1 << 61}\n", min(whole, 1 << 61))):
+        (tmp_path / "memory.max").write_text(told)
+        assert limits.machine_memory() == expected
+    (tmp_path / "memory.max").write_text("5000\n")
+    with pytest.raises(inrcodec.LimitError, match="the limit is 5000"):
+        inrcodec.decode(inrcodec.encode(np.arange(10000)))

@@ -213,12 +213,12 @@ def _plan(picture: bool) -> Target:
 
 
 def _targets() -> dict[str, Callable[[], Target]]:
-    from inrcodec import codec, header
+    from inrcodec import codec, header, limits
 
     return {
         "container": lambda: _file(_scan),
         "header": lambda: _section_target(b"HEAD", lambda data, _: header.read_header(data), lambda _: 0),
-        "metadata": lambda: _section_target(b"meta", lambda data, _: header.read_metadata(data), lambda _: 0),
+        "metadata": lambda: _section_target(b"meta", lambda data, _: header.read_metadata(data, limits.Limits()), lambda _: 0),
         "index": _index,
         "network": _network,
         "sparse": _sparse,

@@ -167,6 +167,9 @@ def _npy() -> Iterator[bytes]:
         out = io.BytesIO()
         np.save(out, x)
         yield out.getvalue()
+    out = io.BytesIO()
+    np.lib.format.write_array(out, _pixels(), version=(2, 0))
+    yield out.getvalue()
 
 
 SOURCES = {

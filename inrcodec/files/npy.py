@@ -30,7 +30,7 @@ from .bounds import check as check_bounds
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
-HEADER_LIMIT = 1 << 16
+HEADER_LIMIT = 1 << 16  # bytes; NumPy reads at most 10,000
 
 
 def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
@@ -43,6 +43,8 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     start = file.read(HEADER_LIMIT)
     if not start.startswith(MAGIC):
         raise FormatError("not a .npy file")
+    if _header_size(start) > HEADER_LIMIT:
+        raise FormatError(f"damaged: a header of {_header_size(start)} bytes")
     array = _mapped(path)
     if array is None:
         if b"'|O'" in start or b"'O'" in start:
@@ -67,7 +69,7 @@ def write(path: Path, signal: Signal) -> None:
     fortran = signal.metadata.get("npy/fortran_order") == b"1"
     body = x.tobytes("F" if fortran else "C")
     header = signal.metadata.get("npy/header")
-    if header is not None:
+    if header is not None and _header_size(header) <= HEADER_LIMIT:
         path.write_bytes(header + body)
         found = _mapped(path)
         if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and np.array_equal(found, x):
@@ -87,6 +89,11 @@ def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]] | None:
     except Exception:  # the header is a Python literal: a damaged one fails in a dozen ways
         return None
     return array if isinstance(array, np.memmap) else None
+
+
+def _header_size(start: bytes) -> int:
+    """Bytes of a header as its first bytes tell it. NumPy takes as much memory before it looks further: up to 4 GB."""
+    return int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
 
 
 def _is_fortran(x: npt.NDArray[Any]) -> bool:

@@ -213,7 +213,7 @@ def hostile(
         hostile(512, 3, 0x10, 512, 4),
         hostile(1024, 0, None, 1024, 1, 0x00),
         hostile(900, 0, None, 4),
-        hostile(256, 5, 0x44, 256, layers=65535),
+        hostile(256, 5, 0x33, 256, layers=65535),
     ],
     ids=["precincts of a pixel", "precincts of 2 × 2", "four channels", "of one channel", "tiles", "layers"],
 )

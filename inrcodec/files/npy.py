@@ -14,7 +14,12 @@ Source: numpy.lib.format, versions 1 to 3.
 from __future__ import annotations
 
 import io
+import os
+import stat
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
@@ -27,6 +32,7 @@ from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from .bounds import check as check_bounds
+from .bounds import contents
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
@@ -40,7 +46,26 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         UnsupportedError: neither integers nor bool, no or more than 4 dimensions, no samples, or bytes after the array.
         FormatError: not a .npy file, damaged, or truncated.
     """
-    start = file.read(HEADER_LIMIT)
+    with _regular(path, file, limits) as path:
+        with path.open("rb") as opened:
+            start = opened.read(HEADER_LIMIT)
+        return _read(path, start, limits)
+
+
+@contextmanager
+def _regular(path: Path, file: BufferedReader, limits: Limits) -> Iterator[Path]:
+    """A file that can be mapped: that at `path`, or a temporary copy of what comes through a pipe."""
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "array.npy"
+        copy.write_bytes(contents(file, limits))
+        yield copy
+
+
+def _read(path: Path, start: bytes, limits: Limits) -> Signal:
+    """The array of a file that begins with `start`."""
     if not start.startswith(MAGIC):
         raise FormatError("not a .npy file")
     if _header_size(start) > HEADER_LIMIT:

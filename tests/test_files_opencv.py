@@ -186,7 +186,9 @@ def test_what_opencv_would_alter_or_cannot_read(tmp_path: Path) -> None:
         refused(tmp_path / "x.jp2", data, rf"{what.strip()}.* not supported", UnsupportedError)
 
 
-def hostile(side: int, levels: int, precinct: int | None, tile: int, channels: int = 1, of_channel: int | None = None) -> bytes:
+def hostile(
+    side: int, levels: int, precinct: int | None, tile: int, channels: int = 1, of_channel: int | None = None, layers: int = 1
+) -> bytes:
     """A codestream of zeros. precinct: log2 of its height and width, 4 bits each; of_channel: the same, for the first channel alone."""
 
     def segment(marker: int, body: bytes) -> bytes:
@@ -197,7 +199,7 @@ def hostile(side: int, levels: int, precinct: int | None, tile: int, channels: i
 
     size = struct.pack(">HIIIIIIIIH", 0, side, side, 0, 0, tile, tile, 0, 0, channels) + bytes([7, 1, 1]) * channels
     own = b"" if of_channel is None else segment(0xFF53, bytes([0, 1]) + style(of_channel))
-    head = segment(0xFF51, size) + segment(0xFF52, bytes([int(precinct is not None), 0, 0, 1, 0]) + style(precinct)) + own
+    head = segment(0xFF51, size) + segment(0xFF52, struct.pack(">BBHB", precinct is not None, 0, layers, 0) + style(precinct)) + own
     head += segment(0xFF5C, b"\x40" + bytes([64]) * (3 * levels + 1))
     parts = (struct.pack(">HHHIBB", 0xFF90, 10, i, 34, 0, 1) + b"\xff\x93" + bytes(20) for i in range((-(-side // tile)) ** 2))
     return b"\xff\x4f" + head + b"".join(parts) + b"\xff\xd9"
@@ -211,8 +213,9 @@ def hostile(side: int, levels: int, precinct: int | None, tile: int, channels: i
         hostile(512, 3, 0x10, 512, 4),
         hostile(1024, 0, None, 1024, 1, 0x00),
         hostile(900, 0, None, 4),
+        hostile(256, 5, 0x33, 256, layers=65535),
     ],
-    ids=["precincts of a pixel", "precincts of 2 × 2", "four channels", "of one channel", "tiles"],
+    ids=["precincts of a pixel", "precincts of 2 × 2", "four channels", "of one channel", "tiles", "layers"],
 )
 def test_many_precincts_or_tiles(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenJPEG took 575 MB for a picture of a megapixel in 146 bytes."""

@@ -140,6 +140,7 @@ def _jpeg_2000() -> Iterator[bytes]:
         pixels = np.tile(pixels, (4, 3, 1)[: pixels.ndim])  # OpenCV writes no smaller ones
         yield bytes(cv2.imencode(".jp2", pixels, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])[1])
     yield _pillow(_pixels(), "JPEG2000", "", irreversible=False, tile_size=(8, 8), num_resolutions=2)
+    yield _pillow(np.tile(_pixels(), (6, 4, 1)), "JPEG2000", "", precinct_size=(32, 32), codeblock_size=(16, 16), quality_layers=[9, 3, 0])
     yield _pillow(_pixels(), "JPEG2000", "", irreversible=True, no_jp2=True, progression="RPCL")
 
 
@@ -167,6 +168,9 @@ def _npy() -> Iterator[bytes]:
         out = io.BytesIO()
         np.save(out, x)
         yield out.getvalue()
+    out = io.BytesIO()
+    np.lib.format.write_array(out, _pixels(), version=(2, 0))
+    yield out.getvalue()
 
 
 SOURCES = {

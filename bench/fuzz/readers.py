@@ -218,10 +218,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", metavar="FORMAT:NUMBER", help="run one case, and write its file here")
     parser.add_argument("--json", type=Path, help="write the table as JSON")
+    parser.add_argument("--report", type=Path, nargs="+", metavar="JSON", help="write bench/results/fuzz-readers.md from such tables")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         _serve()
+        return 0
+    if given.report:
+        from .reader_report import report
+
+        report(given.report)
         return 0
     if given.only:
         return _only(given.only, given.seed)

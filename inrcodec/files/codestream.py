@@ -34,7 +34,8 @@ class Codestream:
         bit_depth: of every channel.
         irreversible: whether a wavelet of it is the irreversible one, so that decoders may differ in the pixels they give.
         tiles: how many there are.
-        precincts: how many the bands of a tile have at most; a decoder keeps something for each.
+        precincts: how many the bands of a tile have at most, of which a resolution has up to three.
+        packets: for how many of a tile a decoder has room: as if all resolutions had as many precincts as that with the most.
         icc: the ICC profile of the file around it, if there is one.
     """
 
@@ -46,6 +47,7 @@ class Codestream:
     irreversible: bool
     tiles: int
     precincts: int
+    packets: int
     icc: bytes | None
 
 
@@ -54,13 +56,14 @@ class _Coding:
     """What one segment COD or COC says (ISO/IEC 15444-1, A.6.1 and A.6.2)."""
 
     levels: int
+    layers: int
     irreversible: bool
-    precincts: tuple[tuple[int, int], ...]  # log2 of width and height, by resolution, the lowest first
+    sizes: tuple[tuple[int, int], ...]  # log2 of width and height of a precinct, by resolution, the lowest first
 
-    def count(self, width: int, height: int) -> int:
-        """The most precincts of the bands of a channel, of a tile of that size; the lowest resolution has one band, the others three."""
-        sides = ((1 << x, 1 << y, 1 << self.levels - r, 3 if r else 1) for r, (x, y) in enumerate(self.precincts))
-        return sum(bands * (width // (step * x) + 2) * (height // (step * y) + 2) for x, y, step, bands in sides)
+    def precincts(self, width: int, height: int) -> list[int]:
+        """The most precincts of a channel, of a tile of that size, by resolution."""
+        steps = ((1 << x + self.levels - r, 1 << y + self.levels - r) for r, (x, y) in enumerate(self.sizes))
+        return [(width // x + 2) * (height // y + 2) for x, y in steps]
 
 
 def parse(data: bytes) -> Codestream:
@@ -88,8 +91,11 @@ def parse(data: bytes) -> Codestream:
         raise UnsupportedError("JPEG 2000 with channels of unequal depth is not supported")
     irreversible = any(coding.irreversible for coding in codings)
     sides = min(width, tile[0]), min(height, tile[1])
-    precincts = len(depths) * max((coding.count(*sides) for coding in codings), default=0)
-    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, tiles, precincts, icc)
+    found = [coding.precincts(*sides) for coding in codings]
+    precincts = len(depths) * max((3 * sum(counts) for counts in found), default=0)
+    layers = max((coding.layers for coding in codings), default=0)
+    packets = len(depths) * layers * max((len(counts) * max(counts) for counts in found), default=0)
+    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, tiles, precincts, packets, icc)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -174,7 +180,8 @@ def _codings(data: bytes, at: int, end: int) -> Iterator[_Coding]:
             sizes = data[levels + 5 : levels + 5 + count] if data[flags] & 1 else b"\xff" * count
             if len(sizes) < count:
                 raise InrcodecError("truncated: a header is too short")
-            yield _Coding(count - 1, data[levels + 4] == 0, tuple((size & 15, size >> 4) for size in sizes))
+            layers = int.from_bytes(data[at + 6 : at + 8], "big") if marker == COD else 0
+            yield _Coding(count - 1, layers, data[levels + 4] == 0, tuple((size & 15, size >> 4) for size in sizes))
         at += 2 + length
 
 

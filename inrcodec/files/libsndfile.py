@@ -54,8 +54,7 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
     import soundfile
 
     data = contents(file, limits)
-    if _claimed(data) > len(data):
-        raise FormatError(f"truncated: its samples end at byte {_claimed(data)}, and it has {len(data)}")
+    _check_ends(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as f:
             if f.format != kind:
@@ -122,12 +121,17 @@ def _check_alac(data: bytes, depth: int, frames: int) -> None:
     alac.check(bytes(description), bytes(table), sound[EDITS:], depth, frames)
 
 
-def _claimed(data: bytes) -> int:
-    """Where a file says that its samples end; 0 if it does not say. libsndfile reads what is there without a word."""
+def _check_ends(data: bytes) -> None:
+    """Refuse a file that ends before its samples or chunks do. libsndfile reads what is there without a word."""
     if data[:4] == b".snd":
         start, size = (int.from_bytes(data[i : i + 4], "big") for i in (4, 8))
-        return 0 if size == 0xFFFFFFFF else start + size
-    return next((end for name, _, end in _chunks(data) if name == b"data"), 0)
+        ends = [(b"data", 0 if size == 0xFFFFFFFF else start + size)]
+    else:
+        ends = [(name, end) for name, _, end in _chunks(data)]
+    for name, end in ends:
+        if end > len(data):
+            what = "samples end" if name == b"data" else f"chunk {name.decode('latin-1')!r} ends"
+            raise FormatError(f"truncated: its {what} at byte {end}, and it has {len(data)}")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -14,7 +14,12 @@ Source: numpy.lib.format, versions 1 to 3.
 from __future__ import annotations
 
 import io
+import os
+import stat
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
@@ -27,10 +32,11 @@ from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from .bounds import check as check_bounds
+from .bounds import contents
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
-HEADER_LIMIT = 1 << 16
+HEADER_LIMIT = 1 << 16  # bytes; NumPy reads at most 10,000
 
 
 def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
@@ -40,9 +46,30 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         UnsupportedError: neither integers nor bool, no or more than 4 dimensions, no samples, or bytes after the array.
         FormatError: not a .npy file, damaged, or truncated.
     """
-    start = file.read(HEADER_LIMIT)
+    with _regular(path, file, limits) as path:
+        with path.open("rb") as opened:
+            start = opened.read(HEADER_LIMIT)
+        return _read(path, start, limits)
+
+
+@contextmanager
+def _regular(path: Path, file: BufferedReader, limits: Limits) -> Iterator[Path]:
+    """A file that can be mapped: that at `path`, or a temporary copy of what comes through a pipe."""
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "array.npy"
+        copy.write_bytes(contents(file, limits))
+        yield copy
+
+
+def _read(path: Path, start: bytes, limits: Limits) -> Signal:
+    """The array of a file that begins with `start`."""
     if not start.startswith(MAGIC):
         raise FormatError("not a .npy file")
+    if _header_size(start) > HEADER_LIMIT:
+        raise FormatError(f"damaged: a header of {_header_size(start)} bytes")
     array = _mapped(path)
     if array is None:
         if b"'|O'" in start or b"'O'" in start:
@@ -67,7 +94,7 @@ def write(path: Path, signal: Signal) -> None:
     fortran = signal.metadata.get("npy/fortran_order") == b"1"
     body = x.tobytes("F" if fortran else "C")
     header = signal.metadata.get("npy/header")
-    if header is not None:
+    if header is not None and _header_size(header) <= HEADER_LIMIT:
         path.write_bytes(header + body)
         found = _mapped(path)
         if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and np.array_equal(found, x):
@@ -87,6 +114,11 @@ def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]] | None:
     except Exception:  # the header is a Python literal: a damaged one fails in a dozen ways
         return None
     return array if isinstance(array, np.memmap) else None
+
+
+def _header_size(start: bytes) -> int:
+    """Bytes of a header as its first bytes tell it. NumPy takes as much memory before it looks further: up to 4 GB."""
+    return int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
 
 
 def _is_fortran(x: npt.NDArray[Any]) -> bool:

@@ -35,7 +35,7 @@ from .registry import FileType
 
 DEPTHS = range(8, 17)
 LONGEST_SIDE, MOST_PIXELS = 1 << 20, 1 << 30  # OpenCV's limits
-PRECINCT_BYTES, TILE_BYTES = 600, 15_000  # that OpenJPEG keeps for each
+PRECINCT_BYTES, PACKET_BYTES, TILE_BYTES = 600, 2, 15_000  # that OpenJPEG keeps for each
 NO_MEMORY = -4  # OpenCV's code of that fault
 SILENT = 0  # and of that log level
 RGB_ORDER = {3: [2, 1, 0], 4: [2, 1, 0, 3]}  # from OpenCV's blue, green, red
@@ -59,7 +59,9 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
             f"JPEG 2000 of {stream.width} × {stream.height} pixels is not supported: OpenCV takes up to 2^30, 2^20 a side"
         )
     shape = (stream.height, stream.width, stream.channels)
-    held = 3 * len(stream.data) + PRECINCT_BYTES * stream.precincts + TILE_BYTES * stream.tiles  # OpenJPEG has 32 bits for a sample
+    # OpenJPEG has 32 bits for a sample
+    kept = PRECINCT_BYTES * stream.precincts + PACKET_BYTES * stream.packets + TILE_BYTES * stream.tiles
+    held = 3 * len(stream.data) + kept
     check_bounds(limits, shape, 4, 3, held)
     samples = _decode(stream.data, "JPEG 2000")
     if samples.reshape(*samples.shape[:2], -1).shape != shape or samples.dtype != dtype_of(stream.bit_depth):

@@ -31,7 +31,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import density, ifd
-from .bounds import DEFLATE, check_ratio
+from .bounds import DEFLATE, check_ratio, contents
 from .bounds import check as check_bounds
 from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
 from .images import Samples, check, image
@@ -85,12 +85,13 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         UnsupportedError: several pages, or samples of a sort that is named above.
         InrcodecError: not a TIFF file, damaged, or truncated.
     """
-    tags, following = ifd.parse(file)
+    stream = file if file.seekable() else BytesIO(contents(file, limits))
+    tags, following = ifd.parse(stream)
     if following:
         raise UnsupportedError("TIFF files of several pages are not supported")
     channels, bits, photometric = _check_pixels(tags)
-    _check_segments(tags, channels, bits, file.seek(0, 2), limits)
-    samples = _samples(file, tags, channels)
+    _check_segments(tags, channels, bits, stream.seek(0, 2), limits)
+    samples = _samples(stream, tags, channels)
     metadata = _to_metadata(tags, photometric, channels)
     if photometric == PALETTE:
         samples, bits = _look_up(samples, _integers(tags, COLOUR_MAP), bits)

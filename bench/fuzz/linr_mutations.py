@@ -21,7 +21,7 @@ import numpy as np
 from inrcodec.container import END, MAGIC, VERSION, varint
 
 from .fields import NUMBERS, Field, number_of, write
-from .linr_seeds import Part, Seed, faulty, seeds, seeds_with
+from .linr_seeds import OF_SAMPLES, Part, Seed, faulty, seeds, seeds_with
 from .reader_mutations import BLIND, EXTREMES
 
 HEAD, META, INDEX, TILE, NETWORK, PLAN = b"HEAD", b"meta", b"TIDX", b"TILE", b"NETW", b"HYBR"
@@ -73,7 +73,7 @@ class Draft:
                 tiles = [varint(len(p.content)) for p in parts if p.type == TILE]
                 parts[i] = Part(INDEX, write(part.fields[:axes]) + b"".join(tiles))
             if part.type == HEAD and self.digest and part.fields:
-                meaning = b"".join(f.written for f in part.fields if f.name in MEANING)
+                meaning = b"" if OF_SAMPLES[0] else b"".join(f.written for f in part.fields if f.name in MEANING)
                 digest = hashlib.sha256(meaning + self.seed.raw).digest()
                 parts[i] = Part(HEAD, write([replace(f, value=digest) if f.name == "digest" else f for f in part.fields]))
         return MAGIC + bytes([VERSION]) + b"".join(map(framed, parts)) + framed(Part(END, b""))

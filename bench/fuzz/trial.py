@@ -122,6 +122,7 @@ class Judge:
 
     def __init__(self, of_samples: bool = False) -> None:
         self.of_samples = of_samples
+        self.info = _limited(inrcodec.info)
         self.decode = _limited(inrcodec.decode)
         salvage = getattr(inrcodec, "salvage", None)
         self.salvage = _limited(salvage) if salvage else None
@@ -135,7 +136,7 @@ class Judge:
         if signal is None:
             return False
         self.by_digest[digest_of(signal, self.of_samples)] = meaning_of(signal)
-        inrcodec.info(data, True)
+        self.info(data, stages=True)
         if self.salvage:
             self.salvage(data)
         return True
@@ -145,14 +146,14 @@ class Judge:
 
         seed: the valid file whose intact sections are all that is intact in this one; None: there is no such file.
         """
-        about, closed = _ask(inrcodec.info, data)
+        about, closed = _ask(self.info, data)
         declared = _declared(about) if about else 0
         signal, fault = _ask(self.decode, data, threads=threads)
         if signal is not None:
             if about is None:
                 raise Wrong(f"it decodes, but info says: {closed}")
             self._right(signal, about)
-            _, refused = _ask(inrcodec.info, data, True)
+            _, refused = _ask(self.info, data, stages=True)
             if refused:
                 raise Wrong(f"it decodes, but info with stages says: {refused}")
             if signal.kind == "audio":

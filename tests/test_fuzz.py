@@ -6,14 +6,15 @@ Nothing is asserted by a clock, and memory only by the limits that the readers a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 import inrcodec
-from bench.fuzz import readers, trial
+from bench.fuzz import linr_inventions, readers, trial
 from bench.fuzz.fields import write
 from bench.fuzz.linr_mutations import KINDS, UNMENDED, Draft, case
 from bench.fuzz.linr_seeds import Seed, seeds
@@ -126,6 +127,20 @@ def test_many_cases_get_past_the_checksums() -> None:
     assert found[False, "tiles"] > mended / 3
     by_kind = Counter(kind for kind, depth in depths if depth != "container")
     assert all(by_kind[kind] > 80 for kind in KINDS if kind not in blind)
+
+
+@pytest.mark.parametrize("make", [linr_inventions.sound, linr_inventions.picture, linr_inventions.coordinate_network])
+def test_invented_files_are_valid_up_to_their_tiles(make: Callable[[Random], bytes]) -> None:
+    """Their tiles and digest are at random, and nothing else is wrong with them. Some are decoded to the end."""
+    faults = "a coded string|their digest|a sum of weights"
+    wrong = Counter[bool]()
+    for number in range(60):
+        data = make(Random(number))
+        codec.open_bytes(data)
+        with pytest.raises(inrcodec.FormatError, match=faults) as caught:
+            inrcodec.decode(data, threads=1)
+        wrong["digest" in str(caught.value)] += 1
+    assert wrong[True] > 3
 
 
 # --- the judge ----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Any
 
 from . import trial
 from .linr_mutations import KINDS, UNMENDED, Case, case
-from .linr_seeds import seeds
+from .linr_seeds import OF_SAMPLES, seeds
 from .trial import FRAME, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ class Child:
     def __init__(self, package: Path, patience: float = PATIENCE) -> None:
         self.patience = PATIENCE  # valid files may compile kernels
         environment = {**os.environ, "PYTHONPATH": str(package), "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-        command = [sys.executable, "-P", trial.__file__]
+        command = [sys.executable, "-P", trial.__file__, *(["of-samples"] if OF_SAMPLES[0] else [])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         answers = [self._ask({"learn": seed.name}, seed.data) for seed in seeds()]
         if None in answers:
@@ -187,10 +187,16 @@ def main() -> int:
     parser.add_argument("--only", type=int, metavar="NUMBER", help="run one case, and write its file here")
     parser.add_argument("--package", type=Path, default=ROOT, help="folder that holds another inrcodec to run the cases on")
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help="end a case that takes longer")
+    parser.add_argument(
+        "--digest-of-samples",
+        action="store_true",
+        help="for a --package from before the digest covered the header: the files have a digest of the samples alone",
+    )
     parser.add_argument("--json", type=Path, help="write the numbers as JSON")
     parser.add_argument("--markdown", type=Path, help="write the table as Markdown")
     given = parser.parse_args()
     package = given.package.resolve()
+    OF_SAMPLES[0] = given.digest_of_samples
     if given.only is not None:
         return _only(given.seed, given.only, package)
     note: dict[str, Any] = {}

@@ -349,9 +349,20 @@ def main() -> int:
     return int(bool(failures))
 
 
+def _processor() -> str:
+    """Its name. `bench.common` would tell it too, but needs torch."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "processor not known"
+
+
 def _report(rows: list[list[Any]], failures: list[str]) -> str:
     import platform
     from importlib.metadata import version
+
+    import inrcodec
 
     heads = ["target", "inputs run", "branches at first", "features at first", "branches", "features", "inputs kept", "MB", "s", "failed"]
     lines = [heads, ["---", *["---:"] * (len(heads) - 2), "---"], *rows]
@@ -360,7 +371,7 @@ def _report(rows: list[list[Any]], failures: list[str]) -> str:
         [
             "# Parsers of .linr, fuzzed with guidance by coverage\n",
             f"`python -m bench.fuzz.coverage_guided {' '.join(sys.argv[1:])}`\n",
-            f"Python {platform.python_version()}, {names}; {platform.machine()}, {os.cpu_count()} cores\n",
+            f"Python {platform.python_version()}, inrcodec {inrcodec.__version__}, {names}; {_processor()}, {os.cpu_count()} cores\n",
             '"At first": what the valid inputs reach. Branches are counted by atheris in the package\'s Python, not in kernels.\n',
             *("| " + " | ".join(map(str, line)) + " |" for line in lines),
             "\n" + ("\n".join(failures) if failures else "No failures."),

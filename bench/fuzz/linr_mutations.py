@@ -20,8 +20,9 @@ import numpy as np
 
 from inrcodec.container import END, MAGIC, VERSION, varint
 
+from . import linr_inventions
 from .fields import NUMBERS, Field, number_of, write
-from .linr_seeds import Part, Seed, faulty, seeds, seeds_with
+from .linr_seeds import OF_SAMPLES, Part, Seed, faulty, seeds, seeds_with
 from .reader_mutations import BLIND, EXTREMES
 
 HEAD, META, INDEX, TILE, NETWORK, PLAN = b"HEAD", b"meta", b"TIDX", b"TILE", b"NETW", b"HYBR"
@@ -29,6 +30,9 @@ MEANING = ("kind", "type", "depth", "dimensions", "size 0", "size 1", "size 2", 
 LARGEST_INTEGER = 2**32 - 1  # that coded integers can hold
 NUMBERS_AT = (0, 1, 2, 5, 31, 32, 62, 63, 64, 1 << 12, 1 << 13, 1 << 17, 1 << 18, (1 << 20) + 1, 1 << 36, (1 << 64) - 1, 1 << 69)
 FEW = 200  # fields that are doubled, at most
+
+
+Change = Callable[["Draft", Random], None]
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Draft:
                 tiles = [varint(len(p.content)) for p in parts if p.type == TILE]
                 parts[i] = Part(INDEX, write(part.fields[:axes]) + b"".join(tiles))
             if part.type == HEAD and self.digest and part.fields:
-                meaning = b"".join(f.written for f in part.fields if f.name in MEANING)
+                meaning = b"" if OF_SAMPLES[0] else b"".join(f.written for f in part.fields if f.name in MEANING)
                 digest = hashlib.sha256(meaning + self.seed.raw).digest()
                 parts[i] = Part(HEAD, write([replace(f, value=digest) if f.name == "digest" else f for f in part.fields]))
         return MAGIC + bytes([VERSION]) + b"".join(map(framed, parts)) + framed(Part(END, b""))
@@ -383,11 +387,16 @@ def halves(draft: Draft, rng: Random) -> None:
     draft.data = data[: rng.randrange(len(data))] + second[rng.randrange(len(second)) :]
 
 
+def _invented(make: Callable[[Random], bytes]) -> Change:
+    def change(draft: Draft, rng: Random) -> None:
+        """Another file, made from nothing."""
+        draft.data = make(rng)
+
+    return change
+
+
 def _sparse(f: Field) -> bool:
     return f.name.startswith("sparse")
-
-
-Change = Callable[[Draft, Random], None]
 
 
 @dataclass(frozen=True)
@@ -448,6 +457,9 @@ KINDS: dict[str, Kind] = {
     "sections of two files": Kind(cross),
     "bytes in a section": Kind(content_bytes),
     "several": Kind(_several),
+    "invented sound": Kind(_invented(linr_inventions.sound)),
+    "invented picture": Kind(_invented(linr_inventions.picture)),
+    "invented network": Kind(_invented(linr_inventions.coordinate_network)),
     "faulty vector": Kind(faulty_vector),
     "bytes of the file": Kind(file_bytes),
     "cut": Kind(cut),

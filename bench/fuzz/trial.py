@@ -79,8 +79,11 @@ def meaning_of(signal: Any) -> bytes:
     return hashlib.sha256(about + x.tobytes()).digest()
 
 
-def digest_of(signal: Any) -> str:
-    """The digest that SPEC.md 2 gives a signal, as hexadecimal digits, computed apart from the package."""
+def digest_of(signal: Any, of_samples: bool = False) -> str:
+    """The digest that SPEC.md 2 gives a signal, as hexadecimal digits, computed apart from the package.
+
+    of_samples: that of the samples alone, which older checkouts want.
+    """
 
     def varint(n: int) -> bytes:
         return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
@@ -90,7 +93,8 @@ def digest_of(signal: Any) -> str:
     fixed = bytes([("image", "audio", "array").index(signal.kind), type_, signal.bit_depth, x.ndim])
     rate = b"" if signal.sample_rate is None else varint(signal.sample_rate)
     raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
-    return hashlib.sha256(fixed + b"".join(map(varint, x.shape)) + rate + raw).hexdigest()
+    meaning = b"" if of_samples else fixed + b"".join(map(varint, x.shape)) + rate
+    return hashlib.sha256(meaning + raw).hexdigest()
 
 
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,9 +118,11 @@ def _ask(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any,
 
 
 class Judge:
-    """Runs files. It knows the signals of the valid files that they were made of."""
+    """Runs files. It knows the signals of the valid files that they were made of. of_samples: see `digest_of`."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_samples: bool = False) -> None:
+        self.of_samples = of_samples
+        self.info = _limited(inrcodec.info)
         self.decode = _limited(inrcodec.decode)
         salvage = getattr(inrcodec, "salvage", None)
         self.salvage = _limited(salvage) if salvage else None
@@ -129,8 +135,8 @@ class Judge:
         self.signals.append(signal)
         if signal is None:
             return False
-        self.by_digest[digest_of(signal)] = meaning_of(signal)
-        inrcodec.info(data, True)
+        self.by_digest[digest_of(signal, self.of_samples)] = meaning_of(signal)
+        self.info(data, stages=True)
         if self.salvage:
             self.salvage(data)
         return True
@@ -140,14 +146,14 @@ class Judge:
 
         seed: the valid file whose intact sections are all that is intact in this one; None: there is no such file.
         """
-        about, closed = _ask(inrcodec.info, data)
+        about, closed = _ask(self.info, data)
         declared = _declared(about) if about else 0
         signal, fault = _ask(self.decode, data, threads=threads)
         if signal is not None:
             if about is None:
                 raise Wrong(f"it decodes, but info says: {closed}")
             self._right(signal, about)
-            _, refused = _ask(inrcodec.info, data, True)
+            _, refused = _ask(self.info, data, stages=True)
             if refused:
                 raise Wrong(f"it decodes, but info with stages says: {refused}")
             if signal.kind == "audio":
@@ -162,7 +168,7 @@ class Judge:
     def _right(self, signal: Any, about: dict[str, Any]) -> None:
         """Raise Wrong if a decoded signal is not that of the digest which the file gives."""
         claimed = about["digest"]
-        if digest_of(signal) != claimed:
+        if digest_of(signal, self.of_samples) != claimed:
             raise Wrong("it decodes to samples that its digest is not of")
         if self.by_digest.get(claimed, meaning_of(signal)) != meaning_of(signal):
             raise Wrong("it decodes to another signal than the valid file with this digest")
@@ -274,13 +280,16 @@ def _message(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
 
 
 def serve() -> None:
-    """The child: messages come on standard input, an answer to each, a line of JSON, goes to standard output."""
+    """The child: messages come on standard input, an answer to each, a line of JSON, goes to standard output.
+
+    The argument "of-samples" says that digests are of the samples alone.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
     warnings.filterwarnings("ignore")
     count_compilations()
-    judge = Judge()
+    judge = Judge("of-samples" in sys.argv[1:])
     while (message := _message(sys.stdin.buffer)) is not None:
         about, data = message
         answer: Any

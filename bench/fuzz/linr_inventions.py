@@ -1,0 +1,259 @@
+"""Invented `.linr` files: plans and networks at random that are valid, with tiles at random.
+
+What changes of real files hardly reach is reached here: all settings together, and kernels on values that no encoder makes. The digest is
+at random too, so a decoder goes through all tiles and then refuses the file, if not before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from inrcodec import container
+from inrcodec.compression import compress
+from inrcodec.container import Section, varint
+from inrcodec.header import Header, write_header
+from inrcodec.kernels import integers
+from inrcodec.kernels.inr import Architecture
+from inrcodec.layout import Layout, split
+from inrcodec.profiles.hybrid.pictures import contexts, scan
+from inrcodec.profiles.hybrid.pictures import plan as pictures
+from inrcodec.profiles.hybrid.pictures.sources import Source
+from inrcodec.profiles.hybrid.pictures.transforms import Direct, Lattice, Palette, Transform
+from inrcodec.profiles.hybrid.priors import shipped
+from inrcodec.profiles.hybrid.sound import plan as sounds
+from inrcodec.signal import Kind
+from inrcodec.values import ValueMap
+from inrcodec.weights import network, sinr
+
+SIDES = (1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 49)
+FRAMES = (1, 7, 8, 9, 63, 64, 65, 200, 2047, 2048, 2049, 4100)
+MOST_WEIGHTS = 1 << 16
+
+
+def _header(rng: Random, profile: int, kind: Kind, shape: tuple[int, ...], bits: int) -> Header:
+    """A header with values of so many bits, in a type that has room for them."""
+    size = next(n for n in (1, 2, 4, 8) if 8 * n >= bits)
+    signed = kind == "audio" or (kind == "array" and rng.random() < 0.5)
+    dtype = np.dtype(f"{rng.choice('<>') if size > 1 else '|'}{'i' if signed else 'u'}{size}")
+    offset = -(1 << 8 * size - 1) if signed else 0
+    rate = rng.choice((1, 8000, 44100)) if kind == "audio" else None
+    return Header(profile, kind, dtype, 8 * size, shape, rate, ValueMap(offset, 1, bits), rng.randbytes(32))
+
+
+def _string(rng: Random, likely: int) -> bytes:
+    """An arithmetic-coded string, as it may be; likely: bytes that it would have if nothing were predictable."""
+    size = rng.choice((0, 4, 5, 12, likely, likely, 4 * likely + 9, rng.randint(0, likely + 4)))
+    half = rng.randbytes(size // 2)
+    return rng.choice((rng.randbytes(size), rng.randbytes(size), bytes(size), b"\xfe" * size, half + bytes(size - len(half))))
+
+
+def _file(header: Header, section: Section, sizes: Sequence[int], tiles: Sequence[bytes]) -> bytes:
+    index = b"".join(map(varint, [*sizes, *map(len, tiles)]))
+    parts = [Section(b"HEAD", write_header(header)), section, Section(b"TIDX", index), *(Section(b"TILE", tile) for tile in tiles)]
+    return container.write(parts)
+
+
+def _table(rng: Random, bits: int) -> np.ndarray[Any, Any]:
+    """Values that occur, ascending, below 2^bits."""
+    count = min(1 << bits, rng.choice((2, 3, 9, 40)))
+    return np.array(sorted({rng.getrandbits(bits) for _ in range(count)}), np.int64)
+
+
+def _range(rng: Random, bits: int) -> tuple[int, int]:
+    """(largest, least) of indices of values below 2^bits."""
+    most = (1 << bits) - 1
+    largest = rng.choice((0, 1, 3, most, most, rng.randint(0, most)))
+    largest = min(largest, most)
+    return largest, rng.randint(0, most - largest)
+
+
+# Sound
+
+
+def _channel(rng: Random, before: list[sounds.Channel], bits: int) -> sounds.Channel:
+    choice = rng.random()
+    originals = [i for i, c in enumerate(before) if c.copy_of is None]
+    if choice < 0.1 and originals:
+        return sounds.Channel(copy_of=rng.choice(originals))
+    if choice < 0.3:
+        table = _table(rng, bits)
+        return sounds.Channel(len(table) - 1, 0, rng.randrange(len(table)), table)
+    largest, least = _range(rng, bits)
+    return sounds.Channel(largest, least, rng.choice((0, largest, rng.randint(0, largest), largest // 2)))
+
+
+def sound(rng: Random) -> bytes:
+    """A sound, or an array of one axis."""
+    kind: Kind = rng.choice(("audio", "audio", "array"))
+    frames, bits = rng.choice(FRAMES), rng.choice((1, 2, 4, 8, 12, 16, 24, 31, 32))
+    count = rng.choice((1, 1, 2, 2, 3, 8)) if kind == "audio" else 1
+    shape = (frames, count) if kind == "audio" and (count > 1 or rng.random() < 0.5) else (frames,)
+    taps, rates = (1, 2, 7, 16, 32, 63, 64), (1, 2, 4, 8, 128)
+    predictors = tuple(
+        sounds.Predictor(rng.choice(taps), rng.choice((0, *taps)), rng.choice(rates), rng.choice((1, 30000, 65000, 65536)))
+        for _ in range(rng.randint(1, 4))
+    )
+    filters = tuple(sounds.Filter(rng.randint(3, 12), rng.choice((1, 999, 30000, 1 << 20))) for _ in range(rng.randint(0, 4)))
+    units = rng.choice((0, 16, 32, 64))
+    model = sounds.SoundModel(predictors, filters, rng.randint(0, 4), units, rng.choice((1, 20, 255)) if units else 0)
+    channels: list[sounds.Channel] = []
+    for _ in range(count):
+        channels.append(_channel(rng, channels, bits))
+    live = [i for i, c in enumerate(channels) if c.coded]
+    coded = tuple(sounds.CodedChannel(i, rng.randrange(len(live))) for i in rng.sample(live, len(live)))
+    section = Section(b"HYBR", sounds.write(sounds.SoundPlan(tuple(channels), coded, model)))
+    size = rng.choice((frames, frames, -(-frames // 2), max(1, frames // 5)))
+    tiles = []
+    for start in range(0, frames, size):
+        length = min(size, frames - start)
+        tiles.append(_lags(rng, model.lags, length) + _string(rng, length * len(live) * bits // 8) if live else b"")
+    return _file(_header(rng, 2, kind, shape, bits), section, [size], tiles)
+
+
+def _lags(rng: Random, count: int, frames: int) -> bytes:
+    """The lags of a tile of so many frames, with their length before them; nothing if there are none."""
+    if not count:
+        return b""
+    arrays = []
+    for _ in range(count):
+        lags = [rng.choice((0, 512, 2048 * i, rng.randint(512, 2048 * i))) if i else 0 for i in range(-(-frames // 2048))]
+        arrays.append(np.diff(np.array(lags, np.int64), prepend=0))
+    data = integers.encode(arrays)
+    return varint(len(data)) + data
+
+
+# Pictures
+
+
+def _transform(rng: Random, found: Sequence[Source], bits: int) -> Transform:
+    choice = rng.random()
+    if choice < 0.3 and len(found) >= 3 and bits <= 8:
+        unit = rng.choice((1 << 16, 1 << 20, 300, (1 << 31) - 1))
+        matrix = np.array([[rng.randint(-unit, unit) for _ in range(3)] for _ in range(3)], np.int64)
+        offset = np.array([rng.randint(-unit, unit) * 9 % (1 << 31) for _ in range(3)], np.int64)
+        return Lattice(matrix, offset, np.array([rng.randint(-unit, unit) for _ in range(3)], np.int64))
+    if choice < 0.5 and len(found) <= 4:
+        count = rng.choice((1, 2, 5, 40, 300))
+        return Palette(np.array([[rng.randint(0, source.largest) for source in found] for _ in range(count)], np.int64))
+    return Direct()
+
+
+def _planes(rng: Random, transform: Transform, found: Sequence[Source]) -> tuple[pictures.Plane, ...]:
+    count = transform.planes(len(found))
+    order = [*range(transform.labels), *rng.sample(range(transform.labels, count), count - transform.labels)]
+    planes: list[pictures.Plane] = []
+    for i, source in enumerate(order):
+        largest = rng.choice((0, 1, 9, 200, 65535)) if i < transform.labels else transform.largest(found[source])
+        able = [j for j, plane in enumerate(planes) if plane.largest]
+        references = tuple(rng.sample(able, min(len(able), rng.randint(0, 3))))
+        planes.append(pictures.Plane(source, largest, references, rng.random() < 0.4))
+    return tuple(planes)
+
+
+def picture(rng: Random) -> bytes:
+    """A picture, or an array of two axes or more."""
+    kind: Kind = rng.choice(("image", "image", "array"))
+    height, width, bits = rng.choice(SIDES), rng.choice(SIDES), rng.choice((1, 2, 4, 7, 8, 8, 12, 16))
+    leading = [rng.choice((1, 2, 3)) for _ in range(rng.randint(0, 2))] if kind == "array" else []
+    channels = rng.choice((1, 2, 3, 3, 4)) if kind == "image" else 1
+    shape = (*leading, height, width) if channels == 1 else (height, width, channels)
+    found = []
+    for _ in range(math.prod(leading) * channels):
+        table = _table(rng, bits) if rng.random() < 0.3 else None
+        largest, least = (len(table) - 1, 0) if table is not None else _range(rng, bits)
+        found.append(Source(largest, least, table))
+    transform = _transform(rng, found, bits)
+    planes = _planes(rng, transform, found)
+    least_squares = rng.randint(0, 2)
+    units = rng.choice((0, 16, 32, 64)) if least_squares else 0
+    prior = shipped.current(units) if units else b""
+    model = pictures.PictureModel(
+        least_squares, units, rng.choice((0, 1, 20, 255)), rng.random() < 0.5, rng.choice(contexts.NAMES), rng.randint(1, 18), prior
+    )
+    section = Section(b"HYBR", pictures.write(pictures.PicturePlan(transform, tuple(found), planes, model)))
+    sizes = [rng.choice((n, n, -(-n // 2), rng.randint(1, n))) for n in (height, width)]
+    tiles = []
+    for top, left in itertools.product(range(0, height, sizes[0]), range(0, width, sizes[1])):
+        h, w = min(sizes[0], height - top), min(sizes[1], width - left)
+        passes = sum(len(scan.passes(p.four_passes and min(h, w) >= 4)) for p in planes if p.largest) + transform.corrected
+        strings = [_string(rng, h * w * bits // 8) for _ in range(passes)]
+        tiles.append(b"".join(map(varint, map(len, strings))) + b"".join(strings))
+    return _file(_header(rng, 2, kind, shape, bits), section, [*leading, *sizes], tiles)
+
+
+# Networks
+
+
+def _architecture(rng: Random, axes: int, channels: int, bits: int) -> Architecture:
+    """A network of at most MOST_WEIGHTS weights."""
+    while True:
+        hidden, layers = rng.choice((1, 2, 5, 16, 49, 50, 60, 300, 2600)), rng.choice((1, 1, 2, 3, 32))
+        form = rng.randrange(3)
+        activation: Any = rng.choice(("sine", "gelu"))
+        found = Architecture(axes, channels, bits, hidden, layers, activation, rng.choice((0, 0, 1, 5, 24)), form == 1, form == 2)
+        if found.parameters <= MOST_WEIGHTS:
+            return found
+
+
+def _numbers(rng: Random, count: int, largest: int) -> np.ndarray[Any, Any]:
+    """(count,) integers, of which a few at least are not 0."""
+    spread = rng.choice((0, 1, 8, 127, largest))
+    drawn = np.random.default_rng(rng.getrandbits(32)).integers(-spread, spread, count, np.int64, endpoint=True)
+    if count and rng.random() < 0.2:
+        drawn[rng.randrange(count)] = rng.choice((largest, -largest))
+    return drawn
+
+
+def _sparse(rng: Random, shapes: Sequence[tuple[int, int]]) -> bytes:
+    """Sparse codes of matrices of these shapes."""
+    codes = []
+    for shape in shapes:
+        vectors, length = sinr.vector_shape(shape)
+        count = rng.choice((0, 1, min(3, length), length // 2))
+        draw = np.random.default_rng(rng.getrandbits(32))
+        positions = np.sort(np.argsort(draw.random((vectors, sinr.dictionary_size(length))), axis=1)[:, :count], axis=1)
+        codes.append(
+            sinr.Sparse(shape, positions.astype(np.int32), draw.integers(-32768, 32767, (vectors, count), np.int64, endpoint=True))
+        )
+    return sinr.write(codes) if codes else compress(b"")
+
+
+def coordinate_network(rng: Random) -> bytes:
+    """A signal of profile inr."""
+    kind: Kind = rng.choice(("image", "audio", "array", "array"))
+    if kind == "image":
+        shape: tuple[int, ...] = (rng.choice(SIDES), rng.choice(SIDES), rng.choice((1, 3, 4)))
+    elif kind == "audio":
+        shape = (rng.choice(FRAMES[:8]), rng.choice((1, 2, 8)))
+    else:
+        shape = tuple(rng.choice((1, 2, 5, 9)) for _ in range(rng.randint(1, 4)))
+    bits = rng.choice((1, 2, 5, 8, 16, 33, 64)) if kind != "image" else rng.choice((1, 3, 8, 16))
+    header = _header(rng, 1, kind, shape, bits)
+    axes, channels = split(shape, header.channel_axis)
+    a = _architecture(rng, len(axes), channels, bits)
+    shapes, coding = a.shapes * a.networks, rng.choice((0, 1, 2, 3, 3))
+    is_sparse = network.sparse_layers(a) * a.networks if coding == 3 else [False] * len(shapes)
+    flags = (a.activation == "sine") | a.bit_coordinate << 1 | a.per_plane << 2 | rng.choice((0, 8))
+    largest = rng.choice((127, 1 << 15, 1 << 20, 1 << 30))
+    arrays = [_numbers(rng, o, rng.choice((3000, 1 << 31))) for o, _ in shapes]
+    arrays += [_numbers(rng, o * i, largest) for (o, i), sparse in zip(shapes, is_sparse, strict=True) if not sparse]
+    numbers = integers.encode(arrays)
+    scales = [varint(rng.choice((0, 1, 3, 100, 1 << 20, (1 << 31) - 1))) + bytes([rng.choice((0, 9, 20, 30, 62))]) for _ in shapes]
+    content = b"".join(
+        [
+            bytes([flags]), varint(a.hidden), varint(a.layers), varint(a.octaves), bytes([coding, rng.randrange(256)]), *scales,
+            rng.randbytes(a.planes), varint(len(numbers)), numbers,
+            _sparse(rng, [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if sparse]) if coding == 3 else b"",
+        ]
+    )  # fmt: skip
+    sizes = [rng.choice((n, n, -(-n // 2))) for n in axes]
+    layout = Layout(axes, channels, tuple(sizes))
+    places = math.prod(sizes)
+    tiles = [_string(rng, places * a.planes // 8) for _ in range(layout.tiles)]
+    return _file(header, Section(b"NETW", content), sizes, tiles)

@@ -275,6 +275,13 @@ def test_sounds_that_declare_more_than_they_hold(tmp_path: Path) -> None:
                 refused(path, bytes(data), ANYTHING, "truncated|damaged|cannot read")
 
 
+def test_libsndfile_guesses_no_other_format(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It took files of another beginning for MPEG, and wrote to standard error."""
+    for extension in (".au", ".caf", ".w64"):
+        refused(tmp_path / f"x{extension}", b"\0\0\0\0" + b"\xff\xfb\x90\x64" + bytes(5000), match="not a file of type")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_chunks_of_no_size_are_walked_once(tmp_path: Path) -> None:
     for extension in (".wav", ".aiff", ".caf", ".w64"):
         path = tmp_path / f"x{extension}"

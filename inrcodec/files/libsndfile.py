@@ -11,6 +11,7 @@ Source of the headers that are looked at here: au(5) of SunOS, Apple Core Audio 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -30,6 +31,7 @@ from .pcm import frames_of, signed_type
 from .registry import FileType
 
 FORMATS = {".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64"}  # libsndfile's names
+MAGIC = {"AU": b".snd", "CAF": b"caff", "W64": b"riff\x2e\x91\xcf\x11"}
 DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
 EDITS = 4  # bytes before the samples of a Core Audio file: how often it was edited
 ALAC_FRAMES = 8192  # the most frames of a packet that libsndfile reads; a packet takes a byte at least
@@ -54,6 +56,8 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
     import soundfile
 
     data = contents(file, limits)
+    if not data.startswith(MAGIC[kind]):  # else libsndfile guesses, and may take it for MPEG
+        raise FormatError(f"not a file of type {kind}")
     _check_ends(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as f:
@@ -150,8 +154,17 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 PCM = "integer PCM of 8, 16, 24 and 32 bits"
+ALAC = f"{PCM}; ALAC is read too, and comes back as PCM"
 TYPES = (
-    FileType("AU", "audio", (".au", ".snd"), PCM, rb"\.snd", partial(_read, kind="AU"), write),
-    FileType("CAF", "audio", (".caf",), f"{PCM}; ALAC is read too, and comes back as PCM", rb"caff", partial(_read, kind="CAF"), write),
-    FileType("W64", "audio", (".w64",), PCM, rb"riff\x2e\x91\xcf\x11", partial(_read, kind="W64"), write),
+    FileType("AU", "audio", (".au", ".snd"), PCM, re.escape(MAGIC["AU"]), partial(_read, kind="AU"), write),
+    FileType(
+        "CAF",
+        "audio",
+        (".caf",),
+        ALAC,
+        re.escape(MAGIC["CAF"]),
+        partial(_read, kind="CAF"),
+        write,
+    ),
+    FileType("W64", "audio", (".w64",), PCM, re.escape(MAGIC["W64"]), partial(_read, kind="W64"), write),
 )

@@ -16,7 +16,7 @@ import pytest
 from bench.fuzz.reader_seeds import SOURCES, seeds
 from inrcodec import files
 from inrcodec.errors import InrcodecError, LimitError
-from inrcodec.files import metadata, pngchunks
+from inrcodec.files import metadata, netpbm, pngchunks
 from inrcodec.limits import Limits
 from inrcodec.signal import Signal
 
@@ -237,10 +237,30 @@ def test_digits_take_little_memory(tmp_path: Path, magic: int) -> None:
     path.write_bytes(b"P%d\n200 300\n%s" % (magic, b"" if magic == 1 else b"300\n") + b" ".join(b"%d" % v for v in x.reshape(-1)) + b"\n")
     signal = files.read(path)
     np.testing.assert_array_equal(signal.samples.reshape(x.shape), 1 - x if magic == 1 else x)
-    told = 4 * path.stat().st_size + 3 * signal.samples.nbytes + (8 << 20)
+    told = path.stat().st_size + 3 * signal.samples.nbytes + (8 << 20)
     assert peak_of(lambda: files.read(path)) < told
     with pytest.raises(LimitError):
         files.read(path, Limits(max_memory=told - 1))
+
+
+@pytest.mark.parametrize("bitmap", [False, True])
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 50])
+def test_comments_between_digits(tmp_path: Path, bitmap: bool, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the text is cut into blocks."""
+    monkeypatch.setattr(netpbm, "BLOCK", block)
+    head, digits = (b"P1 3 2\n", b"1#0 1\n 0 #\r1 1#1#0\n#1\n#0 0\r\n0\t1 # the end 1 1") if bitmap else (b"P2 3 2 255\n", b"")
+    digits = digits or b"11#22 33\n 44 #\r55 66#77#88\n#99\n#0 0\r\n100\t255 # the end 1 2"
+    (tmp_path / "x.pnm").write_bytes(head + digits)
+    expected = [[0, 1, 0], [0, 1, 0]] if bitmap else [[11, 44, 55], [66, 100, 255]]
+    assert files.read(tmp_path / "x.pnm").samples.tolist() == expected
+    (tmp_path / "x.pnm").write_bytes(head + digits.replace(b"\t1 #" if bitmap else b"\t255 #", b" #"))
+    with pytest.raises(InrcodecError, match="ends after 5 of 6 samples"):
+        files.read(tmp_path / "x.pnm")
+
+
+def test_many_comments_take_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "x.pnm").write_bytes(b"P2 1 1 255\n" + b"#\n" * 500_000 + b"7")
+    assert peak_of(lambda: files.read(tmp_path / "x.pnm")) < 10 << 20  # not 90 MB
 
 
 def test_sun_raster_that_declares_more_than_it_holds(tmp_path: Path) -> None:

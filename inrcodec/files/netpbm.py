@@ -47,8 +47,8 @@ DEPTHS: dict[str, dict[int, Collection[int]]] = {
 
 NO_NUMBER = "damaged netpbm file: a sample is not a number"
 SPACES = b" \t\n\r\v\f"
-BLOCK, BLOCK_MEMORY = 1 << 17, 8 << 20  # bytes of digits that are taken at once, and what that takes
-_SPACE = re.compile(rb"\s")
+BLOCK, BLOCK_MEMORY = 1 << 16, 8 << 20  # bytes of digits that are taken at once, and what that takes
+_SPACE, _LINE_END, _COMMENT = re.compile(rb"\s"), re.compile(rb"[\r\n]"), re.compile(rb"#[^\r\n]*")
 _ITEM = re.compile(rb"\s*(?:#([^\r\n]*)|(\d+))")
 
 
@@ -70,9 +70,9 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     maxval = 1 if bitmap else numbers[2]
     shape = (numbers[1], numbers[0], CHANNELS[magic])
     plain = magic in (b"P1", b"P2", b"P3")
-    _check_header(shape, maxval, limits, (4 if plain else 1) * len(data) + (BLOCK_MEMORY if plain else 0))
+    _check_header(shape, maxval, limits, len(data) + (BLOCK_MEMORY if plain else 0))
     if plain:
-        samples = _plain(memoryview(data)[at:], shape, maxval, bitmap)
+        samples = _plain(data, at, shape, maxval, bitmap)
     elif bitmap:
         samples = _bitmap(data, at, shape)
     else:
@@ -194,35 +194,47 @@ def _check_end(data: bytes, at: int, size: int) -> None:
         raise UnsupportedError("several images in one netpbm file are not supported")
 
 
-def _plain(coded: memoryview, shape: tuple[int, int, int], maxval: int, bitmap: bool) -> Samples:
+def _plain(data: bytes, at: int, shape: tuple[int, int, int], maxval: int, bitmap: bool) -> Samples:
     """The samples of a file in decimal digits; those of a bitmap need no space between them."""
-    text = re.sub(rb"#[^\r\n]*", b"", coded)
     count = shape[0] * shape[1] * shape[2]
-    if bitmap:
-        parts = [np.frombuffer(text.translate(None, SPACES)[:count], np.uint8) - np.uint8(ord("0"))]
-        if parts[0].size and int(parts[0].max()) > 1:
-            raise InrcodecError(NO_NUMBER)
-    else:
-        parts = list(_numbers(text, count, maxval))
-    found = sum(map(len, parts))
-    if found < count:
-        raise InrcodecError(f"netpbm file ends after {found} of {count} samples")
-    return np.concatenate(parts).reshape(shape)
+    parts: list[Samples] = []
+    found = 0
+    for text in _blocks(data, at):
+        parts.append(_bits(text, count - found) if bitmap else _numbers(text, count - found, maxval))
+        found += len(parts[-1])
+        if found == count:
+            return np.concatenate(parts).reshape(shape)
+    raise InrcodecError(f"netpbm file ends after {found} of {count} samples")
 
 
-def _numbers(text: bytes, count: int, maxval: int) -> Iterator[Samples]:
-    """The first `count` numbers of a text, or all of them, block by block: each of the items it is split into takes a hundred bytes."""
-    at = 0
-    while count and at < len(text):
-        space = _SPACE.search(text, at + BLOCK)
-        end = space.start() if space else len(text)
-        items = text[at:end].split()[:count]
-        if not all(map(bytes.isdigit, items)) or any(len(item) > 9 for item in items):
-            raise InrcodecError(NO_NUMBER)
-        numbers = np.array(items, "S9").astype(np.int64)
-        _check_maxval(numbers, maxval)
-        yield numbers.astype(dtype_of(maxval.bit_length()))
-        at, count = end, count - len(items)
+def _blocks(data: bytes, at: int) -> Iterator[bytes]:
+    """The text from `at` on, without comments, in blocks that end before a space: each item of a text that is split takes much memory."""
+    while at < len(data):
+        space = _SPACE.search(data, at + BLOCK)
+        end = space.start() if space else len(data)
+        if data.rfind(b"#", at, end) > max(data.rfind(b"\n", at, end), data.rfind(b"\r", at, end)):
+            line = _LINE_END.search(data, end)
+            end = line.start() if line else len(data)
+        yield _COMMENT.sub(b"", data[at:end])
+        at = end
+
+
+def _bits(text: bytes, count: int) -> Samples:
+    """The first `count` digits of a text, or all of them; spaces between them do not matter."""
+    digits = np.frombuffer(text.translate(None, SPACES)[:count], np.uint8) - np.uint8(ord("0"))
+    if digits.size and int(digits.max()) > 1:
+        raise InrcodecError(NO_NUMBER)
+    return digits
+
+
+def _numbers(text: bytes, count: int, maxval: int) -> Samples:
+    """The first `count` numbers of a text, or all of them."""
+    items = text.split(maxsplit=min(count, len(text)))[:count]
+    if not all(map(bytes.isdigit, items)) or any(len(item) > 9 for item in items):
+        raise InrcodecError(NO_NUMBER)
+    numbers = np.array(items, "S9").astype(np.int64)
+    _check_maxval(numbers, maxval)
+    return numbers.astype(dtype_of(maxval.bit_length()))
 
 
 def _check_maxval(samples: Samples, maxval: int) -> None:

@@ -222,7 +222,7 @@ def test_a_system_that_was_not_finished_is_made_again(tmp_path: Path, monkeypatc
 
     def call(arguments: list[str], needed: str) -> None:
         calls.append(arguments)
-        Path(arguments[-1]).mkdir()
+        Path(arguments[-2]).mkdir()
         if len(calls) == 1:
             raise SystemExit("no network")
 

@@ -8,22 +8,34 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import Generic, TypeVar
 
+from .errors import FormatError
+
 AHEAD = 64  # items per thread that are handed out before the first of them has ended: there may be millions in all
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Once(Generic[R]):
-    """A value that is made when it is first asked for, by one thread; others wait for it. What `make` raises, every call raises."""
+    """A value that is made when it is first asked for, by one thread; others wait for it.
+
+    A FormatError of `make` is raised by every call, without another try: `damage` asks for each tile of a file, and there may be many.
+    """
 
     def __init__(self, make: Callable[[], R]) -> None:
         self._make, self._lock = make, Lock()
         self._made: list[R] = []
+        self._fault: FormatError | None = None
 
     def __call__(self) -> R:
         with self._lock:
+            if self._fault is not None:
+                raise FormatError(*self._fault.args) from self._fault
             if not self._made:
-                self._made.append(self._make())
+                try:
+                    self._made.append(self._make())
+                except FormatError as fault:
+                    self._fault = fault
+                    raise
             return self._made[0]
 
 

@@ -47,8 +47,8 @@ def digest_of(found: Found) -> str:
 def file_rows(here: Found, there: Found) -> list[list[Any]]:
     """A row per file: its name, the beginning of its digest on both machines, whether it is the same."""
     rows: list[list[Any]] = []
-    for name in here:
-        ours, other = here[name], there.get(name, "nothing")
+    for name in {**here, **there}:
+        ours, other = here.get(name, "nothing"), there.get(name, "nothing")
         rows.append([name, f"`{ours[:PREFIX]}`", f"`{other[:PREFIX]}`", "yes" if ours == other else "**no**"])
     return rows
 

@@ -25,6 +25,7 @@ from .worker import PACKAGES, ROOT
 SUITE = "bookworm"  # of the system; its Python is 3.11
 GLIBC = 36  # it has glibc 2.36, and takes wheels made for earlier ones
 QEMU_SUITE = "trixie"
+MIRROR = "http://deb.debian.org/debian"
 PROGRAMS = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 COPIED = ("inrcodec", "bench", "formats")
 
@@ -46,7 +47,7 @@ def extract(target: Path, suite: str, packages: tuple[str, ...], architecture: s
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     options = ["--variant=extract", f"--include={','.join(packages)}", *([f"--architectures={architecture}"] if architecture else [])]
-    call(["mmdebstrap", "--quiet", *options, suite, str(unfinished)], "it unpacks Debian packages: apt install mmdebstrap")
+    call(["mmdebstrap", "--quiet", *options, suite, str(unfinished), MIRROR], "it unpacks Debian packages: apt install mmdebstrap")
     unfinished.rename(target)
 
 

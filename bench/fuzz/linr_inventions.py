@@ -34,6 +34,7 @@ from inrcodec.weights import network, sinr
 SIDES = (1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 49)
 FRAMES = (1, 7, 8, 9, 63, 64, 65, 200, 2047, 2048, 2049, 4100)
 MOST_WEIGHTS = 1 << 16
+MOST_TILES = 400
 
 
 def _header(rng: Random, profile: int, kind: Kind, shape: tuple[int, ...], bits: int) -> Header:
@@ -252,7 +253,9 @@ def coordinate_network(rng: Random) -> bytes:
             _sparse(rng, [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if sparse]) if coding == 3 else b"",
         ]
     )  # fmt: skip
-    sizes = [rng.choice((n, n, -(-n // 2))) for n in axes]
+    sizes = [rng.choice((n, n, -(-n // 2), 1)) for n in axes]
+    if math.prod(-(-n // size) for n, size in zip(axes, sizes, strict=True)) > MOST_TILES:
+        sizes = list(axes)
     layout = Layout(axes, channels, tuple(sizes))
     places = math.prod(sizes)
     tiles = [_string(rng, places * a.planes // 8) for _ in range(layout.tiles)]

@@ -23,7 +23,7 @@ OF_VECTORS = (
 )
 OF_FILES = (
     "The signals of `bench.targets`, encoded by 2 threads. A file is shown by the beginning of its SHA-256; it was decoded on the machine "
-    "that made it."
+    "that made it. That files are the same is found, not promised: an encoder also chooses by floats of NumPy and SciPy."
 )
 MANIFEST = VECTORS.relative_to(ROOT) / "manifest.json"
 TELL_EVERY = 40  # findings

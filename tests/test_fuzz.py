@@ -1,6 +1,6 @@
-"""Some thousand changed files, `.linr` and others, as `python -m bench.fuzz` makes them; and whether these are what they should be.
+"""Some thousand changed `.linr` files, as `python -m bench.fuzz` makes them; and whether these are what they should be.
 
-Nothing is asserted by a clock, and memory only by the limits that the readers are given.
+Nothing is asserted by a clock, and memory only by the limits that the decoder is given.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 import inrcodec
-from bench.fuzz import linr_inventions, readers, trial
+from bench.fuzz import __main__ as runner
+from bench.fuzz import linr_inventions, trial
 from bench.fuzz.fields import write
-from bench.fuzz.linr_mutations import KINDS, UNMENDED, Draft, case
+from bench.fuzz.linr_mutations import KINDS, UNMENDED, Case, Draft, case
 from bench.fuzz.linr_seeds import Seed, seeds
 from inrcodec import InrcodecError, codec, container
 
 RUN = 1  # the seed of all cases here
 SHARES = 8  # parts of the cases, a test each
 CASES = 4000
-FILES = 400  # of other formats
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,6 @@ def test_changed_files_decode_rightly_or_are_refused(judge: trial.Judge, share: 
     assert seen["decoded"] > 0
     assert seen["refused"] > 0
     assert seen["closed"] > 0
-
-
-def test_changed_files_of_other_formats_are_read_or_refused(tmp_path: Path) -> None:
-    for one in readers.cases(RUN, FILES):
-        what = readers.run_case(one, tmp_path).what
-        assert what in ("read", "refused"), f"{one.kind}:{one.number}: {what}"
 
 
 # --- the generator ------------------------------------------------------------------------------------------------
@@ -177,3 +172,41 @@ def test_a_judge_sees_wrong_errors(judge: trial.Judge, monkeypatch: pytest.Monke
     outcome = trial.run(judge, 1, seeds()[0].data, None)
     assert outcome.failed
     assert what in outcome.what
+
+
+# --- the runner ---------------------------------------------------------------------------------------------------
+
+BROKEN = """
+import os, time
+
+class InrcodecError(Exception): ...
+class FormatError(InrcodecError): ...
+
+def info(data):
+    raise FormatError("no")
+
+def decode(data):
+    if data == b"end":
+        os._exit(3)
+    if data == b"hang":
+        time.sleep(600)
+    if data == b"large":
+        bytes(8 << 30)
+    raise FormatError("no")
+"""
+
+
+def test_the_runner_sees_ends_hangs_and_requests_for_memory(tmp_path: Path) -> None:
+    """With an inrcodec that does all this. It has neither limits nor salvage, as older ones."""
+    (tmp_path / "inrcodec").mkdir()
+    (tmp_path / "inrcodec" / "__init__.py").write_text(BROKEN, "utf-8")
+    wanted = [Case(i, "cut", 0, data) for i, data in enumerate((b"good", b"end", b"hang", b"large", b"good"))]
+    note: dict[str, Any] = {}
+    found = list(runner.run(wanted, tmp_path, note, patience=2))
+    assert note["origin"] == str(tmp_path / "inrcodec" / "__init__.py")
+    assert [case for case, _ in found] == wanted
+    assert [outcome.failed for _, outcome in found] == [False, True, True, True, False]
+    assert [outcome.what.split(" ")[0] for _, outcome in found] == ["closed", "the", "no", "MemoryError:", "closed"]
+    row = runner.summary(found)["all"]
+    assert [row[name] for name in ("cases", "closed", "decoded")] == [5, 2, 0]
+    assert [failure["number"] for failure in row["failures"]] == [1, 2, 3]

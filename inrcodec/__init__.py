@@ -162,14 +162,23 @@ def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, m
     return damage.salvage(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
 
 
-def info(data: Buffer, stages: bool = False) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`. Raises FormatError, or TypeError as `decode`.
+def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`.
 
-    stages: whether to decode the samples too, to measure where time and bits go.
+    Args:
+        data: see `decode`.
+        stages: whether to decode the samples too, to measure where time and bits go.
+        max_samples, max_memory: see `decode`. Without stages only the metadata takes memory to speak of.
+
+    Raises:
+        FormatError: the data is damaged or is not a .linr file.
+        LimitError: the file asks for more than max_samples or max_memory.
+        TypeError: data has no contiguous buffer.
     """
     from . import codec
+    from .options import Options
 
-    return codec.info(_bytes(data), stages)
+    return codec.info(_bytes(data), stages, Options(threads=1, max_samples=max_samples, max_memory=max_memory))
 
 
 def _bytes(data: Buffer) -> bytes:

@@ -343,9 +343,9 @@ def _frames(header: Header, start: float, duration: float | None) -> tuple[int, 
     return first, last
 
 
-def _stages(opened: Opened, decode: bool) -> list[dict[str, Any]]:
+def _stages(opened: Opened, decode: bool, options: Options) -> list[dict[str, Any]]:
     tiles, h = [tile for tile in opened.tiles if tile is not None], opened.header
-    start, options = time.perf_counter(), Options(threads=1)
+    start = time.perf_counter()
     try:
         if decode:
             opened.check_limits(opened.whole(), options)
@@ -358,13 +358,14 @@ def _stages(opened: Opened, decode: bool) -> list[dict[str, Any]]:
     return found
 
 
-def info(data: bytes, stages: bool = False) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError.
+def info(data: bytes, stages: bool = False, options: Options | None = None) -> dict[str, Any]:
+    """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError; LimitError.
 
-    stages: whether to decode the samples too, to measure where time and bits go.
+    stages: whether to decode the samples too, to measure where time and bits go; options: limits, progress and stop matter.
     """
-    opened = open_bytes(data, Limits())
-    found_stages = _stages(opened, stages)
+    options = replace(options or Options(), threads=1)
+    opened = open_bytes(data, options.limits)
+    found_stages = _stages(opened, stages, options)
     h = opened.header
     by_type: dict[bytes, int] = {}
     for section in opened.sections:

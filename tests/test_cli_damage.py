@@ -85,11 +85,12 @@ def test_a_report_is_not_endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert lines[-1].endswith("more")
 
 
-@pytest.mark.parametrize("command", ["decode", "verify"])
+@pytest.mark.parametrize("command", ["decode", "verify", "info"])
 def test_limits(tmp_path: Path, command: str) -> None:
     path = tmp_path / "a.linr"
     path.write_bytes(inrcodec.encode(np.arange(5000, dtype=np.int64)))
-    out = ["-o", tmp_path / "a.npy"] if command == "decode" else []
+    more: dict[str, list[object]] = {"decode": ["-o", tmp_path / "a.npy"], "verify": [], "info": ["--stages"]}
+    out = more[command]
     for limit in ("--max-samples", "--max-memory"):
         result = run(command, path, *out, limit, "4k")
         assert result.exit_code == 1
@@ -131,7 +132,7 @@ def test_metadata_counts_against_the_limit_of_memory() -> None:
     size = 1 << 28
     meta = container.Section(b"meta", container.varint(size) + compression.compress(bytes(1 << 20), 1))
     data = container.write([parts[0], meta, *parts[1:]])
-    for decode in (inrcodec.decode, inrcodec.salvage):
+    for decode in (inrcodec.decode, inrcodec.salvage, inrcodec.info):
         with pytest.raises(inrcodec.LimitError, match=f"{2 * size} bytes of memory"):
             decode(data, max_memory=10**8)
     with pytest.raises(inrcodec.FormatError, match="the metadata"):

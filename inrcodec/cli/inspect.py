@@ -75,11 +75,12 @@ def _difference(a: Signal, b: Signal) -> str:
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on.")
-def info(input: Path, as_json: bool, stages: bool) -> None:
+@with_limits
+def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
     """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded."""
     data = read_bytes(input)
     with naming(input):
-        found = codec.info(data, stages)
+        found = decoded(lambda options: codec.info(data, stages, options), **given)
     if as_json:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)

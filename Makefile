@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format coverage clean
+.PHONY: demo test bounds lint format coverage clean
 
 demo: $(VENV)/installed
 	$(BIN)/inrcodec demo
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+bounds: $(VENV)/installed
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/test_fuzz.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -228,6 +228,7 @@ def faulty_deltas() -> Iterable[Recipe]:
     faultless(hybrid_file(network + varint(1) + delta(1), [b"", b""]))
     of_deltas = {
         "deltas_0": ("a list of no deltas", network + varint(0)),
+        "deltas_1025": ("a list of 1025 deltas", network + varint(1025) + delta(1)),
         "deltas_units": ("a delta without a network", hybr() + varint(1) + delta(1)),
         "deltas_few": ("a delta less than are announced", network + varint(2) + delta(1)),
         "deltas_left_over": ("bytes left over behind the deltas", network + varint(1) + delta(1) + b"\0"),

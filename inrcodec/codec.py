@@ -40,16 +40,25 @@ def read_layout(r: Reader, header: Header) -> Layout:
     return Layout(axes, channels, tile)
 
 
-def _read_index(content: bytes, header: Header, tiles: Sequence[bytes | None]) -> Layout:
-    r = Reader(content, "the tile index")
+def read_index(r: Reader, header: Header) -> tuple[Layout, list[int]]:
+    """The layout and the lengths of the tiles, from section TIDX. Raises FormatError."""
     layout = read_layout(r, header)
-    if layout.tiles != len(tiles):
-        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {layout.tiles}")
-    for tile in tiles:
-        length = r.varint()
-        if tile is not None and length != len(tile):
-            raise FormatError("damaged: a tile's size is not the one in the index")
+    if layout.tiles > r.left:  # a length takes a byte at least
+        raise FormatError("damaged: the tile index is too short for its tiles")
+    lengths = [r.varint() for _ in range(layout.tiles)]
     r.end()
+    return layout, lengths
+
+
+def _checked_index(content: bytes, header: Header, tiles: Sequence[bytes | None]) -> Layout:
+    """The layout, if the index fits the tiles. Raises FormatError."""
+    r = Reader(content, "the tile index")
+    count = read_layout(r, header).tiles
+    if count != len(tiles):
+        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {count}")
+    layout, lengths = read_index(Reader(content, "the tile index"), header)
+    if any(tile is not None and n != len(tile) for n, tile in zip(lengths, tiles, strict=True)):
+        raise FormatError("damaged: a tile's size is not the one in the index")
     return layout
 
 
@@ -168,8 +177,11 @@ class Opened:
         """Threads for each of these tiles."""
         return max(1, options.workers // len(wanted))
 
-    def check_limits(self, spans: Box, options: Options) -> None:
-        """Raise LimitError if options.limits do not allow what decoding a box takes. Nothing of that size is allocated."""
+    def check_limits(self, spans: Box, options: Options, more: int = 0) -> None:
+        """Raise LimitError if options.limits do not allow what decoding a box takes. Nothing of that size is allocated.
+
+        more: bytes that the caller needs besides.
+        """
         sizes, wanted = box_shape(spans), self._tiles_of(spans)
         channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
         options.limits.check_shape((*sizes, channels))
@@ -177,7 +189,8 @@ class Opened:
         for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
             at_once.append(self.decoder.memory(box, inner) + math.prod(box_shape(box)) * channels * width)
         samples = math.prod(sizes) * channels * width
-        options.limits.check_memory(samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
+        held = 2 * sum(len(tile) for tile in self.tiles if tile is not None)  # the file, and its sections
+        options.limits.check_memory(held + more + samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
 
 
 def _meet(a: Box, b: Box) -> bool:
@@ -209,7 +222,7 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits:
     for type_, owner in owners.items():
         if type_ in single and owner is not profile:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
-    layout = _read_index(single[INDEX], header, tiles)
+    layout = _checked_index(single[INDEX], header, tiles)
     metadata = read_metadata(single[META], limits) if META in single else {}
     if profile.models and header.value_map.bits == 0:
         raise FormatError("damaged: a constant signal has a model")

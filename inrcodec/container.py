@@ -190,6 +190,7 @@ def scan(data: bytes, known: Sequence[bytes]) -> Scan:
     found: list[tuple[int, Section]] = []
     damaged: list[tuple[int, int]] = []
     budget = EFFORT * len(data) + (1 << 16)
+    places = dict.fromkeys((*known, END), 0)  # where each type is next to be looked at; −1: nowhere
 
     def at(position: int) -> tuple[Section, int] | None:
         """The intact section at a position, and where it ends."""
@@ -208,7 +209,9 @@ def scan(data: bytes, known: Sequence[bytes]) -> Scan:
         skipped = _skip(data, position)
         if skipped is not None and (skipped == len(data) or at(skipped)):
             return skipped
-        places = {kind: data.find(kind, position + 1) for kind in (*known, END)}
+        for kind, place in places.items():
+            if 0 <= place <= position:  # else it was searched before, and still holds: a file may be damaged in many places
+                places[kind] = data.find(kind, position + 1)
         while budget > 0 and any(place >= 0 for place in places.values()):
             kind = min((k for k in places if places[k] >= 0), key=lambda k: places[k])
             if at(places[kind]):

@@ -7,9 +7,10 @@ gives all tiles whose checksums match. The header and the profile's section are 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,11 @@ from .limits import Limits
 from .options import Options
 from .signal import Signal
 
-NOT_THERE = {"damaged": "its bytes are damaged", "cut": "the file ends before it"}
+NOT_THERE = {
+    "damaged": "its bytes are damaged",
+    "cut": "the file ends before it",
+    "unplaced": "its bytes are damaged, or it cannot be told which of the intact tiles it is",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Salvaged:
         lost: the tiles that are lost, in order.
         tiles: how many tiles there are in all.
         faults: what else is wrong with the file, one line each. The file is intact if this and lost are empty.
-        intact: (sizes of the coordinate axes) bool: where the samples are right.
+        intact: (sizes of the coordinate axes) bool: where the samples are right; nowhere, if it cannot be told. If tiles are lost, only the
+            checksums of the others vouch for them.
     """
 
     signal: Signal
@@ -79,21 +85,22 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
     def failed(index: int, fault: FormatError) -> None:
         why[index] = found.missing.get(index) or str(fault).removeprefix("damaged: ")
 
+    opened.check_limits(opened.whole(), options, opened.layout.places)
     try:
         samples = opened.decode(opened.whole(), options, failed)
     except MemoryError as fault:
         raise FormatError("not enough memory for its samples") from fault
     h, layout = opened.header, opened.layout
-    if not why and digest(h, samples) != h.digest:
-        if found.guessed:
-            raise FormatError("damaged: it cannot be salvaged without its tile index")
+    if why:
+        codec.prove(opened.decoder)
+    matches = not why and digest(h, samples) == h.digest
+    if found.guessed and not matches:
+        raise FormatError("damaged: it cannot be salvaged without its tile index")
+    if not matches and not why:
         found.faults.append("all tiles decode, but the samples do not match their digest, and it cannot be told which are wrong")
-    if not why and not found.faults:  # all that is needed is there, but the file may still be invalid: a section twice, or one too many
-        try:
-            codec.open_bytes(data)
-        except FormatError as fault:
-            found.faults.append(str(fault).removeprefix("damaged: "))
-    intact = np.ones(layout.axes, np.bool_)
+    if matches and not found.faults:
+        found.faults.extend(_refusal(data, options.limits))
+    intact = np.full(layout.axes, matches or bool(why))
     for tile in why:
         intact[layout.box(tile)] = False
     lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
@@ -102,6 +109,14 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
     except UnsupportedError as fault:
         raise FormatError(f"damaged: {fault}") from fault
     return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
+
+
+def _refusal(data: bytes, limits: Limits) -> Iterator[str]:
+    """Why a file is invalid although all that is needed of it is intact: a section is there twice, or is one too many."""
+    try:
+        codec.open_bytes(data, limits)
+    except FormatError as fault:
+        yield str(fault).removeprefix("damaged: ")
 
 
 def where(box: Box, header: Header) -> str:
@@ -124,7 +139,10 @@ class _Remains:
     """
 
     def __init__(self, data: bytes, limits: Limits) -> None:
-        if data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]) and data[1:5] != container.MAGIC[1:5]:
+        of_another_version = data[: len(container.MAGIC)] == container.MAGIC and data[len(container.MAGIC) :][:1] != bytes(
+            [container.VERSION]
+        )
+        if of_another_version or data[1:5] != container.MAGIC[1:5]:
             container.read(data)  # it says what is wrong
         self.data, self.limits = data, limits
         self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
@@ -182,17 +200,49 @@ class _Remains:
     def _placed(self, header: Header, index: Section, base: int) -> list[bytes | None]:
         """The tiles by their numbers, None for those that are missing. base: where the first tile should begin."""
         r = Reader(index.content, "the tile index")
-        layout = codec.read_layout(r, header)
-        if layout.tiles > r.left:
-            raise FormatError("truncated: the tile index ends too early")
-        lengths = [r.varint() for _ in range(layout.tiles)]
+        layout, lengths = codec.read_index(r, header)
         starts = list(accumulate(map(container.framed, lengths), initial=base))
-        found = {i: b"" for i, n in enumerate(lengths) if n == 0}  # an empty tile needs no bytes
-        found |= _matched([(start, s.content) for start, s in self.tiles], lengths, starts, len(self.data))
-        for i in range(layout.tiles):
-            if i not in found:
-                self.missing[i] = NOT_THERE["cut" if starts[i + 1] > len(self.data) else "damaged"]
+        found: dict[int, bytes] = {}
+        for (_, section), number in zip(self.tiles, self._numbers(lengths, starts), strict=True):
+            if number is not None:
+                found[number] = section.content
+        unplaced = len(found) < len(self.tiles)
+        for i, n in enumerate(lengths):
+            if i not in found and n == 0:
+                found[i] = b""  # an empty tile needs no bytes
+            elif i not in found:
+                self.missing[i] = NOT_THERE["cut" if starts[i + 1] > len(self.data) else "unplaced" if unplaced else "damaged"]
         return [found.get(i) for i in range(layout.tiles)]
+
+    def _numbers(self, lengths: Sequence[int], starts: Sequence[int]) -> list[int | None]:
+        """The number of each tile that was found, None where that is not certain.
+
+        lengths: of all tiles, as the index has them; starts: where they should begin, and where the last should end.
+
+        A tile is where it should be if the file has its size, or only lacks its end. If bytes were lost or added at one place, the tiles
+        before it are where they should be, and those behind it where they should be when counted from the end. What is not found so is
+        told by its length, if no other tile has it.
+        """
+        there = [(start, len(section.content)) for start, section in self.tiles]
+        if [n for _, n in there] == list(lengths):
+            return list(range(len(lengths)))
+        shift = len(self.data) - container.END_SIZE - starts[-1]
+        damaged = self.scan.damaged
+        if not self.scan.complete or not shift:
+            until, since = len(self.data), len(self.data)
+        elif damaged:
+            until, since = damaged[0][0], damaged[-1][1]
+        else:  # whole sections are missing, and no place says where
+            return _embedded([n for _, n in there], lengths)
+        numbers = {(start, n): i for i, (start, n) in enumerate(zip(starts, lengths, strict=False))}
+        of_length = _single(lengths)
+        alone = _single([n for _, n in there])
+        found = []
+        for start, n in there:
+            number = numbers.get((start, n)) if start < until else numbers.get((start - shift, n)) if start >= since else None
+            found.append(of_length.get(n) if number is None and n in alone else number)
+        rising = all(a < b for a, b in pairwise(number for number in found if number is not None))
+        return found if rising else [None] * len(found)
 
     def _guess(self, header: Header) -> Section:
         """A tile index for as many tiles as there are, with the sizes that an encoder would choose. Raises FormatError."""
@@ -210,28 +260,20 @@ class _Remains:
         raise FormatError("damaged: it cannot be salvaged without its tile index")
 
 
-def _matched(tiles: Sequence[tuple[int, bytes]], lengths: Sequence[int], starts: Sequence[int], size: int) -> dict[int, bytes]:
-    """The bytes of tiles by their numbers.
+def _embedded(some: Sequence[int], lengths: Sequence[int]) -> list[int | None]:
+    """For each of some lengths, its place among all `lengths`, from which the others were taken out; None where there are several ways."""
 
-    tiles: (place in the file, bytes) of those found; lengths, starts: what they should be; size: of the file. If bytes were lost or added
-    somewhere, the tiles behind that place lie where they should when counted from the end. Others are told by their length, if no other
-    tile has it.
-    """
-    if [len(tile) for _, tile in tiles] == list(lengths):
-        return {i: tile for i, (_, tile) in enumerate(tiles)}
-    shift = size - container.END_SIZE - starts[-1]
-    numbers = {(start, n): i for i, (start, n) in enumerate(zip(starts, lengths, strict=False))}
-    found: dict[int, bytes] = {}
-    left = []
-    for start, tile in tiles:
-        number = numbers.get((start, len(tile)), numbers.get((start - shift, len(tile))))
-        if number is None:
-            left.append(tile)
-        else:
-            found[number] = tile
-    free = [i for i in range(len(lengths)) if i not in found]
-    for tile in left:
-        fit = [i for i in free if lengths[i] == len(tile)]
-        if len(fit) == 1 and sum(len(other) == len(tile) for other in left) == 1:
-            found[fit[0]] = tile
-    return found
+    def first(some: Sequence[int], lengths: Sequence[int]) -> list[int]:
+        """The places if each is as early as can be; −1 for those that do not fit."""
+        left = enumerate(lengths)
+        return [next((i for i, n in left if n == wanted), -1) for wanted in some]
+
+    early = first(some, lengths)
+    late = [len(lengths) - 1 - i for i in reversed(first(some[::-1], lengths[::-1]))]
+    return [a if a == b and -1 not in early else None for a, b in zip(early, late, strict=True)]
+
+
+def _single(lengths: Sequence[int]) -> dict[int, int]:
+    """The place of each length that is there once."""
+    count = Counter(lengths)
+    return {n: i for i, n in enumerate(lengths) if count[n] == 1}

@@ -23,8 +23,10 @@ from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
 SAMPLE_TYPES = "bui"
+HASHED = 1 << 20  # samples at a time
+ENTRY = 256  # bytes that a key and its value take besides their own
 BIG_ENDIAN = 0x20
-MAX_SAMPLES = 1 << 36  # with longer axes, computing coordinates would need more than 63 bits
+LARGEST_SHAPE = 1 << 36  # samples; with longer axes, computing coordinates would need more than 63 bits
 MAX_METADATA = 1 << 28
 
 
@@ -77,9 +79,11 @@ def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
 
     A bool is one byte. The header's profile, value map and digest do not matter.
     """
-    plain = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
     found = hashlib.sha256(_meaning(header))
-    found.update(plain.reshape(-1).view(np.uint8).data)
+    flat = np.ascontiguousarray(samples).reshape(-1)
+    for start in range(0, len(flat), HASHED):  # a copy of all samples in another byte order would take their memory once more
+        part = np.ascontiguousarray(flat[start : start + HASHED], samples.dtype.newbyteorder("<"))
+        found.update(part.view(np.uint8).data)
     return found.digest()
 
 
@@ -99,8 +103,8 @@ def read_header(content: bytes) -> Header:
     kind = KINDS[kind_number]
     if not 1 <= ndim <= MAX_DIMENSIONS:
         raise FormatError("damaged: the number of dimensions is out of range")
-    shape = tuple(r.varint(MAX_SAMPLES) for _ in range(ndim))
-    if not 1 <= math.prod(shape) <= MAX_SAMPLES:
+    shape = tuple(r.varint(LARGEST_SHAPE) for _ in range(ndim))
+    if not 1 <= math.prod(shape) <= LARGEST_SHAPE:
         raise FormatError("damaged: the shape is out of range")
     if not 1 <= bit_depth <= type_bits(dtype):
         raise FormatError("damaged: the bit depth is out of range")
@@ -132,6 +136,7 @@ def read_metadata(content: bytes, limits: Limits) -> dict[str, bytes]:
     items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
     metadata: dict[str, bytes] = {}
     while items.left:
+        limits.check_memory(2 * size + ENTRY * len(metadata))
         key = items.take(items.varint())
         try:
             name = key.decode()

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .errors import LimitError
@@ -17,6 +18,7 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of Linux's control groups
 UNLIMITED = 1 << 62  # more than any file can ask for
 
 
+@cache
 def machine_memory() -> int:
     """Bytes of main memory of this machine, or of its container if that has less; 2^62 if the system does not tell."""
     try:
@@ -54,4 +56,4 @@ class Limits:
             raise LimitError(f"it would take about {needed} bytes of memory; the limit is {most} (max_memory, --max-memory)")
 
 
-NO_LIMITS = Limits(UNLIMITED, UNLIMITED)  # for files that were just made
+NO_LIMITS = Limits(UNLIMITED, UNLIMITED)

@@ -144,7 +144,10 @@ def test_a_container_may_have_less_memory_than_its_machine(tmp_path: Path, monke
     whole = limits.machine_memory()
     for told, expected in (("max\n", whole), ("1000000\n", 1000000), (f"{1 << 61}\n", min(whole, 1 << 61))):
         (tmp_path / "memory.max").write_text(told)
+        limits.machine_memory.cache_clear()
         assert limits.machine_memory() == expected
     (tmp_path / "memory.max").write_text("5000\n")
+    limits.machine_memory.cache_clear()
     with pytest.raises(inrcodec.LimitError, match="the limit is 5000"):
         inrcodec.decode(inrcodec.encode(np.arange(10000)))
+    limits.machine_memory.cache_clear()

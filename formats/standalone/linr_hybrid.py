@@ -329,7 +329,7 @@ def read_deltas(reader: Reader, kind: int, networks: dict[str, list[Singles]], p
     """The deltas, into the planes that they are for."""
     require(bool(networks), "deltas of a plan without networks")
     count = reader.varint()
-    require(count >= 1, "deltas that are none")
+    require(1 <= count <= 1024, "the number of deltas is out of range")
     last = (-1, -1)
     for _ in range(count):
         number, which = reader.varint(), reader.byte()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -130,11 +130,10 @@ def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
 MOST_LINES = 20  # of a report on a damaged file
 
 
-def tell_faults(path: Path, faults: Sequence[str]) -> None:
-    """Print what is wrong with a file, a line each, and exit with status 1; do nothing if there are no faults."""
+def fail(path: Path, faults: Sequence[str]) -> NoReturn:
+    """Print what is wrong with a file, a line each, and exit with status 1."""
     for fault in faults[:MOST_LINES]:
         say(f"inrcodec: {path}: {fault}", err=True)
     if len(faults) > MOST_LINES:
         say(f"inrcodec: {path}: and {len(faults) - MOST_LINES} more", err=True)
-    if faults:
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(1)

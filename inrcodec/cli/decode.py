@@ -9,7 +9,7 @@ import click
 
 from ..errors import InrcodecError, naming
 from ..storage import check_output, read_bytes, replace
-from .common import IN, THREADS, Seconds, decoded, tell_faults, with_limits
+from .common import IN, THREADS, Seconds, decoded, fail, with_limits
 from .output import say
 
 
@@ -73,4 +73,5 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     replace(output, write, force, input)
     if lost:
         say(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)
-    tell_faults(input, faults)
+    if faults:
+        fail(input, faults)

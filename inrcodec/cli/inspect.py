@@ -15,7 +15,7 @@ from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..limits import Limits
 from ..signal import Signal
 from ..storage import read_bytes
-from .common import IN, THREADS, decoded, read_signal, tell_faults, with_limits
+from .common import IN, THREADS, decoded, fail, read_signal, with_limits
 from .output import say
 
 
@@ -34,8 +34,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
         except FormatError as fault:
-            tell_faults(input, [str(fault), *_damaged_parts(data, given)])
-            raise
+            fail(input, [str(fault), *_damaged_parts(data, given)])
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
         return

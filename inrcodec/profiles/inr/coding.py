@@ -79,7 +79,7 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
 class Decoder(TileDecoder):
     """Decodes the tiles of profile `inr` with the network of section NETW, whose numbers are decoded with the first tile.
 
-    coded: makes the network. Raises FormatError.
+    written: the network as section NETW has it; section_bytes: how many bytes that section has.
     """
 
     known = ("inr-heads-lsq-16", "inr-bitlinear-uniform-16")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ from .tile import Spent, Start, Starts, Tile, inputs_of, sizes_of
 
 TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
 SHARED = 1 << 23  # bytes of the priors' networks and of tables that all tiles use
+DELTA = 1 << 16  # bytes of the largest network that a delta makes
+EXPANSION = 1 << 24  # bytes that making it takes
 LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
 
@@ -45,7 +48,7 @@ def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
 def starts_of(plan: PicturePlan) -> Starts:
     """The first weights of each pass's context network: those of the prior plus the file's delta, if it has one.
 
-    A delta is expanded each time that it is asked for: there may be many. Both this function and what it returns raise FormatError.
+    A delta is expanded when it is first asked for, and kept. Both this function and what it returns raise FormatError.
     """
     m = plan.model
     networks = shipped.named(m.prior, m.units) if m.units else {}
@@ -58,6 +61,7 @@ def starts_of(plan: PicturePlan) -> Starts:
         if prior_of(name, plane) is None or not plan.planes[plane].largest:
             raise FormatError("damaged: a delta of a network that is not there")
 
+    @cache
     def start(p: Pass, plane: int) -> Start:
         prior, delta = prior_of(p.name, plane), found.get((plane, p.name))
         if delta is None or prior is None:
@@ -116,7 +120,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
 
     choice, best = plain.choice, plain
     with suppress(Stopped):  # what was coded before the stop is a valid file
-        found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)
+        found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)[: plans.MAX_DELTAS]
         while found:
             with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
             coded = encode_with(with_deltas, shape, options, plain.places)
@@ -173,7 +177,7 @@ class Decoder(TileDecoder):
 
     @property
     def shared(self) -> int:
-        return SHARED
+        return SHARED + (EXPANSION + len(self.plan.deltas) * DELTA if self.plan.deltas else 0)
 
     def _tile(self, box: Box) -> Tile:
         """The tile of a box, not yet decoded."""

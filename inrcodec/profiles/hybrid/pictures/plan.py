@@ -18,6 +18,7 @@ from .transforms import TRANSFORMS, Transform
 
 MAX_REFERENCES = 3
 MAX_LINES = 18  # log2 of the lines of a context's table
+MAX_DELTAS = 1 << 10
 LAYERS = 3  # of the context network, with the output layer
 
 
@@ -120,9 +121,11 @@ def write_delta(d: Delta) -> bytes:
 
 def _read_deltas(r: Reader, planes: list[Plane], units: int) -> Iterator[Delta]:
     last = (-1, -1)
-    count = r.varint(len(planes) * len(scan.NAMES)) if r.left else None
+    count = r.varint() if r.left else None
     if count == 0:
         raise FormatError("damaged: a list of no deltas")
+    if count is not None and count > MAX_DELTAS:
+        raise FormatError(f"damaged: more than {MAX_DELTAS} deltas")
     for _ in range(count or 0):
         plane, pass_, learning, number, setting = r.varint(len(planes) - 1), *(r.byte() for _ in range(4))
         coding = codings.numbered(number)

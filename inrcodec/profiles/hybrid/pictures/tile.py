@@ -35,7 +35,6 @@ from .transforms import Direct
 
 SHARED_PLACES = 32  # a plane with fewer places takes longer to begin than to code: threads would wait for each other's Python
 ROWS_BELOW = 4  # a pass looks at known planes down to this many rows below the current one
-# mean errors to begin with, by level: 2^(level/2 − 2), without libm
 
 
 @dataclass(frozen=True)

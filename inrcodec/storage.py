@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 import re
 import secrets
 import stat
@@ -20,11 +22,16 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".inrcodec-"
-OURS = re.compile(re.escape(TEMPORARY) + r"[0-9a-f]{16}(\.[^.]*)?")
-OLD = 24 * 3600.0  # seconds; where files cannot be locked, a temporary file of this age belongs to no run any more
+OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?")  # the first digits: see `host`
+OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
 
 _unfinished: set[Path] = set()
+
+
+def host() -> str:
+    """8 digits of a hash of this machine's name. They are part of a temporary file's name, since its lock may hold on this machine only."""
+    return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def reason(fault: OSError) -> str:
@@ -154,7 +161,7 @@ def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
 def _create(folder: Path, suffix: str) -> tuple[Path, int | None]:
     """The file of `_temporary`, and the handle that holds its lock; None where an open file cannot be moved, which is on Windows."""
     while True:
-        path = folder / f"{TEMPORARY}{secrets.token_hex(8)}{suffix}"
+        path = folder / f"{TEMPORARY}{host()}-{secrets.token_hex(8)}{suffix}"
         _unfinished.add(path)  # before it is there, so that a signal at any moment finds it
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -191,24 +198,29 @@ def abandon() -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files that this user's runs have left in a folder because they were killed. Those of runs that go on are locked."""
+    """Remove temporary files that this user's runs have left in a folder because they were killed.
+
+    Those of runs that go on are locked. But on some network file systems another machine does not see the lock. So a file that was made
+    under another machine's name, or that cannot be locked here, is removed only when it has not changed for a day.
+    """
     with suppress(OSError), os.scandir(folder) as entries:
-        left = [Path(entry.path) for entry in entries if OURS.fullmatch(entry.name)]
-        for path in left:
+        left = [(Path(entry.path), match[1] == host()) for entry in entries if (match := OURS.fullmatch(entry.name))]
+        for path, here in left:
             with suppress(OSError):
-                _sweep_file(path)
+                _sweep_file(path, here)
 
 
-def _sweep_file(path: Path) -> None:
+def _sweep_file(path: Path, here: bool) -> None:
+    """Remove a temporary file unless a run may still write it. here: whether this machine made it. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
             return
-        lock = _lock(handle)
-        if lock:
+        lock, old = _lock(handle), time.time() - found.st_mtime > OLD
+        if lock and (here or old):
             path.unlink()
     finally:
         os.close(handle)
-    if lock is None and time.time() - found.st_mtime > OLD:
+    if lock is None and old:
         path.unlink()

@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from numba import config
@@ -283,6 +284,68 @@ def test_files_of_others_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="belongs to another user"):
         private.write("b", b"y")
     assert [p.name for p in path.iterdir()] == ["a"]
+
+
+@POSIX
+def test_links_and_pipes_are_not_read(tmp_path: Path) -> None:
+    """A link under the name of a kernel could lead to a file of this user with bytes of someone else's choice. A pipe would block."""
+    folder = Folder(str(tmp_path / "cache"))
+    folder.write("a", b"x")
+    (tmp_path / "download").write_bytes(b"chosen")
+    (tmp_path / "cache" / "b").symlink_to(tmp_path / "download")
+    os.mkfifo(tmp_path / "cache" / "c")
+    assert [folder.read(name) for name in "abc"] == [b"x", None, None]
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("user", "group", "members", "own"),
+    [
+        ("ann", "ann", [], True),
+        ("ann", "ann", ["ann"], True),
+        ("ann", "ann", ["ann", "bob"], False),
+        ("ann", "users", [], False),  # others may have it as their first group, which its list of members does not say
+        ("ann", None, [], False),
+        (None, "ann", [], False),
+    ],
+)
+def test_a_folder_that_a_group_can_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str | None, group: str | None, members: list[str], own: bool
+) -> None:
+    """Under umask 002, which goes with a group of each user's own, folders are made so. Of any other group the members could add files."""
+    import grp
+    import pwd
+
+    def found(name: str | None, **fields: object) -> SimpleNamespace:
+        if name is None:
+            raise KeyError("not found")
+        return SimpleNamespace(**fields)
+
+    path = tmp_path / "cache"
+    folder = Folder(str(path))
+    folder.write("a", b"x")
+    path.chmod(0o775)
+    gid = path.stat().st_gid
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: found(user, pw_name=user, pw_gid=gid))
+    monkeypatch.setattr(grp, "getgrgid", lambda number: found(group, gr_name=group, gr_mem=members))
+    assert folder.read("a") == (b"x" if own else None)
+    if not own:
+        with pytest.raises(OSError, match="open to other users"):
+            folder.write("b", b"y")
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: found(user, pw_name=user, pw_gid=gid + 1))
+    assert folder.read("a") is None
+    path.chmod(0o777)
+    assert folder.read("a") is None
+
+
+@POSIX
+def test_beside_sources_that_a_group_can_change_the_users_folder_is_taken(warm: Place) -> None:
+    """Without a word, since nothing is wrong."""
+    warm.in_tree.chmod(0o775)
+    code = "import grp\ngrp.getgrgid = lambda gid: grp.struct_group(('staff', 'x', gid, ['eve']))\n"
+    assert warm.run(code + USE) == (FRESH, [])
+    assert warm.run(code + USE) == (KEPT, [])
+    assert len([path for path in warm.files() if path.is_relative_to(warm.home)]) == 2
 
 
 def test_plain_python_is_never_run(place: Place) -> None:

@@ -196,6 +196,42 @@ def test_webp_that_declares_more_than_it_holds(tmp_path: Path) -> None:
     refused(path, b"RIFF" + struct.pack("<I", 2**32 - 1) + body, match="ends after")
 
 
+def codestream_of(*segments: bytes, parts: bytes = b"") -> bytes:
+    """A JPEG 2000 codestream of one grey tile of 1000 × 1000 pixels, these segments in its main header, and tile-parts behind them."""
+    size = struct.pack(">HHHIIIIIIIIHBBB", 0xFF51, 41, 0, 1000, 1000, 0, 0, 1000, 1000, 0, 0, 1, 7, 1, 1)
+    last = struct.pack(">HHHIBBH", 0xFF90, 10, 0, 14, 0, 1, 0xFF93)
+    return b"\xff\x4f" + size + b"".join(segments) + parts + last + b"\xff\xd9"
+
+
+def test_jpeg_2000_of_many_segments(tmp_path: Path) -> None:
+    """A segment that says how the tile is coded took 190 times its bytes."""
+    full = struct.pack(">HHBBHBBBBBB", 0xFF52, 12, 0, 0, 1, 0, 32, 4, 4, 0, 1)
+    assert len(full) == 14
+    refused(tmp_path / "x.j2k", codestream_of(*[full] * 20_000), Limits(1 << 20, 1 << 22), "bytes of memory", LimitError)
+    parts = struct.pack(">HHHIBBH", 0xFF90, 10, 0, 14, 0, 1, 0xFF93) * 20_000
+    refused(tmp_path / "x.j2k", codestream_of(full, parts=parts), Limits(1 << 20, 1 << 22), "bytes of memory", LimitError)
+    short = struct.pack(">HHBB", 0xFF52, 4, 0, 0)
+    refused(tmp_path / "x.j2k", codestream_of(*[short] * 20_000), match="does not say how it is coded")
+
+
+def test_jpeg_2000_tile_parts_are_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 6000 tile-parts without data was taken for a header that goes on to the last of them: 10 s."""
+    reads = 0
+    unpack_from = struct.unpack_from
+
+    def counted(*args: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return unpack_from(*args)
+
+    monkeypatch.setattr(struct, "unpack_from", counted)
+    parts = struct.pack(">HHHIBB", 0xFF90, 10, 0, 12, 0, 1) * 300
+    refused(tmp_path / "x.j2k", codestream_of(parts=parts))
+    comments = struct.pack(">HHHI", 0xFF90, 10, 0, 12 + 4 * 300 + 2) + b"\0\1" + b"\xff\x64\0\2" * 300 + b"\xff\x93"
+    refused(tmp_path / "x.j2k", codestream_of(parts=comments))
+    assert reads < 10 * 600
+
+
 def bmp(width: int, height: int, bits: int, coding: int, pixels: bytes, colours: int = 0) -> bytes:
     start = 54 + 4 * (colours or (1 << bits if bits <= 8 else 0))
     head = struct.pack("<2sI4xIIiiHHIIiiII", b"BM", start + len(pixels), start, 40, width, height, 1, bits, coding, 0, 0, 0, colours, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import signal
 import stat
 import subprocess
@@ -42,7 +43,7 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-def left_over(folder: Path, name: str = ".inrcodec-0123456789abcdef.linr") -> Path:
+def left_over(folder: Path, name: str = f".inrcodec-{storage.host()}-0123456789abcdef.linr") -> Path:
     path = folder / name
     path.write_bytes(b"half")
     return path
@@ -72,12 +73,31 @@ def test_files_of_runs_that_go_on_are_not_swept(tmp_path: Path) -> None:
 
 
 @posix
+def test_files_of_other_machines_are_swept_when_they_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On some network file systems a lock holds on one machine only, so that a file of another machine looks unlocked here."""
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    other = left_over(tmp_path, f".inrcodec-{storage.host()}-0123456789abcdef.linr")
+    monkeypatch.undo()
+    storage.sweep(tmp_path)
+    assert other.exists()
+    os.utime(other, (time.time() - 2 * storage.OLD,) * 2)
+    handle = os.open(other, os.O_RDWR)
+    assert storage._lock(handle)  # where locks hold everywhere
+    storage.sweep(tmp_path)
+    assert other.exists()
+    os.close(handle)
+    storage.sweep(tmp_path)
+    assert not other.exists()
+
+
+@posix
 def test_only_our_own_files_are_swept(tmp_path: Path) -> None:
-    for name in (".inrcodec-notes.txt", "inrcodec-0123456789abcdef", ".inrcodec-0123456789abcdef.linr.bak.1", ".inrcodec-0123456789ABCDEF"):
+    ours = f".inrcodec-{storage.host()}-0123456789abc"
+    for name in (".inrcodec-notes.txt", f"{ours[1:]}def", f"{ours}def.linr.bak.1", f"{ours}DEF", f"{ours}", ".inrcodec-0123456789abcdef"):
         left_over(tmp_path, name)
-    (tmp_path / ".inrcodec-00000000000000aa").mkdir()
-    (tmp_path / ".inrcodec-00000000000000bb").symlink_to(tmp_path / ".inrcodec-notes.txt")
-    os.mkfifo(tmp_path / ".inrcodec-00000000000000cc")
+    (tmp_path / f"{ours}0aa").mkdir()
+    (tmp_path / f"{ours}0bb").symlink_to(tmp_path / ".inrcodec-notes.txt")
+    os.mkfifo(tmp_path / f"{ours}0cc")
     before = names(tmp_path)
     left_over(tmp_path)
     storage.sweep(tmp_path)

@@ -51,19 +51,43 @@ class Codestream:
     icc: bytes | None
 
 
-@dataclass(frozen=True)
-class _Coding:
-    """What one segment COD or COC says (ISO/IEC 15444-1, A.6.1 and A.6.2)."""
+class _Codings:
+    """The most that any of the segments COD and COC asks for (ISO/IEC 15444-1, A.6.1 and A.6.2). There may be very many of them."""
 
-    levels: int
-    layers: int
-    irreversible: bool
-    sizes: tuple[tuple[int, int], ...]  # log2 of width and height of a precinct, by resolution, the lowest first
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height  # of a tile
+        self.irreversible = False
+        self.layers = 0
+        self.precincts = 0  # of the bands of a channel, of which a resolution has up to three
+        self.places = 0  # for precincts of a channel, if all resolutions had as many as that with the most
 
-    def precincts(self, width: int, height: int) -> list[int]:
-        """The most precincts of a channel, of a tile of that size, by resolution."""
-        steps = ((1 << x + self.levels - r, 1 << y + self.levels - r) for r, (x, y) in enumerate(self.sizes))
-        return [(width // x + 2) * (height // y + 2) for x, y in steps]
+    def add(self, data: bytes, at: int, end: int) -> None:
+        """Look at the segments between two places."""
+        while at < end:
+            marker, length = struct.unpack_from(">HH", data, at)
+            following = at + 2 + length
+            if marker in CODINGS:
+                flags, levels = (at + distance for distance in CODINGS[marker])
+                if levels + 5 > following or (count := data[levels] + 1) > DEEPEST + 1:
+                    raise InrcodecError("damaged: it does not say how it is coded")
+                sizes = data[levels + 5 : min(following, levels + 5 + count)] if data[flags] & 1 else b"\xff" * count
+                if len(sizes) < count:
+                    raise InrcodecError("truncated: a header is too short")
+                if marker == COD:
+                    self.layers = max(self.layers, int.from_bytes(data[at + 6 : at + 8], "big"))
+                self.irreversible |= data[levels + 4] == 0
+                self._count(sizes)
+            at = following
+
+    def _count(self, sizes: bytes) -> None:
+        """Count the precincts. `sizes` are log2 of width and height of one, in 4 bits each, by resolution, the lowest first."""
+        total = most = 0
+        for step, size in zip(range(len(sizes) - 1, -1, -1), sizes, strict=True):
+            count = ((self.width >> (size & 15) + step) + 2) * ((self.height >> (size >> 4) + step) + 2)
+            total += count
+            most = max(most, count)
+        self.precincts = max(self.precincts, 3 * total)
+        self.places = max(self.places, len(sizes) * most)
 
 
 def parse(data: bytes) -> Codestream:
@@ -81,21 +105,17 @@ def parse(data: bytes) -> Codestream:
             stream, icc = _unwrap(data)
         width, height, depths, at, tile = _main_header(stream)
         tiles = -(-width // tile[0]) * -(-height // tile[1])
-        end, headers = _end(stream, at, tiles)
-        codings = [coding for first, last in [(2, at), *headers] for coding in _codings(stream, first, last)]
+        codings = _Codings(min(width, tile[0]), min(height, tile[1]))
+        codings.add(stream, 2, at)
+        end = _end(stream, at, tiles, codings)
     except struct.error as fault:
         raise InrcodecError("truncated, or damaged: a header is too short") from fault
     if len(depths) not in (1, 3, 4):
         raise UnsupportedError(f"JPEG 2000 of {len(depths)} channels is not supported; 1, 3 and 4 are")
     if len(set(depths)) > 1:
         raise UnsupportedError("JPEG 2000 with channels of unequal depth is not supported")
-    irreversible = any(coding.irreversible for coding in codings)
-    sides = min(width, tile[0]), min(height, tile[1])
-    found = [coding.precincts(*sides) for coding in codings]
-    precincts = len(depths) * max((3 * sum(counts) for counts in found), default=0)
-    layers = max((coding.layers for coding in codings), default=0)
-    packets = len(depths) * layers * max((len(counts) * max(counts) for counts in found), default=0)
-    return Codestream(stream[:end], width, height, len(depths), depths[0], irreversible, tiles, precincts, packets, icc)
+    precincts, packets = len(depths) * codings.precincts, len(depths) * codings.layers * codings.places
+    return Codestream(stream[:end], width, height, len(depths), depths[0], codings.irreversible, tiles, precincts, packets, icc)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -169,22 +189,6 @@ def _profile(body: bytes) -> bytes | None:
     return profile
 
 
-def _codings(data: bytes, at: int, end: int) -> Iterator[_Coding]:
-    """What the segments COD and COC between two places say."""
-    while at < end:
-        marker, length = struct.unpack_from(">HH", data, at)
-        if marker in CODINGS:
-            flags, levels = (at + distance for distance in CODINGS[marker])
-            if levels + 5 > end or (count := data[levels] + 1) > DEEPEST + 1:
-                raise InrcodecError("damaged: it does not say how it is coded")
-            sizes = data[levels + 5 : levels + 5 + count] if data[flags] & 1 else b"\xff" * count
-            if len(sizes) < count:
-                raise InrcodecError("truncated: a header is too short")
-            layers = int.from_bytes(data[at + 6 : at + 8], "big") if marker == COD else 0
-            yield _Coding(count - 1, layers, data[levels + 4] == 0, tuple((size & 15, size >> 4) for size in sizes))
-        at += 2 + length
-
-
 def _main_header(data: bytes) -> tuple[int, int, list[int], int, tuple[int, int]]:
     """Width, height, the depth of every channel, where the first tile-part begins, and width and height of a tile from 0, 0 on."""
     soc, siz, _ = struct.unpack_from(">HHH", data)
@@ -203,23 +207,22 @@ def _main_header(data: bytes) -> tuple[int, int, list[int], int, tuple[int, int]
         if (step_x, step_y) != (1, 1):
             raise UnsupportedError("JPEG 2000 with channels of lower resolution is not supported; convert it to PNG first")
         depths.append(depth + 1)
-    return x1, y1, depths, _header_end(data, 2, SOT), (tile_x, tile_y)
+    return x1, y1, depths, _header_end(data, 2, len(data), SOT), (tile_x, tile_y)
 
 
-def _header_end(data: bytes, at: int, last: int) -> int:
-    """Where the marker `last` ends a header whose segments begin at `at`."""
+def _header_end(data: bytes, at: int, end: int, last: int) -> int:
+    """Where the marker `last` ends a header whose segments begin at `at`, and which ends before `end`."""
     while (marker := struct.unpack_from(">H", data, at)[0]) != last:
         (length,) = struct.unpack_from(">H", data, at + 2)
-        if marker < 0xFF00 or length < 2:
-            raise InrcodecError("damaged: a header has no end")
         at += 2 + length
+        if marker < 0xFF00 or length < 2 or at + 2 > end:
+            raise InrcodecError("damaged: a header has no end")
     return at
 
 
-def _end(data: bytes, at: int, tiles: int) -> tuple[int, list[tuple[int, int]]]:
-    """Where the codestream ends, if no tile and no tile-part of it is missing, and where the headers of the tile-parts are."""
+def _end(data: bytes, at: int, tiles: int, codings: _Codings) -> int:
+    """Where the codestream ends, if no tile and no tile-part of it is missing. What the headers of the tile-parts say goes to `codings`."""
     seen: set[int] = set()
-    headers: list[tuple[int, int]] = []
     while (marker := struct.unpack_from(">H", data, at)[0]) == SOT:
         _, tile, length = struct.unpack_from(">HHI", data, at + 2)
         seen.add(tile)
@@ -228,10 +231,10 @@ def _end(data: bytes, at: int, tiles: int) -> tuple[int, list[tuple[int, int]]]:
             length = end - at if end > 0 else len(data)
         if length < 12 or at + length > len(data):
             raise InrcodecError("truncated: a tile does not end within the file")
-        headers.append((at + 12, _header_end(data, at + 12, SOD)))
+        codings.add(data, at + 12, _header_end(data, at + 12, at + length, SOD))
         at += length
     if marker != EOC:
         raise InrcodecError("truncated, or damaged: a tile-part is followed by something else")
     if len(seen) < tiles:
         raise InrcodecError(f"truncated, or damaged: {len(seen)} of {tiles} tiles are there")
-    return at + 2, headers
+    return at + 2

@@ -1,7 +1,12 @@
 """Where compiled kernels are kept on disk: which folders, in which order, and whether what lies there may be trusted.
 
-Cache files are pickles of machine code: who can write them can run code. So they are only read if they belong to this user, to root, or to
-the owner of the sources, and nobody else can write to the file or its folder.
+Cache files are pickles of machine code: who can write them can run code. So a file is only read if it and its folder belong to this user,
+to root, or to the owner of the sources; if it is a regular file, no link, that only its owner can write to; and if only its owner can write
+to the folder, or with the owner a group of the owner's own (its name, its first group, no other members: what goes with umask 002). A
+temporary folder must be this user's, no link, and closed to all others.
+
+Not looked at: access lists beside the permission bits, and the folders above. Who can write to those beside the sources can change the
+sources themselves; of NUMBA_CACHE_DIR and of the home, the user has the say. Windows has lists of rights instead: nothing is checked there.
 """
 
 from __future__ import annotations
@@ -17,11 +22,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+try:
+    import grp
+    import pwd
+except ImportError:  # Windows
+    grp = pwd = None  # type: ignore[assignment]
+
 from numba import config
 from numba.misc.appdirs import AppDirs
 
 _appdirs: Any = AppDirs  # not typed
 HAVE_OWNERS = hasattr(os, "geteuid")  # Windows has lists of rights instead, and temporary folders of each user
+ONLY_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # no link is followed, no pipe waited for
 
 
 @dataclass(frozen=True)
@@ -42,17 +54,21 @@ class Folder:
             return None
         if not self._is_owner(status):
             return "belongs to another user"
-        if status.st_mode & (0o077 if self.temporary else stat.S_IWOTH):
-            return "is open to other users"
-        return None
+        if self.temporary:
+            others = bool(status.st_mode & 0o077)
+        else:
+            others = bool(status.st_mode & stat.S_IWOTH) or (bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status))
+        return "is open to other users" if others else None
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None if it is not there, cannot be read, or is not to be trusted."""
         try:
             if self.fault():
                 return None
-            with open(os.path.join(self.path, name), "rb") as file:
+            with open(os.path.join(self.path, name), "rb", opener=lambda path, flags: os.open(path, flags | ONLY_FILES)) as file:
                 status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    return None
                 if HAVE_OWNERS and not (self._is_owner(status) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
                     return None
                 return file.read()
@@ -82,6 +98,15 @@ class Folder:
 
     def _is_owner(self, status: os.stat_result) -> bool:
         return status.st_uid == os.geteuid() or status.st_uid in self.owners
+
+
+def _is_own_group(status: os.stat_result) -> bool:
+    """Whether the group of a folder is its owner's own: of the owner's name, the owner's first group, and without other members."""
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    return owner.pw_gid == status.st_gid and owner.pw_name == group.gr_name and set(group.gr_mem) <= {owner.pw_name}
 
 
 def folders(source: str) -> Iterator[Folder]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -408,6 +409,17 @@ def test_info_expands_no_delta_and_reads_no_prior() -> None:
     assert found["weights"]["parameters"] == len(prior)
     with pytest.raises(FormatError):
         inrcodec.decode(with_deltas(data, 1, [1 << 31])[0])
+
+
+def test_a_delta_is_expanded_once() -> None:
+    """It was expanded for each tile: a megabyte of small tiles could take hours."""
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(20, 20, 1), "image"), profile="hybrid", effort=3, verify=False), 1, [5])
+    opened = codec.open_bytes(data)
+    with mock.patch.object(deltas, "apply", side_effect=deltas.apply) as apply:
+        for _ in range(3):
+            with suppress(FormatError):  # the tile was coded without the delta
+                opened.decoder.decode_tile(opened.layout.box(0), opened.tile(0))
+    assert apply.call_count == len(plan.deltas) == 1
 
 
 def test_a_delta_of_a_pass_that_is_not_coded_is_checked() -> None:

@@ -176,6 +176,42 @@ def test_tiff_tags_that_ask_for_much(tmp_path: Path) -> None:
     refused(path, tiff_of(sorted(overlapping + strips), bytes(500 - 8 - 2 - 12 * 9 - 4) + table), match="overlap")
 
 
+def tiff_with_many(tag: int, count: int, entries: list[tuple[int, int, int, int]]) -> bytes:
+    """A file one of whose tags has that many numbers of 16 bits."""
+    rest = [entry for entry in entries if entry[0] != tag]
+    place = 8 + 2 + 12 * (len(rest) + 1) + 4
+    return tiff_of(sorted([*rest, (tag, 3, count, place)]), np.arange(count, dtype="<u2").tobytes())
+
+
+@pytest.mark.parametrize("tag", [256, 257, 258, 259, 262, 277, 278, 284, 322, 323, 338, 339, 32997])
+def test_tiff_tags_of_many_numbers(tmp_path: Path, tag: int) -> None:
+    """The numbers of all tags became Python's before any limit was asked: 157 MB for 8 MB."""
+    refused(tmp_path / "x.tif", tiff_with_many(tag, 500_000, picture(4, 4, 16, 8)), match=f"tag {tag} has 500000 numbers")
+
+
+@pytest.mark.parametrize("tag", [273, 279, 320, 324, 325])
+def test_tiff_of_many_strips(tmp_path: Path, tag: int) -> None:
+    tiles = {f"t{kind}": value for kind, value in {322: 16, 323: 16, 324: 8, 325: 16}.items() if tag in (324, 325)}
+    data = tiff_with_many(tag, 500_000, picture(4, 4, 16, 8, t262=3, **tiles))
+    refused(tmp_path / "x.tif", data, match="palette" if tag == 320 else None)
+    refused(tmp_path / "x.tif", data, Limits(1 << 20, 1 << 19), "bytes of memory", LimitError)
+
+
+def test_tiff_strips_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    count = 50_000
+    entries = [entry for entry in picture(1, count, 1, 8, t278=1) if entry[0] not in (273, 279)]
+    place = 8 + 2 + 12 * (len(entries) + 2) + 4
+    entries += [(273, 4, count, place), (279, 4, count, place + 4 * count)]
+    places = np.arange(count, dtype="<u4") + place + 8 * count
+    path.write_bytes(tiff_of(sorted(entries), places.tobytes() + np.ones(count, "<u4").tobytes() + bytes(range(250)) * (count // 250)))
+    files.read(path)
+    most = peak_of(lambda: files.read(path))
+    with pytest.raises(LimitError):
+        files.read(path, Limits(max_memory=most))
+    assert files.read(path, Limits(max_memory=3 * most)).samples.shape == (count, 1)
+
+
 def test_tiff_directories_in_a_circle(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     entries = picture(2, 2, 4, 0)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InrcodecError
+from ..limits import NO_LIMITS, Limits
 
 EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
 SUBDIRECTORIES = {EXIF, GPS, INTEROPERABILITY}
@@ -32,10 +34,9 @@ class Value:
     kind: int
     data: bytes
 
-    def integers(self) -> list[int]:
-        """The numbers of a tag whose type is an unsigned integer."""
-        size = SIZES[self.kind]
-        return [int.from_bytes(self.data[i : i + size], "little") for i in range(0, len(self.data), size)]
+    def integers(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """The numbers of a tag whose type is an unsigned integer: a view of its bytes."""
+        return np.frombuffer(self.data, f"<u{SIZES[self.kind]}")
 
 
 Tags = dict[int, "Value | Tags"]
@@ -64,13 +65,14 @@ class Layout:
         return self.order + ("Q" if self.big else "I")
 
 
-def parse(file: BinaryIO) -> tuple[Tags, bool]:
+def parse(file: BinaryIO, limits: Limits = NO_LIMITS) -> tuple[Tags, bool]:
     """The tags of a file's first directory, and whether another directory follows.
 
     Tags of a type that is not known are left out, as are directories of Exif that are damaged. The values together take at most SHARED
     times the bytes of the file, however many tags point at the same bytes.
 
     Raises:
+        LimitError: the values take more memory than the limits allow, if they are copied once.
         InrcodecError: the file does not begin like a TIFF file, or its first directory is damaged.
     """
     file.seek(0)
@@ -82,7 +84,7 @@ def parse(file: BinaryIO) -> tuple[Tags, bool]:
     layout = Layout(order, magic == 43)
     try:
         (at,) = struct.unpack_from(layout.pointer, start, 8 if layout.big else 4)
-        return _directory(_Source(file, layout), at, 0)
+        return _directory(_Source(file, layout, limits), at, 0)
     except (struct.error, OverflowError) as fault:
         raise InrcodecError("TIFF file is damaged or ends early") from fault
 
@@ -90,16 +92,17 @@ def parse(file: BinaryIO) -> tuple[Tags, bool]:
 class _Source:
     """A file and how it stores its directories. `read` gives bytes until they have become too many."""
 
-    def __init__(self, file: BinaryIO, layout: Layout) -> None:
-        self.file, self.layout = file, layout
+    def __init__(self, file: BinaryIO, layout: Layout, limits: Limits) -> None:
+        self.file, self.layout, self.limits = file, layout, limits
         self.size = file.seek(0, os.SEEK_END)
-        self.room = SHARED * self.size
+        self.taken = 0
 
     def read(self, at: int, count: int) -> bytes:
         """`count` bytes from `at` on. Raises struct.error if they are not there, or if more has been read than the file may hold."""
-        self.room -= count
-        if at + count > self.size or self.room < 0:
+        self.taken += count
+        if at + count > self.size or self.taken > SHARED * self.size:
             raise struct.error("value outside of the file, or values that share too much")
+        self.limits.check_memory(2 * self.taken)
         self.file.seek(at)
         return self.file.read(count)
 
@@ -127,7 +130,7 @@ def _directory(source: _Source, at: int, level: int) -> tuple[Tags, bool]:
             tags[tag] = value
         elif level < DEEPEST and kind in (LONG, 13, LONG8, 18) and number == 1:
             try:
-                tags[tag] = _directory(source, value.integers()[0], level + 1)[0]
+                tags[tag] = _directory(source, int(value.integers()[0]), level + 1)[0]
             except (struct.error, OverflowError):
                 continue
     return tags, any(table[count * length :])

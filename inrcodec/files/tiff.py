@@ -23,9 +23,10 @@ import struct
 from collections.abc import Mapping
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
@@ -69,6 +70,10 @@ LOSSLESS = {1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000}
 # the most bytes that a coded byte can stand for; one of CCITT can stand for any number of rows
 RATIOS = {1: 1, 5: 4096, 8: DEFLATE, 32946: DEFLATE, 32773: 64, 34925: 1 << 14, 50000: 1 << 16}
 SHARED = 16  # strips may share bytes, but together they may not take more than so many times the file
+MOST_CHANNELS = (1 << 16) - 1  # that can be declared; a tag that says something of channels, or one thing, has no more numbers
+COUNTED = {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL, ROWS_PER_STRIP, PLANES}
+COUNTED |= {TILE_WIDTH, TILE_HEIGHT, EXTRA_SAMPLES, SAMPLE_FORMAT, DEPTH}
+SEGMENT_BYTES = 100  # that tifffile and the checks here take for a strip or tile
 WHITE_IS_0, BLACK_IS_0, RGB, PALETTE = range(4)
 COLOURS = {4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL"}
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
@@ -86,7 +91,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         InrcodecError: not a TIFF file, damaged, or truncated.
     """
     stream = file if file.seekable() else BytesIO(contents(file, limits))
-    tags, following = ifd.parse(stream)
+    tags, following = ifd.parse(stream, limits)
     if following:
         raise UnsupportedError("TIFF files of several pages are not supported")
     channels, bits, photometric = _check_pixels(tags)
@@ -130,16 +135,16 @@ def write(path: Path, signal: Signal) -> None:
     _replace_tags(path, _from_metadata(signal.metadata), big)
 
 
-def _integers(tags: Tags, tag: int, *default: int) -> list[int]:
+def _integers(tags: Tags, tag: int, *default: int) -> npt.NDArray[np.unsignedinteger[Any]]:
     value = tags.get(tag)
-    return value.integers() if isinstance(value, Value) else list(default)
+    return value.integers() if isinstance(value, Value) else np.array(default, np.uint64)
 
 
 def _number(tags: Tags, tag: int, default: int | None = None) -> int:
     """A tag's only or first number."""
     numbers = _integers(tags, tag)
-    if numbers:
-        return numbers[0]
+    if len(numbers):
+        return int(numbers[0])
     if default is None:
         raise InrcodecError(f"damaged TIFF file: tag {tag} is missing")
     return default
@@ -147,10 +152,13 @@ def _number(tags: Tags, tag: int, default: int | None = None) -> int:
 
 def _check_pixels(tags: Tags) -> tuple[int, int, int]:
     """Channels, bits per sample and photometric interpretation of a file that can be kept."""
+    for tag in sorted(COUNTED):
+        if (count := len(_integers(tags, tag))) > MOST_CHANNELS:
+            raise InrcodecError(f"damaged TIFF file: tag {tag} has {count} numbers")
     channels = _number(tags, SAMPLES_PER_PIXEL, 1)
     photometric = _number(tags, PHOTOMETRIC)
-    kinds = set(_integers(tags, SAMPLE_FORMAT)) & FORMATS.keys()
-    depths = set(_integers(tags, BITS, 1))
+    kinds = set(_integers(tags, SAMPLE_FORMAT).tolist()) & FORMATS.keys()
+    depths = set(_integers(tags, BITS, 1).tolist())
     compression = _number(tags, COMPRESSION, 1)
     bits = min(depths)
     if SUB_IMAGES in tags:
@@ -198,17 +206,21 @@ def _check_segments(tags: Tags, channels: int, bits: int, size: int, limits: Lim
     sample_bytes = 1 if bits <= 8 else 2
     check_bounds(limits, shape, sample_bytes, 3, size)  # tifffile's array, the samples, and what a palette makes of them
     rows = min(rows, height) if TILE_OFFSETS not in tags else rows
-    limits.check_memory(size + 4 * rows * across * channels * sample_bytes)  # of a strip or tile, which may be larger than the picture
+    segment = rows * across * channels * sample_bytes  # which may be larger than the picture
+    limits.check_memory(size + 4 * segment + SEGMENT_BYTES * max(len(offsets), len(sizes)))
     expected = -(-width // across) * -(-height // rows) * (channels if separate else 1)
-    ends = [at + length for at, length in zip(offsets, sizes, strict=False) if at and length]
-    if len(ends) < expected or max(ends) > size:
+    count = min(len(offsets), len(sizes))
+    there = (offsets[:count] > 0) & (sizes[:count] > 0)
+    at, length = (numbers[:count][there].astype(np.uint64) for numbers in (offsets, sizes))
+    if len(at) < expected or int(at.max()) > size or (length > np.uint64(size) - at).any():
         raise InrcodecError("TIFF file ends early: pixels are missing")
-    if sum(sizes) > SHARED * size:
+    coded = int(sizes.sum(dtype=np.float64))  # exact up to 2^53
+    if coded > SHARED * size:
         raise InrcodecError("damaged TIFF file: its strips or tiles overlap")
     row = (across * (1 if separate else channels) * bits + 7) // 8
     coded_rows = expected * rows if TILE_OFFSETS in tags else height * (channels if separate else 1)
     if ratio := RATIOS.get(_number(tags, COMPRESSION, 1)):
-        check_ratio(sum(sizes), coded_rows * row, ratio, f"{width} × {height} pixels")
+        check_ratio(coded, coded_rows * row, ratio, f"{width} × {height} pixels")
 
 
 def _samples(file: BinaryIO, tags: Tags, channels: int) -> Samples:
@@ -226,11 +238,11 @@ def _samples(file: BinaryIO, tags: Tags, channels: int) -> Samples:
     return samples.reshape((height, width) if channels == 1 else (height, width, channels))
 
 
-def _look_up(indices: Samples, colour_map: list[int], bits: int) -> tuple[Samples, int]:
+def _look_up(indices: Samples, colour_map: npt.NDArray[np.unsignedinteger[Any]], bits: int) -> tuple[Samples, int]:
     """RGB of palette indices, and its depth."""
-    if len(colour_map) != 3 << bits:
+    if len(colour_map) != 3 << bits or colour_map.max() >= 1 << 16:
         raise InrcodecError("damaged TIFF file: no valid palette")
-    stored = np.array(colour_map, np.uint16).reshape(3, -1).T
+    stored = colour_map.astype(np.uint16).reshape(3, -1).T
     high, low = (stored >> 8).astype(np.uint8), (stored & 255).astype(np.uint8)
     if not high.any():
         return low[indices], 8  # 8 bits, stored by careless programs as they are

@@ -17,6 +17,7 @@ from bench.fuzz.reader_seeds import SOURCES, seeds
 from inrcodec import files
 from inrcodec.errors import InrcodecError, LimitError
 from inrcodec.files import metadata, netpbm, pngchunks
+from inrcodec.kernels import flac
 from inrcodec.limits import Limits
 from inrcodec.signal import Signal
 
@@ -365,6 +366,43 @@ def test_sounds_that_declare_more_than_they_hold(tmp_path: Path) -> None:
                 data[place : place + size] = number.to_bytes(size, order)  # type: ignore[arg-type]
                 refused(path, bytes(data))
                 refused(path, bytes(data), ANYTHING, "truncated|damaged|cannot read")
+
+
+def one_sample(number: int) -> bytes:
+    """An audio frame of FLAC: one sample of 16 bits, 7."""
+    head = b"\xff\xf8\x60\0" + chr(number).encode() + b"\0"
+    check = 0
+    for byte in head:
+        check = int(flac.CRC8[check ^ byte])
+    frame = head + bytes([check, 0, 0, 7])
+    check = 0
+    for byte in frame:
+        check = check << 8 & 0xFFFF ^ int(flac.CRC16[check >> 8 ^ byte])
+    return frame + check.to_bytes(2, "big")
+
+
+def test_flac_of_many_short_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each audio frame took an array of its own, ten times what was counted, and the limits were asked for each."""
+    path = tmp_path / "x.flac"
+    files.write(path, Signal(np.full((1, 1), 7, np.int16), "audio", 16, 44100))
+    head = path.read_bytes()[:42]
+    assert head[21:26] == b"\xf0\0\0\0\1"
+    count = 20_000
+    path.write_bytes(head[:21] + b"\xf0" + bytes(20) + b"".join(one_sample(i) for i in range(count)))
+    asked: list[int] = []
+    check_memory = Limits.check_memory
+
+    def counted(self: Limits, needed: int) -> None:
+        asked.append(needed)
+        check_memory(self, needed)
+
+    monkeypatch.setattr(Limits, "check_memory", counted)
+    assert files.read(path).samples.tolist() == [[7]] * count
+    assert len(asked) < 30
+    block = 8 * flac.LONGEST
+    assert peak_of(lambda: files.read(path)) < max(asked) + block + (1 << 18)
+    with pytest.raises(LimitError, match="bytes of memory"):
+        files.read(path, Limits(max_memory=max(asked) - 1))
 
 
 def test_libsndfile_guesses_no_other_format(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from ..errors import FormatError
 from ..limits import Limits
-from .bounds import check as check_bounds
 from .pcm import signed_type
 
 ID3V1 = (b"TAG", 128)  # some programs put a tag of this size behind the stream
@@ -43,7 +42,7 @@ def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limit
     state[flac.END] = 8 * len(stream)
     block = np.empty((channels, flac.LONGEST), np.int64)
     dtype = np.dtype(signed_type(bits))
-    parts: list[npt.NDArray[Any]] = []
+    x = np.empty((0, channels), dtype)
     found, expected = 0, None
     while (found < count) if count else (int(state[flac.AT]) // 8 < len(stream)):
         at = int(state[flac.AT]) // 8
@@ -56,13 +55,17 @@ def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limit
         if expected is not None and number != expected:
             raise FormatError(f"damaged: the audio frame before byte {at} of the sound is missing")
         expected = number + (frames if state[flac.VARIABLE] else 1)
-        parts.append(np.ascontiguousarray(block[:, :frames].T, dtype))
+        limits.check_shape((found + frames, channels))
+        if found + frames > len(x):
+            room = max(2 * len(x), found + frames)
+            limits.check_memory(len(data) + (len(x) + room) * channels * dtype.itemsize)  # it may be copied to another place
+            x.resize((room, channels), refcheck=False)
+        x[found : found + frames] = block[:, :frames].T
         found += frames
-        check_bounds(limits, (found, channels), dtype.itemsize, 2, len(data))
-    x = np.concatenate(parts) if parts else np.empty((0, channels), dtype)
-    if len(x) < count or not len(x):
-        raise FormatError(f"truncated: {len(x)} of {count or 'an unknown number of'} frames are there")
-    return x[:count] if count else x
+    if found < count or not found:
+        raise FormatError(f"truncated: {found} of {count or 'an unknown number of'} frames are there")
+    x.resize((count or found, channels), refcheck=False)
+    return x
 
 
 def _fault(code: int, at: int, found: int) -> str:

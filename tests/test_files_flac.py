@@ -145,6 +145,22 @@ def test_frames_in_another_order_without_a_sum(tmp_path: Path, order: tuple[int,
     fault(path, head + b"".join(data[FRAMES_AT + i * size :][:size] for i in order), "missing")
 
 
+@pytest.mark.parametrize("first", [1, 4095, 4096, 4097, 8192])
+def test_more_frames_than_the_header_says(tmp_path: Path, first: int) -> None:
+    """They were dropped without a word."""
+    path = tmp_path / "x.flac"
+    files.write(path, Signal(np.zeros((3 * 4096, 1), np.int16), "audio", 16, 44100))
+    data = path.read_bytes()
+
+    def counted(frames: int) -> bytes:
+        return data[:21] + bytes([data[21] & 0xF0]) + frames.to_bytes(4, "big") + bytes(16) + data[FRAMES_AT:]
+
+    fault(path, counted(first), f"more than the {first} frames")
+    for end in (b"", b"TAG" + bytes(125), bytes(1000), b"\xff\xfb"):  # what is no audio frame may follow
+        path.write_bytes(counted(3 * 4096) + end)
+        assert files.read(path).samples.shape == (3 * 4096, 1)
+
+
 def test_limits_hold_for_a_stream_without_its_length(tmp_path: Path) -> None:
     path = tmp_path / "x.flac"
     files.write(path, Signal(np.zeros((100_000, 2), np.int16), "audio", 16, 44100))

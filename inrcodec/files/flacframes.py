@@ -19,6 +19,7 @@ from ..limits import Limits
 from .pcm import signed_type
 
 ID3V1 = (b"TAG", 128)  # some programs put a tag of this size behind the stream
+SYNC = range(0xFFF8, 0xFFFA)  # how an audio frame begins
 
 
 def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limits) -> npt.NDArray[Any]:
@@ -33,7 +34,7 @@ def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limit
 
     Raises:
         LimitError: there are more.
-        FormatError: the stream is damaged or truncated.
+        FormatError: the stream is damaged or truncated, or goes on after its last frame.
     """
     from ..kernels import flac
 
@@ -64,7 +65,10 @@ def decode(data: memoryview, channels: int, bits: int, count: int, limits: Limit
         found += frames
     if found < count or not found:
         raise FormatError(f"truncated: {found} of {count or 'an unknown number of'} frames are there")
-    x.resize((count or found, channels), refcheck=False)
+    at = int(state[flac.AT]) // 8
+    if count and (found > count or int.from_bytes(data[at : at + 2], "big") in SYNC):
+        raise FormatError(f"damaged: there are more than the {count} frames that the header says")
+    x.resize((found, channels), refcheck=False)
     return x
 
 

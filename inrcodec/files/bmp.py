@@ -24,8 +24,7 @@ from ..errors import InrcodecError, Notice, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import density
-from .bounds import check as check_bounds
-from .bounds import check_ratio, contents
+from .bounds import check_ratio, check_size, contents
 from .images import Samples, check, image, pillow_decode
 from .registry import FileType
 
@@ -104,7 +103,7 @@ def _check_pixels(data: bytes, core: bool, bits: int, channels: int, limits: Lim
     if not (width and height):
         raise InrcodecError(f"damaged BMP file: {width} × {height} pixels")
     # 4 arrays: Pillow's image and its copy, the samples, and what a palette makes of them
-    check_bounds(limits, (height, width, channels), 1, 4, 2 * len(data))
+    check_size(limits, (height, width, channels), 1, 4, 2 * len(data))
     what = f"{width} × {height} pixels"
     if coding not in (RLE8, RLE4):
         check_ratio(len(data), (width * bits + 31) // 32 * 4 * height, 1, what)

@@ -33,7 +33,7 @@ def contents(file: BufferedReader, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-def check(limits: Limits, shape: Sequence[int], sample_bytes: int, copies: int, held: int = 0) -> None:
+def check_size(limits: Limits, shape: Sequence[int], sample_bytes: int, copies: int, held: int = 0) -> None:
     """Refuse what the limits do not allow, before it is decoded.
 
     Args:

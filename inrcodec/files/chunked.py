@@ -17,8 +17,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import tags
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .pcm import MAX_BYTES, Pcm, container, frames_of, pack, unpack
 
 
@@ -110,7 +109,7 @@ def read(file: BufferedReader, dialect: Dialect, limits: Limits) -> Signal:
     data = contents(file, limits)
     layout = dialect.parse(Spliced(data))
     # unpacked to 32 bits, then narrowed; whether the file holds them is checked by `parse`
-    check_bounds(limits, (layout.frames, layout.channels), 4, 2, 2 * len(data))
+    check_size(limits, (layout.frames, layout.channels), 4, 2, 2 * len(data))
     x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
     signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
     head, tail = data[: layout.start], data[layout.end :]

@@ -29,8 +29,7 @@ from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import flacframes, tags
-from .bounds import check as check_bounds
-from .bounds import check_ratio, contents
+from .bounds import check_ratio, check_size, contents
 from .metadata import add, base, under
 from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
@@ -142,7 +141,7 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
     smallest = FRAME_BYTES + info.channels * (8 + info.bits) // 8  # of an audio frame
     check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
     # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
-    check_bounds(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
+    check_size(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
     if info.bits in SUBTYPES and info.frames and any(info.md5):  # without the sum libFLAC's silence for what is missing would pass
         x = _by_libsndfile(info, streaminfo, frames)
     else:

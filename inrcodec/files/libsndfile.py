@@ -24,8 +24,7 @@ from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import alac, tags
-from .bounds import check as check_bounds
-from .bounds import check_ratio, contents
+from .bounds import check_ratio, check_size, contents
 from .metadata import add
 from .pcm import frames_of, signed_type
 from .registry import FileType
@@ -67,7 +66,7 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
                 raise UnsupportedError(f"{f.subtype_info} samples are not supported; only integer PCM and ALAC are")
             depth, rate, frames, found = DEPTHS[f.subtype], f.samplerate, f.frames, f.copy_metadata()
             if frames > 0:
-                check_bounds(limits, (frames, f.channels), 4, 3, len(data))
+                check_size(limits, (frames, f.channels), 4, 3, len(data))
                 if f.subtype.startswith("ALAC"):
                     check_ratio(len(data), frames, ALAC_FRAMES, f"{frames} frames")
                     _check_alac(data, depth, frames)

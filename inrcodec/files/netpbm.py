@@ -22,8 +22,7 @@ import numpy as np
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .images import Samples, check, dtype_of, image
 from .metadata import under
 from .registry import FileType
@@ -167,7 +166,7 @@ def _read_pam(data: bytes, limits: Limits) -> Signal:
 def _check_header(shape: tuple[int, int, int], maxval: int, limits: Limits, held: int) -> None:
     if min(shape) < 1 or not 1 <= maxval <= 65535:
         raise InrcodecError(f"damaged netpbm header: {shape[1]} × {shape[0]} pixels, maxval {maxval}")
-    check_bounds(limits, shape, 1 if maxval < 256 else 2, 3, held)
+    check_size(limits, shape, 1 if maxval < 256 else 2, 3, held)
 
 
 def _raster(data: bytes, at: int, shape: tuple[int, int, int], maxval: int) -> Samples:

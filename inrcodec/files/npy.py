@@ -31,8 +31,7 @@ import numpy.typing as npt
 from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
@@ -78,7 +77,7 @@ def _read(path: Path, start: bytes, limits: Limits) -> Signal:
     at = array.offset
     if at + array.nbytes != path.stat().st_size:
         raise UnsupportedError("more follows after the array; only files of one array are supported")
-    check_bounds(limits, array.shape, array.dtype.itemsize, 2)
+    check_size(limits, array.shape, array.dtype.itemsize, 2)
     signal = Signal(np.array(array, order="C"))
     if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
         raise FormatError("damaged: bool values that are neither 0 nor 1")

@@ -28,8 +28,7 @@ from ..errors import InrcodecError, Notice, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import codestream
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .images import Samples, dtype_of, image
 from .registry import FileType
 
@@ -62,7 +61,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     # OpenJPEG has 32 bits for a sample
     kept = PRECINCT_BYTES * stream.precincts + PACKET_BYTES * stream.packets + TILE_BYTES * stream.tiles
     held = 3 * len(stream.data) + kept
-    check_bounds(limits, shape, 4, 3, held)
+    check_size(limits, shape, 4, 3, held)
     samples = _decode(stream.data, "JPEG 2000")
     if samples.reshape(*samples.shape[:2], -1).shape != shape or samples.dtype != dtype_of(stream.bit_depth):
         raise InrcodecError(

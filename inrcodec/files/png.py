@@ -23,8 +23,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import pngchunks
-from .bounds import DEFLATE, check_ratio, contents
-from .bounds import check as check_bounds
+from .bounds import DEFLATE, check_ratio, check_size, contents
 from .images import Samples, check, dtype_of, image
 from .registry import FileType
 
@@ -128,7 +127,7 @@ def _check_size(header: Header, transparent: bool, limits: Limits, packed: int, 
     added = header.colour_type in (0, 2, PALETTE) and transparent
     channels = (3 if header.colour_type == PALETTE else CHANNELS[header.colour_type]) + added
     # the rows, twice as libpng's input; its image, and what is made of it
-    check_bounds(limits, (header.height, header.width, channels), 2 if header.depth == 16 else 1, 5, held)
+    check_size(limits, (header.height, header.width, channels), 2 if header.depth == 16 else 1, 5, held)
     passes = [part for part, _ in _passes(header)] if header.interlaced else [header]
     check_ratio(packed, sum(part.raw_bytes for part in passes), DEFLATE, f"{header.width} × {header.height} pixels")
 

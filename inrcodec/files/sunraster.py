@@ -23,8 +23,7 @@ import numpy as np
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .images import Samples, check, image
 from .registry import FileType
 
@@ -63,7 +62,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         raise InrcodecError("Sun raster file ends within its colour map")
     colours = _colour_map(data[HEADER.size : start]) if map_size else None
     grey = bits <= 8 and (colours is None or _is_grey(colours, bits))
-    check_bounds(limits, (height, width, 1 if grey else 3), 1, 4, 2 * len(data))
+    check_size(limits, (height, width, 1 if grey else 3), 1, 4, 2 * len(data))
     raster = _expand(data[start:], height * row) if kind == CODED else data[start:]
     if len(raster) < height * row:
         raise InrcodecError(f"Sun raster file ends after {len(raster)} of {height * row} bytes of pixels")

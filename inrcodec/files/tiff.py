@@ -32,8 +32,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from . import density, ifd
-from .bounds import DEFLATE, check_ratio, contents
-from .bounds import check as check_bounds
+from .bounds import DEFLATE, check_ratio, check_size, contents
 from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
 from .images import Samples, check, image
 from .metadata import under
@@ -204,7 +203,7 @@ def _check_segments(tags: Tags, channels: int, bits: int, size: int, limits: Lim
     separate = _number(tags, PLANES, 1) == 2
     shape = (height, width, 3 if _number(tags, PHOTOMETRIC) == PALETTE else channels)
     sample_bytes = 1 if bits <= 8 else 2
-    check_bounds(limits, shape, sample_bytes, 3, size)  # tifffile's array, the samples, and what a palette makes of them
+    check_size(limits, shape, sample_bytes, 3, size)  # tifffile's array, the samples, and what a palette makes of them
     rows = min(rows, height) if TILE_OFFSETS not in tags else rows
     segment = rows * across * channels * sample_bytes  # which may be larger than the picture
     limits.check_memory(size + 4 * segment + SEGMENT_BYTES * max(len(offsets), len(sizes)))

@@ -15,8 +15,7 @@ from pathlib import Path
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
-from .bounds import check as check_bounds
-from .bounds import contents
+from .bounds import check_size, contents
 from .images import check, image, pillow_decode
 from .registry import FileType
 
@@ -43,7 +42,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         raise InrcodecError("damaged WebP file: no image in it")
     width, height, channels = _shape(chunks[b"VP8L"])
     # libwebp's image, Pillow's, its copy, the samples; the first two with 4 bytes for a pixel
-    check_bounds(limits, (height, width, channels), 1, 5, 3 * len(chunks[b"VP8L"]))
+    check_size(limits, (height, width, channels), 1, 5, 3 * len(chunks[b"VP8L"]))
     metadata = {}
     if b"ICCP" in chunks:
         metadata["icc"] = chunks[b"ICCP"]

@@ -45,10 +45,10 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         UnsupportedError: neither integers nor bool, no or more than 4 dimensions, no samples, or bytes after the array.
         FormatError: not a .npy file, damaged, or truncated.
     """
-    with _regular(path, file, limits) as path:
-        with path.open("rb") as opened:
+    with _regular(path, file, limits) as regular:
+        with regular.open("rb") as opened:
             start = opened.read(HEADER_LIMIT)
-        return _read(path, start, limits)
+        return _read(regular, start, limits)
 
 
 @contextmanager

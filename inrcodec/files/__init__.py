@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import naming
-from ..limits import Limits
+from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
 from . import registry
 from .faults import faults
@@ -23,7 +23,6 @@ __all__ = ["FileType", "check", "lost", "read", "types", "write"]
 KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/", "png/profile-name", "png/tEXt", "png/zTXt", "png/iTXt")
 TEXTS = ("text/", "tag/")
 USUAL = Limits()
-ANYTHING = Limits(2**63 - 1, 2**63 - 1)
 
 
 def check(path: Path | str) -> None:
@@ -80,7 +79,7 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         OSError: it cannot be opened.
     """
     wanted = {key: value for key, value in signal.metadata.items() if "/" not in key or base(key).startswith(KEPT)}
-    found = read(path, ANYTHING).metadata if wanted else {}
+    found = read(path, NO_LIMITS).metadata if wanted else {}
     return {base(key) for key, value in wanted.items() if key not in found or (key.startswith(TEXTS) and _cut(value, found[key]))}
 
 

@@ -213,6 +213,16 @@ def test_tiff_strips_are_counted(tmp_path: Path) -> None:
     assert files.read(path, Limits(max_memory=3 * most)).samples.shape == (count, 1)
 
 
+@pytest.mark.parametrize("tag", [270, 274, 700, 40000])
+def test_tiff_tags_are_counted(tmp_path: Path, tag: int) -> None:
+    path = tmp_path / "x.tif"
+    path.write_bytes(tiff_with_many(tag, 500_000, picture(4, 4, 16, 8)))
+    with pytest.raises(LimitError):
+        files.read(path, Limits(max_memory=2_950_000))
+    files.read(path, Limits(max_memory=3_050_000))
+    assert peak_of(lambda: files.read(path)) < 3_050_000
+
+
 def test_tiff_directories_in_a_circle(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     entries = picture(2, 2, 4, 0)

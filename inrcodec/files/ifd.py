@@ -25,6 +25,7 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
 DEEPEST = 2  # interoperability, in Exif, in the file
 SHARED = 2  # values may share bytes, but together they may not take more than so many times the file
+COPIES = 3  # of a value: here, in the metadata, and while it is turned from one into the other
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def parse(file: BinaryIO, limits: Limits = NO_LIMITS) -> tuple[Tags, bool]:
     times the bytes of the file, however many tags point at the same bytes.
 
     Raises:
-        LimitError: the values take more memory than the limits allow, if they are copied once.
+        LimitError: the values take more memory than the limits allow, if there are COPIES of them.
         InrcodecError: the file does not begin like a TIFF file, or its first directory is damaged.
     """
     file.seek(0)
@@ -102,7 +103,7 @@ class _Source:
         self.taken += count
         if at + count > self.size or self.taken > SHARED * self.size:
             raise struct.error("value outside of the file, or values that share too much")
-        self.limits.check_memory(2 * self.taken)
+        self.limits.check_memory(COPIES * self.taken)
         self.file.seek(at)
         return self.file.read(count)
 

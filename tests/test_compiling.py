@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 from dataclasses import dataclass, field
@@ -382,12 +383,47 @@ def test_processes_that_compile_at_the_same_time(place: Place) -> None:
     assert place.run() == (KEPT, [])
 
 
+def test_environments_do_not_remove_each_others_files(warm: Place) -> None:
+    """Two environments may share a checkout and the version of Python, with different versions of Numba."""
+    code = "import numba\nnumba.__version__ += '.other'\n"
+    assert warm.run(code + USE) == (FRESH, [])
+    assert warm.run() == (KEPT, [])
+    assert warm.run(code + USE) == (KEPT, [])
+    assert len(warm.files()) == 4
+
+
+def age(path: Path, days: float) -> None:
+    then = time.time() - days * diskcache.DAY
+    os.utime(path, (then, then))
+
+
+@pytest.mark.parametrize(("days", "stay"), [(diskcache.UNUSED_DAYS - 1, True), (diskcache.UNUSED_DAYS + 1, False)])
+def test_files_that_were_not_used_for_long_are_removed(place: Place, compiled: Path, days: float, stay: bool) -> None:
+    """Those of other environments, Numba's own of former days, and what a killed run has left. Files of other kernels are not touched."""
+    place.in_tree.mkdir()
+    name = next(compiled.rglob("*.nbc")).name
+    _, _, python, environment, *_ = name.split(".")
+    left = {name.replace(python, "py27"), name.replace(environment, "0" * 16), f"tiny.triple-5.{python}.nbi", f"{name}.tmp.12"}
+    other = name.replace("triple", "triples")
+    for path in (*left, other):
+        (place.in_tree / path).write_bytes(b"")
+        age(place.in_tree / path, days)
+    assert place.run() == (FRESH, [])
+    assert {path.name for path in place.files()} & {*left, other} == ({*left, other} if stay else {other})
+
+
+def test_files_that_are_used_stay_new(warm: Place) -> None:
+    for path in warm.files():
+        age(path, diskcache.UNUSED_DAYS + 1)
+    assert warm.run() == (KEPT, [])
+    assert all(path.stat().st_mtime > time.time() - diskcache.DAY for path in warm.files())
+
+
 def test_files_of_other_sources_are_removed(warm: Place) -> None:
     before = warm.files()
     name = before[0].name
     other = [name.replace("triple", "triples"), name.replace(".py3", ".py2")]
-    numbas = name.replace(name.split(".")[-3], "0" * 16 + ".1").replace(".nbc", ".nbi")
-    for left in [*other, numbas, name.replace("nbc", "nbc.tmp.12")]:
+    for left in [*other, name.replace("nbc", "nbc.tmp.12")]:
         (warm.in_tree / left).write_bytes(b"")
     path = warm.folder / "source" / "tiny.py"
     path.write_text(path.read_text("utf-8").replace("x * 3", "3 * x"), "utf-8")

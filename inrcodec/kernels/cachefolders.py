@@ -16,6 +16,7 @@ import os
 import stat
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -90,6 +91,13 @@ class Folder:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+    def touch(self, name: str, age: float) -> None:
+        """Say that a file is in use: set its time to now if that is possible and it is older than `age` seconds."""
+        path = os.path.join(self.path, name)
+        with suppress(OSError):
+            if os.stat(path).st_mtime < time.time() - age:
+                os.utime(path)
 
     def remove(self, name: str) -> None:
         """Remove a file if possible."""

@@ -15,6 +15,7 @@ import pickle
 import pkgutil
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -33,6 +34,8 @@ _results: Any = compiler.CompileResult  # neither is typed
 _dumps: Any = serialize.dumps
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIGITS = 16  # of a hash in a file's name
+DAY = 24 * 3600.0  # seconds
+UNUSED_DAYS = 30  # after which a file is removed
 # settings that change the code; Numba's own key has the processor and its features, but not these
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "USE_LEGACY_TYPE_SYSTEM")
 UNKEPT = "compiled kernels cannot be kept, so every run compiles them again"
@@ -41,11 +44,11 @@ ADVICE = "set NUMBA_CACHE_DIR to a folder that you can write to"
 
 @cache
 def stamp(path: str) -> str:
-    """A hash of all files of this package and of `path`, since a kernel may inline a stage of any of them, and of Numba's version.
+    """A hash of all files of this package and of `path`, since a kernel may inline a stage of any of them.
 
     A frozen program, which has no sources, goes by its executable instead. Raises OSError if there is nothing to go by.
     """
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    digest = hashlib.sha256()
     if getattr(sys, "frozen", False):
         status = os.stat(sys.executable)
         digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
@@ -54,6 +57,12 @@ def stamp(path: str) -> str:
     for file in sorted({*paths, path}):
         digest.update(os.path.basename(file).encode() + b"\0" + _contents(file))
     return digest.hexdigest()
+
+
+def environment(path: str) -> str:
+    """A hash of what differs between programs that keep kernels in one folder: Numba, llvmlite, and the name of a frozen program."""
+    frozen = os.path.basename(path) if getattr(sys, "frozen", False) else ""
+    return hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {frozen}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _contents(path: str) -> bytes:
@@ -123,7 +132,8 @@ class DiskCache(NullCache):
 
     def _name(self, key: Any) -> str:
         variant = hashlib.sha256(repr(key).encode()).hexdigest()
-        return f"{self._base()}.{stamp(self._source())[:DIGITS]}.{variant[:DIGITS]}.nbc"
+        parts = (environment(self._source()), stamp(self._source()), variant)
+        return ".".join([self._base(), *(part[:DIGITS] for part in parts), "nbc"])
 
     def _load(self, key: Any, target_context: Any) -> Any:
         name = self._name(key)
@@ -137,6 +147,7 @@ class DiskCache(NullCache):
                     raise EOFError("wrong checksum")
                 found, reduced = pickle.loads(body)
                 if found == key:
+                    folder.touch(name, DAY)
                     return _results._rebuild(target_context, *reduced)
             except Exception as fault:
                 folder.remove(name)
@@ -160,16 +171,24 @@ class DiskCache(NullCache):
         events.notice(f"{UNKEPT}: {_reason(fault or OSError('there is no folder for them'))}; {ADVICE}")
 
     def _sweep(self, folder: Folder) -> None:
-        """Remove the files of this kernel that other sources or another version of Numba have left."""
+        """Remove the files of this kernel that other sources have left in this environment, and those that were not used for long.
+
+        Other environments may use the same folder, so their files are left until then.
+        """
         if self._swept:
             return
         self._swept = True
-        function, _, python = self._base().rpartition("-")
-        ours = re.compile(rf"{re.escape(function)}-\d+\.{re.escape(python.partition('.')[2])}\..*nb[ic](\.tmp\..*)?")
-        with suppress(OSError):
-            for name in os.listdir(folder.path):
-                if ours.fullmatch(name) and stamp(self._source())[:DIGITS] not in name:
-                    folder.remove(name)
+        function, _, rest = self._base().rpartition("-")
+        of_kernel = re.compile(rf"{re.escape(function)}-\d+\.py\w+\..*nb[ic](\.tmp\..*)?")
+        here = f".{rest.partition('.')[2]}.{environment(self._source())[:DIGITS]}."
+        ours = f"{here}{stamp(self._source())[:DIGITS]}."
+        unused = time.time() - UNUSED_DAYS * DAY
+        with suppress(OSError), os.scandir(folder.path) as entries:
+            for entry in entries:
+                if of_kernel.fullmatch(entry.name) and (
+                    (here in entry.name and ours not in entry.name) or entry.stat(follow_symlinks=False).st_mtime < unused
+                ):
+                    folder.remove(entry.name)
 
 
 def _key(sig: Any, codegen: Any) -> tuple[Any, ...]:

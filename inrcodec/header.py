@@ -56,7 +56,7 @@ class Header:
 
 def _dtype_byte(dtype: np.dtype[Any]) -> int:
     """Kind in bits 0–1 (bool, unsigned, signed), log2 of the size in bits 2–3, big-endian in bit 5."""
-    big = dtype.itemsize > 1 and dtype.newbyteorder("=") != dtype.newbyteorder(">") and dtype == dtype.newbyteorder(">")
+    big = dtype.str[0] == ">"  # also where that is the machine's own order, which `byteorder` does not tell
     return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
 
 
@@ -64,7 +64,7 @@ def _dtype_of(byte: int) -> np.dtype[Any]:
     kind, size, big = byte & 3, 1 << (byte >> 2 & 3), bool(byte & BIG_ENDIAN)
     if byte & ~0x2F or kind > 2 or (kind == 0 and size > 1) or (big and size == 1):
         raise FormatError("damaged: unknown sample type")
-    return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}").newbyteorder(">" if big else "=")
+    return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}")
 
 
 def _meaning(header: Header) -> bytes:

@@ -1,6 +1,9 @@
 """Signal ↔ .linr: exact round trips, the floor, damage, tiles, threads."""
 
+from __future__ import annotations
+
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -289,6 +292,29 @@ def test_dtype_bytes_round_trip(dtype: str) -> None:
     found = header._dtype_of(header._dtype_byte(np.dtype(dtype)))
     assert found == np.dtype(dtype)
     assert found.str == np.dtype(dtype).str
+
+
+class OnBigEndian:
+    """The dtype of NumPy on a big-endian machine, as far as section HEAD asks: what is native there has the byte order "=", told as ">"."""
+
+    def __init__(self, text: str) -> None:
+        self.str = text.replace("=", ">")
+        self.kind, self.itemsize = text[1], int(text[2:])
+        self.byteorder = self.str[0].replace(">", "=")
+
+    def newbyteorder(self, order: str) -> OnBigEndian:
+        return OnBigEndian(order + self.str[1:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OnBigEndian) and self.str == other.str
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtype_bytes_round_trip_on_a_big_endian_machine(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    """Else the digest of what samples mean would be another there."""
+    byte = header._dtype_byte(np.dtype(dtype))
+    monkeypatch.setattr(header, "np", SimpleNamespace(dtype=OnBigEndian))
+    assert header._dtype_byte(header._dtype_of(byte)) == byte
 
 
 def test_verification_catches_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,12 +91,6 @@ class DiskCache(NullCache):
         self._function = function
         self._swept = False
 
-    @property
-    def cache_path(self) -> str | None:
-        """The first folder that is tried."""
-        found = next(self._folders(), None)
-        return found.path if found else None
-
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled variant for a signature, or None if it must be compiled."""
         found = None

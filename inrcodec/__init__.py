@@ -89,6 +89,8 @@ def encode(
     from .options import Options
     from .signal import Signal, likely_kind
 
+    if limits := [name for name in ("max_samples", "max_memory") if name in options]:
+        raise TypeError(f"{', '.join(limits)}: limits are for files that are read; samples that are there already have none")
     if isinstance(samples, Signal):
         given = {"kind": kind != "auto", "bit_depth": bit_depth != 0, "sample_rate": sample_rate is not None, "metadata": bool(metadata)}
         if any(given.values()):

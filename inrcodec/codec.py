@@ -392,7 +392,7 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         "profile": opened.profile.name,
         "kind": h.kind,
         "shape": list(h.shape),
-        "dtype": h.dtype.str if h.dtype.byteorder == ">" else h.dtype.name,
+        "dtype": h.dtype.str if h.dtype.str[0] == ">" else h.dtype.name,
         "bit_depth": h.bit_depth,
         "sample_rate": h.sample_rate,
         "raw_bytes": h.raw_bytes,

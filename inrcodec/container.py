@@ -18,6 +18,7 @@ from .errors import FormatError
 
 MAGIC = b"\x89LINR\r\n\x1a\n"
 VERSION = 1
+FIRST = len(MAGIC) + 1  # where the sections begin
 END = b"END!"
 MAX_VARINT_BYTES = 10
 
@@ -129,18 +130,8 @@ def read(data: bytes) -> list[Section]:
     """
     if not isinstance(data, bytes):
         raise TypeError(f"a .linr file is bytes, not {type(data).__name__}")
-    if len(data) == 0:
-        raise FormatError("not a .linr file: it is empty")
-    if data[: len(MAGIC)] != MAGIC:
-        if data[: len(MAGIC)] == MAGIC[: len(data)]:
-            raise FormatError("truncated: it ends within the first bytes")
-        if data[1:5] == MAGIC[1:5]:
-            raise FormatError("damaged: its first bytes were changed, as a transfer in text mode does; transfer it in binary mode")
-        raise FormatError("not a .linr file: it begins with other bytes")
-    reader = Reader(memoryview(data)[len(MAGIC) :], "the file")
-    version = reader.byte()
-    if version != VERSION:
-        raise FormatError(f"it has format version {version}, and this program reads version {VERSION}; a newer inrcodec may read it")
+    check_start(data)
+    reader = Reader(memoryview(data)[FIRST:], "the file")
     sections: list[Section] = []
     while True:
         section = _next(reader)
@@ -148,6 +139,26 @@ def read(data: bytes) -> list[Section]:
             reader.end()
             return sections
         sections.append(section)
+
+
+def check_start(data: bytes, damaged: bool = False) -> None:
+    """Raise FormatError if the first FIRST bytes are not those of a .linr file of this version.
+
+    damaged: whether some of them may be wrong, as long as it can be seen what they were.
+    """
+    if len(data) == 0:
+        raise FormatError("not a .linr file: it is empty")
+    if data[: len(MAGIC)] != MAGIC and not (damaged and data[1:5] == MAGIC[1:5]):
+        if data[: len(MAGIC)] == MAGIC[: len(data)]:
+            raise FormatError("truncated: it ends within the first bytes")
+        if data[1:5] == MAGIC[1:5]:
+            raise FormatError("damaged: its first bytes were changed, as a transfer in text mode does; transfer it in binary mode")
+        raise FormatError("not a .linr file: it begins with other bytes")
+    if data[: len(MAGIC)] == MAGIC and len(data) < FIRST:
+        raise FormatError("truncated: it ends within the first bytes")
+    if data[: len(MAGIC)] == MAGIC and data[len(MAGIC)] != VERSION:
+        told = f"it has format version {data[len(MAGIC)]}, and this program reads version {VERSION}"
+        raise FormatError(f"{told}; a newer inrcodec may read it")
 
 
 def _next(reader: Reader) -> Section:
@@ -165,7 +176,6 @@ def _next(reader: Reader) -> Section:
     return Section(kind, content)
 
 
-FIRST = len(MAGIC) + 1  # where the sections begin
 END_SIZE = framed(0)
 EFFORT = 16  # looking for sections ends when checksums were computed over so many times the file's size
 
@@ -178,11 +188,13 @@ class Scan:
         sections: the intact sections but the end section, each with the place of its first byte, in order.
         damaged: (first, last + 1) of the bytes that belong to none, in order.
         complete: whether the end section is there, and nothing behind it.
+        ended: whether the end section is there.
     """
 
     sections: tuple[tuple[int, Section], ...]
     damaged: tuple[tuple[int, int], ...]
     complete: bool
+    ended: bool
 
 
 def scan(data: bytes, known: Sequence[bytes]) -> Scan:
@@ -229,11 +241,11 @@ def scan(data: bytes, known: Sequence[bytes]) -> Scan:
         elif here[0].type == END:
             if here[1] < len(data):
                 damaged.append((here[1], len(data)))
-            return Scan(tuple(found), tuple(damaged), here[1] == len(data))
+            return Scan(tuple(found), tuple(damaged), here[1] == len(data), True)
         else:
             found.append((position, here[0]))
             position = here[1]
-    return Scan(tuple(found), tuple(damaged), False)
+    return Scan(tuple(found), tuple(damaged), False, False)
 
 
 def _skip(data: bytes, position: int) -> int | None:

@@ -27,7 +27,7 @@ from .signal import Signal
 
 NOT_THERE = {
     "damaged": "its bytes are damaged",
-    "cut": "the file ends before it",
+    "cut": "the file ends before its end",
     "unplaced": "its bytes are damaged, or it cannot be told which of the intact tiles it is",
 }
 
@@ -139,11 +139,7 @@ class _Remains:
     """
 
     def __init__(self, data: bytes, limits: Limits) -> None:
-        of_another_version = data[: len(container.MAGIC)] == container.MAGIC and data[len(container.MAGIC) :][:1] != bytes(
-            [container.VERSION]
-        )
-        if of_another_version or data[1:5] != container.MAGIC[1:5]:
-            container.read(data)  # it says what is wrong
+        container.check_start(data, damaged=True)
         self.data, self.limits = data, limits
         self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
         self.scan = container.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
@@ -166,8 +162,10 @@ class _Remains:
         for first, last in self.scan.damaged:
             kind = self.data[first : first + 4]
             named = f": section {kind.decode()}" if kind in {HEAD, META, INDEX, TILE, *self.owners} else ""
-            cut = " or cut off" if last == len(self.data) else ""
-            yield f"bytes {first} to {last - 1} are damaged{cut}{named}"
+            what = "are damaged"
+            if last == len(self.data):
+                what = "do not belong to it" if self.scan.ended else "are damaged or cut off"
+            yield f"bytes {first} to {last - 1} {what}{named}"
         if not self.scan.complete and not (self.scan.damaged and self.scan.damaged[-1][1] == len(self.data)):
             yield f"it ends after byte {len(self.data) - 1}, too early"
 

@@ -39,14 +39,6 @@ def reason(fault: OSError) -> str:
     return (fault.strerror or str(fault) or type(fault).__name__).lower()
 
 
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a file. Raises InrcodecError naming the file and the fault."""
-    try:
-        return path.read_bytes()
-    except OSError as fault:
-        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
-
-
 def check_output(path: Path, force: bool, source: Path | None = None) -> None:
     """Check that a file can be put in place; to be called before long work.
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 import inrcodec
 from inrcodec import cli, compression, container, header, limits
+from inrcodec.files import bounds
 from inrcodec.profiles import stored
 
 
@@ -151,3 +152,56 @@ def test_a_container_may_have_less_memory_than_its_machine(tmp_path: Path, monke
     with pytest.raises(inrcodec.LimitError, match="the limit is 5000"):
         inrcodec.decode(inrcodec.encode(np.arange(10000)))
     limits.machine_memory.cache_clear()
+
+
+def test_only_the_first_bytes_of_other_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of /dev/zero was read first."""
+    other = tmp_path / "a.linr"
+    other.write_bytes(bytes(1000))
+    monkeypatch.setattr(bounds, "contents", lambda *_: pytest.fail("it was read"))
+    for command in (
+        ["decode", other, "-o", tmp_path / "x.npy"],
+        ["decode", other, "-o", tmp_path / "x.npy", "--salvage"],
+        ["info", other],
+        ["verify", other],
+    ):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert "not a .linr file" in result.stderr
+
+
+def test_a_file_counts_against_the_limit_of_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.linr"
+    path.write_bytes(inrcodec.encode(np.zeros(10, np.int64)) + bytes(100_000))
+    result = run("decode", path, "-o", tmp_path / "x.npy", "--max-memory", "50k")
+    assert result.exit_code == 1
+    assert "of memory" in result.stderr
+
+
+def test_nothing_is_written_if_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.linr"
+    data = bytearray(inrcodec.encode(np.arange(5000, dtype=np.int64)))
+    data[-20] ^= 1
+    path.write_bytes(data)
+    result = run("decode", path, "-o", tmp_path / "x.npy", "--salvage")
+    assert result.exit_code == 1
+    assert "nothing is left" in result.stderr
+    assert not (tmp_path / "x.npy").exists()
+    result = run("decode", path, "-o", tmp_path / "x.npy")
+    assert result.stderr.count("\n") == 1
+    assert "--salvage" in result.stderr
+
+
+def test_long_lists_of_names_are_shortened(tmp_path: Path) -> None:
+    path = tmp_path / "a.linr"
+    many = {f"tag/{i:05}": b"x" for i in range(3000)}
+    path.write_bytes(inrcodec.encode(np.zeros((9, 9), np.uint8), kind="image", metadata=many))
+    assert len(run("info", path).stdout.splitlines()) < 60
+    told = run("decode", path, "-o", tmp_path / "x.bmp").stderr
+    assert "more" in told
+    assert len(told) < 1000
+
+
+def test_limits_are_not_for_samples_that_are_there() -> None:
+    with pytest.raises(TypeError, match="max_samples"):
+        inrcodec.encode(np.zeros(10, np.uint8), max_samples=5)

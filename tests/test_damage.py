@@ -228,7 +228,9 @@ def test_tiles_that_may_be_others_are_lost(alike: tuple[bytes, Signal], gone: in
 
 
 @given(
-    removed=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 10**6), st.integers(1, 200)), min_size=1, max_size=2),
+    removed=st.lists(
+        st.tuples(st.integers(0, 7), st.integers(0, 10**6), st.integers(1, 200)), min_size=1, max_size=2, unique_by=lambda found: found[0]
+    ),
     added=st.binary(max_size=20),
 )
 @settings(max_examples=100)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from ..errors import InrcodecError
+from .. import container
+from ..errors import InrcodecError, naming
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
 from ..storage import reason
@@ -72,9 +73,9 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         try:
             number = round(float(text[:-1] if scale > 1 else text) * scale)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a number; give one like 500000000, 500M or 2G", param, ctx)
+            self.fail(f"{value!r} is not a number; give one like 500000000 or 500M (k, M, G and T are thousands, millions, …)", param, ctx)
         if not 1 <= number <= UNLIMITED:
-            self.fail(f"{value!r} is out of range", param, ctx)
+            self.fail(f"{value!r} is out of range; it can be 1 to {UNLIMITED}", param, ctx)
         return number
 
 
@@ -92,10 +93,12 @@ def with_limits(command: Command) -> Command:
         "--max-samples",
         type=Count(),
         default=MAX_SAMPLES,
-        help="Refuse a file that declares more samples; 2G is 2 thousand million. Default: 2,147,483,648.",
+        help="Refuse an input that declares more samples. It may end in k, M, G or T: 2G is 2,000,000,000. Default: 2,147,483,648.",
     )
     memory = click.option(
-        "--max-memory", type=Count(), help="Refuse a file that would take more bytes of memory. Default: the machine's memory."
+        "--max-memory",
+        type=Count(),
+        help="Refuse an input that would take more bytes of memory to read (of .linr: to decode), as 500M. Default: the machine's memory.",
     )
     return samples(memory(command))
 
@@ -106,6 +109,27 @@ def options_of(**given: Any) -> Options:
         return Options(**given)
     except ValueError as fault:
         raise click.UsageError(str(fault)) from fault
+
+
+def read_linr(path: Path, given: Mapping[str, Any], damaged: bool = False) -> bytes:
+    """The bytes of a .linr file, which are read only if the first of them are right, and as far as the limits allow.
+
+    given: the arguments that `with_limits` makes; damaged: whether the first bytes may be. Raises InrcodecError, naming the file.
+    """
+    from ..files import bounds
+
+    try:
+        with naming(path), path.open("rb") as file:
+            first = file.read(container.FIRST)
+            container.check_start(first, damaged)
+            return first + bounds.contents(file, limits_of(given))
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def limits_of(given: Mapping[str, Any]) -> Limits:
+    """The limits in the arguments that `with_limits` makes."""
+    return Limits(given["max_samples"], given["max_memory"] or 0)
 
 
 def read_signal(path: Path, limits: Limits) -> Signal:
@@ -127,7 +151,14 @@ def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
         line.clear()
 
 
+MOST_NAMES = 20  # of metadata
 MOST_LINES = 20  # of a report on a damaged file
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names as a list, of which only the first are there if it is long."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def fail(path: Path, faults: Sequence[str]) -> NoReturn:

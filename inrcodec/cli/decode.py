@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ..errors import InrcodecError, naming
-from ..storage import check_output, read_bytes, replace
-from .common import IN, THREADS, Seconds, decoded, fail, with_limits
+from ..errors import FormatError, InrcodecError, naming
+from ..storage import check_output, replace
+from .common import IN, THREADS, Seconds, decoded, fail, read_linr, shortened, with_limits
 from .output import say
 
 
@@ -53,13 +53,18 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
 
     files.check(output)
     check_output(output, force, input)
-    data = read_bytes(input)
+    data = read_linr(input, given, damaged=salvage)
     with naming(input):
         if salvage:
             salvaged = decoded(lambda options: damage.salvage(data, options), **given)
             found, faults = salvaged.signal, salvaged.report()
+            if len(salvaged.lost) == salvaged.tiles:
+                fail(input, [*faults, "nothing is left of the samples, so no output is written"])
         else:
-            found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []
+            try:
+                found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []
+            except FormatError as fault:
+                raise FormatError(f"{fault}; --salvage writes what is intact") from fault
     lost: list[str] = []
 
     def write(path: Path) -> None:
@@ -72,6 +77,6 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
 
     replace(output, write, force, input)
     if lost:
-        say(f"inrcodec: {output}: this format cannot hold {', '.join(lost)}", err=True)
+        say(f"inrcodec: {output}: this format cannot hold {shortened(lost)}", err=True)
     if faults:
         fail(input, faults)

@@ -12,12 +12,11 @@ import click
 
 from .. import codec, profiles
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
-from ..limits import Limits
 from ..options import CODING_NAMES, DEVICES, LIMITS, NETWORKS, UNTIL
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
 from ..weights import codings
-from .common import IN, SUFFIX, THREADS, options_of, read_signal, with_limits
+from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_signal, with_limits
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -143,11 +142,14 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     """
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
+    if output is None and input.exists() and not input.is_file() and not input.is_dir():
+        raise click.UsageError(f"{input} is no regular file; name the output with -o")
     target = output or input.with_suffix(SUFFIX)
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force, input)
-    original = read_signal(input, Limits(given.pop("max_samples"), given.pop("max_memory") or 0))
+    original = read_signal(input, limits_of(given))
+    del given["max_samples"], given["max_memory"]
     with naming(input):
         original = _as_asked(original, given.pop("kind"), given.pop("sample_rate"), given.pop("bit_depth"))
     line = ProgressLine(not quiet and on_terminal())

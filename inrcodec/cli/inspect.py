@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,8 @@ import click
 
 from .. import codec, damage, profiles
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
-from ..limits import Limits
 from ..signal import Signal
-from ..storage import read_bytes
-from .common import IN, THREADS, decoded, fail, read_signal, with_limits
+from .common import IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
 from .output import say
 
 
@@ -29,7 +28,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
 
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out.
     """
-    data = read_bytes(input)
+    data = read_linr(input, given, damaged=True)
     with naming(input):
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
@@ -38,7 +37,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
         return
-    other = read_signal(original, Limits(given["max_samples"], given["max_memory"] or 0))
+    other = read_signal(original, limits_of(given))
     if other.kind == "array":  # a .npy file does not say what its samples are
         with suppress(UnsupportedError):
             other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate)
@@ -67,7 +66,7 @@ def _difference(a: Signal, b: Signal) -> str:
     if wrong:
         return f"{wrong} of {x.size} samples"
     keys = [k for k in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(k) != b.metadata.get(k)]
-    return f"metadata ({', '.join(keys)})"
+    return f"metadata, not in samples ({shortened(keys)})"
 
 
 @click.command(short_help="Show what a .linr file holds.")
@@ -77,7 +76,7 @@ def _difference(a: Signal, b: Signal) -> str:
 @with_limits
 def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
     """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded."""
-    data = read_bytes(input)
+    data = read_linr(input, given)
     with naming(input):
         found = decoded(lambda options: codec.info(data, stages, options), **given)
     if as_json:
@@ -114,7 +113,9 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
     ]
     rows += profiles.named(found["profile"]).tell(found)
-    rows += [(f"metadata {k}", f"{n} bytes") for k, n in found["metadata"].items()]
+    rows += [(f"metadata {k}", f"{n} bytes") for k, n in islice(found["metadata"].items(), MOST_NAMES)]
+    if (more := len(found["metadata"]) - MOST_NAMES) > 0:
+        rows.append(("metadata", f"{more} more"))
     rows.append(("digest", f"SHA-256 {found['digest']}"))
     return rows
 

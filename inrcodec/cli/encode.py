@@ -124,7 +124,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     help="Write the file without decoding it for a check. A fault of the memory, the processor or this program then goes unseen: do not "
     "delete the original.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors and notices.")
 def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
 

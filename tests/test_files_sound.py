@@ -300,7 +300,8 @@ def test_wav_write_refused(tmp_path: Path) -> None:
     write_refused(path, Signal(np.zeros((4, 4), np.uint8), "image"), "not image")
     write_refused(path, Signal(np.zeros(4, np.int16)), "not array")
     write_refused(path, Signal(np.zeros(4, np.int64), "audio", 40, 8000), "40 bits")
-    write_refused(path, sound(channel_mask=b"left"), "channel mask")
+    files.write(path, sound(channel_mask=b"left"))
+    assert files.read(path).metadata == {}
 
 
 # --- AIFF ------------------------------------------------------------------------------------------------------------

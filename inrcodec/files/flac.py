@@ -30,14 +30,14 @@ from ..limits import Limits
 from ..signal import Signal
 from . import flacframes, tags
 from .bounds import check_ratio, check_size, contents
-from .metadata import add, base, under
+from .metadata import add, base, number, under
 from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
 SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
 MASK_TAG = b"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
-MAX_BLOCK = 2**24 - 1
+MAX_BLOCK, MAX_MASK = 2**24 - 1, 2**32 - 1
 MAX_RATE = 655350
 BLOCK, FRAME_BYTES = 65535, 8  # the most frames of an audio frame, which takes more bytes than that even if all samples are equal
 MIN_BITS = 4
@@ -232,9 +232,9 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
 
 def _build_comments(metadata: dict[str, bytes]) -> bytes:
     entries = [base(key)[4:].encode() + b"=" + value for key, value in metadata.items() if key.startswith("tag/")]
-    mask = metadata.get("channel_mask", b"")
-    if mask.isdigit():
-        entries.append(b"%s=0x%04X" % (MASK_TAG, int(mask)))
+    mask = number(metadata.get("channel_mask", b""), MAX_MASK)
+    if mask is not None:
+        entries.append(b"%s=0x%04X" % (MASK_TAG, mask))
     vendor = metadata.get("flac/vendor", b"")
     texts = [len(text).to_bytes(4, "little") + text for text in (vendor, *entries)]
     return texts[0] + len(entries).to_bytes(4, "little") + b"".join(texts[1:])

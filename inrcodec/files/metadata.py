@@ -18,6 +18,7 @@ name and written back only to it: `png/gAMA`, `riff/head`, `flac/block`, `npy/fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 
 
@@ -41,7 +42,13 @@ def add(metadata: MutableMapping[str, bytes], key: str, value: bytes) -> None:
 def base(key: str) -> str:
     """A key without the `#n` that `add` may have appended."""
     stem, mark, n = key.rpartition("#")
-    return stem if mark and n.isdigit() else key
+    return stem if mark and n.isascii() and n.isdigit() else key
+
+
+def number(value: bytes, limit: int) -> int | None:
+    """The number that ASCII digits stand for, None if it is above `limit`, or not written as the readers write it (00, +1)."""
+    short = len(value) <= len(str(limit))  # int() refuses thousands of digits
+    return int(value) if short and re.fullmatch(rb"0|[1-9][0-9]*", value) and int(value) <= limit else None
 
 
 def under(metadata: Mapping[str, bytes], prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -24,7 +24,7 @@ from ..limits import Limits
 from ..signal import Signal
 from .bounds import check_size, contents
 from .images import Samples, check, dtype_of, image
-from .metadata import under
+from .metadata import number, under
 from .registry import FileType
 from .tags import utf8
 
@@ -93,7 +93,7 @@ def write(path: Path, signal: Signal) -> None:
         raise UnsupportedError(f"a sample of {int(x.max())} is above the maxval {maxval} of this image")
     height, width = x.shape[:2]
     bitmap = channels == 1 and maxval == 1 and suffix in (".pbm", ".pnm")
-    notes = b"".join(b"# %s\n" % line for line in _comment_lines(signal))
+    notes = _notes(signal)
     if suffix == ".pam":
         kind = signal.metadata.get("pnm/tupltype", TUPLE_TYPES[channels][channels == 1 and maxval == 1])
         numbers = b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d" % (width, height, channels, maxval)
@@ -253,16 +253,17 @@ def _image(samples: Samples, maxval: int, comments: list[bytes], own: dict[str, 
 
 def _maxval(signal: Signal) -> int:
     """The maxval that the image came with, if it is one of its bit depth, else the largest of that depth."""
-    kept = signal.metadata.get("pnm/maxval", b"")
-    if kept.isdigit() and int(kept).bit_length() == signal.bit_depth:
-        return int(kept)
+    kept = number(signal.metadata.get("pnm/maxval", b""), 65535)
+    if kept is not None and kept.bit_length() == signal.bit_depth:
+        return kept
     return (1 << signal.bit_depth) - 1
 
 
-def _comment_lines(signal: Signal) -> list[bytes]:
-    text = b"\n".join(value for keyword, value in under(signal.metadata, "text/") if keyword == "Comment")
-    present = any(keyword == "Comment" for keyword, _ in under(signal.metadata, "text/"))
-    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if present else []
+def _notes(signal: Signal) -> bytes:
+    """The lines of the header that hold the comments. They are not split: a list of many lines takes much memory."""
+    texts = [value for keyword, value in under(signal.metadata, "text/") if keyword == "Comment"]
+    text = b"\n".join(texts).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return b"# %s\n" % text.replace(b"\n", b"\n# ") if texts else b""
 
 
 TYPES = (

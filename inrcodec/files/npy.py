@@ -93,7 +93,7 @@ def write(path: Path, signal: Signal) -> None:
     fortran = signal.metadata.get("npy/fortran_order") == b"1"
     body = x.tobytes("F" if fortran else "C")
     header = signal.metadata.get("npy/header")
-    if header is not None and _header_size(header) <= HEADER_LIMIT:
+    if header is not None and header.startswith(MAGIC) and _header_size(header) <= HEADER_LIMIT:
         path.write_bytes(header + body)
         found = _mapped(path)
         if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and np.array_equal(found, x):

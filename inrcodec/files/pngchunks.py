@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import InrcodecError, UnsupportedError
 from . import density
-from .metadata import add, base
+from .metadata import add, base, number
 from .tags import utf8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -184,8 +184,8 @@ def from_metadata(metadata: Mapping[str, bytes]) -> bytes:
         if key == "icc":
             name = metadata.get("png/profile-name", PROFILE_NAME)
             out += build(b"iCCP", name + b"\0\0" + zlib.compress(value, 9))
-        elif key == "gamma" and value.isdigit() and 0 < int(value) < 1 << 31:
-            out += build(b"gAMA", struct.pack(">I", int(value)))
+        elif key == "gamma" and (gamma := number(value, (1 << 31) - 1)):
+            out += build(b"gAMA", struct.pack(">I", gamma))
         elif key == "density" and (size := density.whole(metadata, (1 << 31) - 1)):
             out += build(b"pHYs", struct.pack(">IIB", *size))
         elif key == "exif":

@@ -35,7 +35,7 @@ from . import density, ifd
 from .bounds import DEFLATE, check_ratio, check_size, contents
 from .ifd import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Tags, Value
 from .images import Samples, check, image
-from .metadata import under
+from .metadata import number, under
 from .registry import FileType
 from .tags import utf8
 
@@ -300,10 +300,11 @@ def _from_metadata(metadata: Mapping[str, bytes]) -> Tags:
     """The tags that hold the metadata. What TIFF has no place for is left out."""
     tags: Tags = _exif_tags(metadata.get("exif", b""))
     for name, value in under(metadata, "tiff/"):
-        if name.isdecimal() and int(name) not in STORAGE and len(value) >= 2 and int(name) < 1 << 16:
+        tag = number(name.encode(), (1 << 16) - 1)
+        if tag is not None and tag not in STORAGE and len(value) >= 2:
             (kind,) = struct.unpack_from("<H", value)
             if kind in ifd.SIZES and (len(value) - 2) % ifd.SIZES[kind] == 0:
-                tags[int(name)] = Value(kind, value[2:])
+                tags[tag] = Value(kind, value[2:])
     texts: dict[str, bytes] = {}
     for keyword, text in under(metadata, "text/"):
         texts.setdefault(keyword, text)

@@ -26,7 +26,7 @@ from . import tags
 from .chunked import Dialect, Layout, Spliced, checked_layout, chunk, padding
 from .chunked import read as read_chunked
 from .chunked import write as write_chunked
-from .metadata import add
+from .metadata import add, number
 from .pcm import Pcm, container
 from .registry import FileType
 
@@ -35,6 +35,7 @@ CODINGS = {0: "unknown", 2: "ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: 
 GUID = bytes.fromhex("0000 0000 1000 8000 00aa 0038 9b71")  # of all formats that have a number, after that number
 GUID_AMBISONIC = bytes.fromhex("0000 2107 d311 8644 c8c1 ca00 0000")
 UNKNOWN, UNKNOWN_SOX = 0xFFFFFFFF, 0x7FFFF000
+MAX_MASK = 0xFFFFFFFF
 LONG_INFO = 1 << 16  # bytes of tags that are written before the samples; libsndfile does not look for these beyond 100 kB
 
 # of several ids for a name the first is written
@@ -155,12 +156,7 @@ def _pcm(bit_depth: int) -> Pcm:
 
 
 def _mask(signal: Signal) -> int | None:
-    value = signal.metadata.get("channel_mask")
-    if value is None:
-        return None
-    if not (value.isdigit() and len(value) <= 10 and int(value) < 1 << 32):
-        raise UnsupportedError("the channel mask is not a number of 32 bits")
-    return int(value)
+    return number(signal.metadata.get("channel_mask", b""), MAX_MASK)
 
 
 def _info(signal: Signal) -> bytes:

@@ -156,6 +156,7 @@ class DiskCache(NullCache):
             try:
                 folder.write(name, hashlib.sha256(body).digest() + body)
             except OSError as error:
+                error.filename = error.filename or folder.path  # a full disk names no file
                 fault = fault or error  # the first one is about the folder that should be used
                 continue
             if folder.temporary and fault:

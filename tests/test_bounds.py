@@ -32,6 +32,7 @@ from inrcodec.profiles.hybrid.pictures import plan as plans
 from inrcodec.profiles.hybrid.pictures.pipeline import Job
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PictureModel, PicturePlan, Plane
 from inrcodec.profiles.hybrid.pictures.sources import Source
+from inrcodec.profiles.hybrid.pictures.tile import streams_of
 from inrcodec.profiles.hybrid.pictures.transforms import Direct, Palette
 from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.profiles.hybrid.sound import plan as sound_plans
@@ -409,6 +410,17 @@ def test_info_expands_no_delta_and_reads_no_prior() -> None:
     assert found["weights"]["parameters"] == len(prior)
     with pytest.raises(FormatError):
         inrcodec.decode(with_deltas(data, 1, [1 << 31])[0])
+
+
+def test_a_tile_that_fails_gives_its_memory_back() -> None:
+    """The next tile was decoded beside it: twice the memory that is told."""
+    opened = codec.open_bytes(inrcodec.encode(photo(40, 50, 3), profile="hybrid", kind="image", effort=3, verify=False))
+    tile = opened.decoder._tile(opened.layout.box(0))  # type: ignore[attr-defined]
+    streams = streams_of(opened.tile(0), len(tile.jobs))
+    streams[0] = streams[0][: len(streams[0]) // 2]
+    with pytest.raises(FormatError, match="ends too early"):
+        tile.decode(b"".join([varint(len(s)) for s in streams] + streams), 1, lambda _: None)
+    assert all(p.state is None for p in tile.passes)
 
 
 def test_a_delta_is_expanded_once() -> None:

@@ -85,8 +85,9 @@ def expand(sparse: Sparse, seed: int) -> npt.NDArray[np.int64]:
     """
     vectors, length = vector_shape(sparse.shape)
     out = np.zeros((vectors, length))
-    step = max(1, BLOCK // max(vectors, length))
-    for start in range(0, dictionary_size(length), step):
+    size = dictionary_size(length)
+    step = min(size, max(1, BLOCK // max(vectors, length)))
+    for start in range(0, size, step):
         rows, columns = np.nonzero((sparse.positions >= start) & (sparse.positions < start + step))
         found = sparse.positions[rows, columns] - start
         used = np.zeros(step, np.bool_)

@@ -264,7 +264,11 @@ class Tile:
 
     def _run(self, threads: int, tick: Callable[[int], None] | None) -> None:
         tiny = self.planes[0].size < SHARED_PLACES
-        pipeline.run(self.jobs, 1 if tiny else threads, tick)
+        try:
+            pipeline.run(self.jobs, 1 if tiny else threads, tick)
+        finally:
+            for p in self.passes:
+                p.state = None  # after a fault: jobs and passes refer to each other, so the tile's memory would stay a while
 
     def encode(self, indices: npt.NDArray[Any], threads: int, tick: Callable[[int], None] | None = None) -> bytes:
         """The tile's bytes. indices: (sources, height, width), of the sources; tick: see `pipeline.run`."""

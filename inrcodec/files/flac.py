@@ -30,12 +30,14 @@ from ..limits import Limits
 from ..signal import Signal
 from . import flacframes, tags
 from .bounds import check_ratio, check_size, contents
-from .metadata import add, base, number, under
+from .metadata import add, number, under
 from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
+OWN = (STREAMINFO, PADDING, SEEKTABLE)  # types of blocks that belong to the audio frames
 SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
+NAME = re.compile(rb"[ -<>-}]{1,100}")  # of a tag
 MASK_TAG = b"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
 MAX_BLOCK, MAX_MASK = 2**24 - 1, 2**32 - 1
 MAX_RATE = 655350
@@ -57,7 +59,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     for kind, body in blocks[1:]:
         if kind == COMMENTS and "flac/vendor" not in metadata:
             _add_comments(metadata, body)
-        elif kind not in (PADDING, SEEKTABLE):
+        elif kind not in OWN:
             add(metadata, "flac/block", bytes([kind]) + body)
     samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:], limits)
     return Signal(samples, "audio", info.bits, info.rate, metadata)
@@ -74,11 +76,12 @@ def write(path: Path, signal: Signal) -> None:
     blocks = [info]
     if (comments := _comments(signal)) is not None:
         blocks.append((COMMENTS, comments))
-    blocks += [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+    kept = [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+    blocks += [(kind, body) for kind, body in kept if kind < INVALID and kind not in OWN and (kind != COMMENTS or comments is not None)]
     if any(len(body) > MAX_BLOCK for _, body in blocks):
         raise UnsupportedError("the tags take more than the 16 MiB of a FLAC metadata block")
     with path.open("wb") as f:
-        f.write(signal.metadata.get("flac/id3", b""))
+        f.write(id3 if _id3_end(id3 := signal.metadata.get("flac/id3", b"")) == len(id3) else b"")
         f.write(b"fLaC")
         for i, (kind, body) in enumerate(blocks):
             f.write(_block(kind, body, last=i == len(blocks) - 1))
@@ -104,9 +107,7 @@ class _Info:
 
 def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
     """ID3v2 tags before the stream, (type, body) of each metadata block, position of the first audio frame."""
-    at = 0
-    while size := tags.id3_size(data, at):
-        at += size
+    at = _id3_end(data)
     id3 = data[:at]
     if data[at : at + 4] != b"fLaC":
         raise FormatError("not a FLAC file")
@@ -124,6 +125,14 @@ def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
         blocks.append((kind, data[body:end]))
         at = end
     return id3, blocks, at
+
+
+def _id3_end(data: bytes) -> int:
+    """Where the ID3v2 tags end that data begins with, 0 if it begins with none."""
+    at = 0
+    while size := tags.id3_size(data, at):
+        at += size
+    return at
 
 
 def _block(kind: int, body: bytes, last: bool) -> bytes:
@@ -225,19 +234,19 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
         name, equals, value = entry.partition(b"=")
         if name.upper() == MASK_TAG and re.fullmatch(rb"0[xX][0-9a-fA-F]{1,8}", value) and "channel_mask" not in found:
             found["channel_mask"] = b"%d" % int(value, 16)
-        elif equals and re.fullmatch(rb"[ -}]{1,100}", name):
+        elif equals and NAME.fullmatch(name):
             add(found, f"tag/{name.decode()}", tags.utf8(value))
     return found
 
 
 def _build_comments(metadata: dict[str, bytes]) -> bytes:
-    entries = [base(key)[4:].encode() + b"=" + value for key, value in metadata.items() if key.startswith("tag/")]
+    texts = [(name.encode(), tags.utf8(value)) for name, value in under(metadata, "tag/")]
+    entries = [name + b"=" + text for name, text in texts if NAME.fullmatch(name)]
     mask = number(metadata.get("channel_mask", b""), MAX_MASK)
     if mask is not None:
         entries.append(b"%s=0x%04X" % (MASK_TAG, mask))
-    vendor = metadata.get("flac/vendor", b"")
-    texts = [len(text).to_bytes(4, "little") + text for text in (vendor, *entries)]
-    return texts[0] + len(entries).to_bytes(4, "little") + b"".join(texts[1:])
+    vendor, *coded = [len(text).to_bytes(4, "little") + text for text in (tags.utf8(metadata.get("flac/vendor", b"")), *entries)]
+    return vendor + len(entries).to_bytes(4, "little") + b"".join(coded)
 
 
 def _comments(signal: Signal) -> bytes | None:

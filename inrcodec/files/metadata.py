@@ -45,6 +45,11 @@ def base(key: str) -> str:
     return stem if mark and n.isascii() and n.isdigit() else key
 
 
+def is_exif(block: bytes) -> bool:
+    """Whether an Exif block begins as one does, with its TIFF header."""
+    return block[:4] in (b"II*\0", b"MM\0*")
+
+
 def number(value: bytes, limit: int) -> int | None:
     """The number that ASCII digits stand for, None if it is above `limit`, or not written as the readers write it (00, +1)."""
     short = len(value) <= len(str(limit))  # int() refuses thousands of digits

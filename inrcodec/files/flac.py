@@ -30,7 +30,7 @@ from ..limits import Limits
 from ..signal import Signal
 from . import flacframes, tags
 from .bounds import check_ratio, check_size, contents
-from .metadata import add, number, under
+from .metadata import Collected, number, under
 from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
 
@@ -55,12 +55,12 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     data = contents(file, limits)
     id3, blocks, frames_at = _blocks(data)
     info = _Info.parse(blocks[0][1])
-    metadata = {"flac/id3": id3} if id3 else {}
+    metadata = Collected({"flac/id3": id3} if id3 else {})
     for kind, body in blocks[1:]:
         if kind == COMMENTS and "flac/vendor" not in metadata:
             _add_comments(metadata, body)
         elif kind not in OWN:
-            add(metadata, "flac/block", bytes([kind]) + body)
+            metadata.add("flac/block", bytes([kind]) + body)
     samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:], limits)
     return Signal(samples, "audio", info.bits, info.rate, metadata)
 
@@ -210,7 +210,7 @@ def _add_comments(metadata: dict[str, bytes], body: bytes) -> None:
     metadata.update(found)
 
 
-def _parse_comments(body: bytes) -> dict[str, bytes]:
+def _parse_comments(body: bytes) -> Collected:
     """What can be understood of a comment block; broken or nameless entries are passed over."""
     texts: list[bytes] = []
     at = 0
@@ -226,7 +226,7 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
         at += size
         return body[at - size : at]
 
-    found = {"flac/vendor": tags.utf8(text())}
+    found = Collected({"flac/vendor": tags.utf8(text())})
     count = number()
     while len(texts) < count and at < len(body):
         texts.append(text())
@@ -235,7 +235,7 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
         if name.upper() == MASK_TAG and re.fullmatch(rb"0[xX][0-9a-fA-F]{1,8}", value) and "channel_mask" not in found:
             found["channel_mask"] = b"%d" % int(value, 16)
         elif equals and NAME.fullmatch(name):
-            add(found, f"tag/{name.decode()}", tags.utf8(value))
+            found.add(f"tag/{name.decode()}", tags.utf8(value))
     return found
 
 
@@ -257,7 +257,7 @@ def _comments(signal: Signal) -> bytes | None:
     if not wanted:
         return None
     kept = signal.metadata.get("flac/comments")
-    return kept if kept is not None and _parse_comments(kept) == wanted else _build_comments(wanted)
+    return kept if kept is not None and len(kept) <= MAX_BLOCK and _parse_comments(kept) == wanted else _build_comments(wanted)
 
 
 DESCRIPTION = "4 to 32 bits, with tags and pictures; written with 8, 16 and 24 bits"

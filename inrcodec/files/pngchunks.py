@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import InrcodecError, UnsupportedError
 from . import density
-from .metadata import add, base, is_exif, number
+from .metadata import Collected, base, is_exif, number
 from .tags import utf8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -83,7 +83,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
         chunks: all chunks of the file.
         same_colour_type: whether the samples are those of the file, not made from a palette or a transparent colour.
     """
-    metadata: dict[str, bytes] = {}
+    metadata = Collected()
     seen: set[bytes] = set()
     inflate = _Inflater(LARGEST_TEXTS)
     for kind, content in chunks:
@@ -99,7 +99,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
         if not entries or any(key in metadata for key, _ in entries if key == "xmp"):
             entries = [(f"png/{kind.decode()}", content)]
         for key, value in entries:
-            add(metadata, key, value)
+            metadata.add(key, value)
     return metadata
 
 

@@ -1,4 +1,4 @@
-"""FLAC ↔ Signal: the samples through libsndfile or by `flacframes`, the metadata blocks here.
+"""FLAC ↔ Signal: the samples are read by `flacframes` and written through libsndfile, the metadata blocks are done here.
 
 Read: 4 to 32 bits, checked against the frame count and the MD5 sum in the file's header, if they are there: a stream that was written
 to a pipe has neither. Written: 8, 16 and 24 bits. Vorbis comments are tags, the
@@ -61,7 +61,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
             _add_comments(metadata, body)
         elif kind not in OWN:
             metadata.add("flac/block", bytes([kind]) + body)
-    samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:], limits)
+    samples = _decode(info, memoryview(data)[frames_at:], limits)
     return Signal(samples, "audio", info.bits, info.rate, metadata)
 
 
@@ -139,8 +139,8 @@ def _block(kind: int, body: bytes, last: bool) -> bytes:
     return bytes([kind | (128 if last else 0)]) + len(body).to_bytes(3, "big") + body
 
 
-def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
-    """The samples, (frames, channels), of a stream whose header `streaminfo` says what `info` does."""
+def _decode(info: _Info, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
+    """The samples, (frames, channels), of a stream whose header says what `info` does."""
     if info.bits < MIN_BITS:
         raise FormatError(f"damaged: {info.bits} bits per sample")
     if info.rate == 0:
@@ -151,30 +151,11 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
     check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
     # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
     check_size(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
-    if info.bits in SUBTYPES and info.frames and any(info.md5):  # without the sum libFLAC's silence for what is missing would pass
-        x = _by_libsndfile(info, streaminfo, frames)
-    else:
-        x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)
+    x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)
     size = container(info.bits)
     if any(info.md5) and hashlib.md5(pack(x, 8 * size, Pcm(size)), usedforsecurity=False).digest() != info.md5:
         raise FormatError("damaged: the samples do not have the MD5 sum in the header")
     return x
-
-
-def _by_libsndfile(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[Any]:
-    import soundfile
-
-    # libsndfile need not see the other metadata blocks, so faults in them cannot matter to it
-    stream = b"".join((b"fLaC", _block(STREAMINFO, streaminfo, last=True), frames))
-    try:
-        with soundfile.SoundFile(io.BytesIO(stream)) as f:
-            wide = f.read(info.frames, dtype="int32" if info.bits == 24 else "int16", always_2d=True)
-    except (RuntimeError, MemoryError) as e:
-        raise FormatError("truncated, or damaged: the audio frames cannot be decoded") from e
-    if wide.shape != (info.frames, info.channels):
-        raise FormatError(f"truncated: {len(wide)} of {info.frames} frames are there")
-    x: npt.NDArray[Any] = wide if info.bits == 16 else wide >> 8  # libsndfile gives full-scale integers
-    return x.astype(np.int8) if info.bits == 8 else x
 
 
 def _writable(rate: int) -> bool:

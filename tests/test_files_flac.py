@@ -156,6 +156,8 @@ def test_more_frames_than_the_header_says(tmp_path: Path, first: int) -> None:
         return data[:21] + bytes([data[21] & 0xF0]) + frames.to_bytes(4, "big") + bytes(16) + data[FRAMES_AT:]
 
     fault(path, counted(first), f"more than the {first} frames")
+    summed = data[:26] + hashlib.md5(bytes(2 * first)).digest() + data[FRAMES_AT:]
+    fault(path, counted(first)[:26] + summed[26:], f"more than the {first} frames")  # the sum is that of the frames that are counted
     for end in (b"", b"TAG" + bytes(125), bytes(1000), b"\xff\xfb"):  # what is no audio frame may follow
         path.write_bytes(counted(3 * 4096) + end)
         assert files.read(path).samples.shape == (3 * 4096, 1)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from inrcodec import files
-from inrcodec.files import density, metadata
+from inrcodec.files import density, metadata, pngchunks
+from inrcodec.files.pngchunks import walk
 from inrcodec.signal import Signal
 
 from .test_files_limits import peak_of
@@ -74,3 +76,151 @@ def test_headers_of_arrays(tmp_path: Path, header: bytes) -> None:
 
 def test_base_takes_only_what_add_appends() -> None:
     assert [metadata.base(f"k#{n}") for n in ("2", "19", "\u00b2", "x", "")] == ["k", "k", "k#\u00b2", "k#x", "k#"]
+
+
+# --- what is written, and what is named -----------------------------------------------------------------------------
+
+ICC = bytes(36) + b"acsp" + bytes(88)
+EXIF = b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+HOSTILE = {
+    "": b"",
+    " ": b"x",
+    "../../etc/x": b"1",
+    "no such key": b"1",
+    "text/a\x1b[31m\nb\r\u202e": b"hi",
+    "text/a\x1b[31m": b"hi",
+    "text/": b"x",
+    "text/Comment#2": b"\xff",
+    "text/Title": b"a\0b",
+    "text/Author": b"\xff",
+    "text/XML:com.adobe.xmp": "\N{SNOWMAN}".encode(),
+    "tag/X": "\xe9\0z".encode(),
+    "tag/": b"x",
+    "tag/A=B": b"x",
+    "tag/\xe9": b"x",
+    "tag/a\nb": b"x",
+    "tag/TITLE": b"\xff\0",
+    "icc": b"junk",
+    "exif": b"junk",
+    "xmp": b"\xff\xfe",
+    "gamma": b"NaN",
+    "density": b"1/0 2 in",
+    "channel_mask": b"-5",
+    "png/IHDR": b"x" * 13,
+    "png/IDAT": b"evil",
+    "png/zTXt": b"x",
+    "png/zTXt#2": b"Comment\0\0not zlib",
+    "png/tEXt": b"\0x",
+    "png/tEXt#2": b"a\0b\0c",
+    "png/iTXt": b"Comment\0\0\0en\0\0\xff",
+    "png/iTXt#2": b"Comment\0\2\0en\0\0x",
+    "png/gAMA": bytes(4),
+    "png/iCCP": b"x",
+    "png/pHYs": b"x",
+    "png/eXIf": b"x",
+    "png/sRGB": b"xx",
+    "png/tIME": b"x",
+    "png/bKGD": b"x",
+    "png/sBIT": b"x",
+    "png/abCD": b"depends on the pixels",
+    "png/profile-name": b"a\0b",
+    "tiff/256": b"\3\0\1\0",
+    "tiff/0270": b"\2\0a\0",
+    "tiff/34665": b"\4\0\xff\xff\0\0",
+    "tiff/34853": b"\4\0\x08\0\0\0",
+    "tiff/700": b"\1\0x",
+    "tiff/282": b"\5\0" + bytes(8),
+    "tiff/40000": b"\x0d\0\x08\0\0\0",
+    "tiff/40001": b"\3\0x",
+    "tiff/photometric": b"5",
+    "tiff/extrasamples": b"5",
+    "pnm/tupltype": b"RGB\nENDHDR\nx",
+    "pnm/maxval": b"0",
+    "npy/header": b"x",
+    "npy/fortran_order": b"2",
+    "riff/head": b"zz",
+    "riff/tail": b"zz",
+    "aiff/head": b"FORM",
+    "flac/id3": b"junk",
+    "flac/vendor": b"\xff",
+    "flac/comments": b"x",
+    "flac/block": b"",
+    "flac/block#2": b"\xffx",
+    "flac/block#3": b"\x7fx",
+    "flac/block#4": b"\0" + bytes(34),
+    "flac/block#5": b"\1" + bytes(4),
+    "flac/block#6": b"\3" + bytes(18),
+}
+SOUND_ITEMS = {"tag/TITLE": b"T", "channel_mask": b"3", "flac/block": b"\2abcd", "flac/id3": b"ID3\4\0\0\0\0\0\2xy"}
+PICTURE_ITEMS = {"icc": ICC, "exif": EXIF, "xmp": b"<x/>", "gamma": b"45455", "density": b"5 7 m", "text/Comment": b"c"}
+PICTURE_ITEMS |= {
+    "png/sRGB": b"\0",
+    "png/iTXt": b"T#2\0\0\0en\0\0t",
+    "png/tEXt": b"T#2\0t",
+    "tiff/40000": b"\3\0\1\0",
+    "pnm/tupltype": b"X Y",
+}
+
+
+def literally_lost(values: dict[str, bytes], found: dict[str, bytes]) -> set[str]:
+    return {{"": "''", " ": "' '"}.get(key, key) for key, value in values.items() if found.get(key) != value}
+
+
+@pytest.mark.parametrize("extension", ALL)
+def test_hostile_metadata_is_named_and_not_written(tmp_path: Path, extension: str) -> None:
+    found, lost = written(tmp_path, extension, HOSTILE)
+    assert lost == literally_lost(HOSTILE, found)
+    allowed = {"riff/head", "aiff/head"}  # of this file: its texts are not as the writer puts what is read
+    allowed |= {"icc", "text/Comment", "text/Title", "text/Author", "tag/TITLE", "tag/X", "xmp", "flac/vendor"}
+    assert found.keys() <= allowed
+    data = (tmp_path / f"x{extension}").read_bytes()
+    assert b"evil" not in data
+    assert b"etc/x" not in data
+
+
+@pytest.mark.parametrize("extension", ALL)
+@pytest.mark.parametrize("key", HOSTILE)
+def test_each_hostile_item(tmp_path: Path, extension: str, key: str) -> None:
+    values = {key: HOSTILE[key]}
+    found, lost = written(tmp_path, extension, values)
+    assert lost == literally_lost(values, found)
+
+
+@pytest.mark.parametrize("extension", ALL)
+def test_lost_is_what_does_not_come_back(tmp_path: Path, extension: str) -> None:
+    values = SOUND_ITEMS if extension in SOUNDS else PICTURE_ITEMS
+    found, lost = written(tmp_path, extension, values)
+    assert lost == literally_lost(values, found)
+    if extension == ".png":
+        assert lost == {"tiff/40000", "pnm/tupltype"}
+    if extension == ".flac":
+        assert lost == set()
+
+
+def test_png_chunks_of_hostile_metadata_are_those_of_the_standard(tmp_path: Path) -> None:
+    values = HOSTILE | {"png/sRGB#2": b"\0", "png/sRGB#3": b"\0"}
+    written(tmp_path, ".png", values)
+    chunks = walk((tmp_path / "x.png").read_bytes())
+    assert [kind for kind, _ in chunks if kind not in (b"IHDR", b"IDAT", b"IEND")] == [b"tEXt", b"tEXt", b"tEXt", b"iCCP", b"sRGB"]
+    assert {content for kind, content in chunks if kind == b"tEXt"} == {b"Comment\0\xff", b"Title\0a\nb", b"Author\0\xff"}
+
+
+def test_flac_blocks_of_hostile_metadata(tmp_path: Path) -> None:
+    """A block of type 255 was taken for the last, and the file could not be read."""
+    found, _ = written(tmp_path, ".flac", HOSTILE)
+    assert not [key for key in found if key.startswith("flac/block")]
+    assert soundfile.info(tmp_path / "x.flac").frames == 30
+    assert "flac/block" not in written(tmp_path, ".flac", {"flac/block": b"\4" + bytes(8)})[0]  # it would be the only one of tags
+
+
+@pytest.mark.parametrize("kind", [b"A\nB", b" A", b"A ", b"", b"CMYK", b"A\nENDHDR\n"])
+def test_tuple_types_that_would_change_a_header(tmp_path: Path, kind: bytes) -> None:
+    found, lost = written(tmp_path, ".pam", {"pnm/tupltype": kind})
+    assert (found, lost) == ({}, {"pnm/tupltype"})
+
+
+def test_texts_beyond_what_is_inflated_again_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pngchunks, "LARGEST_TEXTS", 10_000)
+    values = {"text/Title": b"a" * 9000, "icc": b"b" * 9000, "text/Comment": b"c" * 900}
+    found, lost = written(tmp_path, ".png", values)
+    assert (found, lost) == ({"text/Title": values["text/Title"], "text/Comment": values["text/Comment"]}, {"icc"})

@@ -13,15 +13,10 @@ from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
 from . import registry
 from .faults import faults
-from .metadata import base
 from .registry import FileType, types
-from .tags import utf8
 
 __all__ = ["FileType", "check", "lost", "read", "types", "write"]
 
-# of metadata that belongs to one format, what a person would miss: texts, pictures and cue sheets, foreign chunks
-KEPT = ("text/", "tag/", "flac/block", "riff/", "aiff/", "png/profile-name", "png/tEXt", "png/zTXt", "png/iTXt")
-TEXTS = ("text/", "tag/")
 USUAL = Limits()
 
 
@@ -71,21 +66,21 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         signal: what was written.
 
     Returns:
-        the keys that are missing, without those that only the coding of another format needs, and those of texts that are cut: most
-        formats end a text at its first NUL.
+        all keys that are missing in the file, or have another value there: texts that are cut or changed, since most formats end one
+        at its first NUL, and values that are rounded or put in another way. Keys that would be overlooked in a list are in quotes.
 
     Raises:
         InrcodecError: the file cannot be read back.
         OSError: it cannot be opened.
     """
-    wanted = {key: value for key, value in signal.metadata.items() if "/" not in key or base(key).startswith(KEPT)}
+    wanted = signal.metadata
     found = read(path, NO_LIMITS).metadata if wanted else {}
-    return {base(key) for key, value in wanted.items() if key not in found or (key.startswith(TEXTS) and _cut(value, found[key]))}
+    return {_listed(key) for key, value in wanted.items() if found.get(key) != value}
 
 
-def _cut(text: bytes, found: bytes) -> bool:
-    """Whether only the beginning of a text was found."""
-    return len(found) < len(utf8(text)) and utf8(text).startswith(found)
+def _listed(key: str) -> str:
+    """A key as it can stand in a list: in quotes if it is empty, has spaces around it, or has a comma in it."""
+    return key if key and key == key.strip() and "," not in key else repr(key)
 
 
 def write(path: Path | str, signal: Signal) -> None:

@@ -23,7 +23,7 @@ from . import tags
 from .chunked import Dialect, Layout, Spliced, checked_layout, chunk, padding
 from .chunked import read as read_chunked
 from .chunked import write as write_chunked
-from .metadata import add
+from .metadata import Collected
 from .pcm import Pcm, container
 from .registry import FileType
 
@@ -62,7 +62,7 @@ def _parse(file: Spliced) -> Layout:
     form = file[8:12]
     if file[0:4] != b"FORM" or form not in (b"AIFF", b"AIFC"):
         raise FormatError("not an AIFF file")
-    metadata: dict[str, bytes] = {}
+    metadata = Collected()
     names = dict(TEXTS)
     common = b""
     sound: tuple[int, int] | None = None
@@ -77,7 +77,7 @@ def _parse(file: Spliced) -> Layout:
         elif name == b"COMM" and not common:
             common = file[body : body + size]
         elif name in names and size:
-            add(metadata, f"tag/{names[name]}", tags.utf8(file[body : body + size]))
+            metadata.add(f"tag/{names[name]}", tags.utf8(file[body : body + size]))
         at = body + size + (size & 1)
     if len(common) < (18 if form == b"AIFF" else 22):
         raise FormatError("truncated, or damaged: the common chunk is missing or too short")

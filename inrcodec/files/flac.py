@@ -1,4 +1,4 @@
-"""FLAC ↔ Signal: the samples through libsndfile or by `flacframes`, the metadata blocks here.
+"""FLAC ↔ Signal: the samples are read by `flacframes` and written through libsndfile, the metadata blocks are done here.
 
 Read: 4 to 32 bits, checked against the frame count and the MD5 sum in the file's header, if they are there: a stream that was written
 to a pipe has neither. Written: 8, 16 and 24 bits. Vorbis comments are tags, the
@@ -30,12 +30,14 @@ from ..limits import Limits
 from ..signal import Signal
 from . import flacframes, tags
 from .bounds import check_ratio, check_size, contents
-from .metadata import add, base, number, under
+from .metadata import Collected, number, under
 from .pcm import Pcm, container, frames_of, pack
 from .registry import FileType
 
 STREAMINFO, PADDING, SEEKTABLE, COMMENTS, INVALID = 0, 1, 3, 4, 127
+OWN = (STREAMINFO, PADDING, SEEKTABLE)  # types of blocks that belong to the audio frames
 SUBTYPES = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
+NAME = re.compile(rb"[ -<>-}]{1,100}")  # of a tag
 MASK_TAG = b"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
 MAX_BLOCK, MAX_MASK = 2**24 - 1, 2**32 - 1
 MAX_RATE = 655350
@@ -53,13 +55,13 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     data = contents(file, limits)
     id3, blocks, frames_at = _blocks(data)
     info = _Info.parse(blocks[0][1])
-    metadata = {"flac/id3": id3} if id3 else {}
+    metadata = Collected({"flac/id3": id3} if id3 else {})
     for kind, body in blocks[1:]:
         if kind == COMMENTS and "flac/vendor" not in metadata:
             _add_comments(metadata, body)
-        elif kind not in (PADDING, SEEKTABLE):
-            add(metadata, "flac/block", bytes([kind]) + body)
-    samples = _decode(info, blocks[0][1], memoryview(data)[frames_at:], limits)
+        elif kind not in OWN:
+            metadata.add("flac/block", bytes([kind]) + body)
+    samples = _decode(info, memoryview(data)[frames_at:], limits)
     return Signal(samples, "audio", info.bits, info.rate, metadata)
 
 
@@ -74,11 +76,12 @@ def write(path: Path, signal: Signal) -> None:
     blocks = [info]
     if (comments := _comments(signal)) is not None:
         blocks.append((COMMENTS, comments))
-    blocks += [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+    kept = [(value[0], value[1:]) for _, value in under(signal.metadata, "flac/block") if value]
+    blocks += [(kind, body) for kind, body in kept if kind < INVALID and kind not in OWN and (kind != COMMENTS or comments is not None)]
     if any(len(body) > MAX_BLOCK for _, body in blocks):
         raise UnsupportedError("the tags take more than the 16 MiB of a FLAC metadata block")
     with path.open("wb") as f:
-        f.write(signal.metadata.get("flac/id3", b""))
+        f.write(id3 if _id3_end(id3 := signal.metadata.get("flac/id3", b"")) == len(id3) else b"")
         f.write(b"fLaC")
         for i, (kind, body) in enumerate(blocks):
             f.write(_block(kind, body, last=i == len(blocks) - 1))
@@ -104,9 +107,7 @@ class _Info:
 
 def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
     """ID3v2 tags before the stream, (type, body) of each metadata block, position of the first audio frame."""
-    at = 0
-    while size := tags.id3_size(data, at):
-        at += size
+    at = _id3_end(data)
     id3 = data[:at]
     if data[at : at + 4] != b"fLaC":
         raise FormatError("not a FLAC file")
@@ -126,12 +127,20 @@ def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
     return id3, blocks, at
 
 
+def _id3_end(data: bytes) -> int:
+    """Where the ID3v2 tags end that data begins with, 0 if it begins with none."""
+    at = 0
+    while size := tags.id3_size(data, at):
+        at += size
+    return at
+
+
 def _block(kind: int, body: bytes, last: bool) -> bytes:
     return bytes([kind | (128 if last else 0)]) + len(body).to_bytes(3, "big") + body
 
 
-def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
-    """The samples, (frames, channels), of a stream whose header `streaminfo` says what `info` does."""
+def _decode(info: _Info, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
+    """The samples, (frames, channels), of a stream whose header says what `info` does."""
     if info.bits < MIN_BITS:
         raise FormatError(f"damaged: {info.bits} bits per sample")
     if info.rate == 0:
@@ -142,30 +151,11 @@ def _decode(info: _Info, streaminfo: bytes, frames: memoryview, limits: Limits) 
     check_ratio(len(frames), info.frames, BLOCK // smallest + 1, f"{info.frames} frames")
     # 32-bit samples, the narrower ones, and the bytes of the MD5 sum; the file is there twice
     check_size(limits, (info.frames, info.channels), 4, 3, 2 * len(frames))
-    if info.bits in SUBTYPES and info.frames and any(info.md5):  # without the sum libFLAC's silence for what is missing would pass
-        x = _by_libsndfile(info, streaminfo, frames)
-    else:
-        x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)
+    x = flacframes.decode(frames, info.channels, info.bits, info.frames, limits)
     size = container(info.bits)
     if any(info.md5) and hashlib.md5(pack(x, 8 * size, Pcm(size)), usedforsecurity=False).digest() != info.md5:
         raise FormatError("damaged: the samples do not have the MD5 sum in the header")
     return x
-
-
-def _by_libsndfile(info: _Info, streaminfo: bytes, frames: memoryview) -> npt.NDArray[Any]:
-    import soundfile
-
-    # libsndfile need not see the other metadata blocks, so faults in them cannot matter to it
-    stream = b"".join((b"fLaC", _block(STREAMINFO, streaminfo, last=True), frames))
-    try:
-        with soundfile.SoundFile(io.BytesIO(stream)) as f:
-            wide = f.read(info.frames, dtype="int32" if info.bits == 24 else "int16", always_2d=True)
-    except (RuntimeError, MemoryError) as e:
-        raise FormatError("truncated, or damaged: the audio frames cannot be decoded") from e
-    if wide.shape != (info.frames, info.channels):
-        raise FormatError(f"truncated: {len(wide)} of {info.frames} frames are there")
-    x: npt.NDArray[Any] = wide if info.bits == 16 else wide >> 8  # libsndfile gives full-scale integers
-    return x.astype(np.int8) if info.bits == 8 else x
 
 
 def _writable(rate: int) -> bool:
@@ -201,7 +191,7 @@ def _add_comments(metadata: dict[str, bytes], body: bytes) -> None:
     metadata.update(found)
 
 
-def _parse_comments(body: bytes) -> dict[str, bytes]:
+def _parse_comments(body: bytes) -> Collected:
     """What can be understood of a comment block; broken or nameless entries are passed over."""
     texts: list[bytes] = []
     at = 0
@@ -217,7 +207,7 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
         at += size
         return body[at - size : at]
 
-    found = {"flac/vendor": tags.utf8(text())}
+    found = Collected({"flac/vendor": tags.utf8(text())})
     count = number()
     while len(texts) < count and at < len(body):
         texts.append(text())
@@ -225,19 +215,19 @@ def _parse_comments(body: bytes) -> dict[str, bytes]:
         name, equals, value = entry.partition(b"=")
         if name.upper() == MASK_TAG and re.fullmatch(rb"0[xX][0-9a-fA-F]{1,8}", value) and "channel_mask" not in found:
             found["channel_mask"] = b"%d" % int(value, 16)
-        elif equals and re.fullmatch(rb"[ -}]{1,100}", name):
-            add(found, f"tag/{name.decode()}", tags.utf8(value))
+        elif equals and NAME.fullmatch(name):
+            found.add(f"tag/{name.decode()}", tags.utf8(value))
     return found
 
 
 def _build_comments(metadata: dict[str, bytes]) -> bytes:
-    entries = [base(key)[4:].encode() + b"=" + value for key, value in metadata.items() if key.startswith("tag/")]
+    texts = [(name.encode(), tags.utf8(value)) for name, value in under(metadata, "tag/")]
+    entries = [name + b"=" + text for name, text in texts if NAME.fullmatch(name)]
     mask = number(metadata.get("channel_mask", b""), MAX_MASK)
     if mask is not None:
         entries.append(b"%s=0x%04X" % (MASK_TAG, mask))
-    vendor = metadata.get("flac/vendor", b"")
-    texts = [len(text).to_bytes(4, "little") + text for text in (vendor, *entries)]
-    return texts[0] + len(entries).to_bytes(4, "little") + b"".join(texts[1:])
+    vendor, *coded = [len(text).to_bytes(4, "little") + text for text in (tags.utf8(metadata.get("flac/vendor", b"")), *entries)]
+    return vendor + len(entries).to_bytes(4, "little") + b"".join(coded)
 
 
 def _comments(signal: Signal) -> bytes | None:
@@ -248,7 +238,7 @@ def _comments(signal: Signal) -> bytes | None:
     if not wanted:
         return None
     kept = signal.metadata.get("flac/comments")
-    return kept if kept is not None and _parse_comments(kept) == wanted else _build_comments(wanted)
+    return kept if kept is not None and len(kept) <= MAX_BLOCK and _parse_comments(kept) == wanted else _build_comments(wanted)
 
 
 DESCRIPTION = "4 to 32 bits, with tags and pictures; written with 8, 16 and 24 bits"

@@ -1,7 +1,8 @@
-"""The FLAC streams for which libsndfile is not used: of depths other than 8, 16 and 24 bits, and those without length or MD5 sum.
+"""The audio frames of a FLAC file, without any library.
 
 No library in use decodes them exactly under a licence that this package can have: libsndfile knows three depths, cannot step through a
-stream without a length, and gives silence for what is missing or damaged; miniaudio gives wrong samples for 32 bits. The frames carry
+stream without a length, gives silence for what is missing or damaged, and says nothing of frames beyond those that the header counts;
+miniaudio gives wrong samples for 32 bits. The frames carry
 checksums, which are checked, and so is that none of them is missing in between.
 
 Source: RFC 9639, section 9.

@@ -25,7 +25,7 @@ from ..limits import Limits
 from ..signal import Signal
 from . import alac, tags
 from .bounds import check_ratio, check_size, contents
-from .metadata import add
+from .metadata import Collected
 from .pcm import frames_of, signed_type
 from .registry import FileType
 
@@ -81,10 +81,10 @@ def _read(path: Path, file: BufferedReader, limits: Limits, kind: str) -> Signal
         raise FormatError(f"truncated: {len(wide)} of {frames} frames are there")
     if depth < 32 and np.any(wide & ((1 << 32 - depth) - 1)):
         raise FormatError(f"damaged: samples of more than {depth} bits")
-    metadata: dict[str, bytes] = {}
+    metadata = Collected()
     for name, text in found.items():
         if name in TAGS:
-            add(metadata, f"tag/{TAGS[name]}", text.encode())
+            metadata.add(f"tag/{TAGS[name]}", text.encode())
     return Signal((wide >> (32 - depth)).astype(signed_type(depth)), "audio", depth, rate, metadata)
 
 

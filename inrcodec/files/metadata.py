@@ -19,30 +19,35 @@ name and written back only to it: `png/gAMA`, `riff/head`, `flac/block`, `npy/fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 
 
-def add(metadata: MutableMapping[str, bytes], key: str, value: bytes) -> None:
-    """Store `value` under `key`, or under `key#2`, `key#3`, … where that is taken.
+class Collected(dict[str, bytes]):
+    """Metadata while a reader collects it: it knows which numbers are taken, since a hostile file can repeat a key a million times."""
 
-    The free number is found by bisection: a hostile file can repeat a key a million times.
-    """
-    if key not in metadata:
-        metadata[key] = value
-        return
-    taken, free = 1, 2
-    while f"{key}#{free}" in metadata:
-        taken, free = free, 2 * free
-    while free - taken > 1:
-        middle = (taken + free) // 2
-        taken, free = (middle, free) if f"{key}#{middle}" in metadata else (taken, middle)
-    metadata[f"{key}#{free}"] = value
+    def __init__(self, values: Mapping[str, bytes] | None = None) -> None:
+        super().__init__(values or {})
+        self.last: dict[str, int] = {}  # number by key
+
+    def add(self, key: str, value: bytes) -> None:
+        """Store `value` under `key`, or under `key#2`, `key#3`, … where that is taken."""
+        name, n = key, self.last.get(key, 1)
+        while name in self:
+            n += 1
+            name = f"{key}#{n}"
+        self.last[key] = n
+        self[name] = value
 
 
 def base(key: str) -> str:
-    """A key without the `#n` that `add` may have appended."""
+    """A key without the `#n` that `Collected.add` may have appended."""
     stem, mark, n = key.rpartition("#")
     return stem if mark and n.isascii() and n.isdigit() else key
+
+
+def is_exif(block: bytes) -> bool:
+    """Whether an Exif block begins as one does, with its TIFF header."""
+    return block[:4] in (b"II*\0", b"MM\0*")
 
 
 def number(value: bytes, limit: int) -> int | None:

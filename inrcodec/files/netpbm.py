@@ -35,6 +35,7 @@ TUPLE_TYPES = {
     3: (b"RGB",),
     4: (b"RGB_ALPHA",),
 }
+CMYK = b"CMYK"
 ALL = range(1, 17)
 DEPTHS: dict[str, dict[int, Collection[int]]] = {
     ".pbm": {1: (1,)},
@@ -95,7 +96,7 @@ def write(path: Path, signal: Signal) -> None:
     bitmap = channels == 1 and maxval == 1 and suffix in (".pbm", ".pnm")
     notes = _notes(signal)
     if suffix == ".pam":
-        kind = signal.metadata.get("pnm/tupltype", TUPLE_TYPES[channels][channels == 1 and maxval == 1])
+        kind = _tuple_type(signal.metadata.get("pnm/tupltype", b"")) or TUPLE_TYPES[channels][channels == 1 and maxval == 1]
         numbers = b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d" % (width, height, channels, maxval)
         header = b"P7\n%s%s\nTUPLTYPE %s\nENDHDR\n" % (notes, numbers, kind)
     elif bitmap:
@@ -155,7 +156,7 @@ def _read_pam(data: bytes, limits: Limits) -> Signal:
     except (KeyError, ValueError):
         raise InrcodecError("damaged PAM header: width, height, depth or maxval is missing or not a number") from None
     kind = b" ".join(kinds)
-    if channels > 4 or kind.startswith(b"CMYK"):
+    if channels > 4 or kind.startswith(CMYK):
         raise UnsupportedError(f"PAM images of {channels} channels {kind[:40].decode('latin-1')} are not supported")
     _check_header((height, width, channels), maxval, limits, len(data))
     samples = _raster(data, at, (height, width, channels), maxval)
@@ -257,6 +258,11 @@ def _maxval(signal: Signal) -> int:
     if kept is not None and kept.bit_length() == signal.bit_depth:
         return kept
     return (1 << signal.bit_depth) - 1
+
+
+def _tuple_type(kept: bytes) -> bytes:
+    """The tuple type that the image came with, empty if it would not be read as it is, but as further lines of the header."""
+    return b"" if b"\n" in kept or kept != kept.strip() or kept.startswith(CMYK) else kept
 
 
 def _notes(signal: Signal) -> bytes:

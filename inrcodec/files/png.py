@@ -105,7 +105,7 @@ def write(path: Path, signal: Signal) -> None:
     start = len(pngchunks.SIGNATURE) + 12 + 13  # what is before the second chunk
     with path.open("wb") as file:
         file.write(data[:start])
-        file.write(pngchunks.from_metadata(signal.metadata))
+        file.write(pngchunks.from_metadata(signal.metadata, channels))
         file.write(memoryview(data)[start:])
 
 

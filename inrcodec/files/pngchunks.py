@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import InrcodecError, UnsupportedError
 from . import density
-from .metadata import add, base, number
+from .metadata import Collected, base, is_exif, number
 from .tags import utf8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,7 +29,13 @@ DROPPED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"hIST", b"acTL", b"fcTL
 OF_COLOUR_TYPE = {b"bKGD", b"sBIT"}  # their layout is that of the file's pixels
 # of the types that PNG calls unsafe to copy once pixels are packed anew, the ones known to be about the picture only
 SAFE = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"sPLT", b"pCAL", b"sCAL", b"tIME"}
+TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 SINGLE = {b"iCCP", b"gAMA", b"pHYs", b"eXIf"}
+# bytes of chunks that a file has once; of those that depend on the colour type, by the number of channels
+LENGTHS = {b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tIME": 7}
+COLOUR_LENGTHS = {b"bKGD": (2, 2, 6, 6), b"sBIT": (1, 2, 3, 4)}
+LONGEST = (1 << 31) - 1  # bytes of a chunk
+KEYWORD = re.compile(rb"[ -~\xa0-\xff]{1,79}")
 
 Chunk = tuple[bytes, bytes]
 
@@ -77,7 +83,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
         chunks: all chunks of the file.
         same_colour_type: whether the samples are those of the file, not made from a palette or a transparent colour.
     """
-    metadata: dict[str, bytes] = {}
+    metadata = Collected()
     seen: set[bytes] = set()
     inflate = _Inflater(LARGEST_TEXTS)
     for kind, content in chunks:
@@ -93,7 +99,7 @@ def to_metadata(chunks: Iterable[Chunk], same_colour_type: bool) -> dict[str, by
         if not entries or any(key in metadata for key, _ in entries if key == "xmp"):
             entries = [(f"png/{kind.decode()}", content)]
         for key, value in entries:
-            add(metadata, key, value)
+            metadata.add(key, value)
     return metadata
 
 
@@ -115,7 +121,7 @@ def _entries(kind: bytes, content: bytes, inflate: _Inflater) -> Iterator[tuple[
             yield "density", b"%d %d %s" % (x, y, b"m" if unit else b"-")
     elif kind == b"eXIf":
         block = content.removeprefix(b"Exif\0\0")
-        if block[:4] in (b"II*\0", b"MM\0*"):
+        if is_exif(block):
             yield "exif", block
     elif kind in (b"tEXt", b"zTXt", b"iTXt"):
         keyword, text = _text(kind, content, inflate)
@@ -155,6 +161,10 @@ def _is_keyword(keyword: bytes) -> bool:
     return 1 <= len(keyword) <= 79 and b"\0" not in keyword and not re.search(rb"#\d+\Z", keyword)
 
 
+class _TooLarge(ValueError):
+    """Data does not fit in what the texts and profiles of a file may take."""
+
+
 class _Inflater:
     """Inflates the texts and profiles of a file, all of them together to at most `room` bytes.
 
@@ -170,51 +180,104 @@ class _Inflater:
         data = inflater.decompress(packed, self.room) if self.room else b""
         self.room -= len(data)
         if not inflater.eof:
-            raise ValueError
+            raise ValueError if self.room else _TooLarge
         return data
 
 
-def from_metadata(metadata: Mapping[str, bytes]) -> bytes:
-    """The ancillary chunks that hold the metadata, to be placed between IHDR and IDAT.
+def from_metadata(metadata: Mapping[str, bytes], channels: int) -> bytes:
+    """The ancillary chunks that hold the metadata, to be placed between IHDR and IDAT. channels: of the image.
 
-    What PNG has no place for is left out: other formats' keys, texts without a valid keyword, a density out of range.
+    What PNG has no place for is left out: other formats' keys, texts without a valid keyword, a density out of range. So are chunks
+    that are malformed, or that would be read as another key, and what would not be inflated when it is read.
     """
     out = bytearray()
+    seen: set[bytes] = set()
+    inflate = _Inflater(LARGEST_TEXTS)
     for key, value in metadata.items():
-        if key == "icc":
-            name = metadata.get("png/profile-name", PROFILE_NAME)
-            out += build(b"iCCP", name + b"\0\0" + zlib.compress(value, 9))
-        elif key == "gamma" and (gamma := number(value, (1 << 31) - 1)):
-            out += build(b"gAMA", struct.pack(">I", gamma))
-        elif key == "density" and (size := density.whole(metadata, (1 << 31) - 1)):
-            out += build(b"pHYs", struct.pack(">IIB", *size))
-        elif key == "exif":
-            out += build(b"eXIf", value)
-        elif key == "xmp":
-            out += build(b"iTXt", XMP + b"\0\0\0\0\0" + value)
-        elif key.startswith("text/"):
-            out += _text_chunk(base(key)[5:], value)
-        elif key.startswith("png/") and re.fullmatch(rb"[a-z][A-Za-z]{3}", kind := base(key)[4:].encode()) and kind not in DROPPED:
-            out += build(kind, value)
+        if key.startswith("png/"):
+            kind, content, inflated = base(key)[4:].encode(), value, 0
+            valid = kind not in seen and _is_well_formed(kind, content, channels, inflate)
+        else:
+            kind, content, inflated = _shared_chunk(key, value, metadata)
+            valid = kind != b"" and (inflated == 0 or inflated < inflate.room)
+        if valid and len(content) <= LONGEST:
+            inflate.room -= inflated
+            if kind in LENGTHS or kind in COLOUR_LENGTHS:
+                seen.add(kind)
+            out += build(kind, content)
     return bytes(out)
 
 
-def _text_chunk(keyword: str, value: bytes) -> bytes:
-    """tEXt if Latin-1 can hold the text, else iTXt; compressed if it is long. Nothing if the keyword is not one of PNG's."""
+def _shared_chunk(key: str, value: bytes, metadata: Mapping[str, bytes]) -> tuple[bytes, bytes, int]:
+    """The chunk that holds the value of a key that all formats share, of no type if there is none; bytes to inflate when it is read."""
+    if key == "icc":
+        name = metadata.get("png/profile-name", b"")
+        return b"iCCP", (name if KEYWORD.fullmatch(name) else PROFILE_NAME) + b"\0\0" + zlib.compress(value, 9), len(value)
+    if key == "gamma" and (gamma := number(value, (1 << 31) - 1)):
+        return b"gAMA", struct.pack(">I", gamma), 0
+    if key == "density" and (size := density.whole(metadata, (1 << 31) - 1)):
+        return b"pHYs", struct.pack(">IIB", *size), 0
+    if key == "exif" and is_exif(value):
+        return b"eXIf", value, 0
+    if key == "xmp" and _is_text(value):
+        return b"iTXt", XMP + b"\0\0\0\0\0" + value, 0
+    if key.startswith("text/"):
+        return _text_chunk(base(key)[5:], value)
+    return b"", b"", 0
+
+
+def _is_well_formed(kind: bytes, content: bytes, channels: int, inflate: _Inflater) -> bool:
+    """Whether a chunk that has no shared key is what the standard says of its type; of types that are not checked here, it is."""
+    if not re.fullmatch(rb"[a-z][A-Za-z]{3}", kind) or kind in DROPPED | SINGLE or (kind[3:].isupper() and kind not in SAFE):
+        return False
+    if kind in COLOUR_LENGTHS:
+        return len(content) == COLOUR_LENGTHS[kind][channels - 1]
+    if kind not in TEXTS:
+        return len(content) == LENGTHS.get(kind, len(content))
+    keyword, end, text = content.partition(b"\0")
+    packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        flags, (_, _, rest) = text[:2], text[2:].partition(b"\0")
+        _, end, text = rest.partition(b"\0")
+        packed = flags == b"\1\0"
+        valid = packed or (flags == b"\0\0" and _is_text(text))
+    elif packed:
+        valid, text = text[:1] == b"\0", text[1:]
+    else:
+        valid = b"\0" not in text
+    if not (end and valid and KEYWORD.fullmatch(keyword)):
+        return False
+    try:
+        return not packed or inflate(text) is not None
+    except _TooLarge:
+        return True
+    except (ValueError, zlib.error):
+        return False
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether these bytes are UTF-8, and without NUL."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
+
+
+def _text_chunk(keyword: str, value: bytes) -> tuple[bytes, bytes, int]:
+    """tEXt if Latin-1 can hold the text, else iTXt; compressed if it is long. No type if the keyword is not one of PNG's for texts."""
     try:
         name = keyword.encode("latin-1")
     except UnicodeEncodeError:
-        return b""
-    if not _is_keyword(name):
-        return b""
+        return b"", b"", 0
+    if not (_is_keyword(name) and KEYWORD.fullmatch(name)) or name == XMP:
+        return b"", b"", 0
     text = utf8(value).decode().replace("\0", "\n")  # NUL, which separates texts in TIFF, is not allowed in PNG
     try:
-        plain = text.encode("latin-1")
+        data, kind = text.encode("latin-1"), b"tEXt"
     except UnicodeEncodeError:
-        data = text.encode()
-        if len(data) < LONG_TEXT:
-            return build(b"iTXt", name + b"\0\0\0\0\0" + data)
-        return build(b"iTXt", name + b"\0\1\0\0\0" + zlib.compress(data, 9))
-    if len(plain) < LONG_TEXT:
-        return build(b"tEXt", name + b"\0" + plain)
-    return build(b"zTXt", name + b"\0\0" + zlib.compress(plain, 9))
+        data, kind = text.encode(), b"iTXt"
+    if len(data) < LONG_TEXT:
+        return kind, name + (b"\0" if kind == b"tEXt" else b"\0\0\0\0\0") + data, 0
+    packed, inflated = zlib.compress(data, 9), len(data)
+    return (b"zTXt", name + b"\0\0" + packed, inflated) if kind == b"tEXt" else (kind, name + b"\0\1\0\0\0" + packed, inflated)

@@ -303,7 +303,13 @@ def _from_metadata(metadata: Mapping[str, bytes]) -> Tags:
         tag = number(name.encode(), (1 << 16) - 1)
         if tag is not None and tag not in STORAGE and len(value) >= 2:
             (kind,) = struct.unpack_from("<H", value)
-            if kind in ifd.SIZES and (len(value) - 2) % ifd.SIZES[kind] == 0:
+            whole = kind in ifd.SIZES and (len(value) - 2) % ifd.SIZES[kind] == 0
+            # a directory's place is none here, and what would be read as another key is that key's concern
+            if (
+                whole
+                and tag not in ifd.SUBDIRECTORIES
+                and _to_metadata({tag: Value(kind, value[2:])}, BLACK_IS_0, 1).keys() == {f"tiff/{tag}"}
+            ):
                 tags[tag] = Value(kind, value[2:])
     texts: dict[str, bytes] = {}
     for keyword, text in under(metadata, "text/"):

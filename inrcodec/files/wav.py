@@ -26,7 +26,7 @@ from . import tags
 from .chunked import Dialect, Layout, Spliced, checked_layout, chunk, padding
 from .chunked import read as read_chunked
 from .chunked import write as write_chunked
-from .metadata import add, number
+from .metadata import Collected, number
 from .pcm import Pcm, container
 from .registry import FileType
 
@@ -82,7 +82,7 @@ def _parse(file: Spliced) -> Layout:
         raise UnsupportedError("big-endian WAV files (RIFX) are not supported")
     if magic not in (b"RIFF", b"RF64", b"BW64") or file[8:12] != b"WAVE":
         raise FormatError("not a WAV file")
-    metadata: dict[str, bytes] = {}
+    metadata = Collected()
     fmt = b""
     long_size = None
     at = 12
@@ -129,7 +129,7 @@ def _parse(file: Spliced) -> Layout:
     return checked_layout(Layout(body, size // max(block, 1), channels, bits, rate, pcm, metadata))
 
 
-def _add_later_info(metadata: dict[str, bytes], file: Spliced, at: int) -> None:
+def _add_later_info(metadata: Collected, file: Spliced, at: int) -> None:
     """Tags after the samples; whatever else is there is only kept."""
     while at + 8 <= len(file):
         size = file.number(at + 4, 4)
@@ -138,7 +138,7 @@ def _add_later_info(metadata: dict[str, bytes], file: Spliced, at: int) -> None:
         at += 8 + size + (size & 1)
 
 
-def _add_info(metadata: dict[str, bytes], body: bytes) -> None:
+def _add_info(metadata: Collected, body: bytes) -> None:
     if body[:4] != b"INFO":
         return
     names = dict(INFO)
@@ -147,7 +147,7 @@ def _add_info(metadata: dict[str, bytes], body: bytes) -> None:
         size = int.from_bytes(body[at + 4 : at + 8], "little")
         text = body[at + 8 : at + 8 + size].partition(b"\0")[0]
         if (name := names.get(body[at : at + 4])) and text:
-            add(metadata, f"tag/{name}", tags.utf8(text))
+            metadata.add(f"tag/{name}", tags.utf8(text))
         at += 8 + size + (size & 1)
 
 

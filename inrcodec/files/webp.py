@@ -17,6 +17,7 @@ from ..limits import Limits
 from ..signal import Signal
 from .bounds import check_size, contents
 from .images import check, image, pillow_decode
+from .metadata import is_exif
 from .registry import FileType
 
 LONGEST_SIDE = 16383
@@ -71,6 +72,7 @@ def write(path: Path, signal: Signal) -> None:
     if channels == 4:
         stream[4] |= ALPHA_BIT  # the encoder clears it where all is opaque, and readers would give RGB
     icc, exif, xmp = (signal.metadata.get(key) for key in ("icc", "exif", "xmp"))
+    exif = exif if exif and is_exif(exif) else None
     body = _chunk(b"VP8L", bytes(stream))
     if icc or exif or xmp:
         flags = (ICC if icc else 0) | (EXIF if exif else 0) | (XMP if xmp else 0) | (ALPHA if channels == 4 else 0)

@@ -224,3 +224,22 @@ def test_texts_beyond_what_is_inflated_again_are_named(tmp_path: Path, monkeypat
     values = {"text/Title": b"a" * 9000, "icc": b"b" * 9000, "text/Comment": b"c" * 900}
     found, lost = written(tmp_path, ".png", values)
     assert (found, lost) == ({"text/Title": values["text/Title"], "text/Comment": values["text/Comment"]}, {"icc"})
+
+
+def directory(tags: range) -> bytes:
+    """A little-endian directory of short numbers."""
+    entries = [tag.to_bytes(2, "little") + b"\3\0\1\0\0\0\1\0\0\0" for tag in tags]
+    return len(entries).to_bytes(2, "little") + b"".join(entries) + bytes(4)
+
+
+@pytest.mark.parametrize("tags", [3000, 4096, 5000, 50_000])
+def test_more_tags_than_tifffile_reads(tmp_path: Path, tags: int) -> None:
+    """The file was written, and could not be read."""
+    many = range(1000, 1000 + tags)
+    exif = b"II*\0\x08\0\0\0" + directory(many)
+    sub = b"II*\0\x08\0\0\0\1\0\x69\x87\4\0\1\0\0\0\x1a\0\0\0" + bytes(4) + directory(many)
+    for values in ({"exif": exif}, {f"tiff/{tag}": b"\3\0\1\0" for tag in many}, {"exif": sub}):
+        values["text/Title"] = b"T"
+        found, lost = written(tmp_path, ".tif", values)
+        assert lost == literally_lost(values, found)
+        assert found["text/Title"] == b"T"

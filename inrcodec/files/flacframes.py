@@ -2,8 +2,8 @@
 
 No library in use decodes them exactly under a licence that this package can have: libsndfile knows three depths, cannot step through a
 stream without a length, gives silence for what is missing or damaged, and says nothing of frames beyond those that the header counts;
-miniaudio gives wrong samples for 32 bits. The frames carry
-checksums, which are checked, and so is that none of them is missing in between.
+miniaudio gives wrong samples for 32 bits. The frames carry checksums, which are checked, and so is that none of them is missing in
+between.
 
 Source: RFC 9639, section 9.
 """

@@ -79,6 +79,7 @@ FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 ASSOCIATED, UNASSOCIATED = 1, 2
 EXTRA = {b"0": "unspecified", b"1": "assocalpha"}  # alpha by the value of `tiff/extrasamples`
 DEPTHS = dict.fromkeys((1, 2, 3, 4), range(1, 17))
+MOST_TAGS = 4096  # that tifffile reads
 CLASSIC_LIMIT = (1 << 32) - (1 << 27)  # bytes of pixels from which offsets need 64 bits; the rest is for metadata
 
 
@@ -358,7 +359,9 @@ def _replace_tags(path: Path, tags: Tags, big: bool) -> None:
         own, _ = ifd.parse(file)
         end = file.seek(0, 2)
         end += end % 2
-        directory = ifd.pack({tag: value for tag, value in own.items() if tag in STORAGE} | tags, end, big)
+        stored = {tag: value for tag, value in own.items() if tag in STORAGE}
+        kept = dict(list(tags.items())[-(MOST_TAGS - len(stored)) :])  # the shared keys come last
+        directory = ifd.pack(stored | kept, end, big)
         file.seek(end)
         file.write(directory)
         file.seek(8 if big else 4)

@@ -77,6 +77,6 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
 
     replace(output, write, force, input)
     if lost:
-        say(f"inrcodec: {output}: this format cannot hold {shortened(lost)}", err=True)
+        say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
     if faults:
         fail(input, faults)

@@ -1,6 +1,6 @@
 """The audio frames of FLAC (RFC 9639, section 9): one frame → samples, of any depth from 4 to 32 bits.
 
-Used for streams that libsndfile cannot read (see `inrcodec.files.flacframes`). Every read is checked against the end of the data, every
+`inrcodec.files.flacframes` uses it. Every read is checked against the end of the data, every
 sample against its depth, so that no stream can make the kernel leave its arrays.
 """
 

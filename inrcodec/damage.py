@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,8 @@ class Salvaged:
     def report(self) -> list[str]:
         """What is wrong with the file and what is lost, a line each; empty if it is intact."""
         parts = [f"tile {lost.tile + 1} of {self.tiles} is lost, {lost.where}: {lost.why}" for lost in self.lost]
-        return [*self.faults, *parts]
+        right = ["all samples are there, and match their digest"] if self.faults and not self.lost and self.intact.all() else []
+        return [*self.faults, *parts, *right]
 
 
 def salvage(data: bytes, options: Options | None = None) -> Salvaged:
@@ -79,36 +81,52 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
     """
     options = options or Options()
     found = _Remains(data, options.limits)
-    opened = found.open()
+    attempts = (_attempt(opened, found.missing, options) for opened in found.openings())
+    best = next((attempt for attempt in attempts if attempt.matches or not found.guessed), None)
+    if best is None:
+        raise FormatError("damaged: it cannot be salvaged without its tile index")
+    opened, why = best.opened, best.why
+    if not best.matches and not why:
+        found.faults.append("all tiles decode, but the samples do not match their digest, and it cannot be told which are wrong")
+    if best.matches and not found.faults:
+        found.faults.extend(_refusal(data, options.limits))
+    h, layout = opened.header, opened.layout
+    intact = np.full(layout.axes, best.matches or bool(why))
+    for tile in why:
+        intact[layout.box(tile)] = False
+    lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
+    try:
+        signal = Signal(best.samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+    except UnsupportedError as fault:
+        raise FormatError(f"damaged: {fault}") from fault
+    return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What decoding gave. why: what is wrong with the tiles that are lost, by number; matches: whether the samples match the digest."""
+
+    opened: Opened
+    samples: npt.NDArray[Any]
+    why: dict[int, str]
+    matches: bool
+
+
+def _attempt(opened: Opened, missing: dict[int, str], options: Options) -> _Attempt:
+    """Decode all tiles that are there. missing: why others are not. Raises FormatError if memory ends; LimitError; Stopped."""
     why: dict[int, str] = {}
 
     def failed(index: int, fault: FormatError) -> None:
-        why[index] = found.missing.get(index) or str(fault).removeprefix("damaged: ")
+        why[index] = missing.get(index) or str(fault).removeprefix("damaged: ")
 
     opened.check_limits(opened.whole(), options, opened.layout.places)
     try:
         samples = opened.decode(opened.whole(), options, failed)
     except MemoryError as fault:
         raise FormatError("not enough memory for its samples") from fault
-    h, layout = opened.header, opened.layout
     if why:
         codec.prove(opened.decoder)
-    matches = not why and digest(h, samples) == h.digest
-    if found.guessed and not matches:
-        raise FormatError("damaged: it cannot be salvaged without its tile index")
-    if not matches and not why:
-        found.faults.append("all tiles decode, but the samples do not match their digest, and it cannot be told which are wrong")
-    if matches and not found.faults:
-        found.faults.extend(_refusal(data, options.limits))
-    intact = np.full(layout.axes, matches or bool(why))
-    for tile in why:
-        intact[layout.box(tile)] = False
-    lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
-    try:
-        signal = Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
-    except UnsupportedError as fault:
-        raise FormatError(f"damaged: {fault}") from fault
-    return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
+    return _Attempt(opened, samples, why, not why and digest(opened.header, samples) == opened.header.digest)
 
 
 def _refusal(data: bytes, limits: Limits) -> Iterator[str]:
@@ -169,8 +187,8 @@ class _Remains:
         if not self.scan.complete and not (self.scan.damaged and self.scan.damaged[-1][1] == len(self.data)):
             yield f"it ends after byte {len(self.data) - 1}, too early"
 
-    def open(self) -> Opened:
-        """The file, with the tiles that are there. Raises FormatError."""
+    def openings(self) -> Iterator[Opened]:
+        """The file, with the tiles that are there; once for each guess if the tile index is damaged. Raises FormatError."""
         header = read_header(self.single[HEAD][1].content)
         profile = profiles.numbered(header.profile)
         if profile.section is not None and profile.section not in self.single:
@@ -179,10 +197,11 @@ class _Remains:
         sections = [section for _, section in self.single.values() if section.type in wanted]
         if INDEX in self.single:
             start, index = self.single[INDEX]
-            tiles = self._placed(header, index, start + index.size)
-        else:
-            index, tiles = self._guess(header), [section.content for _, section in self.tiles]
-        return codec.assemble([*sections, index], tiles, self.limits)
+            yield codec.assemble([*sections, index], self._placed(header, index, start + index.size), self.limits)
+            return
+        self.guessed = True
+        for index in self._guesses(header):
+            yield codec.assemble([*sections, index], [section.content for _, section in self.tiles], self.limits)
 
     def _has_metadata(self) -> bool:
         """Whether the metadata can be read. If not, this is one of the faults."""
@@ -209,7 +228,9 @@ class _Remains:
             if i not in found and n == 0:
                 found[i] = b""  # an empty tile needs no bytes
             elif i not in found:
-                self.missing[i] = NOT_THERE["cut" if starts[i + 1] > len(self.data) else "unplaced" if unplaced else "damaged"]
+                self.missing[i] = NOT_THERE[
+                    "cut" if not self.scan.complete and starts[i + 1] > len(self.data) else "unplaced" if unplaced else "damaged"
+                ]
         return [found.get(i) for i in range(layout.tiles)]
 
     def _numbers(self, lengths: Sequence[int], starts: Sequence[int]) -> list[int | None]:
@@ -217,13 +238,22 @@ class _Remains:
 
         lengths: of all tiles, as the index has them; starts: where they should begin, and where the last should end.
 
-        A tile is where it should be if the file has its size, or only lacks its end. If bytes were lost or added at one place, the tiles
-        before it are where they should be, and those behind it where they should be when counted from the end. What is not found so is
-        told by its length, if no other tile has it.
+        A tile of a length that no other has is told by it. Others are where they should be if the file has its size, or only lacks its
+        end. If bytes were lost or added at one place, the tiles before it are where they should be, and those behind it where they should
+        be when counted from the end.
         """
         there = [(start, len(section.content)) for start, section in self.tiles]
         if [n for _, n in there] == list(lengths):
             return list(range(len(lengths)))
+        of_length = _single(lengths)
+        found = [of_length.get(n, number) for (_, n), number in zip(there, self._places(there, lengths, starts), strict=True)]
+        claimed: dict[int | None, set[bytes]] = {}
+        for number, (_, section) in zip(found, self.tiles, strict=True):
+            claimed.setdefault(number, set()).add(section.content)
+        return [number if len(claimed[number]) == 1 else None for number in found]  # two different tiles cannot both be it
+
+    def _places(self, there: Sequence[tuple[int, int]], lengths: Sequence[int], starts: Sequence[int]) -> list[int | None]:
+        """The numbers of tiles by where they are, None where no tile should be. there: (first byte, length) of each."""
         shift = len(self.data) - container.END_SIZE - starts[-1]
         damaged = self.scan.damaged
         if not self.scan.complete or not shift:
@@ -233,29 +263,28 @@ class _Remains:
         else:  # whole sections are missing, and no place says where
             return _embedded([n for _, n in there], lengths)
         numbers = {(start, n): i for i, (start, n) in enumerate(zip(starts, lengths, strict=False))}
-        of_length = _single(lengths)
-        alone = _single([n for _, n in there])
-        found = []
-        for start, n in there:
-            number = numbers.get((start, n)) if start < until else numbers.get((start - shift, n)) if start >= since else None
-            found.append(of_length.get(n) if number is None and n in alone else number)
+        found = [
+            numbers.get((start, n)) if start < until else numbers.get((start - shift, n)) if start >= since else None for start, n in there
+        ]
         rising = all(a < b for a, b in pairwise(number for number in found if number is not None))
         return found if rising else [None] * len(found)
 
-    def _guess(self, header: Header) -> Section:
-        """A tile index for as many tiles as there are, with the sizes that an encoder would choose. Raises FormatError."""
+    def _guesses(self, header: Header) -> Iterator[Section]:
+        """Tile indices for as many tiles as there are, with sizes that an encoder would choose."""
         axes, channels = split(header.shape, header.channel_axis)
         lengths = [len(section.content) for _, section in self.tiles]
         for whole in {0, max(0, len(axes) - 2)}:  # leading axes that are not cut
             cut = tile = axes[whole:]
             while True:
                 if Layout(axes, channels, (*axes[:whole], *tile)).tiles == len(lengths):
-                    self.guessed = True
-                    return Section(INDEX, b"".join(container.varint(n) for n in [*axes[:whole], *tile, *lengths]))
+                    yield Section(INDEX, b"".join(container.varint(n) for n in [*axes[:whole], *tile, *lengths]))
+                    break
                 if math.prod(tile) == 1:
                     break
                 tile = tile_of(cut, math.prod(tile) - 1)
-        raise FormatError("damaged: it cannot be salvaged without its tile index")
+        equal = -(-axes[0] // max(1, len(lengths)))  # a sound is cut into equal parts
+        if len(axes) == 1 and Layout(axes, channels, (equal,)).tiles == len(lengths):
+            yield Section(INDEX, b"".join(container.varint(n) for n in [equal, *lengths]))
 
 
 def _embedded(some: Sequence[int], lengths: Sequence[int]) -> list[int | None]:

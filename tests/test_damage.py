@@ -296,3 +296,41 @@ def test_the_work_of_many_damaged_places_is_linear(broken: int, monkeypatch: pyt
     data = Counting(container.MAGIC + bytes([container.VERSION]) + (empty + b"?") * broken)
     assert len(container.scan(data, (b"HEAD", b"TILE", b"meta")).damaged) == broken
     assert searched <= 5 * len(data)
+
+
+@pytest.fixture(scope="module")
+def unlike() -> tuple[bytes, Signal]:
+    """A sound of three tiles of different lengths."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "tile_frames", lambda *_: 500)
+        wave = (np.random.default_rng(0).integers(-100, 100, (1500, 1)) * np.repeat([1, 20, 200], 500)[:, None]).astype(np.int16)
+        signal = Signal(wave, "audio", 16, 1000)
+        data = codec.encode(signal, Options(profile="hybrid", effort=1))
+    assert len({stop - start for start, stop in tiles_of(data)}) == 3
+    return data, signal
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 0, 1, 2), (0, 1, 2, 0), (0, 2, 1, 1)])
+def test_tiles_of_different_lengths_may_be_anywhere(unlike: tuple[bytes, Signal], order: tuple[int, ...]) -> None:
+    """One that was swapped or doubled lost them all."""
+    data, signal = unlike
+    tiles = tiles_of(data)
+    moved = data[: tiles[0][0]] + b"".join(data[slice(*tiles[i])] for i in order) + data[tiles[-1][1] :]
+    found = damage.salvage(moved)
+    assert found.signal.equals(signal)
+    assert not found.lost
+    assert "match their digest" in found.report()[-1]
+    hurt = bytearray(moved)
+    hurt[tiles[0][0] + 20] ^= 1
+    found = damage.salvage(bytes(hurt))
+    check(found, signal)
+    assert [lost.tile for lost in found.lost] == ([order[0]] if order.count(order[0]) == 1 else [])
+
+
+def test_the_index_of_a_sound_is_guessed(unlike: tuple[bytes, Signal]) -> None:
+    """Only halves of the sound were tried."""
+    data, signal = unlike
+    _, start, _ = next(span for span in spans(data) if span[0] == b"TIDX")
+    found = damage.salvage(data[: start + 6] + bytes([data[start + 6] ^ 1]) + data[start + 7 :])
+    assert found.signal.equals(signal)
+    assert found.faults

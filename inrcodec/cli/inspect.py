@@ -33,7 +33,8 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
         except FormatError as fault:
-            fail(input, [str(fault), *_damaged_parts(data, given)])
+            told = str(fault)
+            fail(input, [told, *(part for part in _damaged_parts(data, given) if part not in told)])
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
         return
@@ -75,7 +76,10 @@ def _difference(a: Signal, b: Signal) -> str:
 @click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on.")
 @with_limits
 def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
-    """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded."""
+    """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded.
+
+    The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case.
+    """
     data = read_linr(input, given)
     with naming(input):
         found = decoded(lambda options: codec.info(data, stages, options), **given)

@@ -40,24 +40,22 @@ def read_layout(r: Reader, header: Header) -> Layout:
     return Layout(axes, channels, tile)
 
 
-def read_index(r: Reader, header: Header) -> tuple[Layout, list[int]]:
-    """The layout and the lengths of the tiles, from section TIDX. Raises FormatError."""
-    layout = read_layout(r, header)
+def read_lengths(r: Reader, layout: Layout) -> list[int]:
+    """The lengths of the tiles: what follows the layout in section TIDX. Raises FormatError."""
     if layout.tiles > r.left:  # a length takes a byte at least
         raise FormatError("damaged: the tile index is too short for its tiles")
     lengths = [r.varint() for _ in range(layout.tiles)]
     r.end()
-    return layout, lengths
+    return lengths
 
 
 def _checked_index(content: bytes, header: Header, tiles: Sequence[bytes | None]) -> Layout:
     """The layout, if the index fits the tiles. Raises FormatError."""
     r = Reader(content, "the tile index")
-    count = read_layout(r, header).tiles
-    if count != len(tiles):
-        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {count}")
-    layout, lengths = read_index(Reader(content, "the tile index"), header)
-    if any(tile is not None and n != len(tile) for n, tile in zip(lengths, tiles, strict=True)):
+    layout = read_layout(r, header)
+    if layout.tiles != len(tiles):
+        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {layout.tiles}")
+    if any(tile is not None and n != len(tile) for n, tile in zip(read_lengths(r, layout), tiles, strict=True)):
         raise FormatError("damaged: a tile's size is not the one in the index")
     return layout
 
@@ -125,16 +123,16 @@ class Opened:
         """The box of all samples."""
         return tuple(slice(0, n) for n in self.layout.axes)
 
-    def decode(self, spans: Box, options: Options, failed: Failed | None = None) -> npt.NDArray[Any]:
+    def decode(self, spans: Box, options: Options, failed: Failed | None = None, more: int = 0) -> npt.NDArray[Any]:
         """The samples in a box, without a check of the digest. Shape: that of the header, with the sizes of the box; its dtype.
 
         failed: called for tiles that cannot be decoded, whose samples are then 0, or the sample nearest to 0; None: FormatError is raised.
-        Raises LimitError; Stopped.
+        more: bytes that the caller needs besides. Raises LimitError; Stopped.
         """
         h, sizes = self.header, box_shape(spans)
-        wanted = self._tiles_of(spans)
+        wanted = [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
         inner = self._threads(wanted, options)
-        self.check_limits(spans, options)
+        self.check_limits(spans, wanted, options, more)
         found = np.empty((*sizes, self.layout.channels), h.dtype)
         ticker = Ticker(options, "decoding")
         ticker.expect(len(wanted))
@@ -168,21 +166,17 @@ class Opened:
         ticker(1.0 - done)  # some profiles report no progress within a tile
         return tile
 
-    def _tiles_of(self, spans: Box) -> list[int]:
-        """The numbers of the tiles that lie in a box at least in part."""
-        return [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
-
     @staticmethod
     def _threads(wanted: Sequence[int], options: Options) -> int:
         """Threads for each of these tiles."""
         return max(1, options.workers // len(wanted))
 
-    def check_limits(self, spans: Box, options: Options, more: int = 0) -> None:
+    def check_limits(self, spans: Box, wanted: Sequence[int], options: Options, more: int = 0) -> None:
         """Raise LimitError if options.limits do not allow what decoding a box takes. Nothing of that size is allocated.
 
-        more: bytes that the caller needs besides.
+        wanted: the numbers of the tiles that lie in the box; more: bytes that the caller needs besides.
         """
-        sizes, wanted = box_shape(spans), self._tiles_of(spans)
+        sizes = box_shape(spans)
         channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
         options.limits.check_shape((*sizes, channels))
         at_once: list[int] = []
@@ -361,7 +355,7 @@ def _stages(opened: Opened, decode: bool, options: Options) -> list[dict[str, An
     start = time.perf_counter()
     try:
         if decode:
-            opened.check_limits(opened.whole(), options)
+            opened.check_limits(opened.whole(), range(opened.layout.tiles), options)
         found = opened.decoder.stages(tiles, decode)
         if decode and not found:
             opened.samples(options)

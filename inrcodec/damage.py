@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -119,9 +119,8 @@ def _attempt(opened: Opened, missing: dict[int, str], options: Options) -> _Atte
     def failed(index: int, fault: FormatError) -> None:
         why[index] = missing.get(index) or str(fault).removeprefix("damaged: ")
 
-    opened.check_limits(opened.whole(), options, opened.layout.places)
     try:
-        samples = opened.decode(opened.whole(), options, failed)
+        samples = opened.decode(opened.whole(), options, failed, opened.layout.places)
     except MemoryError as fault:
         raise FormatError("not enough memory for its samples") from fault
     if why:
@@ -193,31 +192,35 @@ class _Remains:
         profile = profiles.numbered(header.profile)
         if profile.section is not None and profile.section not in self.single:
             raise FormatError(f"damaged: it cannot be salvaged without its section {profile.section.decode()}")
-        wanted = {HEAD, profile.section} | ({META} if self._has_metadata() else set())
-        sections = [section for _, section in self.single.values() if section.type in wanted]
+        metadata = self._metadata()
+        sections = [section for _, section in self.single.values() if section.type in {HEAD, profile.section}]
+
+        def opened(index: Section, tiles: Sequence[bytes | None]) -> Opened:
+            return replace(codec.assemble([*sections, index], tiles, self.limits), metadata=metadata)
+
         if INDEX in self.single:
             start, index = self.single[INDEX]
-            yield codec.assemble([*sections, index], self._placed(header, index, start + index.size), self.limits)
+            yield opened(index, self._placed(header, index, start + index.size))
             return
         self.guessed = True
         for index in self._guesses(header):
-            yield codec.assemble([*sections, index], [section.content for _, section in self.tiles], self.limits)
+            yield opened(index, [section.content for _, section in self.tiles])
 
-    def _has_metadata(self) -> bool:
-        """Whether the metadata can be read. If not, this is one of the faults."""
+    def _metadata(self) -> dict[str, bytes]:
+        """The metadata; none if it cannot be read, which is then one of the faults."""
         if META not in self.single:
-            return False
+            return {}
         try:
-            read_metadata(self.single[META][1].content, self.limits)
+            return read_metadata(self.single[META][1].content, self.limits)
         except FormatError as fault:
             self.faults.append(f"the metadata is lost: {str(fault).removeprefix('damaged: ')}")
-            return False
-        return True
+            return {}
 
     def _placed(self, header: Header, index: Section, base: int) -> list[bytes | None]:
         """The tiles by their numbers, None for those that are missing. base: where the first tile should begin."""
         r = Reader(index.content, "the tile index")
-        layout, lengths = codec.read_index(r, header)
+        layout = codec.read_layout(r, header)
+        lengths = codec.read_lengths(r, layout)
         starts = list(accumulate(map(container.framed, lengths), initial=base))
         found: dict[int, bytes] = {}
         for (_, section), number in zip(self.tiles, self._numbers(lengths, starts), strict=True):

@@ -28,6 +28,7 @@ from inrcodec.limits import Limits
 
 from .reader_mutations import mutate
 from .reader_seeds import SOURCES, seeds
+from .trial import forget_peak, memory_of
 
 SECONDS = 10.0  # for a case; the worst that is allowed takes a fraction of one
 SAMPLES = 1 << 20  # limits that the readers are given
@@ -80,30 +81,13 @@ def cases(seed: int, count: int) -> Iterator[Case]:
         yield Case(tuple(SOURCES)[i % len(SOURCES)], i // len(SOURCES), seed)
 
 
-def _memory(field: str) -> int:
-    """Bytes of a field of /proc/self/status, 0 where there is none."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next((int(line.split()[1]) << 10 for line in status if line.startswith(field)), 0)
-    except OSError:
-        return 0
-
-
-def _forget_peak() -> None:
-    try:
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-            file.write("5")
-    except OSError:
-        pass
-
-
 def run_case(case: Case, folder: Path) -> Outcome:
     """Read a case in this process. folder: where the file is put."""
     path = folder / f"x.{case.kind}"
     data = case.data()
     path.write_bytes(data)
-    _forget_peak()
-    before, start = _memory("VmRSS"), time.perf_counter()
+    forget_peak()
+    before, start = memory_of("VmRSS"), time.perf_counter()
     try:
         files.read(path, Limits(SAMPLES, MEMORY))
         what = "read"
@@ -112,7 +96,7 @@ def run_case(case: Case, folder: Path) -> Outcome:
     except BaseException as fault:
         what = f"{type(fault).__name__}: {fault}"
     seconds = time.perf_counter() - start
-    return Outcome(case.kind, case.number, len(data), what, seconds, max(0, _memory("VmHWM") - before))
+    return Outcome(case.kind, case.number, len(data), what, seconds, max(0, memory_of("VmHWM") - before))
 
 
 def _warm_up(folder: Path) -> None:

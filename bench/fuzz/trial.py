@@ -214,7 +214,7 @@ def _declared(about: dict[str, Any]) -> int:
     return int(count * (size if about["dtype"].startswith(">") else size // 8))
 
 
-def _memory(field: str) -> int:
+def memory_of(field: str) -> int:
     """Bytes of a field of /proc/self/status, 0 where there is none."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
@@ -223,7 +223,8 @@ def _memory(field: str) -> int:
         return 0
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
+    """Let VmHWM count from now on, where the system can."""
     try:
         with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
@@ -235,8 +236,8 @@ def run(judge: Judge, number: int, data: bytes, seed: int | None) -> Outcome:
     """Run a case in this process; once more if kernels were compiled, since that is done once on a machine."""
     threads = 2 if number % 8 == 0 else 1
     while True:
-        _forget_peak()
-        compiled, before, start = COMPILED[0], _memory("VmRSS"), time.perf_counter()
+        forget_peak()
+        compiled, before, start = COMPILED[0], memory_of("VmRSS"), time.perf_counter()
         declared, salvaged = 0, "nothing"
         try:
             with warnings.catch_warnings():
@@ -247,7 +248,7 @@ def run(judge: Judge, number: int, data: bytes, seed: int | None) -> Outcome:
         except BaseException as fault:  # whatever it is, it is to be found
             what = f"{type(fault).__name__}: {fault}"
         seconds = time.perf_counter() - start
-        growth = max(0, _memory("VmHWM") - before)
+        growth = max(0, memory_of("VmHWM") - before)
         if COMPILED[0] == compiled:
             return Outcome(number, what, len(data), declared, salvaged, seconds, growth)
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from .limits import MAX_SAMPLES, Limits
 from .weights import codings
 
 Device = Literal["auto", "cpu", "cuda"]
-NetworkName = Literal["heads", "siren", "bitlinear"]
-Until = Literal["exact", "mdl"]
+NetworkName = Literal["", "heads", "siren", "bitlinear", "values"]
+BodyName = Literal["", "mlp", "recurrent", "filters", "grid"]
+ActivationName = Literal["", "sine", "gelu", "gaussian"]
+Loss = Literal["", "bce", "likelihood", "mse"]
 
 DEVICES = get_args(Device)
 CODING_NAMES = ("auto", *codings.NAMES)
-NETWORKS = get_args(NetworkName)
-UNTIL = get_args(Until)
+NETWORKS, BODIES, ACTIVATIONS, LOSSES = (get_args(t) for t in (NetworkName, BodyName, ActivationName, Loss))
+UNTIL = ("exact", "mdl", "rate", "psnr")
+MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
 # smallest and largest number of each option; where 0 is allowed (but for seed), it means that the encoder chooses
 LIMITS: dict[str, tuple[float, float]] = {
@@ -28,6 +32,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "hidden": (0, 8192),
     "layers": (0, 32),
+    "octaves": (0, 24),
+    "bit_places": (0, 64),
     "omega": (0, 1e5),
     "learning_rate": (0, 1),
     "steps": (0, 10**9),
@@ -41,10 +47,38 @@ LIMITS: dict[str, tuple[float, float]] = {
 # `hybrid`, to a picture at efforts 8 and 9.
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": (
-        "device", "weights", "bits", "seed", "until", "network", "hidden", "layers", "omega", "learning_rate", "steps", "seconds", "batch",
+        "device", "weights", "bits", "seed", "until", "network", "body", "activation", "loss", "supernet", "colour", "payload", "hidden",
+        "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
     ),
     "fitting": ("device", "weights", "seed"),
 }  # fmt: skip
+
+
+class Goal(NamedTuple):
+    """When a fit ends. kind: see `Options.until`; value: bits of weights per place for "rate", dB for "psnr", else 0."""
+
+    kind: str
+    value: float = 0.0
+
+
+def goal_of(until: str) -> Goal:
+    """The goal that a text stands for, see `Options.until`. Raises ValueError if it is none."""
+    kind, _, number = until.partition("=")
+    if kind in ("exact", "mdl") and until == kind:
+        return Goal(kind)
+    if kind in ("rate", "psnr") and re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) and 0 < float(number) < 1000:
+        return Goal(kind, float(number))
+    raise ValueError(f"until is {until!r}; it can be 'exact', 'mdl', 'rate=0.3' (bits of weights per place) or 'psnr=30' (dB)")
+
+
+def configurations_of(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(depths, widths) that a text such as "1,2,4x16,32" stands for, ascending. Raises ValueError."""
+    sizes = r"[1-9]\d{0,3}(?:,[1-9]\d{0,3})*"
+    match = re.fullmatch(f"({sizes})x({sizes})", text)
+    found = [tuple(sorted({int(n) for n in part.split(",")})) for part in match.groups()] if match else []
+    if not found or max(map(len, found)) > MAX_SIZES or found[0][-1] > LIMITS["layers"][1] or found[1][-1] > LIMITS["hidden"][1]:
+        raise ValueError(f"supernet is {text!r}; it must be depths and widths, as '1,2,3,4x16,32,48,64', up to 32 layers of 8192 units")
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)
@@ -88,15 +122,27 @@ class Options:
         bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4; with weights "auto", 5 and 7, and 3 and 5, are tried.
         seed: of everything random. With one thread, the same seed gives the same file on the same machine if steps end the fit. With
             more threads torch may sum in another order; if seconds end it, the file also depends on the clock.
-        until: "exact" fits until every bit is right, "mdl" until weights + payload stop falling; None is "exact" for
-            profile "inr" and "mdl" for "auto".
-        network: "heads" (SIREN, one output per bit-plane), "siren" (the bit index as a coordinate) or "bitlinear"
-            (positional encoding, GELU, ternary weights, a network per bit-plane).
-        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, 3 layers.
+        until: "exact" fits until every bit is right, "mdl" until weights + payload stop falling; "rate=0.3" as well as 0.3 bits of weights
+            per place allow, "psnr=30" until the network alone has 30 dB. "" is "exact" for profile "inr" and "mdl" for "auto".
+        network: what the network predicts. "values": the mean of each value. "heads": the bits, one output each. "siren": the bits, the
+            index of the bit being one more coordinate. "bitlinear": the bits, a network for each index, with positional encoding, GELU,
+            layer normalization and ternary weights. "" is "values", or "heads" where values have more than 24 bits.
+        body: what is between coordinates and outputs. "mlp"; "recurrent": the same matrix for all layers; "filters": a multiplicative
+            filter network; "grid": cells of several resolutions, and a small mlp. "" is "grid" for "values", else "mlp".
+        activation: of hidden layers: "sine", "gelu" or "gaussian"; "" is "gelu" with a grid and for "bitlinear", else "sine".
+        loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
+            "likelihood" for values, but "mse" for values with until rate or psnr.
+        supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
+        colour: whether the index of the channel is one more coordinate.
+        payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
+        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal; 3 layers, 4 for
+            "bitlinear", 1 with a grid.
+        octaves: sines and cosines of each coordinate that are inputs too (positional encoding); 0: none, for "bitlinear" by the size.
+        bit_places: for "siren": places on the axis of the bit; more than the bits of a value, and the bits below them can be asked for.
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.
         learning_rate: of Adam; 0 chooses by the width of the network.
         steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort. Fine-tuning
-            adds 15 % for each weight coding that is tried.
+            adds 15 % for each weight coding that is tried, 40 % where there are cells.
         batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.
@@ -115,10 +161,18 @@ class Options:
     weights: str | None = None
     bits: int = 0
     seed: int = 0
-    until: Until | None = None
-    network: NetworkName = "heads"
+    until: str = ""
+    network: NetworkName = ""
+    body: BodyName = ""
+    activation: ActivationName = ""
+    loss: Loss = ""
+    supernet: str = ""
+    colour: bool = False
+    payload: bool = True
     hidden: int = 0
     layers: int = 0
+    octaves: int = 0
+    bit_places: int = 0
     omega: float = 0.0
     learning_rate: float = 0.0
     steps: int = 0
@@ -133,12 +187,18 @@ class Options:
         choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
             ("device", self.device, DEVICES),
             ("weights", self.weights, (None, *CODING_NAMES)),
-            ("until", self.until, (None, *UNTIL)),
             ("network", self.network, NETWORKS),
+            ("body", self.body, BODIES),
+            ("activation", self.activation, ACTIVATIONS),
+            ("loss", self.loss, LOSSES),
         )
         for name, value, allowed in choices:
             if value not in allowed:
-                raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(str, allowed))}")
+                raise ValueError(f"{name} is {value!r}; it can be {', '.join(repr(x) for x in allowed)}")
+        goal_of(self.until or "exact")
+        if self.supernet:
+            configurations_of(self.supernet)
+        self._check_network()
         for name, (least, most) in LIMITS.items():
             number = getattr(self, name)
             whole = not isinstance(getattr(type(self), name), float)
@@ -151,6 +211,30 @@ class Options:
         for name in ("progress", "stop"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise ValueError(f"{name} must be a function or None")
+
+    def _check_network(self) -> None:
+        """Raise ValueError if options for the network contradict each other."""
+        values = self.network in ("", "values")
+        faults = (
+            (self.body == "grid" and self.network == "bitlinear", "a grid cannot be given to network bitlinear"),
+            (self.body == "filters" and self.activation not in ("", "sine"), "body filters has sines; activation cannot be chosen"),
+            (self.loss == "likelihood" and not values, "loss likelihood is for network values"),
+            (self.loss == "bce" and self.network == "values", "loss bce is for networks that predict bits"),
+            (bool(self.supernet) and self.body not in ("", "mlp"), "a supernet has body mlp"),
+            (bool(self.supernet) and self.network == "bitlinear", "a supernet cannot have network bitlinear"),
+            (bool(self.supernet) and self.weights in ("sinr", "auto"), "a supernet's weights are uniform, lsq or ternary"),
+            (bool(self.supernet) and (self.hidden or self.layers), "a supernet has the sizes that it lists: no hidden, no layers"),
+            (self.bit_places > 0 and self.network != "siren", "bit_places is for network siren"),
+            (self.colour and self.network == "bitlinear", "colour cannot be a coordinate of network bitlinear"),
+        )
+        for fault, text in faults:
+            if fault:
+                raise ValueError(text)
+
+    @property
+    def configurations(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """(depths, widths) of the networks in a supernet."""
+        return configurations_of(self.supernet)
 
     @property
     def fits_in_auto(self) -> bool:

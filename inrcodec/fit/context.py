@@ -56,7 +56,7 @@ def value_bits(batch: torch.Tensor, layers: list[torch.Tensor], largest: int) ->
 
 
 class Difference(nn.Module):
-    """The difference between a fitted network and the prior's, with the attributes of a BitPlaneNetwork that the weight codings use.
+    """The difference between a fitted network and the prior's, with the attributes of a CoordinateNetwork that the weight codings use.
 
     weights: for each layer (1, outputs, inputs + 1), the biases in the last column; zero at first. shapes: (inputs + 1, outputs) of each.
     """
@@ -65,7 +65,7 @@ class Difference(nn.Module):
         super().__init__()
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(1, columns, rows, device=device)) for rows, columns in shapes)
         self.biases: list[nn.Parameter] = []
-        self.architecture = SimpleNamespace(octaves=1, layers=len(shapes) - 1)  # octaves 1: no layer is coded as one of coordinates
+        self.architecture = SimpleNamespace(matrices=shapes, takes_coordinates=lambda layer: False)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,33 @@
-"""The training set of a bit-plane network: the coordinates of all places, and the bits of their values."""
+"""The training set of a coordinate network: the coordinates of all places, and the values there and their bits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from ..kernels.inr import COORDINATE_BITS, axis_coordinates
+from ..kernels.architecture import COORDINATE_BITS, Level
+from ..kernels.inr import axis_coordinates
 from ..values import Values, plane_bits, to_gray
+from .grid import Corners, corners_of
+
+KEPT_CORNERS = 1 << 27  # corners of all levels that are kept at once; for a larger signal they are found anew for each batch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some places. inputs: (n, axes) float32; bits: (n, channels, bits) uint8; values: (n, channels) int64; corners: of each level."""
+
+    inputs: torch.Tensor
+    bits: torch.Tensor
+    values: torch.Tensor
+    corners: list[Corners]
+
+    @property
+    def places(self) -> int:
+        """n."""
+        return int(self.values.shape[0])
 
 
 @dataclass(frozen=True)
@@ -16,16 +35,21 @@ class Targets:
     """What a network is fitted to.
 
     Attributes:
+        sizes: of the axes.
         coordinates: (places, axes) int64, the integer coordinates that the decoder computes.
         inputs: (places, axes) float32 on the device, the same coordinates scaled to −1 … 1.
         bits: (places, channels, bits) uint8 of 0 and 1, on the device, the most significant bit first.
+        values: (places, channels) int64 on the device.
         gray: whether `bits` are those of the values' Gray code.
     """
 
+    sizes: tuple[int, ...]
     coordinates: np.ndarray
     inputs: torch.Tensor
     bits: torch.Tensor
+    values: torch.Tensor
     gray: bool
+    _corners: dict[Level, Corners] = field(default_factory=dict, repr=False)
 
     @property
     def places(self) -> int:
@@ -42,6 +66,26 @@ class Targets:
         """Bits of each value."""
         return int(self.bits.shape[2])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.bits.device
+
+    def batch(self, index: torch.Tensor | None, levels: tuple[Level, ...] = ()) -> Batch:
+        """The places with these numbers, (n,) int64; None: all. levels: whose corners are wanted."""
+        if self.places * len(levels) << len(self.sizes) <= KEPT_CORNERS:
+            for level in levels:
+                if level not in self._corners:
+                    self._corners[level] = corners_of(level, self.coordinates, self.sizes, self.device)
+            kept = [self._corners[level] for level in levels]
+            corners = kept if index is None else [c.at(index) for c in kept]
+        else:
+            chosen = self.coordinates if index is None else self.coordinates[index.cpu().numpy()]
+            corners = [corners_of(level, chosen, self.sizes, self.device) for level in levels]
+        if index is None:
+            return Batch(self.inputs, self.bits, self.values, corners)
+        return Batch(self.inputs[index], self.bits[index], self.values[index], corners)
+
 
 def targets(values: Values, bits: int, device: torch.device, gray: bool = False) -> Targets:
     """The targets for values, (axes…, channels), below 2^bits. gray: whether to fit to their Gray code."""
@@ -50,8 +94,10 @@ def targets(values: Values, bits: int, device: torch.device, gray: bool = False)
     coordinates = np.stack([g.ravel() for g in grid], axis=1)
     planes = plane_bits((to_gray(values) if gray else values).reshape(-1, channels), bits).reshape(-1, channels, bits)
     return Targets(
+        axes,
         coordinates,
         torch.from_numpy((coordinates / 2.0**COORDINATE_BITS).astype(np.float32)).to(device),
         torch.from_numpy(planes).to(device),
+        torch.from_numpy(values.reshape(-1, channels).astype(np.int64)).to(device),
         gray,
     )

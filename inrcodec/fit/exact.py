@@ -1,64 +1,89 @@
-"""Evaluates the integer network with torch on a GPU: exactly the logits of `kernels.inr`, but faster."""
+"""Evaluates the integer network with torch on a GPU: exactly what `kernels.inr` computes, but faster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..kernels.inr import COORDINATE_BITS, OUTPUT_LIMIT, Architecture, Layer, Network, axis_coordinates
-from ..kernels.tables import GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
+from ..kernels import inr
+from ..kernels.architecture import FEATURE_BITS, FEATURE_LIMIT
+from ..kernels.inr import Network
+from ..kernels.tables import GELU_LIMIT, SINE_BITS, gaussian, gelu, sine
 
 CHUNK_VALUES = 1 << 26  # numbers of the widest layer that are computed at a time on a GPU; does not change the result
 
 
-def logits(network: Network, coordinates: np.ndarray, device: torch.device) -> np.ndarray:
-    """Logits × 2^10 of all bit-planes, (n, bit-planes) int32. coordinates: (n, axes) int64. On a CPU, `kernels.inr` computes them."""
+def by_parts(network: Network, coordinates: np.ndarray, device: torch.device) -> Any:
+    """`Network.logits`, or of form "values" `Network.means`, of many places, on a device. coordinates: (n, axes) int64."""
     a = network.architecture
-    if device.type == "cpu":
-        step = max(1, CHUNK_VALUES // 16 // max(a.hidden, a.planes))
-        return np.concatenate([network.logits(coordinates[i : i + step]) for i in range(0, len(coordinates), step)])
-    step = max(1, CHUNK_VALUES // max(a.hidden, a.planes))
-    pieces = [torch_logits(network, coordinates[i : i + step], device) for i in range(0, len(coordinates), step)]
+    cpu = device.type == "cpu"
+    step = max(1, CHUNK_VALUES // (16 if cpu else 1) // max(a.inputs, a.hidden, a.planes))
+    asked: Network = network if cpu else OnDevice(network, device)
+    call: Callable[[np.ndarray], Any] = asked.means if a.form == "values" else asked.logits
+    pieces = [call(coordinates[i : i + step]) for i in range(0, len(coordinates), step)]
+    if a.form == "values":
+        return tuple(np.concatenate(column) for column in zip(*pieces, strict=True))
     return np.concatenate(pieces)
 
 
-def torch_logits(network: Network, coordinates: np.ndarray, device: torch.device) -> np.ndarray:
-    """`logits` by torch on any device, all places at once: matrix products in float64, which is exact here, the rest in int64."""
-    a = network.architecture
-    c = torch.from_numpy(np.ascontiguousarray(coordinates, np.int64)).to(device)
-    if a.bit_coordinate:
-        columns = [_run(a, network.layers[0], torch.cat([c, torch.full_like(c[:, :1], int(p))], 1)) for p in axis_coordinates(a.bits)]
-    elif a.per_plane:
-        columns = [_run(a, layers, c) for layers in network.layers]
-    else:
-        columns = [_run(a, network.layers[0], c)]
-    stacked = columns[0] if len(columns) == 1 and not (a.bit_coordinate or a.per_plane) else torch.stack(columns, 2).flatten(1)
-    found: np.ndarray = stacked.to(torch.int32).cpu().numpy()
-    return found
+class OnDevice(Network):
+    """A network whose layers torch evaluates on any device: matrix products in float64, which is exact here, the rest in int64."""
 
+    def __init__(self, network: Network, device: torch.device) -> None:
+        super().__init__(network.architecture, network.layers, network.cells, network.halvings)
+        object.__setattr__(self, "device", device)
+        made = [[torch.from_numpy(layer.weights.T.astype(np.float64)).to(device) for layer in layers] for layers in network.layers]
+        object.__setattr__(self, "products", made)
+        tables = {"sine": sine(), "gelu": gelu(), "gaussian": gaussian()}
+        object.__setattr__(self, "tables", {k: torch.from_numpy(t.astype(np.int64)).to(device) for k, t in tables.items()})
 
-def _run(a: Architecture, layers: Sequence[Layer], c: torch.Tensor) -> torch.Tensor:
-    sine_table = torch.from_numpy(sine().astype(np.int64)).to(c.device)
-    gelu_table = torch.from_numpy(gelu().astype(np.int64)).to(c.device)
-    x = c
-    if a.octaves:
-        columns = []
-        for axis in c.unbind(1):
-            columns.append(axis >> (COORDINATE_BITS - SINE_BITS))
-            for k in range(a.octaves):
-                phase = (axis << k) >> (COORDINATE_BITS + 1 - TURN_BITS)
-                columns += [sine_table[phase & 0xFFFF], sine_table[(phase + (1 << (TURN_BITS - 2))) & 0xFFFF]]
-        x = torch.stack(columns, 1)
-    for i, layer in enumerate(layers):
-        weights = torch.from_numpy(layer.weights.T.astype(np.float64)).to(c.device)
-        sums = (x.double() @ weights).to(torch.int64)
-        argument = ((sums * layer.multiplier) >> layer.shift) + torch.from_numpy(layer.bias).to(c.device)
-        if i == a.layers:
-            return argument.clamp(-OUTPUT_LIMIT, OUTPUT_LIMIT)
-        if a.activation == "sine":
-            x = sine_table[argument & 0xFFFF]
+    device: torch.device
+    products: list[list[torch.Tensor]]
+    tables: dict[str, torch.Tensor]
+
+    def _run(self, network: int, features: np.ndarray, columns: list[np.ndarray]) -> np.ndarray:
+        a = self.architecture
+        inputs = np.hstack([inr.encoded(columns, a.octaves, a.input_bits), features])
+        x = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)
+        last = len(a.matrices) - 1
+
+        def affine(i: int, entering: torch.Tensor, more: torch.Tensor | int = 0) -> torch.Tensor:
+            layer = self.layers[network][i]
+            sums = (entering.double() @ self.products[network][i]).to(torch.int64)
+            shift = torch.as_tensor(more + layer.shift).clamp_max(inr.LARGEST_SHIFT).to(self.device)
+            return ((sums * layer.multiplier) >> shift) + torch.from_numpy(layer.bias).to(self.device)
+
+        def activated(periodic: bool, argument: torch.Tensor) -> torch.Tensor:
+            if periodic:
+                return self.tables["sine"][argument & 0xFFFF]
+            return self.tables[a.activation][(argument + GELU_LIMIT).clamp(0, 2 * GELU_LIMIT - 1)]
+
+        hidden = activated(a.is_sine(0), affine(0, x))
+        if a.body == "filters":
+            hidden = hidden >> (SINE_BITS - FEATURE_BITS)
+            for i in range(1, last, 2):
+                linear = affine(i, hidden).clamp(-GELU_LIMIT, GELU_LIMIT - 1)
+                hidden = (linear * activated(True, affine(i + 1, x))) >> SINE_BITS
         else:
-            x = gelu_table[(argument + GELU_LIMIT).clamp(0, 2 * GELU_LIMIT - 1)]
-    raise AssertionError("a network ends with its output layer")
+            for i in range(1, a.layers):
+                hidden = activated(a.is_sine(0), affine(min(i, last - 1), _normalized(hidden) if a.normalized else hidden))
+            hidden = _normalized(hidden) if a.normalized else hidden
+        halvings = torch.from_numpy(self.halvings) if self.halvings is not None else 0
+        limit = inr.MEAN_LIMIT if a.form == "values" else inr.OUTPUT_LIMIT
+        found: np.ndarray = affine(last, hidden, halvings).clamp(-limit, limit).cpu().numpy()
+        return found
+
+
+def _normalized(x: torch.Tensor) -> torch.Tensor:
+    """Layer normalization of integers, see `kernels.inr._normalize`. The root of a float64 is mended where it was rounded."""
+    units = x.shape[1]
+    d = x - torch.div(x.sum(1, keepdim=True), units, rounding_mode="floor")
+    n = torch.div((d * d).sum(1, keepdim=True) << (2 * inr.NORM_BITS), units, rounding_mode="floor")
+    r = n.double().sqrt().to(torch.int64)
+    r = torch.where(r * r > n, r - 1, r)
+    r = torch.where((r + 1) * (r + 1) <= n, r + 1, r).clamp_min(1)
+    scaled = torch.div(d << (FEATURE_BITS + inr.NORM_BITS), r, rounding_mode="floor")
+    return scaled.clamp(-FEATURE_LIMIT, FEATURE_LIMIT - 1)

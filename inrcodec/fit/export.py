@@ -3,56 +3,65 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..kernels import coder
+from ..kernels.architecture import FEATURE_BITS, LOGIT_BITS, MEAN_BITS, Architecture
 from ..kernels.calibration import GAIN_CODES, Calibration, gain
 from ..kernels.inr import (
+    FRACTION_BITS,
     LARGEST_BIAS,
     LARGEST_MULTIPLIER,
     LARGEST_PRODUCT,
     LARGEST_SHIFT,
-    OUTPUT_BITS,
-    Architecture,
     BoundError,
+    Cells,
     Layer,
     Network,
     peak_of,
 )
+from ..kernels.meancode import FACTOR_BITS, MeanCoder, join_means, rounded
 from ..kernels.tables import TURN_BITS
+from ..values import from_gray, join_bits
 from ..weights import codings, network
 from ..weights.network import CodedNetwork
 from .codings import Coding, Grid
+from .codings.base import as_integers
 from .data import Targets
-from .exact import logits as exact_logits
-from .model import BitPlaneNetwork
+from .exact import by_parts as exact
+from .model import CELL_STEP, CoordinateNetwork
+from .objective import ValueHead, psnr
 
 GAIN_PLACES = 1 << 15  # gains are chosen by every n-th place, so that at least this many remain, and less than twice as many
 MEASURED_PLACES = 1 << 16  # the cost is measured at no more places than this
 GAIN_STEP = 3  # every third gain code is tried: neighbouring codes are 3 to 6 % apart
 
 
-def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
-    """A layer of the integer network. integers: (outputs, inputs), weight = step·integer; bias: (outputs,) float64; index: of the layer.
+def _scale(factor: float, peak: int) -> tuple[int, int]:
+    """(multiplier, shift) that come nearest to a factor. peak: the largest magnitude of what is multiplied.
 
-    Raises BoundError if a number is not finite or too large.
+    Raises BoundError if the factor is not finite.
     """
-    hidden = index < a.layers
-    sine = hidden and a.activation == "sine"
-    unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
-    bits = a.argument_bits if hidden else OUTPUT_BITS
-    input_bits = a.input_bits if index == 0 else a.activation_bits
-    factor = step * unit * 2.0 ** (bits - input_bits)
     if not math.isfinite(factor):
         raise BoundError("a layer's scale is not finite")
-    peak = peak_of(integers, a.largest_input(index))
     shift = LARGEST_SHIFT  # the finest scale that fits; if none does, Network refuses the layer
     while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= LARGEST_PRODUCT):
         shift -= 1
-    multiplier = round(factor * 2.0**shift)
+    return round(factor * 2.0**shift), shift
+
+
+def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
+    """A layer of the integer network. integers: (outputs, inputs), weight = step·integer; bias: (outputs,) float64; index: of the matrix.
+
+    Raises BoundError if a number is not finite or too large.
+    """
+    sine = a.is_sine(index)
+    unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
+    bits = a.argument_bits(index)
+    multiplier, shift = _scale(step * unit * 2.0 ** (bits - a.entry_bits(index)), peak_of(integers, a.largest_input(index)))
     scaled = np.rint(bias * (unit * 2.0**bits))
     if not (np.abs(scaled) < 2.0**62).all():
         raise BoundError("a bias is out of range")
@@ -64,22 +73,45 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     return Layer(integers.astype(np.int64), offset, multiplier, shift)
 
 
-def export(model: BitPlaneNetwork, coding: Coding) -> CodedNetwork:
+def _cells(model: CoordinateNetwork, coding: Coding) -> list[Cells]:
+    """The integer cells of all levels; those of a direct level are 0 until `export.settle` sets them."""
+    found = []
+    for i, level in enumerate(model.architecture.levels):
+        numbers = as_integers(coding.cells(i))
+        peak = int(np.abs(numbers).max()) << FRACTION_BITS if numbers.size else 0
+        found.append(Cells(numbers, *((0, 0) if level.direct else _scale(CELL_STEP * 2.0 ** (FEATURE_BITS - FRACTION_BITS), peak))))
+    return found
+
+
+def export(model: CoordinateNetwork, coding: Coding) -> CodedNetwork:
     """The integer network for a float network under a weight coding, with all gains 1.
 
     Raises:
         BoundError: the weights have grown so large that integer sums would not be exact.
     """
-    a = model.architecture
+    a, head = model.architecture, model.head
+    last = len(a.matrices) - 1
     with torch.no_grad():
-        grids: list[Grid] = [coding.grid(i) for i in range(a.layers + 1)]
+        grids: list[Grid] = [coding.grid(i) for i in range(last + 1)]
+        cells = _cells(model, coding)
     biases = [b.detach().double().cpu().numpy() for b in model.biases]
+    joint, halvings = None, None
+    if isinstance(head, ValueHead):  # the outputs of a network of values have units of their own
+        units = head.units.double().cpu().numpy()
+        each = slice(0, 1) if a.colour else slice(None)
+        unit, halvings = units.max(), head.halvings[:, each].flatten().long().cpu().numpy()
+        joint = head.joint()
+        offsets = np.zeros_like(units)
+        offsets[0] = head.offsets.double().cpu().numpy() / head.peak
+        grids[last] = replace(grids[last], step=grids[last].step * float(unit))
+        biases[last] = biases[last] * units[:, each].ravel() + offsets[:, each].ravel()
     layers = [
         [_layer(g.integers[n], g.step, b[n], i, a, model.omegas[i]) for i, (g, b) in enumerate(zip(grids, biases, strict=True))]
         for n in range(a.networks)
     ]
     sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if codings.named(coding.name).sparse else ()
-    return CodedNetwork(Network(a, layers), coding.name, coding.setting, np.full(a.planes, 64, np.uint8), sparse=sparse)
+    gains = np.full(a.planes, 64, np.uint8)
+    return CodedNetwork(Network(a, layers, cells, halvings), coding.name, coding.setting, gains, joint, False, sparse)
 
 
 def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -88,7 +120,7 @@ def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
     logits: (n, bit-planes), × 2^10; bits: (n, bit-planes) of 0 and 1.
     """
     step = max(1, len(logits) // GAIN_PLACES)
-    margin = np.where(bits[::step] > 0, -1.0, 1.0).astype(np.float32) * logits[::step].astype(np.float32) / 2**OUTPUT_BITS
+    margin = np.where(bits[::step] > 0, -1.0, 1.0).astype(np.float32) * logits[::step].astype(np.float32) / 2**LOGIT_BITS
     best = np.zeros(margin.shape[1], np.uint8)
     least = np.full(margin.shape[1], np.inf)
     for code in range(0, GAIN_CODES, GAIN_STEP):
@@ -98,17 +130,66 @@ def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
     return best
 
 
-def finish(coded: CodedNetwork, targets: Targets) -> tuple[CodedNetwork, int, int, int]:
-    """Choose the gains, and measure: (network, bytes of weights, bytes of payload, number of wrong bits).
+def settle(coded: CodedNetwork, targets: Targets) -> CodedNetwork:
+    """The network with its direct level, which has a cell at each place, set to what its means lack: so it gives every value."""
+    assert coded.joint is not None
+    n, a = coded.network, coded.network.architecture
+    direct = next(i for i, level in enumerate(a.levels) if level.direct and level.spacing == 0 and not level.table)
+    values = targets.values.cpu().numpy()
+    means, _ = exact(n, targets.coordinates, targets.device)
+    unit = MEAN_BITS - a.bits
+    wanted, numbers = values << unit, np.zeros_like(means)
+    for i, channel in enumerate(coded.joint.order):
+        mean = means[:, channel].copy()
+        for j in range(i):
+            mean += (coded.joint.factors[i, j] * means[:, coded.joint.order[j]]) >> FACTOR_BITS
+        numbers[:, channel] = (wanted[:, channel] - mean + (1 << (unit - 1))) >> unit
+        means[:, channel] = np.clip(mean + (numbers[:, channel] << unit), 0, ((1 << a.bits) - 1) << unit)
+    cells = [Cells(numbers) if i == direct else level for i, level in enumerate(n.cells)]
+    sharpest = coded.joint._replace(scales=np.zeros_like(coded.joint.scales))
+    return replace(coded, network=replace(n, cells=cells), joint=sharpest)
 
-    A bit is wrong if the integer network gives it a probability below 1/2. In a signal of more than MEASURED_PLACES places, payload and
-    wrong bits are estimated: those of every n-th place, times n.
+
+@dataclass(frozen=True)
+class Measured:
+    """An integer network, ready to be written, and what it is worth.
+
+    Attributes:
+        coded: the network, with its gains.
+        weights_bytes, payload_bytes: bytes of section NETW, and of the tiles.
+        wrong: bits of which the network alone says another than the right one.
+        psnr: of the values that the network alone gives, in dB.
+    """
+
+    coded: CodedNetwork
+    weights_bytes: int
+    payload_bytes: int
+    wrong: int
+    psnr: float
+
+
+def finish(coded: CodedNetwork, targets: Targets) -> Measured:
+    """Choose the gains, and measure.
+
+    In a signal of more than MEASURED_PLACES places, payload, wrong bits and PSNR are estimated by every n-th place.
     """
     n = -(-targets.places // MEASURED_PLACES)
-    logits = exact_logits(coded.network, targets.coordinates[::n], targets.bits.device)
-    bits = targets.bits[::n].reshape(len(logits), -1).cpu().numpy()
-    tuned = replace(coded, gains=choose_gains(logits, bits), gray=targets.gray)
+    depth = targets.depth
+    values = targets.values[::n].cpu().numpy()
+    found = exact(coded.network, targets.coordinates[::n], targets.device)
     output = coder.Output()
-    Calibration(tuned.gains).encode(output, logits, bits)
-    wrong = int(((logits > 0) != (bits > 0)).sum())
-    return tuned, len(network.write(tuned)), n * len(output.finish()), n * wrong
+    if coded.joint is not None:
+        means, scales = found
+        MeanCoder(coded.joint, depth).encode(output, means.copy(), scales, values.copy())
+        join_means(means, coded.joint, depth)
+        alone = rounded(means, depth)
+        wrong = int(np.bitwise_count(alone ^ values).sum())
+    else:
+        bits = targets.bits[::n].reshape(len(values), -1).cpu().numpy()
+        coded = replace(coded, gains=choose_gains(found, bits), gray=targets.gray)
+        Calibration(coded.gains).encode(output, found, bits)
+        wrong = int(((found > 0) != (bits > 0)).sum())
+        likeliest = join_bits((found > 0).astype(np.uint8), depth)
+        alone = from_gray(likeliest) if targets.gray else likeliest
+    square = float(np.square(alone.astype(np.float64) - values).mean())
+    return Measured(coded, len(network.write(coded)), n * len(output.finish()), n * wrong, psnr(square, depth))

@@ -3,7 +3,8 @@
 SIREN: Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions" (NeurIPS 2020). Bit-plane
 networks: Han et al., "Towards Lossless Implicit Neural Representation via Bit Plane Decomposition" (CVPR 2025): the bit
 index as a coordinate, or a network per bit-plane with ternary weights. BitLinear: Wang et al., "BitNet" (2023) and Ma et
-al., "The Era of 1-bit LLMs" (2024), here without normalization layers.
+al., "The Era of 1-bit LLMs" (2024). Filters: Fathony et al., "Multiplicative Filter Networks" (ICLR 2021). Cells: Müller et al., "Instant
+Neural Graphics Primitives" (2022). Gaussian activations: Ramasinghe and Lucey, "Beyond Periodicity" (ECCV 2022).
 """
 
 from __future__ import annotations
@@ -14,81 +15,156 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ..kernels.inr import Architecture
+from ..kernels.architecture import FEATURE_BITS, FEATURE_LIMIT, Architecture
 from ..kernels.tables import GELU_BITS, GELU_LIMIT
+from .grid import Corners
 
 HIDDEN_OMEGA = 30.0  # frequency of sine layers after the first
+LIMIT = GELU_LIMIT / 2.0**GELU_BITS  # arguments of GELU and Gaussian layers are limited to ±8, the range of the integer tables
+CELL_STEP = 2.0**-3  # a cell of 1 is a feature of so much
+NORM_EPSILON = 1e-5
 
 
 class WeightSource(Protocol):
-    """A function that gives the weights of a layer: the float weights, or those that a weight coding makes of them."""
+    """What gives the weights of a network: the float weights, or those that a weight coding makes of them."""
 
     def __call__(self, layer: int) -> torch.Tensor:
-        """The weights of this layer, (networks, outputs, inputs)."""
+        """The weights of this matrix, (networks, outputs, inputs)."""
+
+    def cells(self, level: int) -> torch.Tensor:
+        """The cells of a level, (cells, features), in steps."""
 
 
-class BitPlaneNetwork(nn.Module):
-    """Coordinates in −1 … 1, (n, axes) → logits (n, channels, bits), the most significant bit first.
+class Plain:
+    """The float weights of a network as they are. Cells get noise of a step's width, which stands for their rounding in a fit.
 
-    `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs). Layer l computes f(omegas[l]·(W·x + b)); its omega
-    is 1 if it is not a sine layer.
+    So the rate of cells can be learned: Ballé et al., "End-to-end Optimized Image Compression" (ICLR 2017).
+    """
+
+    def __init__(self, model: CoordinateNetwork) -> None:
+        self.model = model
+
+    def __call__(self, layer: int) -> torch.Tensor:
+        found: torch.Tensor = self.model.weights[layer]
+        return found
+
+    def cells(self, level: int) -> torch.Tensor:
+        """The cells of a level, (cells, features), in steps, with noise."""
+        found: torch.Tensor = self.model.cells[level]
+        return found + torch.rand_like(found) - 0.5
+
+
+class CoordinateNetwork(nn.Module):
+    """Coordinates in −1 … 1, (n, axes), and corners of cells → the outputs of each channel.
+
+    `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs). Matrix l gives f(omegas[l]·(W·x + b)); its omega
+    is 1 if no sine follows. `cells[i]` is (cells, features), in steps.
     """
 
     def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator, lowest: float = 0.0) -> None:
-        """Random weights. omega: frequency of a first sine layer; with `lowest` > 0, its frequencies are spread from there to omega."""
+        """Random weights. omega: frequency of sines of the inputs; with `lowest` > 0, frequencies are spread from there to omega."""
         super().__init__()
         a = self.architecture = architecture
-        sine = a.activation == "sine"
-        self.omegas = [(omega if i == 0 else HIDDEN_OMEGA) if sine and i < a.layers else 1.0 for i in range(a.layers + 1)]
+        count = len(a.matrices)
+        self.omegas = [(omega if a.takes_inputs(i) else HIDDEN_OMEGA) if a.is_sine(i) else 1.0 for i in range(count)]
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for i, (outputs, inputs) in enumerate(a.shapes):
-            if not sine or i == a.layers:
-                bound = 1 / math.sqrt(inputs)
-            else:
-                bound = 1 / inputs if i == 0 else math.sqrt(6 / inputs) / HIDDEN_OMEGA
-            for group, shape, limit in (
-                (self.weights, (a.networks, outputs, inputs), bound),
-                (self.biases, (a.networks, outputs), 1 / math.sqrt(inputs)),
-            ):
-                group.append(nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * limit))
-        if lowest and sine:
-            shares = torch.rand((a.networks, a.shapes[0][0], 1), generator=generator)
-            self.weights[0].data *= (lowest / omega) ** shares
+            self.weights.append(self._random((a.networks, outputs, inputs), self._bound(i, inputs), generator))
+            bias = self._random((a.networks, outputs), 1 / math.sqrt(inputs), generator)
+            self.biases.append(bias if a.biased else nn.Parameter(torch.zeros_like(bias), requires_grad=False))
+            if lowest and a.takes_inputs(i) and a.is_sine(i):
+                self.weights[i].data *= (lowest / omega) ** torch.rand((a.networks, outputs, 1), generator=generator)
+        self.cells = nn.ParameterList(nn.Parameter(torch.zeros(level.cells(a.sizes), level.features)) for level in a.levels)
+        self.head = nn.Module()  # what belongs to the objective: see `objective`
 
-    def plain(self, layer: int) -> torch.Tensor:
-        """The float weights of a layer, (networks, outputs, inputs): the WeightSource of a network that is not quantized."""
-        found: torch.Tensor = self.weights[layer]
-        return found
+    @staticmethod
+    def _random(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
+        return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * bound)
 
-    def forward(self, inputs: torch.Tensor, source: WeightSource) -> torch.Tensor:
-        """Logits, (n, channels, bits), for inputs (n, axes), with the weights that `source` gives."""
+    def _bound(self, matrix: int, inputs: int) -> float:
+        """The largest random weight of a matrix."""
+        a = self.architecture
+        if not a.is_sine(matrix):
+            return 1 / math.sqrt(inputs)
+        return 1 / inputs if a.takes_inputs(matrix) else math.sqrt(6 / inputs) / HIDDEN_OMEGA
+
+    def forward(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners], part: Architecture | None = None) -> torch.Tensor:
+        """Outputs for inputs (n, axes): logits (n, channels, bits), or of form "values" (n, channels, 1 or 2): means, then scales.
+
+        corners: of each level, see `grid.Corners`. Direct levels are left out. part: the smaller network in this one that is meant.
+        """
         a = self.architecture
         n = inputs.shape[0]
-        if a.bit_coordinate:
-            steps = torch.linspace(-1, 1, a.bits, device=inputs.device) if a.bits > 1 else inputs.new_zeros(1)
-            inputs = torch.cat([inputs[:, None].expand(-1, a.bits, -1), steps[None, :, None].expand(n, -1, 1)], 2).flatten(0, 1)
-        x = positional(inputs, a.octaves) if a.octaves else inputs
-        x = x[None]
-        for i, (bias, omega) in enumerate(zip(self.biases, self.omegas, strict=True)):
-            x = torch.baddbmm(bias[:, None], x.expand(a.networks, -1, -1), source(i).transpose(1, 2))
-            if i < a.layers:
-                x = torch.sin(omega * x) if a.activation == "sine" else bounded_gelu(x)
-        if a.per_plane:
-            return x.permute(1, 2, 0)
-        if a.bit_coordinate:
-            return x.reshape(n, a.bits, a.channels).transpose(1, 2)
-        return x.reshape(n, a.channels, a.bits)
+        features = self.features(source, corners)
+        columns = [inputs]
+        if a.colour:
+            columns = [torch.cat([inputs, inputs.new_full((n, 1), float(c))], 1) for c in _steps(a.channels)]
+        if a.form == "siren":
+            columns = [torch.cat([x, inputs.new_full((n, 1), float(b))], 1) for x in columns for b in _steps(a.bit_places)[: a.bits]]
+        if len(columns) > 1:
+            features = features.repeat(len(columns), 1)
+        x = torch.cat(columns) if len(columns) > 1 else columns[0]
+        x = positional(x, a.octaves) if a.octaves else x
+        out = self._run(torch.cat([x, features], 1) if features.shape[1] else x, source, part or a)  # (networks, calls·n, outputs)
+        if a.form == "bitlinear":
+            return out.permute(1, 2, 0)
+        calls = out.reshape(a.channels if a.colour else 1, a.bits if a.form == "siren" else 1, n, -1)
+        each = calls.permute(2, 0, 3, 1).flatten(1, 2) if a.form == "siren" else calls[:, 0].permute(1, 0, 2)
+        if a.form == "siren":  # (n, channels, bits)
+            return each
+        if a.form == "values":  # an output of each channel for means, then one of each for scales
+            return each if a.colour else each.reshape(n, 1 + a.scales, a.channels).transpose(1, 2)
+        return each.reshape(n, a.channels, a.bits)
+
+    def features(self, source: WeightSource, corners: list[Corners]) -> torch.Tensor:
+        """The features of the levels that are inputs, (n, features)."""
+        a, limit = self.architecture, FEATURE_LIMIT / 2.0**FEATURE_BITS
+        found = [c.interpolate(source.cells(i) * CELL_STEP) for i, c in enumerate(corners) if not a.levels[i].direct]
+        return torch.cat(found, 1).clamp(-limit, limit) if found else self.weights[0].new_zeros(0, 0)
+
+    def _run(self, x: torch.Tensor, source: WeightSource, a: Architecture) -> torch.Tensor:
+        """(n, inputs) → (networks, n, outputs). a: of this network, or of a smaller one in it."""
+        last, shapes = len(a.matrices) - 1, a.shapes
+
+        def affine(i: int, entering: torch.Tensor) -> torch.Tensor:
+            wide = entering.expand(a.networks, -1, -1) if entering.dim() == 3 else entering[None].expand(a.networks, -1, -1)
+            own = len(self.weights) - 1 if i == last else i
+            weights, bias = source(own), self.biases[own]
+            if a is not self.architecture:
+                weights, bias = weights[:, : shapes[i][0], : shapes[i][1]], bias[:, : shapes[i][0]]
+            return torch.baddbmm(bias[:, None], wide, weights.transpose(1, 2))
+
+        if a.body == "filters":
+            hidden = torch.sin(self.omegas[0] * affine(0, x))
+            for i in range(1, last, 2):
+                hidden = affine(i, hidden).clamp(-LIMIT, LIMIT) * torch.sin(self.omegas[i + 1] * affine(i + 1, x))
+            return affine(last, hidden)
+        hidden = self._activated(0, affine(0, x))
+        for i in range(1, a.layers):
+            at = min(i, last - 1)
+            hidden = self._activated(at, affine(at, normalized(hidden) if a.normalized else hidden))
+        return affine(last, normalized(hidden) if a.normalized else hidden)
+
+    def _activated(self, matrix: int, x: torch.Tensor) -> torch.Tensor:
+        if self.architecture.activation == "sine":
+            return torch.sin(self.omegas[matrix] * x)
+        x = x.clamp(-LIMIT, LIMIT)
+        return nn.functional.gelu(x) if self.architecture.activation == "gelu" else torch.exp(-0.5 * x * x)
 
 
-def bounded_gelu(x: torch.Tensor) -> torch.Tensor:
-    """GELU (Hendrycks and Gimpel, 2016) of the argument limited to −8 … 8, the range of the integer table."""
-    limit = GELU_LIMIT / 2.0**GELU_BITS
-    return nn.functional.gelu(x.clamp(-limit, limit))
+def _steps(places: int) -> list[float]:
+    """Coordinates of the places of an axis, −1 … 1."""
+    return torch.linspace(-1, 1, places).tolist() if places > 1 else [0.0]
+
+
+def normalized(x: torch.Tensor) -> torch.Tensor:
+    """Layer normalization (Ba et al., 2016) over the last axis, without gain and bias, limited to ±8 as in the integer network."""
+    return nn.functional.layer_norm(x, x.shape[-1:], eps=NORM_EPSILON).clamp(-LIMIT, LIMIT)
 
 
 def positional(x: torch.Tensor, octaves: int) -> torch.Tensor:
-    """Positional encoding (Mildenhall et al., NeRF, 2020): (n, axes) → (n, axes·(1 + 2·octaves)), as `kernels.inr.positional`."""
+    """Positional encoding (Mildenhall et al., NeRF, 2020): (n, coordinates) → (n, coordinates·(1 + 2·octaves)), as `kernels.inr.encoded`."""
     columns = []
     for axis in x.unbind(1):
         columns.append(axis)

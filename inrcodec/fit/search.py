@@ -1,4 +1,4 @@
-"""Chooses a network of profile `inr`, fits it, and takes the weight coding with the smallest weights + payload."""
+"""Fits a network of profile `inr`, and takes the weight coding that serves the goal best: the least weights + payload, a rate, or a PSNR."""
 
 from __future__ import annotations
 
@@ -6,53 +6,49 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..errors import InrcodecError
-from ..kernels.inr import Architecture, BoundError
-from ..options import Options
+from ..kernels.architecture import Architecture
+from ..kernels.inr import BoundError
+from ..options import Goal, Options, goal_of
 from ..values import Values
-from ..weights.network import MAX_PARAMETERS, CodedNetwork
+from ..weights.network import CodedNetwork
+from .choices import FULL_BATCH, architecture_of, batch_of, omega_of, rate_of, seconds_of, squared_of, steps_of, trains_exactly, weights_of
 from .codings import Coding, Ternary, wanted
 from .data import Targets, targets
-from .export import export, finish
-from .model import BitPlaneNetwork
-from .train import Budget, Outcome, Schedule, Watch, train
+from .export import Measured, export, finish, settle
+from .model import CoordinateNetwork, Plain
+from .objective import ValueHead, objective_of
+from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
-# seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds FINE_TUNE times as many
-EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
-MDL_SECONDS = (3, 4, 5, 6, 12, 30, 90, 300, 1200)
-EXACT_STEPS, MDL_STEPS = 20000, 4000
-FINE_TUNE = 0.15
+FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
 FINE_TUNE_RATE = 0.3  # learning rate of fine-tuning, relative to that of the fit
-FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
-MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
+WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
+SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
+WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
+GROWTH = 1.4  # of hidden units from one to the next
 
 
 @dataclass(frozen=True)
 class Result:
-    """A fitted network under one weight coding.
+    """A fitted network under one weight coding. measured: see `export.finish`; label: of the coding, as "lsq 4"; steps: of fine-tuning."""
 
-    Attributes:
-        coded: the integer network.
-        label: of the weight coding, as "lsq 4".
-        weights_bytes, payload_bytes, wrong: see `export.finish`.
-        steps: of fine-tuning.
-    """
-
-    coded: CodedNetwork
+    measured: Measured
     label: str
-    weights_bytes: int
-    payload_bytes: int
-    wrong: int
     steps: int
+
+    @property
+    def coded(self) -> CodedNetwork:
+        """The integer network."""
+        return self.measured.coded
 
     @property
     def total(self) -> int:
         """Bytes of weights and payload."""
-        return self.weights_bytes + self.payload_bytes
+        return self.measured.weights_bytes + self.measured.payload_bytes
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,32 @@ class Fitted:
         outcome: what the training achieved.
         rate: learning rate.
         seconds: the budget, not the time it took.
+        goal, options: what it was fitted for.
     """
 
-    model: BitPlaneNetwork
+    model: CoordinateNetwork
     outcome: Outcome
     targets: Targets
     rate: float
     seconds: float
+    goal: Goal
+    options: Options
+
+    def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator) -> Schedule:
+        """How to train a network with the head of `model`."""
+        a = model.architecture
+        objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
+        parts = [a.smaller(*c) for c in a.configurations[:-1]] if a.widths else []
+        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, parts, self.steering())
+
+    def steering(self) -> Steering | None:
+        """What makes the cells of a grid meet a rate or PSNR; None if there are none, or another goal."""
+        a = self.model.architecture
+        if not a.levels or self.goal.kind not in ("rate", "psnr"):
+            return None
+        weights = a.weights * weights_of(a, self.options, self.goal)[1]
+        cell_bits = max(self.goal.value * self.targets.places - weights, 1.0)
+        return Steering(self.goal.kind, cell_bits if self.goal.kind == "rate" else self.goal.value)
 
 
 def device_of(options: Options) -> torch.device:
@@ -80,136 +95,85 @@ def device_of(options: Options) -> torch.device:
     return torch.device("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def architecture_of(values: Values, bits: int, options: Options, until: str) -> Architecture:
-    """The shape of a network for values, (axes…, channels), below 2^bits. until: "exact" or "mdl".
-
-    An exact fit gets about 4 parameters per bit of the signal, the shortest description one for 60 bits.
-    """
-    axes, channels = len(values.shape) - 1, values.shape[-1]
-    total = values.size * bits
-    layers = options.layers or 3
-    if options.hidden:
-        hidden = options.hidden
-    elif until == "exact":
-        hidden = 64 * math.ceil(math.sqrt(4 * total / max(1, layers - 1)) / 64)
-        hidden = min(max(hidden, 64), 2048)
-        if options.network == "bitlinear":
-            hidden = max(64, 32 * math.ceil(hidden / math.sqrt(bits) / 32))
-    else:
-        hidden = min(max(8 * round(math.sqrt(total / 60 / max(1, layers - 1)) / 8), 8), 512)
-    longest = max(values.shape[:-1])
-    if options.network == "bitlinear":
-        octaves = min(max(math.ceil(math.log2(max(longest, 2))), 1), 20)
-        return Architecture(axes, channels, bits, hidden, layers, "gelu", octaves, per_plane=True)
-    return Architecture(axes, channels, bits, hidden, layers, "sine", bit_coordinate=options.network == "siren")
-
-
-def omega_of(values: Values, options: Options, until: str) -> tuple[float, float]:
-    """(frequency of the first sine layer, the lowest frequency if its units are to be spread, else 0). values: (axes…, channels).
-
-    An exact fit must tell neighbouring places apart, so omega grows with the longest axis. A network for the shortest description has few
-    units for coarse and fine shapes, so their frequencies are spread.
-    """
-    longest = max(values.shape[:-1])
-    if options.omega:
-        return options.omega, 0.0
-    if until == "exact":
-        return max(30.0, min(1.0 * longest, 30000.0)), 0.0
-    return max(30.0, min(longest / 4, 30000.0)), 5.0
-
-
-def rate_of(a: Architecture, options: Options) -> float:
-    """Adam's learning rate. Wide networks need small steps."""
-    if options.learning_rate:
-        return options.learning_rate
-    if a.bit_coordinate:
-        return 1e-4
-    return 2e-3 if a.activation == "gelu" else min(1e-2, 0.15 / a.hidden)
-
-
-def batch_of(data: Targets, options: Options) -> int:
-    """Places per step: all places of a small signal, else a mini-batch."""
-    device = data.bits.device.type
-    return options.batch or (data.places if data.places <= FULL_BATCH[device] else MINI_BATCH[device])
-
-
 def least_bytes(a: Architecture, weights: str) -> float:
-    """Bytes that the weights of a network take at least in the codings that `weights` asks for."""
-    return a.parameters * min(coding.least_bits for coding in wanted(weights)) / 8
+    """Bytes that the weights of a network take at least in the codings that `weights` asks for. Cells may take nearly none."""
+    return a.weights * min(coding.least_bits for coding in wanted(weights)) / 8
 
 
-def fit_float(values: Values, bits: int, options: Options, until: str, seconds: float, to_beat: float = math.inf) -> Fitted:
+def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: float = math.inf) -> Fitted:
     """Train a float network, with ternary weights if it is "bitlinear".
 
-    values: (axes…, channels), below 2^bits; until: "exact" or "mdl"; seconds: the budget; to_beat: a file size in bytes; training ends
-    when the file will probably be larger.
+    values: (axes…, channels), below 2^bits; to_beat: a file size in bytes; training ends when the file will probably be larger.
 
     Raises:
         InrcodecError: the device is not there, the network is too large, or options.stop said so before the first step.
     """
     device = device_of(options)
     generator = torch.Generator().manual_seed(options.seed)
-    a = architecture_of(values, bits, options, until)
-    if a.parameters > MAX_PARAMETERS:
-        raise InrcodecError(
-            f"a network of {a.parameters} parameters is too large: at most {MAX_PARAMETERS} can be written; take fewer hidden units"
-        )
-    omega, lowest = omega_of(values, options, until)
-    model = BitPlaneNetwork(a, omega, generator, lowest).to(device)
+    a = architecture_of(values, bits, options, goal)
+    omega, lowest = omega_of(a, options, goal)
+    model = CoordinateNetwork(a, omega, generator, lowest).to(device)
     # an exact fit needs fewer steps with plain bit-planes; a short description is 4 to 20 % shorter with Gray code
-    data = targets(values, bits, device, gray=until == "mdl")
-    source = Ternary(model) if options.network == "bitlinear" else model.plain
-    steps = options.steps or (EXACT_STEPS if until == "exact" else MDL_STEPS)
+    data = targets(values, bits, device, gray=goal.kind == "mdl" and a.form != "values" and a.bit_places <= bits)
+    if a.form == "values":
+        model.head = ValueHead(data, a.scales).to(device)
+    weights, _ = weights_of(a, options, goal)
+    bits_to_beat = 8 * (to_beat - least_bytes(a, weights))
+    seconds, exactly = seconds_of(a, options, goal), trains_exactly(a, goal)
     budget = Budget(
-        steps, seconds, until == "exact", plateau=until == "mdl", bits_to_beat=8 * (to_beat - least_bytes(a, options.weights or "auto"))
+        steps_of(a, options, goal), seconds, exactly, plateau=not exactly and goal.kind in ("exact", "mdl"), bits_to_beat=bits_to_beat
     )
     rate = rate_of(a, options)
-    groups: list[dict[str, object]] = [{"params": list(model.parameters()), "lr": rate}]
-    schedule = Schedule(data, budget, batch_of(data, options), generator)
-    outcome = train(model, source, groups, schedule, Watch(options.progress, options.stop))
+    fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
+    ternary = a.form == "bitlinear"
+    source = Ternary(model) if ternary else Plain(model)
+    groups = Coding.groups(Ternary(model), rate)
+    torch.manual_seed(options.seed)  # of the noise of cells
+    outcome = train(model, source, groups, fitted.schedule(budget, model, generator), Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
-    return Fitted(model, outcome, data, rate, seconds)
+    return replace(fitted, outcome=outcome)
 
 
-def candidates(model: BitPlaneNetwork, options: Options, weights: str) -> Iterator[tuple[str, Callable[[BitPlaneNetwork], Coding]]]:
-    """The weight codings to try, each as (label, what makes the coding of a model). weights: a name, or "auto" for all.
+def candidates(
+    model: CoordinateNetwork, options: Options, weights: str, bits: int
+) -> Iterator[tuple[str, Callable[[CoordinateNetwork], Coding]]]:
+    """The weight codings to try, each as (label, what makes the coding of a model). weights: a name, or "auto" for all; bits: or 0.
 
     Most codings are tried at several settings.
     """
     for coding in wanted(weights):
-        yield from coding.makers(model, coding.settings(weights == "auto", options.bits), options.seed)
+        yield from coding.makers(model, coding.settings(weights == "auto", bits), options.seed)
 
 
-def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list[Result]:
-    """Fine-tune and measure a fitted network under every weight coding that `weights` asks for.
+def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
+    """Fine-tune and measure a fitted network under every weight coding that `weights`, a name or "auto", asks for.
 
-    weights: a name, or "auto"; until: "exact" or "mdl". If options.stop says so, the results so far are returned, at least one.
-    Raises InrcodecError if the fit diverged.
+    If options.stop says so, the results so far are returned, at least one. Raises InrcodecError if the fit diverged.
     """
     results: list[Result] = []
-    outcome = fitted.outcome
-    own_coding = fitted.model.architecture.per_plane and weights in (Ternary.name, "auto")
-    for label, make in candidates(fitted.model, options, weights):
+    options, a = fitted.options, fitted.model.architecture
+    own_coding = a.form == "bitlinear" and weights in (Ternary.name, "auto")
+    for label, make in candidates(fitted.model, options, weights, bits):
         stopped = bool(options.stop and options.stop())
         if stopped and results:
             break
         # fine-tuning changes the network, so each coding gets a copy
         model = copy.deepcopy(fitted.model)
         coding = make(model).to(model.weights[0].device)
-        best = _measure(model, coding, label, fitted.targets, 0)
+        best = _measure(model, coding, label, fitted, 0)
         already = own_coding and label == Ternary.name
-        exact_enough = until == "exact" and best is not None and best.wrong == 0
+        exact_enough = trains_exactly(a, fitted.goal) and best is not None and best.measured.wrong == 0
         if not (stopped or already or exact_enough):
-            steps = max(20, int(outcome.steps * FINE_TUNE))
+            share = FINE_TUNE_CELLS if a.levels else FINE_TUNE
+            steps = max(20, int(fitted.outcome.steps * share))
             # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
-            budget = Budget(steps, max(1.0, fitted.seconds * FINE_TUNE), until_exact=False)
-            generator = torch.Generator().manual_seed(options.seed)
-            schedule = Schedule(fitted.targets, budget, batch_of(fitted.targets, options), generator)
-            watch = Watch(options.progress, options.stop, label, best.weights_bytes if best else 0)
+            budget = Budget(steps, max(1.0, fitted.seconds * share), until_exact=False)
+            schedule = fitted.schedule(budget, model, torch.Generator().manual_seed(options.seed))
+            watch = Watch(options.progress, options.stop, label, best.measured.weights_bytes if best else 0)
             tuned = train(model, coding, coding.groups(FINE_TUNE_RATE * fitted.rate), schedule, watch)
-            after = _measure(model, coding, label, fitted.targets, tuned.steps)
-            best = min((r for r in (best, after) if r), key=lambda r: r.total, default=None)
+            after = _measure(model, coding, label, fitted, tuned.steps)
+            best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
         if best is not None:
             results.append(best)
     if not results:
@@ -217,12 +181,37 @@ def code_all(fitted: Fitted, options: Options, weights: str, until: str) -> list
     return results
 
 
-def _measure(model: BitPlaneNetwork, coding: Coding, label: str, data: Targets, steps: int) -> Result | None:
+def _measure(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, steps: int) -> Result | None:
+    a = model.architecture
     try:
-        coded, weights_bytes, payload_bytes, wrong = finish(export(model, coding), data)
+        coded = export(model, coding)
+        if any(level.direct for level in a.levels):
+            coded = settle(coded, fitted.targets)
+        return Result(finish(coded, fitted.targets), label, steps)
     except BoundError:
         return None
-    return Result(coded, label, weights_bytes, payload_bytes, wrong, steps)
+
+
+def _worth(result: Result, fitted: Fitted) -> tuple[float, float]:
+    """How far a result is from its goal, then what else should be small: the smallest is the best."""
+    m, goal, places = result.measured, fitted.goal, fitted.targets.places
+    if goal.kind == "rate":
+        return max(0.0, 8 * m.weights_bytes / places - goal.value), -m.psnr
+    if goal.kind == "psnr":
+        return max(0.0, goal.value - m.psnr), m.weights_bytes
+    return 0.0, result.total
+
+
+def best_of(fitted: Fitted, weights: str, bits: int) -> Result:
+    """The weight coding, of those that `weights` asks for, that serves the goal best."""
+    return min(code_all(fitted, weights, bits), key=lambda r: _worth(r, fitted))
+
+
+def threads_of(values: Values, bits: int, options: Options, goal: Goal) -> int:
+    """Threads for torch: with little to do in a step, several would mostly wait for each other."""
+    a = architecture_of(values, bits, options, goal)
+    numbers = min(options.batch or FULL_BATCH["cpu"], values.size // a.channels) * max(a.inputs, a.hidden, a.outputs)
+    return options.workers if numbers >= WORTH_THREADS else 1
 
 
 @contextmanager
@@ -242,12 +231,47 @@ def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
     Raises:
         InrcodecError: the device is not there, the network is too large, the fit diverged, or it was stopped before its first step.
     """
-    until = options.until or "exact"
-    seconds = options.seconds or (EXACT_SECONDS if until == "exact" else MDL_SECONDS)[options.effort - 1]
-    weights = options.weights or ("uniform" if until == "exact" else "auto")
-    with limited_threads(options.workers):
-        fitted = fit_float(values, bits, options, until, seconds)
-        return min(code_all(fitted, options, weights, until), key=lambda r: r.total).coded
+    goal = goal_of(options.until or "exact")
+    with limited_threads(threads_of(values, bits, options, goal)):
+        if goal.kind in ("rate", "psnr"):
+            return _fit_size(values, bits, options, goal)
+        fitted = fit_float(values, bits, options, goal)
+        return best_of(fitted, *weights_of(fitted.model.architecture, options, goal)).coded
+
+
+def _fit_size(values: Values, bits: int, options: Options, goal: Goal) -> CodedNetwork:
+    """Fit networks of several sizes until one has the rate or the PSNR of the goal: see `Options.until`."""
+    options = replace(options, weights=options.weights or "uniform", bits=options.bits or WEIGHT_BITS)
+    results: list[tuple[tuple[float, float], Result]] = []
+    fixed = bool(options.hidden or options.supernet)
+    for _ in range(SIZES_TRIED):
+        if not fixed and not options.hidden:
+            options = replace(options, hidden=_first_size(values, bits, options, goal))
+        fitted = fit_float(values, bits, options, goal)
+        result = best_of(fitted, *weights_of(fitted.model.architecture, options, goal))
+        worth = _worth(result, fitted)
+        results.append((worth, result))
+        if worth[0] == 0 or fixed or fitted.model.architecture.levels or (options.stop and options.stop()):
+            break
+        hidden = fitted.model.architecture.hidden
+        options = replace(options, hidden=max(2, hidden - 2) if goal.kind == "rate" else math.ceil(hidden * GROWTH))
+    return min(results, key=lambda r: r[0])[1].coded
+
+
+def _first_size(values: Values, bits: int, options: Options, goal: Goal) -> int:
+    """Hidden units to begin with: as many as a rate allows, or few."""
+    if goal.kind == "psnr":
+        return 0 if architecture_of(values, bits, options, goal).levels else 24
+    allowed = goal.value * (values.size // values.shape[-1]) / options.bits
+    for hidden in range(256, 2, -1):
+        a = architecture_of(values, bits, replace(options, hidden=hidden), goal)
+        if a.levels:
+            return 0
+        if a.weights <= allowed:
+            return hidden
+    raise InrcodecError(
+        f"until rate={goal.value:g}: too low for a network of this signal; its smallest has {a.weights * options.bits} bits"
+    )
 
 
 def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> CodedNetwork | None:
@@ -255,12 +279,14 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
 
     The fit ends early if it will probably not come below `size`.
     """
-    until = options.until or "mdl"
-    seconds = options.seconds or MDL_SECONDS[options.effort - 1]
-    with limited_threads(options.workers):
-        fitted = fit_float(values, bits, options, until, seconds, to_beat=size)
-        least = fitted.outcome.code_bits / 8 + least_bytes(fitted.model.architecture, options.weights or "auto")
+    goal = goal_of(options.until or "mdl")
+    if goal.kind in ("rate", "psnr"):
+        return fit_network(values, bits, options)
+    with limited_threads(threads_of(values, bits, options, goal)):
+        fitted = fit_float(values, bits, options, goal, to_beat=size)
+        weights, weight_bits = weights_of(fitted.model.architecture, options, goal)
+        least = fitted.outcome.code_bits / 8 + least_bytes(fitted.model.architecture, weights)
         if fitted.outcome.hopeless or least > size:
             return None
-        best = min(code_all(fitted, options, options.weights or "auto", until), key=lambda r: r.total)
+        best = best_of(fitted, weights, weight_bits)
     return best.coded if best.total < size else None

@@ -1,18 +1,19 @@
-"""The training loop of profile `inr`: Adam on the binary cross-entropy of the bits, in full batches or mini-batches."""
+"""The training loop of profile `inr`: Adam on an objective, in full batches or mini-batches."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
+from ..kernels.architecture import Architecture
 from ..options import Progress
-from .data import Targets
-from .model import BitPlaneNetwork, WeightSource
+from .data import Batch, Targets
+from .model import CoordinateNetwork, WeightSource
+from .objective import Objective, cell_nats, psnr
 
 REPORT_SECONDS = 0.2  # least time between two reports
 AFTER_EXACT = 1 / 8  # when every bit is right, this share of the steps so far is added, so that most bits stay right when weights are coded
@@ -40,12 +41,48 @@ class Budget:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is trained on, how long, and in which order. batch: places per step; generator: of the order."""
+    """What is minimized, how long, and in which order.
 
-    targets: Targets
+    Attributes:
+        budget: when it ends.
+        batch: places per step; generator: of the order.
+        parts: smaller networks in the network that are trained with it, see `Architecture.smaller`.
+        steering: what the cells have to meet.
+    """
+
+    objective: Objective
     budget: Budget
     batch: int
     generator: torch.Generator
+    parts: Sequence[Architecture] = ()
+    steering: Steering | None = None
+
+    def sampled(self) -> list[Architecture]:
+        """Smaller networks for one step: the smallest, and two at random (the sandwich rule of Yu and Huang, "Slimmable", ICCV 2019)."""
+        if not self.parts:
+            return []
+        chosen = torch.randint(len(self.parts), (2,), generator=self.generator).tolist()
+        return [self.parts[i] for i in {0, *chosen}]
+
+
+class Steering:
+    """Weighs the code length of cells against the error, so that they meet a rate or a PSNR.
+
+    kind: "rate" or "psnr"; wanted: bits of all cells, or dB.
+    """
+
+    def __init__(self, kind: str, wanted: float) -> None:
+        self.kind, self.wanted, self.log_weight = kind, wanted, 0.0
+
+    @property
+    def weight(self) -> float:
+        """What the code length of cells counts for."""
+        return math.exp(self.log_weight)
+
+    def learn(self, cell_bits: float, psnr: float) -> None:
+        """Move the weight. cell_bits: of all cells now; psnr: of the network now, in dB."""
+        off = cell_bits / self.wanted - 1 if self.kind == "rate" else (psnr - self.wanted) / 3
+        self.log_weight = min(max(self.log_weight + 0.02 * min(max(off, -1.0), 1.0), -12.0), 12.0)
 
 
 @dataclass(frozen=True)
@@ -94,53 +131,48 @@ class Outcome:
 class Meter:
     """Code length and errors over one pass through the data. Errors are computed only when asked for."""
 
-    def __init__(self, targets: Targets) -> None:
-        self.targets = targets
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
         self.places = 0
-        self.bits = 0.0
-        self.read: list[tuple[torch.Tensor, torch.Tensor]] = []  # (likeliest bits, right bits) of each batch, bool and uint8
+        self.nats = 0.0
+        self.cells = 0.0  # nats of the cells at the last batch
+        self.read: list[tuple[torch.Tensor, Batch]] = []  # the outputs of each batch, and what they should have said
 
-    def add(self, logits: torch.Tensor, bits: torch.Tensor, loss_nats: float) -> None:
-        """Add a batch. logits, bits: (places, channels, bits); loss_nats: the sum of its cross-entropies, in nats."""
-        self.read.append((logits > 0, bits))
-        self.places += len(bits)
-        self.bits += loss_nats / math.log(2)
+    def add(self, outputs: torch.Tensor, batch: Batch, nats: float, cells: float) -> None:
+        """Add a batch. outputs: see `CoordinateNetwork.forward`; nats, cells: code length of the batch, and of all cells."""
+        self.read.append((outputs, batch))
+        self.places += batch.places
+        self.nats += nats
+        self.cells = cells
 
     @property
     def full(self) -> bool:
         """Whether the batches have as many places as the data."""
-        return self.places >= self.targets.places
+        return self.places >= self.objective.targets.places
 
     @property
     def code_bits(self) -> float:
-        """The code length of all bits, in bits; projected if the pass is not over."""
-        return self.bits * self.targets.places / max(self.places, 1)
+        """The code length of all values and of the cells, in bits; projected if the pass is not over."""
+        return (self.nats * self.objective.targets.places / max(self.places, 1) + self.cells) / math.log(2)
 
     @property
     def exact(self) -> bool:
         """Whether the pass is over and every likeliest bit was right."""
-        return self.full and not any(bool((found != (right > 0)).any()) for found, right in self.read)
+        return self.full and all(bool(self.objective.right(outputs, batch).all()) for outputs, batch in self.read)
 
     @property
     def bit_errors(self) -> tuple[float, ...]:
         """Share of wrong bits in each bit-plane over all channels, the most significant first."""
-        wrong = sum((found != (right > 0)).sum((0, 1)) for found, right in self.read)
-        return tuple((torch.as_tensor(wrong).double() / (max(self.places, 1) * self.targets.channels)).tolist())
+        wrong = sum((~self.objective.right(outputs, batch)).sum((0, 1)) for outputs, batch in self.read)
+        return tuple((torch.as_tensor(wrong).double() / (max(self.places, 1) * self.objective.targets.channels)).tolist())
 
     @property
     def psnr(self) -> float:
-        """PSNR of the values that the likeliest bits make, in dB; infinite if all are right."""
+        """PSNR of the values that the network alone gives, in dB; infinite if all are right."""
         square = 0.0
-        depth = self.targets.depth
-        powers = torch.tensor([2.0**b for b in reversed(range(depth))], dtype=torch.float64)
-        for found, right in self.read:
-            x, y = found.to(torch.int8), right.to(torch.int8)
-            if self.targets.gray:  # a bit of the value is the parity of the code's bits down to it
-                x, y = x.cumsum(2) % 2, y.cumsum(2) % 2
-            square += float((((x - y).cpu().double() @ powers) ** 2).sum())
-        mean = square / max(self.places * self.targets.channels, 1)
-        peak = 2.0**depth - 1
-        return 10 * math.log10(peak * peak / mean) if mean else math.inf
+        for outputs, batch in self.read:
+            square += float((self.objective.predicted(outputs) - batch.values).double().square().sum())
+        return psnr(square / max(self.places * self.objective.targets.channels, 1), self.objective.targets.depth)
 
 
 def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator[torch.Tensor | None]:
@@ -148,13 +180,13 @@ def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator
     while size >= targets.places:
         yield None
     while True:
-        order = torch.randperm(targets.places, generator=generator).to(targets.bits.device)
+        order = torch.randperm(targets.places, generator=generator).to(targets.device)
         for start in range(0, targets.places, size):
             yield order[start : start + size]
 
 
 def train(
-    model: BitPlaneNetwork,
+    model: CoordinateNetwork,
     source: WeightSource,
     parameters: list[dict[str, object]],
     plan: Schedule,
@@ -166,11 +198,12 @@ def train(
     state is one with every bit right, if the budget has until_exact; then the one with the shortest code. The learning rate falls over
     the budget like half a cosine, unless the budget has until_exact.
     """
-    targets, budget = plan.targets, plan.budget
+    objective, budget = plan.objective, plan.budget
+    targets, levels = objective.targets, model.architecture.levels
     tensors = [p for group in parameters for p in group["params"]]  # type: ignore[attr-defined]
     optimizer = torch.optim.Adam(parameters)
     rates = [group["lr"] for group in optimizer.param_groups]
-    outcome, meter = Outcome(), Meter(targets)
+    outcome, meter = Outcome(), Meter(objective)
     best: list[torch.Tensor] | None = None
     best_meter = meter
     started = last_report = time.perf_counter()
@@ -181,14 +214,18 @@ def train(
         outcome.seconds = time.perf_counter() - started
         fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds))
         index = next(supply)
-        inputs, bits = (targets.inputs, targets.bits) if index is None else (targets.inputs[index], targets.bits[index])
-        logits = model(inputs, source)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, bits.to(logits.dtype), reduction="sum")
-        meter.add(logits.detach(), bits, loss.item())
+        batch = targets.batch(index, levels)
+        outputs = model(batch.inputs, source, batch.corners)
+        cells = cell_nats([source.cells(i) for i, level in enumerate(levels) if not level.direct])
+        loss = objective.loss(outputs, batch)
+        with torch.no_grad():
+            nats = objective.nats(outputs.detach(), batch) if objective.squared else loss
+            meter.add(objective.kept(outputs.detach()), batch, nats.item(), cells.item())
         if meter.full:
             exact = budget.until_exact and meter.exact
             # a full batch measures the current weights; with mini-batches, the weights changed during the pass that was measured
-            if best is None or (not exact, meter.code_bits) < (not outcome.exact, outcome.code_bits):
+            shorter = objective.squared or meter.code_bits < outcome.code_bits  # a squared error is taken as it is at the end
+            if best is None or (exact, shorter) >= (outcome.exact, True):
                 best, best_meter = [t.detach().clone() for t in tensors], meter
                 outcome.exact, outcome.code_bits = exact, meter.code_bits
             if exact and outcome.exact_step is None:
@@ -204,9 +241,15 @@ def train(
         if done or outcome.stopped or outcome.hopeless or (budget.plateau and _plateau(outcome.history)):
             break
         if meter.full:
-            meter = Meter(targets)
+            meter = Meter(objective)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss / bits.numel())
+        share = batch.places / targets.places
+        for part in plan.sampled():
+            loss = loss + objective.loss(model(batch.inputs, source, batch.corners, part), batch)
+        if plan.steering:
+            plan.steering.learn(cells.item() / math.log(2), objective.psnr_of(outputs.detach(), batch))
+            cells = cells * plan.steering.weight
+        torch.autograd.backward((loss + share * cells) / (batch.places * targets.channels * targets.depth))
         scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction))
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale

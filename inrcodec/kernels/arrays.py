@@ -18,6 +18,7 @@ Int: TypeAlias = int | np.int64  # to a kernel both are 64-bit integers
 Ints1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Ints2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Ints3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int64]]
+Shorts1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int16]]
 Shorts3: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.int16]]
 Words1: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
 Words2: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int32]]

@@ -64,8 +64,8 @@ class Calibration:
 
 
 @stage
-def _predict(m: Maps, logit: Int, plane: Int) -> tuple[Int, Int]:
-    """(probability of a 1 in units of 2^-16, index of the nearest estimate) for a logit × 2^10."""
+def predict(m: Any, logit: Int, plane: Int) -> tuple[Int, Int]:
+    """(probability of a 1 in units of 2^-16, index of the nearest estimate) for a logit × 2^10. m: Maps, or what has its fields."""
     t = min(max((np.int64(logit) * m.gains[plane]) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
     left = plane * NODES + (t >> LOGIT_BITS)
     right_share = t & ((1 << LOGIT_BITS) - 1)
@@ -80,7 +80,7 @@ def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps) -> None:
     """Code bits, (places, bit-planes), with the logits of the same shape; decoding fills them in."""
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
-            p, node = _predict(m, logits[i, plane], plane)
+            p, node = predict(m, logits[i, plane], plane)
             bit = code_bit(coder, p, np.int64(bits[i, plane]))
             bits[i, plane] = bit
             update(m.estimate, m.age, node, bit, AGE_LIMIT)

@@ -1,4 +1,4 @@
-"""The network of profile `inr` in exact integer arithmetic: coordinates in, one logit for each bit-plane out.
+"""The coordinate network of profile `inr` in exact integer arithmetic: coordinates in, logits of bit-planes or means of values out.
 
 In every matrix product the numbers are integers whose partial sums stay below 2^53 (2^24 in float32). So BLAS, CUDA and a plain loop give
 the same result in whatever order they add. A Network checks this bound for its weights when it is made. SPEC.md, "NETW: the network",
@@ -7,35 +7,42 @@ defines the function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Ints1, Words2
-from .compiling import kernel
-from .tables import GELU_BITS, GELU_LIMIT, SINE_BITS, TURN_BITS, gelu, sine
+from .architecture import COORDINATE_BITS, FEATURE_BITS, FEATURE_LIMIT, Architecture, Level
+from .arrays import Int, Ints1, Ints2, Words2
+from .compiling import function, kernel
+from .tables import GELU_LIMIT, SINE_BITS, TURN_BITS, gaussian, gelu, sine
 
-COORDINATE_BITS = 24  # a coordinate runs from −2^24 to 2^24
-OUTPUT_BITS = 10  # a logit is in units of 2^-10 (natural logarithm)
 OUTPUT_LIMIT = 1 << 20  # of a logit
+MEAN_LIMIT = 1 << 31  # of an output of form "values"
 
 EXACT_FLOAT64 = 1 << 53
 EXACT_FLOAT32 = 1 << 24
 LARGEST_WEIGHT = 1 << 30
+LARGEST_CELL = 1 << 24
 LARGEST_BIAS = 1 << 31
 LARGEST_MULTIPLIER = 1 << 31
 LARGEST_SHIFT = 62
 LARGEST_PRODUCT = 1 << 62
+LARGEST_HALVING = 31
+NORM_BITS = 4  # fractional bits of a deviation in layer normalization
 
-Activation = Literal["sine", "gelu"]
+SCALE_SHIFT = 17  # from an output in units of 2^-30 to a scale in units of 2^-10 octaves: the range of the values is 8 octaves
+DIRECT_SHIFT = 22  # from an interpolated integer in units of 2^-8 to 2^-30 of the range, before division by 2^bits
+FRACTION_BITS = 8  # of a position between two nodes of a grid
+PRIMES = (1, 2654435761, 805459861, 3674653429)  # of the hash of a node, for each axis
+
 Integers = npt.NDArray[np.int64]
-
-
 Sums = np.ndarray[tuple[int, int], np.dtype[Any]]  # float32 or float64, whole numbers
-Activated = npt.NDArray[np.int16]
+Activated = np.ndarray[tuple[int, int], np.dtype[np.int16]]
+Table = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
 class Affine(NamedTuple):
@@ -51,97 +58,10 @@ class BoundError(ValueError):
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """The shape of a network.
-
-    Attributes:
-        axes: number of coordinates, 1 to 4.
-        channels: values at each place.
-        bits: bits of each value. Bit-planes are ordered by channel, then the most significant bit first.
-        hidden: units of each hidden layer.
-        layers: hidden layers, at least 1.
-        activation: "sine" (SIREN) or "gelu".
-        octaves: 0: the inputs are the coordinates x. n > 0: the inputs are a positional encoding, for each axis the coordinate, and sine
-            and cosine of 2^k·π·x for k = 0 … n − 1.
-        bit_coordinate: whether the index of the bit is one more coordinate (one output per channel).
-        per_plane: whether each index of the bit has a network of its own (one output per channel).
-            If neither holds, one network has an output for each bit-plane.
-    """
-
-    axes: int
-    channels: int
-    bits: int
-    hidden: int
-    layers: int
-    activation: Activation = "sine"
-    octaves: int = 0
-    bit_coordinate: bool = False
-    per_plane: bool = False
-
-    @property
-    def form(self) -> str:
-        """Its name in options."""
-        return "siren" if self.bit_coordinate else "bitlinear" if self.per_plane else "heads"
-
-    @property
-    def planes(self) -> int:
-        """Number of bit-planes."""
-        return self.channels * self.bits
-
-    @property
-    def networks(self) -> int:
-        """Number of networks: one, or one for each index of the bit."""
-        return self.bits if self.per_plane else 1
-
-    @property
-    def inputs(self) -> int:
-        """Inputs of the first layer."""
-        axes = self.axes + self.bit_coordinate
-        return axes * (1 + 2 * self.octaves)
-
-    @property
-    def outputs(self) -> int:
-        """Outputs of the last layer."""
-        return self.channels if self.bit_coordinate or self.per_plane else self.planes
-
-    @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """(outputs, inputs) of each layer of one network."""
-        sizes = [self.inputs, *[self.hidden] * self.layers, self.outputs]
-        return list(zip(sizes[1:], sizes[:-1], strict=True))
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases of all networks."""
-        return self.networks * sum(o * i + o for o, i in self.shapes)
-
-    @property
-    def input_bits(self) -> int:
-        """Fractional bits of the first layer's input."""
-        return SINE_BITS if self.octaves else COORDINATE_BITS
-
-    @property
-    def activation_bits(self) -> int:
-        """Fractional bits of a hidden layer's output."""
-        return SINE_BITS if self.activation == "sine" else GELU_BITS
-
-    def largest_input(self, layer: int) -> int:
-        """The largest magnitude that an input of a layer, 0 … layers, can have."""
-        if layer == 0:
-            return 1 << self.input_bits
-        return 1 << SINE_BITS if self.activation == "sine" else GELU_LIMIT
-
-    @property
-    def argument_bits(self) -> int:
-        """Fractional bits of a hidden layer's argument, which is in turns for sine."""
-        return TURN_BITS if self.activation == "sine" else GELU_BITS
-
-
-@dataclass(frozen=True)
 class Layer:
     """A layer: argument = floor((weights·input)·multiplier / 2^shift) + bias.
 
-    weights: (outputs, inputs), int64 or int32; bias: (outputs,) int64.
+    weights: (outputs, inputs), int64 or int32; bias: (outputs,) int64, zeros if the network has no biases.
     """
 
     weights: npt.NDArray[np.int64] | npt.NDArray[np.int32]
@@ -151,49 +71,144 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """The cells of a level: feature = floor((interpolated integers)·multiplier / 2^shift), in units of 2^-12; a direct level has no scale.
+
+    numbers: (cells, features) int64 or int32.
+    """
+
+    numbers: npt.NDArray[np.int64] | npt.NDArray[np.int32]
+    multiplier: int = 0
+    shift: int = 0
+
+
+@dataclass(frozen=True)
 class Network:
-    """A network of profile `inr`, immutable. layers: [network][layer]. Raises BoundError if not all sums of the weights are exact."""
+    """A network of profile `inr`, immutable. Raises BoundError if not all sums of its weights are exact.
+
+    layers: [network][matrix]; cells: [level]; halvings: (outputs,) of form "values": each output is divided by 2 so many times, before its
+    bias is added, so that outputs of different ranges share one step; None: by 1.
+    """
 
     architecture: Architecture
     layers: Sequence[Sequence[Layer]]
+    cells: Sequence[Cells] = ()
+    halvings: Integers | None = None
     _matrices: list[list[npt.NDArray[Any]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "_matrices", [[_matrix(layer, peak) for layer, peak in _with_peaks(self, i)] for i in range(len(self.layers))]
         )
+        _check_cells(self)
+        h = self.halvings
+        if h is not None and (h.shape != (self.architecture.outputs,) or not 0 <= int(h.min()) <= int(h.max()) <= LARGEST_HALVING):
+            raise BoundError("the halvings of the outputs are out of range")
 
-    def logits(self, coordinates: Integers) -> npt.NDArray[np.int32]:
-        """Logits × 2^10 of all bit-planes, (n, bit-planes) int32. coordinates: (n, axes) int64, see `axis_coordinates`."""
-        a = self.architecture
-        out = np.empty((len(coordinates), a.channels, a.bits), np.int32)
-        if a.bit_coordinate:
-            for b, position in enumerate(axis_coordinates(a.bits)):
-                column = np.full((len(coordinates), 1), position, np.int64)
-                out[:, :, b] = self._run(0, np.hstack([coordinates, column]))
-        elif a.per_plane:
-            for b in range(a.bits):
-                out[:, :, b] = self._run(b, coordinates)
-        else:
-            out = self._run(0, coordinates)
-        return out.reshape(len(coordinates), a.planes)
+    def logits(self, coordinates: Integers, places: int = 0) -> npt.NDArray[np.int32]:
+        """Logits × 2^10 of all bit-planes, (n, channels·bits) int32. coordinates: (n, axes) int64, see `axis_coordinates`.
 
-    def _run(self, network: int, coordinates: Integers) -> npt.NDArray[np.int32]:
+        places: form "siren": for so many bits from the most significant one, at most `bit_places`; 0: for those of the values.
+        """
         a = self.architecture
-        values: npt.NDArray[Any] = positional(coordinates, a.octaves) if a.octaves else coordinates
-        for i, (layer, matrix) in enumerate(zip(self.layers[network], self._matrices[network], strict=True)):
-            sums = values.astype(matrix.dtype) @ matrix
-            affine = Affine(layer.multiplier, layer.shift, layer.bias)
-            if i == a.layers:
-                logits: Words2 = np.empty(sums.shape, np.int32)
-                _output(sums, affine, logits)
-                return logits
-            values = np.empty(sums.shape, np.int16)
-            if a.activation == "sine":
-                _sine(sums, affine, sine(), values)
+        bits = places or a.bits
+        out = np.empty((len(coordinates), a.channels, bits), np.int32)
+        given, extra = self._features(coordinates)
+        for which, channels, columns in self._calls(coordinates):
+            if a.form == "siren":
+                for b, position in enumerate(axis_coordinates(a.bit_places)[:bits]):
+                    out[:, channels, b] = self._run(0, given, [*columns, np.full(len(coordinates), position)])
+            elif a.form == "bitlinear":
+                for b in range(bits):
+                    out[:, channels, b] = self._run(b, given, columns)
             else:
-                _gelu(sums, affine, gelu(), values)
-        raise AssertionError("a network ends with its output layer")
+                out[:, channels] = self._run(0, given, columns).reshape(len(coordinates), which, bits)
+        assert extra is None
+        return out.reshape(len(coordinates), a.channels * bits)
+
+    def means(self, coordinates: Integers) -> tuple[Integers, Integers]:
+        """Form "values": what the network says of each value, before channels are joined: (means, scales), (n, channels) int64 each.
+
+        coordinates: (n, axes) int64. Means are in units of 2^-30 of the range of the values, within ±2^31; scales in units of 2^-10
+        octaves, 0 if the network does not predict them.
+        """
+        a = self.architecture
+        n = len(coordinates)
+        means, scales = np.empty((n, a.channels), np.int64), np.zeros((n, a.channels), np.int64)
+        given, extra = self._features(coordinates)
+        for which, channels, columns in self._calls(coordinates):
+            found = self._run(0, given, columns)
+            means[:, channels] = found[:, :which]
+            if a.scales:
+                scales[:, channels] = found[:, which:] >> SCALE_SHIFT
+        if extra is not None:
+            means += extra
+            np.clip(means, -MEAN_LIMIT, MEAN_LIMIT, out=means)
+        return means, scales
+
+    def part(self, layers: int, hidden: int) -> Network:
+        """The smaller network in this one that has so many hidden layers of so many units."""
+        smaller = self.architecture.smaller(layers, hidden)
+        own = [*self.layers[0][:layers], self.layers[0][-1]]
+        cut = [
+            Layer(layer.weights[:o, :i], layer.bias[:o], layer.multiplier, layer.shift)
+            for layer, (o, i) in zip(own, smaller.shapes, strict=True)
+        ]
+        return Network(smaller, [cut], self.cells, self.halvings)
+
+    def _calls(self, coordinates: Integers) -> Iterator[tuple[int, slice, list[Integers]]]:
+        """(number of channels, which channels, coordinates as columns) of each evaluation: one, or one for each channel."""
+        a, columns = self.architecture, list(coordinates.T)
+        if not a.colour:
+            yield a.channels, slice(None), columns
+            return
+        for c, position in enumerate(axis_coordinates(a.channels)):
+            yield 1, slice(c, c + 1), [*columns, np.full(len(coordinates), position)]
+
+    def _features(self, coordinates: Integers) -> tuple[Integers, Integers | None]:
+        """(features of the levels that are inputs (n, features), what the direct levels add to the means (n, channels) or None)."""
+        a, extra = self.architecture, None
+        found = [np.empty((len(coordinates), 0), np.int64)]
+        for level, cells in zip(a.levels, self.cells, strict=True):
+            sums = interpolated(level, cells.numbers, coordinates, a.sizes)
+            if level.direct:
+                added = (sums << DIRECT_SHIFT) >> a.bits
+                extra = added if extra is None else extra + added
+            else:
+                found.append(np.clip((sums * cells.multiplier) >> cells.shift, -FEATURE_LIMIT, FEATURE_LIMIT))
+        return np.hstack(found), extra
+
+    def _run(self, network: int, features: Integers, columns: list[Integers]) -> Any:
+        """The outputs of one network, (n, outputs) int32 or, of form "values", int64."""
+        a, layers, matrices = self.architecture, self.layers[network], self._matrices[network]
+        inputs = np.hstack([encoded(columns, a.octaves, a.input_bits), features])
+
+        def sums(i: int, entering: npt.NDArray[Any]) -> tuple[Sums, Affine]:
+            matrix = matrices[i]
+            return entering.astype(matrix.dtype) @ matrix, Affine(layers[i].multiplier, layers[i].shift, layers[i].bias)
+
+        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs))
+        if a.body == "filters":
+            hidden >>= SINE_BITS - FEATURE_BITS
+            for i in range(1, 2 * a.layers - 1, 2):
+                filtered = _activated(True, a.activation, *sums(i + 1, inputs))
+                _filter(*sums(i, hidden), filtered)
+                hidden = filtered
+        else:
+            for i in range(1, a.layers):
+                if a.normalized:
+                    _normalize(hidden)
+                hidden = _activated(a.is_sine(0), a.activation, *sums(min(i, len(matrices) - 2), hidden))
+            if a.normalized:
+                _normalize(hidden)
+        found, affine = sums(len(matrices) - 1, hidden)
+        limit = MEAN_LIMIT if a.form == "values" else OUTPUT_LIMIT
+        out: Any = np.empty(found.shape, np.int64 if a.form == "values" else np.int32)
+        shifts: Ints1 = np.full(a.outputs, affine.shift, np.int64)
+        if self.halvings is not None:
+            shifts = np.minimum(shifts + self.halvings, LARGEST_SHIFT)
+        _output(found, affine, shifts, limit, out)
+        return out
 
 
 def axis_coordinates(size: int, places: Integers | None = None) -> Integers:
@@ -205,19 +220,35 @@ def axis_coordinates(size: int, places: Integers | None = None) -> Integers:
     return ((2 * i - (size - 1)) << COORDINATE_BITS) // max(size - 1, 1)
 
 
-def positional(coordinates: Integers, octaves: int) -> Integers:
-    """Positional encoding × 2^14 (Mildenhall et al., NeRF, 2020): (n, axes) → (n, axes·(1 + 2·octaves)).
+def encoded(columns: Sequence[Integers], octaves: int, bits: int) -> Integers:
+    """Coordinates as inputs: (n,) each → (n, coordinates·(1 + 2·octaves)) int64, × 2^bits.
 
-    For each axis: x, then sin(2^k·π·x) and cos(2^k·π·x) for k = 0 … octaves − 1.
+    For each coordinate x: x, then sin(2^k·π·x) and cos(2^k·π·x) for k = 0 … octaves − 1, the positional encoding of Mildenhall et al.,
+    NeRF, 2020.
     """
-    columns = []
-    for c in coordinates.T:
-        columns.append(c >> (COORDINATE_BITS - SINE_BITS))
+    out = []
+    for c in columns:
+        out.append(c >> (COORDINATE_BITS - bits))
         for k in range(octaves):
             phase = (c << k) >> (COORDINATE_BITS + 1 - TURN_BITS)
-            columns.append(sine()[phase & 0xFFFF].astype(np.int64))
-            columns.append(sine()[(phase + (1 << (TURN_BITS - 2))) & 0xFFFF].astype(np.int64))
-    return np.stack(columns, axis=1)
+            for turned in (phase, phase + (1 << (TURN_BITS - 2))):
+                out.append(sine()[turned & 0xFFFF].astype(np.int64) >> max(SINE_BITS - bits, 0))
+    return np.stack(out, axis=1)
+
+
+def interpolated(level: Level, numbers: npt.NDArray[Any], coordinates: Integers, sizes: tuple[int, ...]) -> Integers:
+    """The features of a level at some coordinates, × 2^8, by multilinear interpolation of integers: (n, features) int64.
+
+    numbers: (cells, features); coordinates: (n, axes) int64; sizes: of the axes.
+    """
+    axes = len(sizes)
+    limits = np.array([(n - 1) << FRACTION_BITS for n in sizes], np.int64)
+    positions = np.clip(((coordinates + (1 << COORDINATE_BITS)) * limits + (1 << COORDINATE_BITS)) >> (COORDINATE_BITS + 1), 0, limits)
+    nodes = np.array(level.nodes(sizes), np.int64)
+    out: Ints2 = np.empty((len(coordinates), level.features), np.int64)
+    primes = np.array(PRIMES[:axes], np.int64)
+    _interpolate(np.ascontiguousarray(numbers, np.int32), positions, nodes, primes, level.spacing, level.table, out)
+    return out
 
 
 def peak_of(weights: npt.NDArray[Any], largest_input: int) -> int:
@@ -234,11 +265,10 @@ def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
         raise BoundError("the weights do not have the shapes of the architecture")
     pairs = []
     for i, layer in enumerate(network.layers[index]):
-        if not (0 <= layer.multiplier < LARGEST_MULTIPLIER and 0 <= layer.shift <= LARGEST_SHIFT):
-            raise BoundError("a layer's multiplier or shift is out of range")
+        _check_scale(layer.multiplier, layer.shift)
         if layer.bias.shape != layer.weights.shape[:1] or int(np.abs(layer.bias).max()) > LARGEST_BIAS:
             raise BoundError("a layer's bias is out of range")
-        if max(int(layer.weights.max()), -int(layer.weights.min())) > LARGEST_WEIGHT:
+        if _largest(layer.weights) > LARGEST_WEIGHT:
             raise BoundError("a weight is out of range")
         peak = peak_of(layer.weights, a.largest_input(i))
         if peak >= EXACT_FLOAT64 or peak * layer.multiplier >= LARGEST_PRODUCT:
@@ -247,13 +277,45 @@ def _with_peaks(network: Network, index: int) -> list[tuple[Layer, int]]:
     return pairs
 
 
+def _check_cells(network: Network) -> None:
+    """Raise BoundError if the cells do not fit the architecture, or if an interpolation of them would not be exact."""
+    a = network.architecture
+    if [c.numbers.shape for c in network.cells] != [(level.cells(a.sizes), level.features) for level in a.levels]:
+        raise BoundError("the cells do not have the shapes of the architecture")
+    for cells in network.cells:
+        _check_scale(cells.multiplier, cells.shift)
+        largest = _largest(cells.numbers)
+        if largest > LARGEST_CELL or (largest << FRACTION_BITS) * cells.multiplier >= LARGEST_PRODUCT:
+            raise BoundError("a cell is out of range")
+
+
+def _check_scale(multiplier: int, shift: int) -> None:
+    if not (0 <= multiplier < LARGEST_MULTIPLIER and 0 <= shift <= LARGEST_SHIFT):
+        raise BoundError("a multiplier or shift is out of range")
+
+
+def _largest(numbers: npt.NDArray[Any]) -> int:
+    """The largest magnitude; 0 if there are no numbers."""
+    return max(int(numbers.max()), -int(numbers.min())) if numbers.size else 0
+
+
 def _matrix(layer: Layer, peak: int) -> npt.NDArray[Any]:
     """The transposed weights, (inputs, outputs), in the narrowest float type whose sums are exact. peak: largest magnitude of a sum."""
     return np.ascontiguousarray(layer.weights.T, np.float32 if peak < EXACT_FLOAT32 else np.float64)
 
 
+def _activated(periodic: bool, activation: str, sums: Sums, affine: Affine) -> Activated:
+    """The activations of a layer's sums, (n, outputs) int16. periodic: whether they are sines."""
+    out: Activated = np.empty(sums.shape, np.int16)
+    if periodic:
+        _sine(sums, affine, sine(), out)
+    else:
+        _bounded(sums, affine, gelu() if activation == "gelu" else gaussian(), out)
+    return out
+
+
 @kernel
-def _sine(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
+def _sine(sums: Sums, affine: Affine, table: Table, out: Activated) -> None:
     """out = sine of the arguments. sums, out: (n, outputs); table: see `tables.sine`."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
@@ -261,8 +323,8 @@ def _sine(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
 
 
 @kernel
-def _gelu(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
-    """out = GELU of the arguments. sums, out: (n, outputs); table: see `tables.gelu`."""
+def _bounded(sums: Sums, affine: Affine, table: Table, out: Activated) -> None:
+    """out = the function of the arguments, limited to [−8, 8). sums, out: (n, outputs); table: see `tables.gelu`, `tables.gaussian`."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
@@ -270,9 +332,76 @@ def _gelu(sums: Sums, affine: Affine, table: Activated, out: Activated) -> None:
 
 
 @kernel
-def _output(sums: Sums, affine: Affine, out: Words2) -> None:
-    """out = the arguments, limited to ±OUTPUT_LIMIT: the logits. sums, out: (n, outputs)."""
+def _filter(sums: Sums, affine: Affine, filters: Activated) -> None:
+    """filters = the arguments, limited to [−8, 8), times the filters, which are in units of 2^-14. sums, filters: (n, outputs)."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
-            out[i, j] = min(max(x, -OUTPUT_LIMIT), OUTPUT_LIMIT)
+            filters[i, j] = (min(max(x, -GELU_LIMIT), GELU_LIMIT - 1) * np.int64(filters[i, j])) >> SINE_BITS
+
+
+@kernel
+def _normalize(values: Activated) -> None:
+    """Layer normalization in place: (value − mean) / deviation, × 2^12, of each row of values, (n, units)."""
+    units = values.shape[1]
+    for i in range(values.shape[0]):
+        total = np.int64(0)
+        for j in range(units):
+            total += values[i, j]
+        mean = total // units
+        square = np.int64(0)
+        for j in range(units):
+            d = values[i, j] - mean
+            square += d * d
+        deviation = max(_root((square << (2 * NORM_BITS)) // units), 1)
+        for j in range(units):
+            x = ((values[i, j] - mean) << (FEATURE_BITS + NORM_BITS)) // deviation
+            values[i, j] = min(max(x, -GELU_LIMIT), GELU_LIMIT - 1)
+
+
+@function
+def _root(n: Int) -> Int:
+    """floor(√n) for 0 ≤ n < 2^60: the root of a float64, mended by at most 1 where it was rounded."""
+    r = np.int64(math.sqrt(np.float64(n)))
+    if r * r > n:
+        r -= 1
+    elif (r + 1) * (r + 1) <= n:
+        r += 1
+    return r
+
+
+@kernel
+def _interpolate(cells: Words2, positions: Ints2, nodes: Ints1, primes: Ints1, spacing: int, table: int, out: Ints2) -> None:
+    """Multilinear interpolation. cells: (cells, features); positions: (n, axes) × 2^8; nodes, primes: (axes,); out: (n, features)."""
+    axes = positions.shape[1]
+    cell = FRACTION_BITS + spacing
+    for i in range(positions.shape[0]):
+        for f in range(out.shape[1]):
+            out[i, f] = 0
+        for corner in range(1 << axes):
+            share, index, mixed = np.int64(1), np.int64(0), np.int64(0)
+            for a in range(axes):
+                node = positions[i, a] >> cell
+                part = (positions[i, a] >> spacing) & ((1 << FRACTION_BITS) - 1)
+                if (corner >> a) & 1:
+                    node = min(node + 1, nodes[a] - 1)
+                else:
+                    part = (1 << FRACTION_BITS) - part
+                share *= part
+                index = index * nodes[a] + node
+                mixed ^= (node * primes[a]) & 0xFFFFFFFF
+            if share:
+                row = mixed & ((1 << table) - 1) if table else index
+                for f in range(out.shape[1]):
+                    out[i, f] += share * cells[row, f]
+        for f in range(out.shape[1]):
+            out[i, f] >>= FRACTION_BITS * (axes - 1)
+
+
+@kernel
+def _output(sums: Sums, affine: Affine, shifts: Ints1, limit: int, out: Any) -> None:
+    """out = the arguments, limited to ±limit. shifts: (outputs,) in place of the layer's. sums, out: (n, outputs); out: int32 or int64."""
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            x = ((np.int64(sums[i, j]) * affine.multiplier) >> shifts[j]) + affine.bias[j]
+            out[i, j] = min(max(x, -limit), limit)

@@ -23,6 +23,7 @@ TURN_BITS = 16  # the argument of a sine layer is in units of 2^-16 turns
 SINE_BITS = 14  # the output of a sine layer is in units of 2^-14
 GELU_BITS = 12  # argument and output of a GELU layer are in units of 2^-12
 GELU_LIMIT = 8 << GELU_BITS  # the argument is limited to [−8, 8)
+GAUSSIAN_BITS = 14  # the output of a Gaussian layer is in units of 2^-14; its argument is that of a GELU layer
 LOGIT_BITS = 8  # a calibrated logit is in units of 2^-8 (natural logarithm)
 LOGIT_LIMIT = 12 << LOGIT_BITS  # a calibrated logit is limited to (−12, 12)
 EXP2_STEPS = 256  # entries per unit of the argument, here and in the next two
@@ -135,6 +136,20 @@ def gelu() -> npt.NDArray[np.int16]:
     return out
 
 
+@_checked("94d4728751ac18ae278cccd953b25b19375c4c78421261c071b9a46682da092b")
+def gaussian() -> npt.NDArray[np.int16]:
+    """(2^16,): round(2^14·e^(−x²/2)) for x = i/2^12 − 8, i = 0 … 2^16 − 1."""
+    square = ONE * ONE // _exp_of_fraction(1, 1 << 2 * GELU_BITS)  # e^(−h²), with h = 2^-12
+    ratio = ONE * ONE // _exp_of_fraction(1, 2 << 2 * GELU_BITS)  # e^(−(x+h)²/2) / e^(−x²/2) at x = 0
+    value, half = ONE, 1 << (FRACTION - GAUSSIAN_BITS - 1)
+    fall = np.empty(GELU_LIMIT + 1, np.int16)
+    for i in range(GELU_LIMIT + 1):
+        fall[i] = value + half >> FRACTION - GAUSSIAN_BITS
+        value = value * ratio >> FRACTION
+        ratio = ratio * square >> FRACTION
+    return np.concatenate([fall[:0:-1], fall[:-1]])
+
+
 @_checked("0fba0ee59b1e8e54ae85a34f16014e415e47357996056107788898dddac23c39")
 def squash() -> npt.NDArray[np.int32]:
     """(6145,): round(2^16 / (1 + e^(−t/2^8))), within 1 … 2^16 − 1, for t = i − 3072, i = 0 … 6144: the probability for a logit."""
@@ -145,6 +160,12 @@ def squash() -> npt.NDArray[np.int32]:
         rise[t] = min(65535, (2 * 65536 * power + power + ONE) // (2 * (power + ONE)))
         power = power * step >> FRACTION
     return np.concatenate([65536 - rise[:0:-1], rise])
+
+
+@_checked("011c4f45e04c3e78a821d7c6379371f77a8125d064ccf52825e900524deb5964")
+def stretches() -> npt.NDArray[np.int16]:
+    """(2^12,): the logit, × 2^8, of the probability (i + 1/2)/2^12: the least t whose entry of `squash` is at least 16·i + 8."""
+    return np.asarray(np.searchsorted(squash(), 16 * np.arange(4096) + 8) - LOGIT_LIMIT, np.int16)
 
 
 def _log2_of(numerator: int, denominator: int, bits: int) -> int:

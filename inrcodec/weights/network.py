@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +14,29 @@ import numpy.typing as npt
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels import integers
-from ..kernels.inr import LARGEST_MULTIPLIER, LARGEST_SHIFT, LARGEST_WEIGHT, Activation, Architecture, BoundError, Layer, Network
+from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Body, Form, Level
+from ..kernels.inr import (
+    LARGEST_CELL,
+    LARGEST_HALVING,
+    LARGEST_MULTIPLIER,
+    LARGEST_SHIFT,
+    LARGEST_WEIGHT,
+    BoundError,
+    Cells,
+    Layer,
+    Network,
+)
+from ..kernels.meancode import Joint
 from . import codings, sinr
 
-SINE, BIT_COORDINATE, PER_PLANE, GRAY = 1, 2, 4, 8
-MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES = 8192, 32, 24
+FORMS, BODIES, ACTIVATIONS = get_args(Form), get_args(Body), get_args(Activation)  # their numbers in files are their places here
+GRAY, COLOUR, NORMALIZED, UNBIASED, SCALES, GRID, PARTS = 1, 2, 4, 8, 16, 32, 64
+DIRECT = 0x80  # of the byte that has the size of a level's table
+MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES, MAX_BIT_PLACES = 8192, 32, 24, 64
+MAX_LEVELS, MAX_SPACING, MAX_FEATURES, MAX_TABLE, MAX_CONFIGURATIONS = 32, 28, 256, 24, 16
+MAX_GRID_AXIS = 1 << 28
 MAX_PARAMETERS = 1 << 24
+MAX_ERROR = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -27,46 +47,102 @@ class CodedNetwork:
         network: the integer network.
         coding: name of the weight coding.
         setting: bits per weight of "uniform" and "lsq"; the dictionary's seed (0 … 255) of "sinr"; 0 of "ternary".
-        gains: (bit-planes,) a gain code for each bit-plane, see `kernels.calibration.gain`.
+        gains: (bit-planes,) a gain code for each bit-plane, see `kernels.calibration.gain`; unused by form "values".
+        joint: of form "values", how channels are coded; else None. Such a network has halvings.
         gray: whether the bit-planes are those of the values' Gray code.
         sparse: the sparse codes of the layers for "sinr", [network][layer], None for a layer written as integers; else empty.
+        errors: for each configuration of the architecture, the mean squared error of the values that the network alone gives, × 2^8,
+            rounded.
     """
 
     network: Network
     coding: str
     setting: int
     gains: npt.NDArray[np.uint8]
+    joint: Joint | None = None
     gray: bool = False
     sparse: Sequence[Sequence[sinr.Sparse | None]] = ()
+    errors: tuple[int, ...] = (0,)
 
 
 def sparse_layers(architecture: Architecture) -> list[bool]:
-    """For each layer, whether `sinr` codes it sparsely: all but a first layer that takes the coordinates without positional encoding."""
-    return [i > 0 or architecture.octaves > 0 for i in range(architecture.layers + 1)]
+    """For each matrix, whether `sinr` codes it sparsely: all but those that take the coordinates as they are."""
+    return [not architecture.takes_coordinates(i) for i in range(len(architecture.matrices))]
+
+
+def shells(a: Architecture) -> Iterator[list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]]:
+    """For each configuration, which elements of each matrix, and of each bias, it has and no configuration before it has."""
+    known = [(np.zeros(shape, np.bool_), np.zeros(shape[0], np.bool_)) for shape in a.shapes]
+    last = len(a.shapes) - 1
+    for layers, hidden in a.configurations:
+        smaller = a.smaller(layers, hidden)
+        found = [(np.zeros_like(w), np.zeros_like(b)) for w, b in known]
+        for (outputs, inputs), i in zip(smaller.shapes, [*range(layers), last], strict=True):
+            for new, old, part in zip(found[i], known[i], ((slice(outputs), slice(inputs)), slice(outputs)), strict=True):
+                new[part] = ~old[part]
+                old[part] = True
+        yield found
+
+
+def _write_architecture(a: Architecture, gray: bool) -> bytes:
+    form = FORMS.index(a.form) | BODIES.index(a.body) << 2 | ACTIVATIONS.index(a.activation) << 4
+    flags = (GRAY * gray) | (COLOUR * a.colour) | (NORMALIZED * a.normalized) | (UNBIASED * (not a.biased)) | (SCALES * a.scales)
+    flags |= GRID * bool(a.levels) | PARTS * bool(a.widths)
+    out = [bytes([form, flags]), varint(a.hidden), varint(a.layers), varint(a.octaves)]
+    if a.form == "siren":
+        out.append(varint(a.bit_places))
+    if a.levels:
+        out.append(varint(len(a.levels)))
+        out += [bytes([x.spacing]) + varint(x.features) + bytes([x.table | DIRECT * x.direct]) for x in a.levels]
+    if a.widths:
+        out += [varint(len(sizes)) + b"".join(map(varint, sizes)) for sizes in (a.widths, a.depths)]
+    return b"".join(out)
+
+
+def _write_joint(joint: Joint) -> bytes:
+    below = np.tril_indices(len(joint.order), -1)
+    return bytes([*joint.order.tolist(), *joint.factors[below].astype("<i2").tobytes(), *joint.scales.tolist()])
 
 
 def write(coded: CodedNetwork) -> bytes:
     """The content of section NETW."""
-    a = coded.network.architecture
-    flags = (SINE if a.activation == "sine" else 0) | (BIT_COORDINATE if a.bit_coordinate else 0) | (PER_PLANE if a.per_plane else 0)
-    flags |= GRAY if coded.gray else 0
-    layers = [layer for network in coded.network.layers for layer in network]
+    n, a = coded.network, coded.network.architecture
+    layers = [layer for network in n.layers for layer in network]
+    scaled: list[Layer | Cells] = [*layers, *(cells for cells, level in zip(n.cells, a.levels, strict=True) if not level.direct)]
     out = [
-        bytes([flags]),
-        varint(a.hidden),
-        varint(a.layers),
-        varint(a.octaves),
+        _write_architecture(a, coded.gray),
         bytes([codings.named(coded.coding).number, coded.setting]),
-        *[varint(layer.multiplier) + bytes([layer.shift]) for layer in layers],
-        coded.gains.astype(np.uint8).tobytes(),
+        *map(varint, coded.errors),
+        *[varint(x.multiplier) + bytes([x.shift]) for x in scaled],
+        coded.gains.astype(np.uint8).tobytes() if coded.joint is None else _write_joint(coded.joint) + bytes(n.halvings.tolist()),
     ]
+    if a.widths:
+        return b"".join([*out, *_write_shells(coded)])
     codes = [code for network in coded.sparse for code in network] or [None] * len(layers)
     plain = [layer.weights for layer, code in zip(layers, codes, strict=True) if code is None]
-    numbers = integers.encode([*(layer.bias for layer in layers), *plain])
+    parts = [*(layer.bias for layer in layers if a.biased), *plain, *(column for cells in n.cells for column in cells.numbers.T)]
+    numbers = integers.encode(parts, [0] * (len(parts) - len(_rows(a))) + _rows(a))
     out += [varint(len(numbers)), numbers]
     if codings.named(coded.coding).sparse:
         out.append(sinr.write([code for code in codes if code is not None]))
     return b"".join(out)
+
+
+def _write_shells(coded: CodedNetwork) -> list[bytes]:
+    """The numbers of a network with smaller ones in it: for each configuration a length, a CRC-32, and coded integers."""
+    layers, states, out = coded.network.layers[0], [integers.fresh(), integers.fresh()], []
+    biased = coded.network.architecture.biased
+    for found in shells(coded.network.architecture):
+        weights = np.concatenate([layer.weights[w] for layer, (w, _) in zip(layers, found, strict=True)])
+        biases = np.concatenate([layer.bias[b] for layer, (_, b) in zip(layers, found, strict=True)])
+        data = integers.encode([biases[: len(biases) * biased], weights], (), states)
+        out.append(varint(len(data)) + zlib.crc32(data).to_bytes(4, "little") + data)
+    return out
+
+
+def _rows(a: Architecture) -> list[int]:
+    """The width of the rows of each array of cells: the nodes along the last axis, 0 where nodes share cells by a hash."""
+    return [0 if level.table else level.nodes(a.sizes)[-1] for level in a.levels for _ in range(level.features)]
 
 
 @dataclass(frozen=True)
@@ -75,9 +151,10 @@ class Written:
 
     Attributes:
         architecture: of the network.
-        coding, setting, gains, gray: as in CodedNetwork.
-        scales: (multiplier, shift) of each layer of all networks.
-        numbers: the coded integers.
+        coding, setting, gains, joint, gray, errors: as in CodedNetwork; halvings: as in Network.
+        scales: (multiplier, shift) of each layer of all networks, then of each level that is not direct.
+        numbers: the coded integers; of a network with smaller ones in it, those of each shell that is there.
+        ends: for each of `numbers`, where it ends in the section.
         counts: the non-zeros of a vector of each sparse layer; sparse: the Brotli string of these layers.
     """
 
@@ -85,9 +162,13 @@ class Written:
     coding: str
     setting: int
     gains: npt.NDArray[np.uint8]
+    joint: Joint | None
+    halvings: npt.NDArray[np.int64] | None
     gray: bool
+    errors: tuple[int, ...]
     scales: Sequence[tuple[int, int]]
-    numbers: bytes
+    numbers: Sequence[bytes]
+    ends: Sequence[int]
     counts: list[int]
     sparse: bytes
 
@@ -105,69 +186,193 @@ class Written:
     @property
     def memory(self) -> int:
         """The most bytes that `decode` takes at once, its result included."""
+        a = self.architecture
         sparse = [shape for shape, is_sparse in zip(self.shapes, self.is_sparse, strict=True) if is_sparse]
+        largest = max(*(o * i for o, i in self.shapes), *(level.cells(a.sizes) * level.features for level in a.levels), 0)
         # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
-        kept = 12 * self.architecture.parameters + 16 * max(o * i for o, i in self.shapes)
+        kept = 12 * a.parameters + 16 * largest
         return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (48 * sinr.BLOCK if sparse else 0)
 
     def decode(self) -> CodedNetwork:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""
+        a = self.architecture
+        codes: list[sinr.Sparse | None] = [None] * len(self.shapes)
+        if a.widths:
+            network = self._joined(len(self.numbers))
+        else:
+            sparse_shapes = [shape for shape, sparse in zip(self.shapes, self.is_sparse, strict=True) if sparse]
+            found = iter(sinr.decode(self.counts, self.sparse, sparse_shapes) if sparse_shapes else [])
+            codes = [next(found) if sparse else None for sparse in self.is_sparse]
+            network = self._plain(codes)
+        per = len(a.matrices)
+        nested = [codes[i : i + per] for i in range(0, len(codes), per)] if codings.named(self.coding).sparse else ()
+        return CodedNetwork(network, self.coding, self.setting, self.gains, self.joint, self.gray, nested, self.errors)
+
+    def part(self, configuration: int) -> Network:
+        """The network of a configuration, from the shells up to its own. Raises FormatError."""
+        a = self.architecture
+        return self._joined(configuration + 1).part(*a.configurations[configuration]) if a.widths else self.decode().network
+
+    def _plain(self, codes: Sequence[sinr.Sparse | None]) -> Network:
+        """The network from one string of integers and the codes of the sparse layers. Raises FormatError."""
         a, shapes = self.architecture, self.shapes
-        both = list(zip(shapes, self.is_sparse, strict=True))
-        sparse_shapes = [shape for shape, sparse in both if sparse]
-        found = iter(sinr.decode(self.counts, self.sparse, sparse_shapes) if sparse_shapes else [])
-        codes = [next(found) if sparse else None for _, sparse in both]
-        parts = integers.decode(self.numbers, [*(o for o, _ in shapes), *(o * i for (o, i), sparse in both if not sparse)])
-        biases, plain = parts[: len(shapes)], parts[: len(shapes) - 1 : -1]
-        del parts
+        biases = [o for o, _ in shapes] if a.biased else []
+        plain = [o * i for (o, i), code in zip(shapes, codes, strict=True) if code is None]
+        columns = [level.cells(a.sizes) for level in a.levels for _ in range(level.features)]
+        widths = [0] * (len(biases) + len(plain)) + _rows(a)
+        parts = integers.decode(self.numbers[0], [*biases, *plain, *columns], widths)[::-1]
+        bias = [parts.pop() if a.biased else np.zeros(o, np.int64) for o, _ in shapes]
         flat = []
-        for shape, bias, scale, code in zip(shapes, biases, self.scales, codes, strict=True):
-            weights = plain.pop().reshape(shape) if code is None else sinr.expand(code, self.setting)
-            flat.append(Layer(_narrow(weights), bias, *scale))
-        per = a.layers + 1
+        for shape, code, b, scale in zip(shapes, codes, bias, self.scales, strict=False):
+            weights = parts.pop().reshape(shape) if code is None else sinr.expand(code, self.setting)
+            flat.append(Layer(_narrow(weights, LARGEST_WEIGHT), b, *scale))
+        scales = iter(self.scales[len(flat) :])
+        cells = []
+        for level in a.levels:
+            numbers = np.stack([_narrow(parts.pop(), LARGEST_CELL) for _ in range(level.features)], axis=1)
+            cells.append(Cells(numbers, *((0, 0) if level.direct else next(scales))))
+        per = len(a.matrices)
+        return self._exact([flat[i : i + per] for i in range(0, len(flat), per)], cells)
+
+    def _joined(self, count: int) -> Network:
+        """The network from its first `count` shells; what no shell of these has is 0. Raises FormatError."""
+        a = self.architecture
+        weights, biases = [np.zeros(s, np.int64) for s in a.shapes], [np.zeros(o, np.int64) for o, _ in a.shapes]
+        states = [integers.fresh(), integers.fresh()]
+        for data, found in zip(self.numbers[:count], shells(a), strict=False):
+            sizes = [sum(int(b.sum()) for _, b in found) * a.biased, sum(int(w.sum()) for w, _ in found)]
+            new_biases, new_weights = integers.decode(data, sizes, (), states)
+            for layer, (w, b) in enumerate(found):
+                n = int(w.sum())
+                weights[layer][w], new_weights = new_weights[:n], new_weights[n:]
+                if a.biased:
+                    n = int(b.sum())
+                    biases[layer][b], new_biases = new_biases[:n], new_biases[n:]
+        layers = [Layer(_narrow(w, LARGEST_WEIGHT), b, *scale) for w, b, scale in zip(weights, biases, self.scales, strict=True)]
+        return self._exact([layers], [])
+
+    def _exact(self, layers: Sequence[Sequence[Layer]], cells: Sequence[Cells]) -> Network:
+        """The network. Raises FormatError if sums of its weights would not be exact."""
         try:
-            network = Network(a, [flat[i : i + per] for i in range(0, len(flat), per)])
+            return Network(self.architecture, layers, cells, self.halvings)
         except BoundError as fault:
             raise FormatError(f"damaged: {fault}") from fault
-        nested = [codes[i : i + per] for i in range(0, len(codes), per)] if sparse_shapes else ()
-        return CodedNetwork(network, self.coding, self.setting, self.gains, self.gray, nested)
 
 
-def _narrow(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+def _narrow(weights: npt.NDArray[np.int64], largest: int) -> npt.NDArray[np.int32]:
     """Weights in half the memory. Raises FormatError if one is larger than a network may have."""
-    if max(int(weights.max()), -int(weights.min())) > LARGEST_WEIGHT:
+    if weights.size and max(int(weights.max()), -int(weights.min())) > largest:
         raise FormatError("damaged: a weight is out of range")
     return weights.astype(np.int32)
 
 
-def parse(content: bytes, axes: int, channels: int, bits: int) -> Written:
-    """Parse section NETW without decoding its numbers. axes, channels, bits: coordinate axes, channels, and bits per value of the signal.
+def _parse_architecture(r: Reader, sizes: tuple[int, ...], channels: int, bits: int) -> tuple[Architecture, bool]:
+    """The architecture, and whether bit-planes are those of the Gray code. Raises FormatError."""
+    form, flags = r.byte(), r.byte()
+    hidden, layers, octaves = r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
+    if form >> 6 or flags >> 7 or (form >> 2 & 3) >= len(BODIES) or (form >> 4) >= len(ACTIVATIONS) or not hidden or not layers:
+        raise FormatError("damaged: the network's description is out of range")
+    kind, body, activation = FORMS[form & 3], BODIES[form >> 2 & 3], ACTIVATIONS[form >> 4]
+    places = r.varint(MAX_BIT_PLACES) if kind == "siren" else 0
+    levels = tuple(_parse_level(r) for _ in range(r.varint(MAX_LEVELS))) if flags & GRID else ()
+    widths, depths = [_parse_sizes(r, last) for last in (hidden, layers)] if flags & PARTS else ((), ())
+    values = kind == "values"
+    faults = (
+        kind == "siren" and places < bits,
+        values and (bits > MAX_VALUE_BITS or bool(flags & GRAY)),
+        flags & SCALES and not values,
+        body == "filters" and (activation != "sine" or bool(flags & NORMALIZED)),
+        flags & GRID and (not levels or max(sizes) > MAX_GRID_AXIS or kind == "bitlinear"),
+        any(level.direct and (not values or level.features != channels) for level in levels),
+        flags & PARTS and (bool(levels) or body != "mlp" or kind == "bitlinear"),
+        flags & COLOUR and kind == "bitlinear",
+    )
+    if any(faults):
+        raise FormatError("damaged: the network's description contradicts itself")
+    a = Architecture(
+        sizes, channels, bits, hidden, layers, kind, body, activation, octaves, places, bool(flags & COLOUR), bool(flags & NORMALIZED),
+        not flags & UNBIASED, bool(flags & SCALES), levels, widths, depths,
+    )  # fmt: skip
+    if a.parameters > MAX_PARAMETERS:
+        raise FormatError("damaged: the network is too large")
+    return a, bool(flags & GRAY)
+
+
+def _parse_level(r: Reader) -> Level:
+    spacing, features, table = r.byte(), r.varint(MAX_FEATURES), r.byte()
+    if spacing > MAX_SPACING or not features or table & ~DIRECT > MAX_TABLE:
+        raise FormatError("damaged: a level of the network's grid is out of range")
+    return Level(spacing, features, table & ~DIRECT, bool(table & DIRECT))
+
+
+def _parse_sizes(r: Reader, last: int) -> tuple[int, ...]:
+    """Widths or depths of the networks in a network, ascending; the last is that of the whole network."""
+    found = tuple(r.varint() for _ in range(r.varint(MAX_CONFIGURATIONS)))
+    if not found or found[0] < 1 or found[-1] != last or any(a >= b for a, b in pairwise(found)):
+        raise FormatError("damaged: the sizes of the networks in the network are out of order")
+    return found
+
+
+def _parse_joint(r: Reader, channels: int) -> Joint:
+    order = np.frombuffer(r.take(channels), np.uint8).astype(np.int64)
+    if sorted(order.tolist()) != list(range(channels)):
+        raise FormatError("damaged: the order of the channels is out of range")
+    factors = np.zeros((channels, channels), np.int64)
+    factors[np.tril_indices(channels, -1)] = np.frombuffer(r.take(channels * (channels - 1)), "<i2")
+    return Joint(order, factors, np.frombuffer(r.take(channels), np.uint8).astype(np.int64))
+
+
+def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut: bool = False) -> Written:
+    """Parse section NETW without decoding its numbers. sizes: of the coordinate axes; channels, bits per value: of the signal.
+
+    cut: whether the section may end early: of a network with smaller ones in it, the shells that are whole are taken then.
 
     Raises FormatError if the section is damaged, or a size is out of range.
     """
     r = Reader(content, "the network")
-    flags, hidden, layers, octaves = r.byte(), r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
+    a, gray = _parse_architecture(r, sizes, channels, bits)
     coding, setting = codings.numbered(r.byte()), r.byte()
-    if flags > 15 or (flags & BIT_COORDINATE and flags & PER_PLANE) or coding is None or not hidden or not layers:
+    if coding is None or (coding.sparse and a.widths):
         raise FormatError("damaged: the network's description is out of range")
-    activation: Activation = "sine" if flags & SINE else "gelu"
-    per_bit, per_plane = bool(flags & BIT_COORDINATE), bool(flags & PER_PLANE)
-    a = Architecture(axes, channels, bits, hidden, layers, activation, octaves, per_bit, per_plane)
-    if a.parameters > MAX_PARAMETERS:
-        raise FormatError("damaged: the network is too large")
-    shapes = a.shapes * a.networks
-    scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in shapes]
+    errors = tuple(r.varint(MAX_ERROR) for _ in a.configurations)
+    count = len(a.matrices) * a.networks + sum(not level.direct for level in a.levels)
+    scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in range(count)]
     if any(shift > LARGEST_SHIFT for _, shift in scales):
         raise FormatError("damaged: a layer's shift is out of range")
-    gains = np.frombuffer(r.take(a.planes), np.uint8)
-    numbers = r.take(r.varint())
-    sparse = [shape for shape, is_sparse in zip(shapes, sparse_layers(a) * a.networks, strict=True) if is_sparse and coding.sparse]
-    counts = sinr.read_counts(r, sparse)
+    joint = _parse_joint(r, channels) if a.form == "values" else None
+    halvings = np.frombuffer(r.take(a.outputs), np.uint8).astype(np.int64) if joint else None
+    if halvings is not None and int(halvings.max()) > LARGEST_HALVING:
+        raise FormatError("damaged: an output's range is out of range")
+    gains = np.frombuffer(r.take(0 if joint else a.planes), np.uint8)
+    numbers, ends = _parse_shells(r, len(a.configurations), cut) if a.widths else ([r.take(r.varint())], [])
+    ends = ends or [r.position]
+    sparse = [shape for shape, is_sparse in zip(a.shapes * a.networks, sparse_layers(a) * a.networks, strict=True) if is_sparse]
+    counts = sinr.read_counts(r, sparse if coding.sparse else [])
     rest = r.rest() if coding.sparse else b""
-    r.end()
-    return Written(a, coding.name, setting, gains, bool(flags & GRAY), scales, numbers, counts, rest)
+    if not (cut and a.widths):
+        r.end()
+    return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, scales, numbers, ends, counts, rest)
 
 
-def read(content: bytes, axes: int, channels: int, bits: int) -> CodedNetwork:
+def _parse_shells(r: Reader, count: int, cut: bool) -> tuple[list[bytes], list[int]]:
+    """The shells, and where each ends. cut: stop before the first that is not whole. Raises FormatError."""
+    found: list[bytes] = []
+    ends: list[int] = []
+    for _ in range(count):
+        try:
+            size, checksum = r.varint(), int.from_bytes(r.take(4), "little")
+            data = r.take(size)
+            if zlib.crc32(data) != checksum:
+                raise FormatError("damaged: the checksum of a part of the network does not match")
+        except FormatError:
+            if cut and found:
+                break
+            raise
+        found.append(data)
+        ends.append(r.position)
+    return found, ends
+
+
+def read(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> CodedNetwork:
     """The network of section NETW: `parse`, then `Written.decode`. Raises FormatError."""
-    return parse(content, axes, channels, bits).decode()
+    return parse(content, sizes, channels, bits).decode()

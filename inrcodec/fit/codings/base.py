@@ -18,8 +18,9 @@ from torch import nn
 
 from ...kernels.inr import LARGEST_WEIGHT, BoundError
 from ...weights import sinr
-from ..model import BitPlaneNetwork
+from ..model import CoordinateNetwork
 
+CELL_RATE = 10  # learning rate of cells, which are in steps, relative to that of weights
 COORDINATE_STEP = 2.0**-12  # step of the weights of a layer that takes coordinates as they are, in turns (sine) or units (GELU)
 
 
@@ -43,7 +44,7 @@ def round_through(x: torch.Tensor) -> torch.Tensor:
 
 
 class Coding(ABC, nn.Module):
-    """A weight coding of one model, a BitPlaneNetwork or the Difference of a context network, as a WeightSource.
+    """A weight coding of one model, a CoordinateNetwork or the Difference of a context network, as a WeightSource.
 
     Attributes:
         name: see `weights.codings`.
@@ -57,7 +58,7 @@ class Coding(ABC, nn.Module):
     least_bits: ClassVar[float] = 2.0
     setting = 0
 
-    def __init__(self, model: BitPlaneNetwork) -> None:
+    def __init__(self, model: CoordinateNetwork) -> None:
         super().__init__()
         self.model = [model]  # in a list, so that torch does not take the model's parameters for those of this module
 
@@ -78,15 +79,14 @@ class Coding(ABC, nn.Module):
         return found
 
     def coordinate_step(self, layer: int) -> float | None:
-        """The fixed step of a first layer that takes coordinates without positional encoding; None for all other layers.
+        """The fixed step of a layer that takes coordinates as they are; None for all other layers.
 
         The weights of such a layer are frequencies. They are few, and an error in one of them shifts phases all over the signal.
         """
         model = self.model[0]
-        if layer > 0 or model.architecture.octaves:
+        if not model.architecture.takes_coordinates(layer):
             return None
-        sine = model.architecture.activation == "sine"
-        return COORDINATE_STEP * (2 * np.pi / model.omegas[0] if sine else 1.0)
+        return COORDINATE_STEP * (2 * np.pi / model.omegas[layer] if model.architecture.is_sine(layer) else 1.0)
 
     def forward(self, layer: int) -> torch.Tensor:
         """The weights of a layer as the decoder will see them, (networks, outputs, inputs)."""
@@ -110,9 +110,21 @@ class Coding(ABC, nn.Module):
     def coded_grid(self, layer: int) -> Grid:
         """`grid` for a layer without a fixed step."""
 
+    def cells(self, level: int) -> torch.Tensor:
+        """The cells of a level as the decoder will see them, (cells, features), in steps."""
+        return round_through(self.model[0].cells[level])
+
     def groups(self, rate: float) -> list[dict[str, object]]:
-        """Parameter groups for Adam, each with its "lr": by default one of the model's weights and biases. rate: learning rate."""
-        return [{"params": list(self.model[0].parameters()), "lr": rate}]
+        """Parameter groups for Adam, each with its "lr": by default those of the whole model. rate: learning rate."""
+        return groups_of(self.model[0], rate, list(self.model[0].weights))
+
+
+def groups_of(model: Any, rate: float, weights: Sequence[torch.Tensor]) -> list[dict[str, object]]:
+    """Parameter groups for Adam of a model with these weights trained: weights, biases and head, and cells, which take larger steps."""
+    rest = [*model.biases, *model.head.parameters()] if isinstance(model, CoordinateNetwork) else list(model.biases)
+    cells = list(model.cells) if isinstance(model, CoordinateNetwork) else []
+    groups: list[dict[str, object]] = [{"params": [*weights, *(p for p in rest if p.requires_grad)], "lr": rate}]
+    return [*groups, {"params": cells, "lr": CELL_RATE * rate}] if cells else groups
 
 
 def as_integers(x: torch.Tensor) -> np.ndarray:
@@ -126,7 +138,7 @@ def as_integers(x: torch.Tensor) -> np.ndarray:
 class Bits(Coding):
     """A coding as integers of n bits, symmetric about 0: −(2^(n−1) − 1) … 2^(n−1) − 1."""
 
-    def __init__(self, model: BitPlaneNetwork, bits: int) -> None:
+    def __init__(self, model: CoordinateNetwork, bits: int) -> None:
         super().__init__(model)
         self.setting = bits
         self.largest = 2 ** (bits - 1) - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..model import BitPlaneNetwork
+from ..model import CoordinateNetwork
 from .base import Bits, Grid, as_integers, round_through
 
 
@@ -20,7 +20,7 @@ class Lsq(Bits):
         """Bits per weight."""
         return (bits,) if bits else (3, 5) if auto else (4,)
 
-    def __init__(self, model: BitPlaneNetwork, bits: int) -> None:
+    def __init__(self, model: CoordinateNetwork, bits: int) -> None:
         super().__init__(model, bits)
         self.log_scale = nn.ParameterList(nn.Parameter(self._initial(w).log()) for w in model.weights)
 

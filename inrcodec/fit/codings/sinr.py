@@ -16,8 +16,8 @@ from torch import nn
 from ...kernels.dictionary import DEVIATION, atoms
 from ...weights import sinr
 from ...weights.network import sparse_layers
-from ..model import BitPlaneNetwork
-from .base import Coding, Grid, as_integers, round_through
+from ..model import CoordinateNetwork
+from .base import Coding, Grid, as_integers, groups_of, round_through
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Sinr(Coding):
         for share in settings:
             yield f"sinr {share:g}", partial(cls, pursuits=pursuits, share=share, seed=seed % 256)
 
-    def __init__(self, model: BitPlaneNetwork, pursuits: list[list[Pursuit] | None], share: float, seed: int) -> None:
+    def __init__(self, model: CoordinateNetwork, pursuits: list[list[Pursuit] | None], share: float, seed: int) -> None:
         super().__init__(model)
         self.setting = seed
         self.positions: list[list[np.ndarray] | None] = []
@@ -139,10 +139,10 @@ class Sinr(Coding):
         model = self.model[0]
         untouched = [w for i, w in enumerate(model.weights) if self.positions[i] is None]
         values = [v for v in self.values if v.numel()]
-        return [{"params": [*model.biases, *untouched], "lr": rate}, {"params": values, "lr": rate}]
+        return [*groups_of(model, rate, untouched), {"params": values, "lr": rate}]
 
 
-def pursue_all(model: BitPlaneNetwork, share: float, seed: int) -> list[list[Pursuit] | None]:
+def pursue_all(model: CoordinateNetwork, share: float, seed: int) -> list[list[Pursuit] | None]:
     """`pursue` for every layer that `sinr` codes sparsely, [layer][network]; None for the other layers."""
     return [
         [pursue(w.double().cpu().numpy(), share, seed) for w in model.weights[i].detach()] if sparse else None

@@ -1,7 +1,7 @@
 """Section NETW and tiles of the profile `inr`.
 
-NETW holds the network. A tile holds the bits of its values, arithmetic-coded with probabilities that the network's calibrated logits
-give. The coordinates are those of the whole signal, so any tile can be decoded alone.
+NETW holds the network. A tile holds the bits of its values, arithmetic-coded with probabilities that the network gives: from its calibrated
+logits, or from its means. The coordinates are those of the whole signal, so any tile can be decoded alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy.typing as npt
 from ... import parallel
 from ...container import Section
 from ...kernels import coder
+from ...kernels.architecture import Architecture
 from ...kernels.calibration import NODES, Calibration
-from ...kernels.inr import Architecture, Network, axis_coordinates
+from ...kernels.inr import Network, axis_coordinates
+from ...kernels.meancode import MeanCoder, join_means, rounded
 from ...layout import Box, Layout, box_shape, tile_of
 from ...options import Options
 from ...parallel import Once
@@ -32,6 +34,7 @@ TILE_PLACES = 1 << 18
 CHUNK_VALUES = 1 << 20  # numbers of the widest layer that are computed at a time; does not change the result
 PLANE_BYTES = 32 * NODES  # that the calibration of a bit-plane takes
 CHUNK_BYTES = 48  # that each of them takes at most, with what is made of it
+ERROR_BITS = 8  # fractional bits of a mean squared error
 
 
 def coordinates_of(box: Box, axes: tuple[int, ...], start: int, stop: int) -> npt.NDArray[np.int64]:
@@ -45,25 +48,73 @@ def widest(a: Architecture) -> int:
     return max(a.inputs, a.hidden, a.planes)
 
 
-def logits_of(network: Network, box: Box, axes: tuple[int, ...]) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
-    """The logits of a box, some places at a time: (slice of the places in raster order, logits (places, planes) int32)."""
-    total, step = math.prod(box_shape(box)), max(1, CHUNK_VALUES // widest(network.architecture))
+def pieces(a: Architecture, box: Box, axes: tuple[int, ...]) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:
+    """A box, some places at a time: (slice of the places in raster order, their coordinates)."""
+    total, step = math.prod(box_shape(box)), max(1, CHUNK_VALUES // widest(a))
     for start in range(0, total, step):
         stop = min(total, start + step)
-        yield slice(start, stop), network.logits(coordinates_of(box, axes, start, stop))
+        yield slice(start, stop), coordinates_of(box, axes, start, stop)
 
 
-def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...], tick: Callable[[int], None]) -> bytes:
-    """The bytes of a tile. values: (*sizes of the box, channels), unsigned; axes: sizes of the whole signal.
+def network_values(coded: CodedNetwork, coordinates: npt.NDArray[np.int64], part: Network | None = None) -> Values:
+    """The values that the network alone gives, (places, channels) unsigned. part: a smaller network in it, to be asked instead."""
+    asked = part or coded.network
+    a = asked.architecture
+    if coded.joint is None:
+        found = join_bits((asked.logits(coordinates) > 0).astype(np.uint8), a.bits)
+        return from_gray(found) if coded.gray else found
+    means, _ = asked.means(coordinates)
+    join_means(means, coded.joint, a.bits)
+    return rounded(means, a.bits).astype(value_type(a.bits))
 
-    tick: called with the number of places coded since its last call; what it raises ends the work.
+
+class TileCoder:
+    """Codes the values of one tile, either way: adaptive maps that belong to the tile, and one arithmetic-coded string."""
+
+    def __init__(self, coded: CodedNetwork) -> None:
+        self.coded = coded
+        bits = coded.network.architecture.bits
+        self.means = MeanCoder(coded.joint, bits) if coded.joint is not None else None
+        self.logits = Calibration(coded.gains) if coded.joint is None else None
+
+    def encode(self, output: coder.Output, coordinates: npt.NDArray[np.int64], values: Values) -> float:
+        """Code values, (places, channels), in raster order. Returns the sum of the squared errors of the network's own values."""
+        n, a = self.coded.network, self.coded.network.architecture
+        if self.means is not None:
+            means, scales = n.means(coordinates)
+            wanted = values.astype(np.int64)
+            alone = means.copy()
+            join_means(alone, self.coded.joint, a.bits)
+            self.means.encode(output, means, scales, wanted.copy())
+            return float(np.square((rounded(alone, a.bits) - wanted).astype(np.float64)).sum())
+        assert self.logits is not None
+        logits = n.logits(coordinates)
+        self.logits.encode(output, logits, plane_bits(to_gray(values) if self.coded.gray else values, a.bits))
+        found = join_bits((logits > 0).astype(np.uint8), a.bits)
+        return float(np.square((from_gray(found) if self.coded.gray else found).astype(np.float64) - values).sum())
+
+    def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64]) -> Values:
+        """Values, (places, channels) unsigned, in raster order."""
+        n, a = self.coded.network, self.coded.network.architecture
+        if self.means is not None:
+            return self.means.decode(stream, *n.means(coordinates)).astype(value_type(a.bits))
+        assert self.logits is not None
+        found = join_bits(self.logits.decode(stream, n.logits(coordinates)), a.bits)
+        return from_gray(found) if self.coded.gray else found
+
+
+def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...], tick: Callable[[int], None]) -> tuple[bytes, float]:
+    """The bytes of a tile, and the sum of the squared errors of what the network alone says.
+
+    values: (*sizes of the box, channels), unsigned; axes: sizes of the whole signal. tick: called with the number of places coded since its
+    last call; what it raises ends the work.
     """
-    calibration, output = Calibration(coded.gains), coder.Output()
-    flat = (to_gray(values) if coded.gray else values).reshape(-1, values.shape[-1])
-    for places, logits in logits_of(coded.network, box, axes):
-        calibration.encode(output, logits, plane_bits(flat[places], coded.network.architecture.bits))
-        tick(len(logits))
-    return output.finish()
+    tile, output, error = TileCoder(coded), coder.Output(), 0.0
+    flat = values.reshape(-1, values.shape[-1])
+    for places, coordinates in pieces(coded.network.architecture, box, axes):
+        error += tile.encode(output, coordinates, flat[places])
+        tick(len(coordinates))
+    return output.finish(), error
 
 
 def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
@@ -72,8 +123,31 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     layout = Layout(axes, values.shape[-1], tile_of(axes, TILE_PLACES))
     ticker = Ticker(replace(options, stop=None), "coding")  # a stop ends the fit, and what was fitted is to become a file
     ticker.expect(layout.places)
-    tiles = parallel.run(lambda box: encode_tile(coded, values[box], box, axes, ticker), layout.boxes(), options.workers, ticker.cancel)
-    return Parts(layout, Section(NETW, network.write(coded)), tiles)
+    found = parallel.run(lambda box: encode_tile(coded, values[box], box, axes, ticker), layout.boxes(), options.workers, ticker.cancel)
+    whole = error_code(sum(error for _, error in found), values.size)
+    smaller = [part_error(coded, values, *c) for c in coded.network.architecture.configurations[:-1]]
+    coded = replace(coded, errors=(*smaller, whole))
+    return Parts(layout, Section(NETW, network.write(coded)), [data for data, _ in found])
+
+
+def error_code(squares: float, count: int) -> int:
+    """A mean squared error as NETW has it, × 2^8: at least 1 unless all errors are 0. squares: the sum of count squares."""
+    return max(1, round(squares / count * (1 << ERROR_BITS))) if squares else 0
+
+
+def part_error(coded: CodedNetwork, values: Values, layers: int, hidden: int) -> int:
+    """The mean squared error, as NETW has it, of the values that a smaller network in this one gives."""
+    axes = values.shape[:-1]
+    part, flat, total = coded.network.part(layers, hidden), values.reshape(-1, values.shape[-1]), 0.0
+    for places, coordinates in pieces(part.architecture, tuple(slice(0, n) for n in axes), axes):
+        total += float(np.square(network_values(coded, coordinates, part).astype(np.float64) - flat[places]).sum())
+    return error_code(total, values.size)
+
+
+def psnr(error: int, bits: int) -> float:
+    """PSNR in dB of a mean squared error as NETW has it, for values of `bits` bits; infinite if all values are right."""
+    peak = 2.0**bits - 1
+    return 10 * math.log10(peak * peak * (1 << ERROR_BITS) / error) if error else math.inf
 
 
 class Decoder(TileDecoder):
@@ -82,7 +156,7 @@ class Decoder(TileDecoder):
     written: the network as section NETW has it; section_bytes: how many bytes that section has.
     """
 
-    known = ("inr-heads-lsq-16", "inr-bitlinear-uniform-16")
+    known = ("inr-heads-lsq-16", "inr-bitlinear-uniform-16", "inr-values-grid")
 
     def __init__(self, written: Written, layout: Layout, section_bytes: int) -> None:
         self.written, self.layout, self.section_bytes = written, layout, section_bytes
@@ -90,12 +164,11 @@ class Decoder(TileDecoder):
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         coded, a = self.coded(), self.written.architecture
-        calibration, stream = Calibration(coded.gains), coder.Input(data)
+        tile, stream = TileCoder(coded), coder.Input(data)
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits))
-        for places, logits in logits_of(coded.network, box, self.layout.axes):
-            found = join_bits(calibration.decode(stream, logits), a.bits)
-            values[places] = from_gray(found) if coded.gray else found
-            tick(len(logits) / len(values))
+        for places, coordinates in pieces(a, box, self.layout.axes):
+            values[places] = tile.decode(stream, coordinates)
+            tick(len(coordinates) / len(values))
         stream.finish()
         return values.reshape(*box_shape(box), a.channels)
 
@@ -116,11 +189,15 @@ class Decoder(TileDecoder):
         w, a = self.written, self.written.architecture
         return {
             "form": a.form,
+            "body": a.body,
             "activation": a.activation,
             "hidden": a.hidden,
             "layers": a.layers,
             "octaves": a.octaves,
-            "planes": "gray" if w.gray else "binary",
+            **({"planes": "gray" if w.gray else "binary"} if a.form != "values" else {}),
+            **({"levels": [level.nodes(a.sizes) for level in a.levels], "cells": a.cells} if a.levels else {}),
+            "psnr": psnr(w.errors[-1], a.bits),
+            **({"configurations": self._configurations()} if a.widths else {}),
             "weights": {
                 "coding": w.coding,
                 "setting": w.setting,
@@ -129,7 +206,13 @@ class Decoder(TileDecoder):
             },
         }
 
+    def _configurations(self) -> list[dict[str, object]]:
+        """Each network in the network: its layers and units, the bytes of the section up to its end, and its PSNR in dB."""
+        w, a = self.written, self.written.architecture
+        both = zip(a.configurations, w.ends, w.errors, strict=False)
+        return [{"layers": d, "hidden": h, "bytes": end, "psnr": psnr(error, a.bits)} for (d, h), end, error in both]
+
 
 def open_decoder(content: bytes, layout: Layout, bits: int) -> Decoder:
     """Parse and check section NETW. Raises FormatError."""
-    return Decoder(network.parse(content, len(layout.axes), layout.channels, bits), layout, len(content))
+    return Decoder(network.parse(content, layout.axes, layout.channels, bits), layout, len(content))

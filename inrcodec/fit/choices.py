@@ -1,0 +1,174 @@
+"""What the encoder chooses for a fit by the signal and the options: the network's shape, its frequencies, learning rate, budget and loss."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ..errors import InrcodecError
+from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Level
+from ..options import Goal, Options
+from ..values import Values
+from ..weights.network import MAX_GRID_AXIS, MAX_PARAMETERS
+from .data import Targets
+
+# seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds a share
+EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
+OTHER_SECONDS = (3, 4, 5, 6, 12, 30, 90, 300, 1200)
+EXACT_STEPS, OTHER_STEPS = 20000, 4000
+FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
+MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
+BITLINEAR_LAYERS, BITLINEAR_OCTAVES = 4, 7  # of Han et al., for 128 × 128
+GRID_UNITS = ((1 << 14, 12), (1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
+SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
+
+
+def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
+    """(form, body) of the network for values, (axes…, channels): see `Options.network` and `Options.body`."""
+    possible = bits <= MAX_VALUE_BITS
+    form = options.network or ("values" if possible else "heads")
+    if form == "values" and not possible:
+        raise InrcodecError(f"network values: it takes values of at most {MAX_VALUE_BITS} bits, and these have {bits}; take heads")
+    gridded = form == "values" and not options.supernet and max(values.shape[:-1]) <= MAX_GRID_AXIS
+    return form, options.body or ("grid" if gridded and not options.activation == "sine" and not options.octaves else "mlp")
+
+
+def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> Architecture:
+    """The shape of a network for values, (axes…, channels), below 2^bits.
+
+    An exact fit gets about 4 parameters per bit of the signal, the shortest description one for 60 bits.
+    Raises InrcodecError if the network cannot be written.
+    """
+    form, body = network_of(values, bits, options)
+    sizes, channels = values.shape[:-1], values.shape[-1]
+    layers = options.layers or (BITLINEAR_LAYERS if form == "bitlinear" else 1 if body == "grid" else 3)
+    a = Architecture(
+        sizes,
+        channels,
+        bits,
+        options.hidden or _units(values, bits, layers, form, body, goal),
+        layers,
+        form,  # type: ignore[arg-type]
+        body if body in ("recurrent", "filters") else "mlp",  # type: ignore[arg-type]
+        _activation(options, form, body),
+        options.octaves,
+        max(options.bit_places, bits) if form == "siren" else 0,
+        options.colour,
+        scales=form == "values" and _likelihood(options, goal),
+    )
+    if form == "bitlinear":
+        octaves = options.octaves or min(max(math.ceil(math.log2(max(*sizes, 2))), 1), 20)
+        a = replace(a, octaves=octaves, normalized=True, biased=False)
+    if body == "grid":
+        a = replace(a, levels=_levels(a, goal))
+    if options.supernet:
+        depths, widths = options.configurations
+        a = replace(a, hidden=widths[-1], layers=depths[-1], depths=depths, widths=widths)
+    if a.parameters > MAX_PARAMETERS:
+        raise InrcodecError(
+            f"a network of {a.parameters} parameters is too large: at most {MAX_PARAMETERS} can be written; take fewer units"
+        )
+    return a
+
+
+def _likelihood(options: Options, goal: Goal) -> bool:
+    """Whether a fit of means minimizes the code length, and not the squared error."""
+    return options.loss == "likelihood" or (not options.loss and goal.kind in ("exact", "mdl"))
+
+
+def _activation(options: Options, form: str, body: str) -> Activation:
+    if options.activation:
+        return options.activation
+    return "gelu" if form == "bitlinear" or body == "grid" else "sine"
+
+
+def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: Goal) -> int:
+    """Hidden units by the size of the signal."""
+    total, places = values.size * bits, values.size // values.shape[-1]
+    if body == "grid":
+        return next(units for limit, units in GRID_UNITS if places < limit)
+    matrices = 1 if body == "recurrent" else max(1, layers - 1)
+    if goal.kind == "exact":
+        hidden = min(max(64 * math.ceil(math.sqrt(4 * total / matrices) / 64), 64), 2048)
+        return max(64, 32 * math.ceil(hidden / math.sqrt(bits) / 32)) if form == "bitlinear" else hidden
+    return min(max(8 * round(math.sqrt(total / 60 / matrices) / 8), 8), 512)
+
+
+def _levels(a: Architecture, goal: Goal) -> tuple[Level, ...]:
+    """The levels of a grid: cells at every second place and farther apart; for an exact fit, also one at each place that is direct.
+
+    Levels that would make the network too large are left out, the finest first. Raises InrcodecError if the direct one would.
+    """
+    coarsest = max(1, math.ceil(math.log2(max(*a.sizes, 2))) - 1)
+    levels = [Level(spacing, 1) for spacing in range(1, coarsest + 1)]
+    direct = (Level(0, a.channels, direct=True),) if goal.kind == "exact" and a.form == "values" else ()
+    room = MAX_PARAMETERS - SPARE_PARAMETERS - sum(level.cells(a.sizes) * level.features for level in direct)
+    if room < 0:
+        raise InrcodecError(
+            f"too large to be in a network alone: it has more than {MAX_PARAMETERS - SPARE_PARAMETERS} values; --until mdl fits smaller ones"
+        )
+    while levels and sum(level.cells(a.sizes) for level in levels) > room:
+        levels = levels[1:]
+    return (*levels, *direct)
+
+
+def omega_of(a: Architecture, options: Options, goal: Goal) -> tuple[float, float]:
+    """(frequency of sines of the inputs, the lowest frequency if its units are to be spread, else 0).
+
+    An exact fit must tell neighbouring places apart, so omega grows with the longest axis. A network for the shortest description has few
+    units for coarse and fine shapes, so their frequencies are spread.
+    """
+    longest = max(a.sizes)
+    if options.omega:
+        return options.omega, 0.0
+    if a.octaves or a.levels:
+        return 30.0, 0.0
+    if goal.kind == "exact":
+        return max(30.0, min(1.0 * longest, 30000.0)), 0.0
+    return max(30.0, min(longest / 4, 30000.0)), 5.0
+
+
+def rate_of(a: Architecture, options: Options) -> float:
+    """Adam's learning rate. Wide networks need small steps."""
+    if options.learning_rate:
+        return options.learning_rate
+    if a.form == "siren":
+        return 1e-4
+    if a.activation == "sine":
+        return min(1e-2 if a.form == "heads" else 2e-3, 0.15 / a.hidden)
+    return 3e-3 if a.levels else 2e-3
+
+
+def batch_of(data: Targets, options: Options) -> int:
+    """Places per step: all places of a small signal, else a mini-batch."""
+    device = data.device.type
+    return options.batch or (data.places if data.places <= FULL_BATCH[device] else MINI_BATCH[device])
+
+
+def squared_of(form: str, options: Options, goal: Goal) -> bool:
+    """Whether the fit minimizes a squared error."""
+    return options.loss == "mse" or (form == "values" and not _likelihood(options, goal))
+
+
+def trains_exactly(a: Architecture, goal: Goal) -> bool:
+    """Whether training is to go on until every bit is right: not if cells of the network are then set to what is wrong."""
+    return goal.kind == "exact" and not any(level.direct for level in a.levels)
+
+
+def seconds_of(a: Architecture, options: Options, goal: Goal) -> float:
+    """The budget of the first fit in seconds."""
+    return options.seconds or (EXACT_SECONDS if trains_exactly(a, goal) else OTHER_SECONDS)[options.effort - 1]
+
+
+def steps_of(a: Architecture, options: Options, goal: Goal) -> int:
+    """The budget of the first fit in steps."""
+    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else OTHER_STEPS)
+
+
+def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]:
+    """(the weight coding, bits per weight or 0): of few weights beside cells, more bits cost little."""
+    if options.weights:
+        return options.weights, options.bits
+    if a.levels:
+        return "uniform", options.bits or 8
+    return ("uniform" if goal.kind == "exact" else "auto"), options.bits

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import container, known, parallel, profiles, values
 from .container import Reader, Section, varint
-from .errors import FormatError, InrcodecError, UnsupportedError
+from .errors import FormatError, InrcodecError, LossyError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
@@ -27,8 +27,9 @@ from .signal import Signal
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 
 
-def _write_index(parts: profiles.Parts) -> bytes:
-    return b"".join(varint(n) for n in [*parts.layout.tile, *(len(t) for t in parts.tiles)])
+def _write_index(parts: profiles.Parts, lossy: bool) -> bytes:
+    lengths = [] if lossy else [len(t) for t in parts.tiles]
+    return b"".join(map(varint, [*parts.layout.tile, *lengths]))
 
 
 def read_layout(r: Reader, header: Header) -> Layout:
@@ -53,6 +54,11 @@ def _checked_index(content: bytes, header: Header, tiles: Sequence[bytes | None]
     """The layout, if the index fits the tiles. Raises FormatError."""
     r = Reader(content, "the tile index")
     layout = read_layout(r, header)
+    if header.lossy:
+        r.end()
+        if tiles:
+            raise FormatError("damaged: a file without samples has tiles")
+        return layout
     if layout.tiles != len(tiles):
         raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {layout.tiles}")
     if any(tile is not None and n != len(tile) for n, tile in zip(read_lengths(r, layout), tiles, strict=True)):
@@ -83,6 +89,7 @@ class Opened:
 
         Raises FormatError if they do not match the digest; InrcodecError if that is not the file's fault, see `prove`; LimitError; Stopped.
         """
+        self.check_lossless()
         with self._blaming():
             samples = self.decode(self.whole(), options)
             if digest(self.header, samples) != self.header.digest:
@@ -98,10 +105,16 @@ class Opened:
             Stopped: options.stop says so.
             ValueError: start … stop − 1 is empty or not inside the axis.
         """
+        self.check_lossless()
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
         with self._blaming():
             return self.decode((slice(start, stop), *self.whole()[1:]), options)
+
+    def check_lossless(self) -> None:
+        """Raise LossyError if the samples are not in the file."""
+        if self.header.lossy:
+            raise LossyError
 
     @contextmanager
     def _blaming(self) -> Iterator[None]:
@@ -198,6 +211,33 @@ def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
     return assemble(sections, [section.content for section in sections if section.type == TILE], limits)
 
 
+def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
+    """As `open_bytes`; but of a file that was cut, what is left of its model may serve: then it is opened as one without samples.
+
+    Raises FormatError; LimitError for its metadata.
+    """
+    try:
+        return open_bytes(data, limits)
+    except FormatError as fault:
+        sections = container.read_cut(data)
+        single = {section.type: section.content for section in sections}
+        if HEAD not in single:
+            raise
+        header = replace(read_header(single[HEAD]), lossy=True)
+        profile = profiles.numbered(header.profile)
+        if profile.section not in single:
+            raise
+        axes, channels = split(header.shape, header.channel_axis)
+        try:
+            decoder = profile.open(single[profile.section], Layout(axes, channels, axes), header.value_map.bits, cut=True)
+        except FormatError:
+            raise fault from None
+        if not decoder.configurations:
+            raise
+        metadata = read_metadata(single[META], limits) if META in single else {}
+        return Opened(header, profile, Layout(axes, channels, axes), metadata, sections, [], decoder)
+
+
 def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits: Limits) -> Opened:
     """A file from its sections but the tiles, which are given apart. Raises FormatError; LimitError for its metadata."""
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
@@ -213,6 +253,8 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits:
         raise FormatError("damaged: it lacks its header or tile index")
     header = read_header(single[HEAD])
     profile = profiles.numbered(header.profile)
+    if header.lossy and not profile.renders:
+        raise FormatError("damaged: it has no samples, and its profile says nothing of them")
     for type_, owner in owners.items():
         if type_ in single and owner is not profile:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
@@ -251,18 +293,23 @@ def encode(signal: Signal, options: Options) -> bytes:
         signal.sample_rate,
         value_map,
         b"",
+        lossy=not options.payload and coded.profile.renders,
     )
+    if not options.payload and not header.lossy:
+        raise UnsupportedError(f"profile {coded.profile.name} has no network that gives the samples, so there is nothing but the payload")
     header = replace(header, digest=digest(header, samples))
     data = container.write(
         [
             Section(HEAD, write_header(header)),
             *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
             *([parts.section] if parts.section else []),
-            Section(INDEX, _write_index(parts)),
-            *(Section(TILE, t) for t in parts.tiles),
+            Section(INDEX, _write_index(parts, header.lossy)),
+            *(Section(TILE, t) for t in parts.tiles if not header.lossy),
         ]
     )
-    if options.verify:
+    if options.verify and header.lossy:
+        _verify_lossy(data)
+    elif options.verify:
         _verify(data, signal, options)
     return data
 
@@ -276,6 +323,17 @@ def _verify(data: bytes, signal: Signal, options: Options) -> None:
     if not same:
         raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
     prove(open_bytes(data).decoder)
+
+
+def _verify_lossy(data: bytes) -> None:
+    """Raise InrcodecError if a lossy file cannot be read again, or if this machine cannot be trusted. Its samples cannot be compared."""
+    try:
+        opened = open_bytes(data)
+        decoder = opened.decoder
+        decoder.alone(opened.layout.axes, tuple(slice(0, 1) for _ in opened.layout.axes))
+    except FormatError as fault:
+        raise InrcodecError(f"verification failed: the encoded file does not decode ({fault}); please report this") from fault
+    prove(decoder)
 
 
 def prove(decoder: profiles.TileDecoder) -> None:
@@ -320,6 +378,7 @@ def decode(data: bytes, options: Options | None = None, span: tuple[float, float
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged, or the samples do not fit into memory.
+        LossyError: the samples are not in the file.
         LimitError: the file asks for more than options.limits allow.
         Stopped: options.stop says so.
         UnsupportedError: a span is given and the file holds no sound, or the span begins past its end.
@@ -365,6 +424,17 @@ def _stages(opened: Opened, decode: bool, options: Options) -> list[dict[str, An
     return found
 
 
+def _with_psnr(model: Any, header: Header) -> Any:
+    """A description of a model with "psnr", in dB, beside each "mse", a mean squared error of values; None if there is no error."""
+    if isinstance(model, dict):
+        found = {key: _with_psnr(part, header) for key, part in model.items()}
+        if "mse" in found:
+            peak = (2.0**header.bit_depth - 1) / header.value_map.step
+            found["psnr"] = 10 * math.log10(peak * peak / found["mse"]) if found["mse"] else None
+        return found
+    return [_with_psnr(part, header) for part in model] if isinstance(model, list) else model
+
+
 def info(data: bytes, stages: bool = False, options: Options | None = None) -> dict[str, Any]:
     """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError; LimitError.
 
@@ -381,9 +451,10 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
-    model = dict(opened.decoder.describe())
+    model = _with_psnr(dict(opened.decoder.describe()), h)
     return {
         "profile": opened.profile.name,
+        "lossless": not h.lossy,
         "kind": h.kind,
         "shape": list(h.shape),
         "dtype": h.dtype.str if h.dtype.str[0] == ">" else h.dtype.name,

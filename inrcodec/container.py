@@ -176,6 +176,35 @@ def _next(reader: Reader) -> Section:
     return Section(kind, content)
 
 
+def read_cut(data: bytes) -> list[Section]:
+    """The sections of a file up to its first fault; if it ends inside a section, also what is there of its content.
+
+    Raises FormatError if the first bytes are not those of a .linr file.
+    """
+    check_start(data)
+    reader = Reader(memoryview(data)[FIRST:], "the file")
+    sections: list[Section] = []
+    while True:
+        start = reader.position
+        try:
+            section = _next(reader)
+        except FormatError:
+            reader.position = start
+            return sections + _begun(reader)
+        if section.type == END:
+            return sections
+        sections.append(section)
+
+
+def _begun(reader: Reader) -> list[Section]:
+    """The section that the end of the file cuts, with the content that is there, in a list; an empty list if there is none."""
+    try:
+        kind, length = reader.take(4), reader.varint()
+    except FormatError:
+        return []
+    return [Section(kind, reader.rest())] if length + 4 > reader.left else []
+
+
 END_SIZE = framed(0)
 EFFORT = 16  # looking for sections ends when checksums were computed over so many times the file's size
 

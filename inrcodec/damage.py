@@ -19,7 +19,7 @@ import numpy.typing as npt
 from . import codec, container, profiles
 from .codec import HEAD, INDEX, META, TILE, Opened
 from .container import Reader, Section
-from .errors import FormatError, UnsupportedError
+from .errors import FormatError, LossyError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .limits import Limits
@@ -189,6 +189,8 @@ class _Remains:
     def openings(self) -> Iterator[Opened]:
         """The file, with the tiles that are there; once for each guess if the tile index is damaged. Raises FormatError."""
         header = read_header(self.single[HEAD][1].content)
+        if header.lossy:
+            raise LossyError
         profile = profiles.numbered(header.profile)
         if profile.section is not None and profile.section not in self.single:
             raise FormatError(f"damaged: it cannot be salvaged without its section {profile.section.decode()}")

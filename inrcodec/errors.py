@@ -23,6 +23,13 @@ class LimitError(InrcodecError):
     """The file asks for more samples or memory than `Limits` allow. It may be valid; a caller who trusts it can raise the limit."""
 
 
+class LossyError(UnsupportedError):
+    """The samples are wanted of a file that holds only a network that was fitted to them."""
+
+    def __init__(self) -> None:
+        super().__init__("holds a network alone, not the samples; decode --network-only, or render, gives what the network says of them")
+
+
 class MissingError(InrcodecError):
     """An optional package is needed and not installed.
 

@@ -26,13 +26,17 @@ SAMPLE_TYPES = "bui"
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own
 BIG_ENDIAN = 0x20
+LOSSY = 0x80  # of the byte that has the profile
 LARGEST_SHAPE = 1 << 36  # samples; with longer axes, computing coordinates would need more than 63 bits
 MAX_METADATA = 1 << 28
 
 
 @dataclass(frozen=True)
 class Header:
-    """What section HEAD says: the number of the profile, the fields of Signal, the value map, and the digest (32 bytes)."""
+    """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest (32 bytes), and whether it is lossy.
+
+    A lossy file has no tiles, only what its profile says of the samples.
+    """
 
     profile: int
     kind: Kind
@@ -42,6 +46,7 @@ class Header:
     sample_rate: int | None
     value_map: values.ValueMap
     digest: bytes
+    lossy: bool = False
 
     @property
     def channel_axis(self) -> bool:
@@ -91,7 +96,7 @@ def write_header(header: Header) -> bytes:
     """The content of section HEAD."""
     m = header.value_map
     value_map = varint(zigzag(m.offset)) + varint(m.step) + bytes([m.bits])
-    return bytes([header.profile]) + _meaning(header) + value_map + header.digest
+    return bytes([header.profile | LOSSY * header.lossy]) + _meaning(header) + value_map + header.digest
 
 
 def read_header(content: bytes) -> Header:
@@ -117,7 +122,7 @@ def read_header(content: bytes) -> Header:
     value_map = values.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
     if not values.fits(value_map, dtype):
         raise FormatError("damaged: the value map does not fit the sample type")
-    found = Header(profile, kind, dtype, bit_depth, shape, rate, value_map, r.take(32))
+    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, r.take(32), bool(profile & LOSSY))
     r.end()
     return found
 

@@ -18,7 +18,7 @@ except KeyboardInterrupt:  # from here on, `signals` handles it
     raise SystemExit(130) from None
 
 # the module of this folder in which a command is
-COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "demo": "demo"}
+COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "render": "render", "demo": "demo"}
 
 
 @click.group(cls=Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -31,6 +31,7 @@ def main() -> None:
     inrcodec decode photo.linr -o photo.png     restore the same samples and metadata
     inrcodec info photo.linr                    show what the file holds, and where its bytes go
     inrcodec verify photo.linr photo.png        compare the file with its original
+    inrcodec render photo.linr -o large.png --scale 2      the network of a file of profile inr, asked between the pixels
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32. Arrays are of any integer type or bool, with 1 to 4 dimensions.
     """

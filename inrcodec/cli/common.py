@@ -13,7 +13,7 @@ from .. import container
 from ..errors import InrcodecError, naming
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
-from ..storage import reason
+from ..storage import reason, replace
 from .output import say
 from .progress import ProgressLine
 from .signals import on_terminal
@@ -149,6 +149,25 @@ def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
         return decode(options_of(progress=line, **{name: value for name, value in given.items() if value is not None}))
     finally:
         line.clear()
+
+
+def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None:
+    """Write a signal to a file of the type that its name says, and say what that type does not keep. source: must not be overwritten."""
+    from .. import files
+
+    lost: list[str] = []
+
+    def write(path: Path) -> None:
+        try:
+            files.write(path, found)
+            lost.extend(sorted(files.lost(path, found)))
+        except InrcodecError as fault:  # its message names the temporary file
+            fault.args = (str(fault).replace(str(path), str(output)),)
+            raise
+
+    replace(output, write, force, source)
+    if lost:
+        say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
 
 
 MOST_NAMES = 20  # of metadata

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from ..errors import FormatError, InrcodecError, naming
-from ..storage import check_output, replace
-from .common import IN, THREADS, Seconds, decoded, fail, read_linr, shortened, with_limits
-from .output import say
+from ..errors import FormatError, naming
+from ..storage import check_output
+from .common import IN, THREADS, Seconds, decoded, fail, read_linr, with_limits, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -31,10 +30,17 @@ from .output import say
     is_flag=True,
     help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if anything is.",
 )
+@click.option(
+    "--network-only",
+    is_flag=True,
+    help="Write what the network of a file of profile inr says of the samples, instead of the samples: lossy. See also render.",
+)
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-def decode(input: Path, output: Path, start: float | None, duration: float | None, salvage: bool, force: bool, **given: Any) -> None:
+def decode(
+    input: Path, output: Path, start: float | None, duration: float | None, salvage: bool, network_only: bool, force: bool, **given: Any
+) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array.
 
     The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
@@ -45,11 +51,13 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     """
-    from .. import codec, damage, files
+    from .. import codec, damage, files, render
 
     part = None if start is None and duration is None else (start or 0.0, duration)
     if salvage and part:
         raise click.UsageError("--salvage decodes the whole file; give it without --start and --duration")
+    if network_only and (salvage or part):
+        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start and --duration")
 
     files.check(output)
     check_output(output, force, input)
@@ -60,23 +68,14 @@ def decode(input: Path, output: Path, start: float | None, duration: float | Non
             found, faults = salvaged.signal, salvaged.report()
             if len(salvaged.lost) == salvaged.tiles:
                 fail(input, [*faults, "nothing is left of the samples, so no output is written"])
+        elif network_only:
+            view = render.View(network_only=True)
+            found, faults = decoded(lambda options: render.render(data, view, options), **given), []
         else:
             try:
                 found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []
             except FormatError as fault:
                 raise FormatError(f"{fault}; --salvage writes what is intact") from fault
-    lost: list[str] = []
-
-    def write(path: Path) -> None:
-        try:
-            files.write(path, found)
-            lost.extend(sorted(files.lost(path, found)))
-        except InrcodecError as fault:  # its message names the temporary file
-            fault.args = (str(fault).replace(str(path), str(output)),)
-            raise
-
-    replace(output, write, force, input)
-    if lost:
-        say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
+    write_signal(output, found, force, input)
     if faults:
         fail(input, faults)

@@ -12,11 +12,11 @@ import click
 
 from .. import codec, profiles
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
-from ..options import CODING_NAMES, DEVICES, LIMITS, NETWORKS, UNTIL
+from ..options import LIMITS
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
-from ..weights import codings
 from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_signal, with_limits
+from .fitoptions import with_fit_options
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -50,71 +50,9 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     default=5,
     show_default=True,
     help="1: fast, 9: small. 8 and 9 also fit networks to pictures of at least 20,000 pixels, which takes minutes; 9 also tries "
-    "more settings for sounds. The options from --device to --seed are for fits: with profile inr all of them, with hybrid "
-    "--device, --weights and --seed.",
+    "more settings for sounds.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(DEVICES),
-    default="auto",
-    show_default=True,
-    help="Where networks are fitted. auto: on a CUDA GPU if there is one, else on the CPU.",
-)
-@click.option(
-    "--weights",
-    type=click.Choice(CODING_NAMES),
-    help=f"How the weights of a network are coded: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}; "
-    "auto tries all and takes the smallest weights + payload. Default: uniform with profile inr and --until exact, else auto.",
-)
-@click.option(
-    "--bits",
-    type=click.IntRange(2, int(LIMITS["bits"][1])),
-    help="Bits per weight for uniform and lsq. Default: 16 for uniform, 4 for lsq.",
-)
-@click.option(
-    "--until",
-    type=click.Choice(UNTIL),
-    help="When a fit ends before its time is over. exact: when the network predicts every bit. mdl: when weights + payload have stopped "
-    "falling (minimum description length). Default: exact with --profile inr, mdl with auto. The file is lossless either way.",
-)
-@click.option(
-    "--network",
-    type=click.Choice(NETWORKS),
-    default="heads",
-    show_default=True,
-    help="The network of profile inr. heads: SIREN with an output for each bit-plane. siren: SIREN with the index of the bit as one more "
-    "coordinate. bitlinear: positional encoding, GELU, ternary weights, a network for each bit-plane.",
-)
-@click.option(
-    "--hidden", type=click.IntRange(1, int(LIMITS["hidden"][1])), help="Units of a hidden layer. Default: by the size of the signal."
-)
-@click.option("--layers", type=click.IntRange(1, int(LIMITS["layers"][1])), help="Number of hidden layers. Default: 3.")
-@click.option(
-    "--omega",
-    type=click.FloatRange(0, LIMITS["omega"][1], min_open=True),
-    help="Frequency of the first sine layer. Default: by the size of the signal.",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, LIMITS["learning_rate"][1], min_open=True),
-    help="Learning rate of the fit. Default: by the width of the network.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1, int(LIMITS["steps"][1])),
-    help="End the fit after this many steps. Default: 20,000 for exact, 4,000 for mdl.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
-    help="End the fit after this many seconds; each weight coding that is tried adds 15 %. Default: by effort.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(1, int(LIMITS["batch"][1])),
-    help="Pixels or frames per step of the fit. Default: all of a small signal, some of a large one.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
+@with_fit_options
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
@@ -139,6 +77,7 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     inrcodec encode take.wav -o take.linr                         a sound: WAV, FLAC, AIFF, …
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
+    inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload      lossy: a network of 0.5 bits per pixel
     """
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
@@ -183,6 +122,10 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
             error = sum(line.fitted.bit_errors) / len(line.fitted.bit_errors)
             ended = ", interrupted" if stop() else ""
             say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding")
+        if not found["lossless"]:
+            psnr = found["network"]["psnr"]
+            shown = f"PSNR {psnr:.2f} dB" if psnr is not None else "it gives every sample all the same"
+            say(f"the file is lossy: it holds the network alone ({shown})")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
             say("the file is larger than the samples; --profile auto writes a smaller one", err=True)
 

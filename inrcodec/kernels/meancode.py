@@ -145,7 +145,7 @@ def join_means(means: Ints2, joint: Joint, bits: int) -> None:
             means[i, channel] = min(max(mean, 0), largest)
 
 
-def rounded(means: Ints2, bits: int) -> npt.NDArray[np.int64]:
-    """The values, (places, channels) int64, that joined means round to."""
+def rounded(means: Ints2, bits: int, extra: int = 0) -> npt.NDArray[np.int64]:
+    """The values, (places, channels) int64, that joined means round to, with `extra` bits below those of the values."""
     unit = MEAN_BITS - bits
-    return (means + (1 << (unit - 1))) >> unit
+    return (means + (1 << (unit - 1))) >> (unit - extra)

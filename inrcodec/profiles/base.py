@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from ..container import Section
+from ..errors import UnsupportedError
 from ..kernels import tables
 from ..layout import Box, Layout
 from ..options import Options
@@ -92,11 +93,30 @@ class TileDecoder(ABC):
         """The most bytes of what all tiles use, such as a network, and of making it."""
         return 0
 
+    @property
+    def most_extra(self) -> int:
+        """How many bits below those of the values `alone` can give."""
+        return 0
+
+    @property
+    def configurations(self) -> Sequence[tuple[int, int]]:
+        """(layers, units) of the networks that `alone` can ask, the largest last; empty if there is no network that gives values."""
+        return []
+
+    def alone(self, sizes: tuple[int, ...], box: Box, extra: int = 0, configuration: int = -1, tick: Tick = ignore) -> Values:
+        """The values that the model gives without tiles, (*sizes of the box, channels), unsigned, with `extra` bits below those of the file.
+
+        sizes: places along each coordinate axis, over the extent of the signal; box: which of these; configuration: which of them. tick: see
+        `decode_tile`. Raises FormatError.
+        """
+        raise UnsupportedError("its profile has no network that gives values without the payload; only files of profile inr have one")
+
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """What `info` shows of the model, as fields of its JSON; empty if there is no model.
 
-        The entry "weights", if there is one, describes the weights that the file holds.
+        The entry "weights", if there is one, describes the weights that the file holds. Beside an entry "mse", the mean squared error of
+        values, `info` puts their PSNR.
         """
 
     def check(self) -> None:
@@ -122,6 +142,7 @@ class Profile(ABC):
         name: its name in options.
         number: its number in files; never reused.
         section: type of the section that it owns, None if it has none.
+        renders: whether its model gives values without the tiles, so that it can be a lossy file.
         models: whether it has a model of the signal. Constant signals are coded by a profile without one.
         codes: what it can code, as a phrase for messages and help.
         words: how it codes, as a phrase for help.
@@ -131,6 +152,7 @@ class Profile(ABC):
     number: ClassVar[int]
     section: ClassVar[bytes | None] = None
     models: ClassVar[bool] = True
+    renders: ClassVar[bool] = False
     codes: ClassVar[str]
     words: ClassVar[str]
 
@@ -152,10 +174,11 @@ class Profile(ABC):
         return found if best is None or found.size < best.size else None
 
     @abstractmethod
-    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+    def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         """Parse and check the profile's section. Raises FormatError.
 
-        section: its content, None if the file lacks it; layout: of the file; bits: of its values.
+        section: its content, None if the file lacks it; layout: of the file; bits: of its values; cut: whether the section may be cut, so
+        that what is there of it serves.
         """
 
     def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -120,7 +120,7 @@ class Stored(Profile):
         found = self.encode(subject, options)
         return found if best is None or found.size <= best.size else None
 
-    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+    def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         return Decoder(layout, bits)
 
 

@@ -56,7 +56,7 @@ class Hybrid(Profile):
 
         return Encoded(self, pictures.encode(subject.values, subject.bits, options).parts)
 
-    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+    def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         if section is None:
             raise FormatError("damaged: it lacks its plan")
         if section[:1] == bytes([SOUND]):

@@ -21,8 +21,9 @@ class Inr(Profile):
     name = "inr"
     number = 1
     section = NETW
+    renders = True
     codes = "everything that is not constant"
-    words = "fits a network that computes the bits from the coordinates; slow, and mostly larger"
+    words = "fits a network that computes the samples from their coordinates, and can render them at other sizes; slow, and mostly larger"
 
     def applies(self, subject: Subject) -> bool:
         return subject.bits > 0
@@ -48,18 +49,31 @@ class Inr(Profile):
         found = Encoded(self, coding.encode_with(network, subject.values, options))
         return found if found.size < best.size else None
 
-    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+    def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         from . import coding
 
         if section is None:
             raise FormatError("damaged: it lacks its network")
-        return coding.open_decoder(section, layout, bits)
+        return coding.open_decoder(section, layout, bits, cut)
 
     def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
         w, n = found["weights"], found["network"]
         setting = f" {w['setting']}" if w["setting"] else ""
+        shown = "every value right" if n["psnr"] is None else f"PSNR {n['psnr']:.2f} dB"
+        layers = f"{n['layers']} hidden layer{'s' if n['layers'] > 1 else ''} of {n['hidden']}"
+        cells = f", {n['cells']} numbers in {len(n['levels'])} levels of cells" if "levels" in n else ""
+        octaves = f", {n['octaves']} octaves" if n["octaves"] else ""
+        parts = [
+            (
+                f"network {c['layers']}x{c['hidden']}",
+                f"{c['bytes']} bytes up to here, {c['psnr']:.2f} dB" if c["psnr"] else "every value right",
+            )
+            for c in n.get("configurations", [])
+        ]
         return [
-            ("network", f"{n['form']}: {n['layers']} hidden layers of {n['hidden']}, {n['activation']}, {n['octaves']} octaves"),
-            ("planes", n["planes"]),
+            ("network", f"{n['form']}, {n['body']}, {n['activation']}: {layers}{octaves}{cells}"),
+            ("network alone", shown),
+            *parts,
+            *([("planes", n["planes"])] if "planes" in n else []),
             ("weights coded", f"{w['coding']}{setting}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]

@@ -7,7 +7,7 @@ logits, or from its means. The coordinates are those of the whole signal, so any
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ... import parallel
 from ...container import Section
 from ...kernels import coder
-from ...kernels.architecture import Architecture
+from ...kernels.architecture import MEAN_BITS, Architecture
 from ...kernels.calibration import NODES, Calibration
 from ...kernels.inr import Network, axis_coordinates
 from ...kernels.meancode import MeanCoder, join_means, rounded
@@ -56,16 +56,19 @@ def pieces(a: Architecture, box: Box, axes: tuple[int, ...]) -> Iterator[tuple[s
         yield slice(start, stop), coordinates_of(box, axes, start, stop)
 
 
-def network_values(coded: CodedNetwork, coordinates: npt.NDArray[np.int64], part: Network | None = None) -> Values:
-    """The values that the network alone gives, (places, channels) unsigned. part: a smaller network in it, to be asked instead."""
-    asked = part or coded.network
+def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray[np.int64], extra: int = 0) -> Values:
+    """The values that a network alone gives, (places, channels) unsigned, with `extra` bits below those of the file (SPEC.md, section 17).
+
+    asked: the network of `coded`, or a smaller one in it. extra: at most `most_extra`.
+    """
     a = asked.architecture
     if coded.joint is None:
-        found = join_bits((asked.logits(coordinates) > 0).astype(np.uint8), a.bits)
+        bits = a.bits + extra
+        found = join_bits((asked.logits(coordinates, bits if extra else 0) > 0).astype(np.uint8), bits)
         return from_gray(found) if coded.gray else found
     means, _ = asked.means(coordinates)
     join_means(means, coded.joint, a.bits)
-    return rounded(means, a.bits).astype(value_type(a.bits))
+    return rounded(means, a.bits, extra).astype(value_type(a.bits + extra))
 
 
 class TileCoder:
@@ -140,14 +143,8 @@ def part_error(coded: CodedNetwork, values: Values, layers: int, hidden: int) ->
     axes = values.shape[:-1]
     part, flat, total = coded.network.part(layers, hidden), values.reshape(-1, values.shape[-1]), 0.0
     for places, coordinates in pieces(part.architecture, tuple(slice(0, n) for n in axes), axes):
-        total += float(np.square(network_values(coded, coordinates, part).astype(np.float64) - flat[places]).sum())
+        total += float(np.square(network_values(coded, part, coordinates).astype(np.float64) - flat[places]).sum())
     return error_code(total, values.size)
-
-
-def psnr(error: int, bits: int) -> float:
-    """PSNR in dB of a mean squared error as NETW has it, for values of `bits` bits; infinite if all values are right."""
-    peak = 2.0**bits - 1
-    return 10 * math.log10(peak * peak * (1 << ERROR_BITS) / error) if error else math.inf
 
 
 class Decoder(TileDecoder):
@@ -185,6 +182,26 @@ class Decoder(TileDecoder):
     def weights_bytes(self, section: int) -> int:
         return section
 
+    @property
+    def most_extra(self) -> int:
+        a = self.written.architecture
+        return MEAN_BITS - a.bits if a.form == "values" else 0 if self.written.gray else max(0, a.bit_places - a.bits)
+
+    @property
+    def configurations(self) -> Sequence[tuple[int, int]]:
+        return self.written.architecture.configurations[: len(self.written.numbers)]
+
+    def alone(self, sizes: tuple[int, ...], box: Box, extra: int = 0, configuration: int = -1, tick: Tick = ignore) -> Values:
+        coded = self.coded()
+        which = range(len(self.configurations))[configuration]
+        a = coded.network.architecture
+        asked = coded.network.part(*self.configurations[which]) if a.widths else coded.network
+        values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits + extra))
+        for places, coordinates in pieces(a, box, sizes):
+            values[places] = network_values(coded, asked, coordinates, extra)
+            tick(len(coordinates) / len(values))
+        return values.reshape(*box_shape(box), a.channels)
+
     def describe(self) -> Mapping[str, object]:
         w, a = self.written, self.written.architecture
         return {
@@ -196,7 +213,7 @@ class Decoder(TileDecoder):
             "octaves": a.octaves,
             **({"planes": "gray" if w.gray else "binary"} if a.form != "values" else {}),
             **({"levels": [level.nodes(a.sizes) for level in a.levels], "cells": a.cells} if a.levels else {}),
-            "psnr": psnr(w.errors[-1], a.bits),
+            "mse": w.errors[len(w.numbers) - 1 if a.widths else 0] / (1 << ERROR_BITS),
             **({"configurations": self._configurations()} if a.widths else {}),
             "weights": {
                 "coding": w.coding,
@@ -207,12 +224,12 @@ class Decoder(TileDecoder):
         }
 
     def _configurations(self) -> list[dict[str, object]]:
-        """Each network in the network: its layers and units, the bytes of the section up to its end, and its PSNR in dB."""
-        w, a = self.written, self.written.architecture
-        both = zip(a.configurations, w.ends, w.errors, strict=False)
-        return [{"layers": d, "hidden": h, "bytes": end, "psnr": psnr(error, a.bits)} for (d, h), end, error in both]
+        """Each network in the network: its layers and units, the bytes of the section up to its end, and its mean squared error."""
+        w = self.written
+        both = zip(self.configurations, w.ends, w.errors, strict=False)
+        return [{"layers": d, "hidden": h, "bytes": end, "mse": error / (1 << ERROR_BITS)} for (d, h), end, error in both]
 
 
-def open_decoder(content: bytes, layout: Layout, bits: int) -> Decoder:
-    """Parse and check section NETW. Raises FormatError."""
-    return Decoder(network.parse(content, layout.axes, layout.channels, bits), layout, len(content))
+def open_decoder(content: bytes, layout: Layout, bits: int, cut: bool = False) -> Decoder:
+    """Parse and check section NETW, of which the end may be missing with `cut`. Raises FormatError."""
+    return Decoder(network.parse(content, layout.axes, layout.channels, bits, cut), layout, len(content))

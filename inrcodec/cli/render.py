@@ -1,0 +1,126 @@
+"""`inrcodec render`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UnsupportedError, naming
+from .common import IN, THREADS, decoded, limits_of, read_linr, with_limits, write_signal
+
+
+class Sizes(click.ParamType):  # type: ignore[type-arg]
+    """Numbers above 0 with an x between them, as 1024x768."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers."""
+        if not re.fullmatch(r"[1-9]\d{0,9}(x[1-9]\d{0,9})*", str(value)):
+            self.fail(f"{value!r} is no size; give numbers with an x between them, like 1024x768", param, ctx)
+        return tuple(map(int, str(value).split("x")))
+
+
+class Region(click.ParamType):  # type: ignore[type-arg]
+    """A part of a picture, WIDTHxHEIGHT+LEFT+TOP."""
+
+    name = "region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int, int]:
+        """(width, height, left, top)."""
+        match = re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})\+(\d{1,10})\+(\d{1,10})", str(value))
+        if not match:
+            self.fail(f"{value!r} is no region; give WIDTHxHEIGHT+LEFT+TOP, like 256x256+100+50", param, ctx)
+        width, height, left, top = map(int, match.groups())
+        return width, height, left, top
+
+
+@click.command(short_help="Show a .linr file at another size or depth, or what its network says.")
+@click.argument("input", metavar="IN.linr", type=IN)
+@click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
+@click.option("--network-only", is_flag=True, help="Ask the network alone, although the samples are in the file. Lossy.")
+@click.option(
+    "--size",
+    type=Sizes(),
+    help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the sizes of "
+    "its axes in their order.",
+)
+@click.option(
+    "--scale", type=click.FloatRange(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis."
+)
+@click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second.")
+@click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, WIDTHxHEIGHT+LEFT+TOP in its pixels.")
+@click.option(
+    "--bit-depth",
+    type=click.IntRange(1, 32),
+    help="Render samples of so many bits. At the file's own size, the bits that it has do not change; the others are estimated.",
+)
+@click.option(
+    "--fill",
+    type=click.Choice(("smooth", "network", "midpoint", "zero")),
+    default="smooth",
+    show_default=True,
+    help="With --bit-depth: where the lower bits come from. smooth: from the samples around. network: from the network. midpoint: the middle "
+    "of what the known bits leave. zero: zeros.",
+)
+@click.option("--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them.")
+@THREADS
+@with_limits
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+def render(input: Path, output: Path, force: bool, **given: Any) -> None:
+    """Render IN.linr: at another size or bit depth, a part of it, or what its network alone says.
+
+    Files of profile inr hold a network, which can be asked at any place: --size, --scale, --rate, --network-only and --config ask it. What it
+    says is the same on every machine. Of other files, --region and --bit-depth work. A file that was cut can still be rendered with
+    --network-only, if a whole network is left of it.
+
+    \b
+    inrcodec render photo.linr -o large.png --scale 4                the network between the pixels
+    inrcodec render photo.linr -o deep.png --bit-depth 16            16 bits, of which those of the file do not change
+    inrcodec render photo.linr -o small.png --config 2x16            a small network of a supernet
+    inrcodec render take.linr -o fine.wav --rate 96000               a sound at another rate
+    """
+    from .. import render as rendering
+    from ..files import check
+    from ..storage import check_output
+
+    check(output)
+    check_output(output, force, input)
+    wanted = {name: given.pop(name) for name in ("size", "scale", "rate", "region", "bit_depth", "fill", "configuration", "network_only")}
+    if sum(wanted[name] is not None for name in ("size", "scale", "rate")) > 1:
+        raise click.UsageError("--size, --scale and --rate exclude one another")
+    if wanted["configuration"] is not None and len(wanted["configuration"]) != 2:
+        raise click.UsageError("--config takes LAYERSxUNITS, like 3x64")
+    data = read_linr(input, given)
+    with naming(input):
+        first = rendering.View(network_only=wanted["network_only"], configuration=wanted["configuration"])
+        opened = rendering.open_for(first, data, limits_of(given))
+        view = _view(opened, wanted)
+        found = decoded(lambda options: rendering.render_opened(opened, view, options), **given)
+    write_signal(output, found, force, input)
+
+
+def _view(opened: Any, wanted: dict[str, Any]) -> Any:
+    """The View that options ask for. Raises UnsupportedError if they do not fit the file."""
+    from ..render import View
+
+    axes, kind = opened.layout.axes, opened.header.kind
+    sizes: tuple[int, ...] = axes
+    if wanted["size"]:
+        sizes = tuple(reversed(wanted["size"])) if kind == "image" else wanted["size"]
+    elif wanted["scale"]:
+        sizes = tuple(max(1, round(n * wanted["scale"])) for n in axes)
+    elif wanted["rate"]:
+        if kind != "audio":
+            raise UnsupportedError(f"--rate is for sounds, and this is an {kind}")
+        sizes = (max(1, round((axes[0] - 1) * wanted["rate"] / opened.header.sample_rate) + 1),)
+    region: tuple[slice, ...] = ()
+    if wanted["region"]:
+        if kind != "image":
+            raise UnsupportedError(f"--region is for pictures, and this is an {kind}")
+        width, height, left, top = wanted["region"]
+        region = (slice(top, top + height), slice(left, left + width))
+    return View(sizes, region, wanted["bit_depth"] or 0, wanted["network_only"], wanted["configuration"], wanted["fill"])

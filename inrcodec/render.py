@@ -1,0 +1,193 @@
+"""Renders a file: at another size, with more bits, a part of it, or what its network alone says.
+
+A network of profile `inr` can be asked at any place. With the payload, the samples are known where the file has them; then only bits below
+theirs are left to say, and they come from the network, or from smoothness within the cells that the known bits leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from . import codec, parallel
+from .codec import Opened
+from .errors import FormatError, UnsupportedError
+from .layout import Box, box_shape
+from .limits import Limits
+from .options import Options
+from .progress import Ticker
+from .signal import Signal, type_bits
+
+Fill = Literal["smooth", "network", "midpoint", "zero"]
+PART_PLACES = 1 << 18  # rendered at a time, by one thread
+MAX_DEPTH = 32
+PLACE_BYTES = 24  # that a value takes while it is rendered, at most
+
+
+@dataclass(frozen=True)
+class View:
+    """What is to be seen of a file.
+
+    Attributes:
+        sizes: places along each coordinate axis, over the extent of the signal; empty: those of the file.
+        region: which of these places, a slice for each axis; empty: all.
+        bit_depth: bits of a sample; 0: those of the file.
+        network_only: whether the network alone is asked, although the samples are in the file.
+        configuration: (layers, units) of the network in a supernet that is asked; None: the largest that is there.
+        fill: the bits below those of samples that are known: "smooth": see `expand`; "network": what the network says, within the cell that
+            the known bits leave; "midpoint" of the cell; "zero".
+    """
+
+    sizes: tuple[int, ...] = ()
+    region: Box = ()
+    bit_depth: int = 0
+    network_only: bool = False
+    configuration: tuple[int, int] | None = None
+    fill: Fill = "smooth"
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether it is certain that the network is asked."""
+        return self.network_only or self.configuration is not None
+
+
+def render(data: bytes, view: View, options: Options) -> Signal:
+    """What a view shows of a file. If the network is asked, a file serves that was cut, as long as a whole network is left of it.
+
+    See `render_opened`; also raises FormatError if the file is damaged.
+    """
+    return render_opened(open_for(view, data, options.limits), view, options)
+
+
+def open_for(view: View, data: bytes, limits: Limits) -> Opened:
+    """The file, opened for a view. Raises FormatError; LimitError for its metadata."""
+    if view.asks_network:
+        return codec.open_cut(data, limits)
+    try:
+        return codec.open_bytes(data, limits)
+    except FormatError as fault:
+        raise FormatError(f"{fault}; what is left of a network can be rendered by the network alone") from fault
+
+
+def render_opened(opened: Opened, view: View, options: Options) -> Signal:
+    """What a view shows of an opened file.
+
+    options: threads, limits, progress and stop matter.
+
+    Raises:
+        FormatError: the file is damaged.
+        LimitError: options.limits do not allow it.
+        Stopped: options.stop says so.
+        UnsupportedError: the file has no network that could be asked, or the view does not fit it.
+    """
+    header, axes = opened.header, opened.layout.axes
+    sizes = view.sizes or axes
+    if len(sizes) != len(axes):
+        raise UnsupportedError(f"it has {len(axes)} coordinate axes, and {len(sizes)} sizes were given")
+    box = view.region or tuple(slice(0, n) for n in sizes)
+    if len(box) != len(sizes) or not all(0 <= s.start < s.stop <= n for s, n in zip(box, sizes, strict=True)):
+        raise UnsupportedError(f"the region does not lie inside {' × '.join(map(str, sizes))} places")
+    extra = _extra(opened, view)
+    known = not (view.asks_network or header.lossy or sizes != axes)
+    if known and not extra:
+        samples = opened.samples(options)[box] if not view.region else opened.decode(box, options)
+    elif known:
+        samples = _deeper(opened, box, extra, view.fill, options)
+    else:
+        values = _network_values(opened, view, sizes, box, extra, options)
+        samples = _to_samples(opened, values, extra)
+    rate = header.sample_rate
+    if rate is not None and sizes != axes:
+        rate = max(1, round(rate * (sizes[0] - 1) / max(axes[0] - 1, 1)))
+    return Signal(samples, header.kind, header.bit_depth + extra, rate, opened.metadata)
+
+
+def _extra(opened: Opened, view: View) -> int:
+    """Bits below those of the file that are wanted. Raises UnsupportedError."""
+    depth = opened.header.bit_depth
+    if not view.bit_depth:
+        return 0
+    if not depth <= view.bit_depth <= MAX_DEPTH:
+        raise UnsupportedError(f"its samples have {depth} bits; a bit depth of {depth} to {MAX_DEPTH} can be rendered")
+    return view.bit_depth - depth
+
+
+def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[np.int64]:
+    """What the network says, (*sizes of the box, channels) int64, with `extra` bits below those of the file. Raises UnsupportedError."""
+    decoder = opened.decoder
+    found = decoder.configurations
+    if not found:
+        raise UnsupportedError("it has no network that could be asked at other places; only files of profile inr have one")
+    which = -1
+    if view.configuration is not None:
+        if view.configuration not in found:
+            raise UnsupportedError(f"it has no network {_named(view.configuration)}; it has {', '.join(map(_named, found))}")
+        which = list(found).index(view.configuration)
+    shape = box_shape(box)
+    options.limits.check_shape((*shape, opened.layout.channels))
+    parts = _parts(box)
+    at_once = decoder.memory(parts[0]) * min(options.workers, len(parts))
+    options.limits.check_memory(PLACE_BYTES * math.prod(shape) * opened.layout.channels + decoder.shared + at_once)
+    given = min(extra, decoder.most_extra)
+    out = np.empty((*shape, opened.layout.channels), np.int64)
+    ticker = Ticker(options, "rendering")
+    ticker.expect(len(parts))
+
+    def fill(part: Box) -> None:
+        target = tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
+        out[target] = decoder.alone(sizes, part, given, which, ticker)
+
+    parallel.run(fill, parts, options.workers, ticker.cancel)
+    if extra > given:  # the middle of what the bits that are known leave
+        out = (out << (extra - given)) + (1 << (extra - given - 1))
+    return out
+
+
+def _named(configuration: tuple[int, int]) -> str:
+    """A configuration as the command line has it: "3x64"."""
+    return "x".join(map(str, configuration))
+
+
+def _parts(box: Box) -> Sequence[Box]:
+    """A box cut along its first axis into parts of about PART_PLACES places."""
+    first, rest = box[0], math.prod(box_shape(box[1:]))
+    step = max(1, PART_PLACES // max(1, rest))
+    return [(slice(i, min(i + step, first.stop)), *box[1:]) for i in range(first.start, first.stop, step)]
+
+
+def _to_samples(opened: Opened, values: npt.NDArray[np.int64], extra: int) -> npt.NDArray[np.generic]:
+    """Samples of values with `extra` more bits, in the header's order of axes: offset·2^extra + step·value, within the depth.
+
+    Their type is the header's, or one as wide as they need.
+    """
+    h = opened.header
+    samples = (h.value_map.offset << extra) + h.value_map.step * values
+    depth = h.bit_depth + extra
+    low, high = (-(1 << (depth - 1)), (1 << (depth - 1)) - 1) if h.dtype.kind == "i" else (0, (1 << depth) - 1)
+    dtype = h.dtype
+    if extra and (dtype.kind == "b" or type_bits(dtype) < depth):
+        dtype = np.dtype(f"{'i' if dtype.kind == 'i' else 'u'}{next(n for n in (1, 2, 4, 8) if 8 * n >= depth)}")
+    shape = (*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
+    return np.clip(samples, low, high).astype(dtype).reshape(shape)
+
+
+def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:
+    """Samples of a box, whose own bits are known, with `extra` bits below them. Raises UnsupportedError."""
+    from .expand import expand
+
+    h = opened.header
+    known = opened.samples(options)[box]
+    depth = h.bit_depth + extra
+    if fill != "network":
+        return expand(known, h.bit_depth, depth, h.channel_axis, None, fill)
+    if not opened.decoder.most_extra:
+        raise UnsupportedError("it has no network that says anything of further bits; --fill smooth, midpoint or zero needs none")
+    values = _network_values(opened, View(), opened.layout.axes, box, extra, options)
+    least = expand(known, h.bit_depth, depth, h.channel_axis, None, "zero")
+    found = _to_samples(opened, values, extra).astype(np.int64)
+    return np.clip(found, least.astype(np.int64), least.astype(np.int64) + ((1 << extra) - 1)).astype(least.dtype)

@@ -23,7 +23,7 @@ class LimitError(InrcodecError):
     """The file asks for more samples or memory than `Limits` allow. It may be valid; a caller who trusts it can raise the limit."""
 
 
-class LossyError(UnsupportedError):
+class LossyError(InrcodecError):
     """The samples are wanted of a file that holds only a network that was fitted to them."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ MAX_METADATA = 1 << 28
 
 @dataclass(frozen=True)
 class Header:
-    """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest (32 bytes), and whether it is lossy.
+    """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest (32 bytes), and `lossy`.
 
     A lossy file has no tiles, only what its profile says of the samples.
     """

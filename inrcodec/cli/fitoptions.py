@@ -28,8 +28,8 @@ OPTIONS = (
         type=click.Choice(DEVICES),
         default="auto",
         show_default=True,
-        help="Where networks are fitted. auto: on a CUDA GPU if there is one, else on the CPU. This option, --weights and --seed are for all "
-        "fits, those that follow for profile inr.",
+        help="Where networks are fitted. auto: on a CUDA GPU if there is one, else on the CPU. This option, --seed and --weights are "
+        "for all fits, the others for those of profile inr.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit."),
     click.option(
@@ -62,9 +62,9 @@ OPTIONS = (
     click.option(
         "--network",
         type=_choice(NETWORKS),
-        help="What the network predicts. values: the mean of each sample. heads: the bits, an output for each bit-plane. siren: the bits, the "
-        "index of the bit being one more coordinate. bitlinear: the bits, a ternary network with layer normalization for each bit. Default: "
-        "values, for samples of more than 24 bits heads.",
+        help="What the network predicts. values: the mean of each sample. heads: the bits, an output for each bit-plane. siren: the bits, "
+        "the index of the bit being one more coordinate. bitlinear: the bits, a ternary network with layer normalization for each bit. "
+        "Default: values, for samples of more than 24 bits heads.",
     ),
     click.option(
         "--body",
@@ -78,14 +78,14 @@ OPTIONS = (
     click.option(
         "--loss",
         type=_choice(LOSSES),
-        help="What the fit minimizes. bce: the code length of bits. likelihood: that of samples. mse: the squared error. Default: bce for bits, "
-        "likelihood for values, mse for values with --until rate or psnr.",
+        help="What the fit minimizes. bce: the code length of bits. likelihood: that of samples. mse: the squared error. Default: bce for "
+        "bits, likelihood for values, mse for values with --until rate or psnr.",
     ),
     click.option(
         "--supernet",
         metavar="DEPTHSxWIDTHS",
-        help="Train networks of these depths and widths together, one inside the other, as 1,2,3,4x16,32,48,64. A file that is cut is then a "
-        "smaller network; render --config asks any of them.",
+        help="Train networks of these depths and widths together, one inside the other, as 1,2,3,4x16,32,48,64. A file that is cut is then "
+        "a smaller network; render --config asks any of them.",
     ),
     click.option("--colour", is_flag=True, default=None, help="Make the channel one more coordinate, not an output each."),
     click.option("--hidden", type=click.IntRange(1, _most("hidden")), help="Units of a hidden layer. Default: by the size of the signal."),

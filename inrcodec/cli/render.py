@@ -63,8 +63,8 @@ class Region(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(("smooth", "network", "midpoint", "zero")),
     default="smooth",
     show_default=True,
-    help="With --bit-depth: where the lower bits come from. smooth: from the samples around. network: from the network. midpoint: the middle "
-    "of what the known bits leave. zero: zeros.",
+    help="With --bit-depth: where the lower bits come from. smooth: from the samples around. network: from the network. midpoint: the "
+    "middle of what the known bits leave. zero: zeros.",
 )
 @click.option("--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them.")
 @THREADS
@@ -73,8 +73,8 @@ class Region(click.ParamType):  # type: ignore[type-arg]
 def render(input: Path, output: Path, force: bool, **given: Any) -> None:
     """Render IN.linr: at another size or bit depth, a part of it, or what its network alone says.
 
-    Files of profile inr hold a network, which can be asked at any place: --size, --scale, --rate, --network-only and --config ask it. What it
-    says is the same on every machine. Of other files, --region and --bit-depth work. A file that was cut can still be rendered with
+    Files of profile inr hold a network, which can be asked at any place: --size, --scale, --rate, --network-only and --config ask it. What
+    it says is the same on every machine. Of other files, --region and --bit-depth work. A file that was cut can still be rendered with
     --network-only, if a whole network is left of it.
 
     \b

@@ -1,4 +1,4 @@
-"""What the encoder chooses for a fit by the signal and the options: the network's shape, its frequencies, learning rate, budget and loss."""
+"""What the encoder chooses for a fit by signal and options: the network's shape, its frequencies, learning rate, budget and loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
     if form == "values" and not possible:
         raise InrcodecError(f"network values: it takes values of at most {MAX_VALUE_BITS} bits, and these have {bits}; take heads")
     gridded = form == "values" and not options.supernet and max(values.shape[:-1]) <= MAX_GRID_AXIS
-    return form, options.body or ("grid" if gridded and not options.activation == "sine" and not options.octaves else "mlp")
+    return form, options.body or ("grid" if gridded and options.activation != "sine" and not options.octaves else "mlp")
 
 
 def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> Architecture:
@@ -105,7 +105,7 @@ def _levels(a: Architecture, goal: Goal) -> tuple[Level, ...]:
     room = MAX_PARAMETERS - SPARE_PARAMETERS - sum(level.cells(a.sizes) * level.features for level in direct)
     if room < 0:
         raise InrcodecError(
-            f"too large to be in a network alone: it has more than {MAX_PARAMETERS - SPARE_PARAMETERS} values; --until mdl fits smaller ones"
+            f"too large for an exact network: it has more than {MAX_PARAMETERS - SPARE_PARAMETERS} values; --until mdl fits smaller ones"
         )
     while levels and sum(level.cells(a.sizes) for level in levels) > room:
         levels = levels[1:]

@@ -164,7 +164,7 @@ def normalized(x: torch.Tensor) -> torch.Tensor:
 
 
 def positional(x: torch.Tensor, octaves: int) -> torch.Tensor:
-    """Positional encoding (Mildenhall et al., NeRF, 2020): (n, coordinates) → (n, coordinates·(1 + 2·octaves)), as `kernels.inr.encoded`."""
+    """Positional encoding (Mildenhall et al., NeRF, 2020): (n, axes) → (n, axes·(1 + 2·octaves)), as `kernels.inr.encoded`."""
     columns = []
     for axis in x.unbind(1):
         columns.append(axis)

@@ -93,6 +93,9 @@ class ValueHead(nn.Module):
         offsets: (channels,) the mean where the output is 0, in values.
     """
 
+    units: torch.Tensor
+    offsets: torch.Tensor
+
     def __init__(self, targets: Targets, scales: bool) -> None:
         super().__init__()
         values = targets.values.double()

@@ -1,4 +1,4 @@
-"""Fits a network of profile `inr`, and takes the weight coding that serves the goal best: the least weights + payload, a rate, or a PSNR."""
+"""Fits a network of profile `inr`, and takes the weight coding that serves the goal best: least weights + payload, a rate, a PSNR."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ in a photograph, red and blue follow green.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +86,7 @@ class MeanCoder:
 
 
 @stage
-def _mass(value: Int, mean: Int, power: Int, shift: Int, bits: Int, table: Ints1) -> Int:
+def _mass(value: Int, mean: Int, power: Int, shift: Int, bits: Int, table: Ints1) -> Any:
     """The mass below a value, 1 … 2^bits − 1, in units of 2^-46."""
     edge = (2 * value - 1) << (MEAN_BITS - 1 - bits)
     limit = np.int64(SIGMOID_LIMIT) << ARGUMENT_BITS
@@ -111,11 +111,14 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
             for j in range(k):  # the means of the channels before are known, moved into the cells of their values
                 mean += (joint.factors[k, j] * means[i, joint.order[j]]) >> FACTOR_BITS
             mean = min(max(mean, -farthest), farthest)
-            scale = min(max(scales[i, channel], -SCALE_LIMIT), SCALE_LIMIT) + (joint.scales[channel] << SCALE_CODE)
+            scale: Any = min(max(scales[i, channel], -SCALE_LIMIT), SCALE_LIMIT) + (joint.scales[channel] << SCALE_CODE)
             octaves = -min(max(scale >> 2, 0), LARGEST_SCALE)
             power = m.powers[octaves & 255] >> 14
             shift = unit - FINEST_SCALE - (octaves >> 8)
-            low, high, below, upto = np.int64(0), np.int64(1) << bits, np.int64(0), whole
+            low: Any = np.int64(0)
+            high: Any = np.int64(1) << bits
+            below: Any = np.int64(0)
+            upto: Any = whole
             for b in range(bits):
                 middle = (low + high) >> 1
                 mass = _mass(middle, mean, power, shift, bits, m.sigmoids)

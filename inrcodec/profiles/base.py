@@ -104,10 +104,10 @@ class TileDecoder(ABC):
         return []
 
     def alone(self, sizes: tuple[int, ...], box: Box, extra: int = 0, configuration: int = -1, tick: Tick = ignore) -> Values:
-        """The values that the model gives without tiles, (*sizes of the box, channels), unsigned, with `extra` bits below those of the file.
+        """The values that the model gives without tiles, (*sizes of the box, channels), unsigned.
 
-        sizes: places along each coordinate axis, over the extent of the signal; box: which of these; configuration: which of them. tick: see
-        `decode_tile`. Raises FormatError.
+        sizes: places along each coordinate axis, over the extent of the signal; box: which of these; extra: bits below those of the file
+        that are wanted; configuration: index of the network that is asked. tick: see `decode_tile`. Raises FormatError.
         """
         raise UnsupportedError("its profile has no network that gives values without the payload; only files of profile inr have one")
 

@@ -99,9 +99,10 @@ def _write_architecture(a: Architecture, gray: bool) -> bytes:
     return b"".join(out)
 
 
-def _write_joint(joint: Joint) -> bytes:
+def _write_joint(joint: Joint, halvings: npt.NDArray[np.int64] | None) -> bytes:
+    assert halvings is not None
     below = np.tril_indices(len(joint.order), -1)
-    return bytes([*joint.order.tolist(), *joint.factors[below].astype("<i2").tobytes(), *joint.scales.tolist()])
+    return bytes([*joint.order.tolist(), *joint.factors[below].astype("<i2").tobytes(), *joint.scales.tolist(), *halvings.tolist()])
 
 
 def write(coded: CodedNetwork) -> bytes:
@@ -114,7 +115,7 @@ def write(coded: CodedNetwork) -> bytes:
         bytes([codings.named(coded.coding).number, coded.setting]),
         *map(varint, coded.errors),
         *[varint(x.multiplier) + bytes([x.shift]) for x in scaled],
-        coded.gains.astype(np.uint8).tobytes() if coded.joint is None else _write_joint(coded.joint) + bytes(n.halvings.tolist()),
+        coded.gains.astype(np.uint8).tobytes() if coded.joint is None else _write_joint(coded.joint, n.halvings),
     ]
     if a.widths:
         return b"".join([*out, *_write_shells(coded)])

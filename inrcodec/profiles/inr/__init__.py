@@ -59,21 +59,22 @@ class Inr(Profile):
     def tell(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
         w, n = found["weights"], found["network"]
         setting = f" {w['setting']}" if w["setting"] else ""
-        shown = "every value right" if n["psnr"] is None else f"PSNR {n['psnr']:.2f} dB"
         layers = f"{n['layers']} hidden layer{'s' if n['layers'] > 1 else ''} of {n['hidden']}"
         cells = f", {n['cells']} numbers in {len(n['levels'])} levels of cells" if "levels" in n else ""
         octaves = f", {n['octaves']} octaves" if n["octaves"] else ""
         parts = [
-            (
-                f"network {c['layers']}x{c['hidden']}",
-                f"{c['bytes']} bytes up to here, {c['psnr']:.2f} dB" if c["psnr"] else "every value right",
-            )
+            (f"network {c['layers']}x{c['hidden']}", f"{c['bytes']} bytes up to its end, {_shown(c['psnr'])}")
             for c in n.get("configurations", [])
         ]
         return [
             ("network", f"{n['form']}, {n['body']}, {n['activation']}: {layers}{octaves}{cells}"),
-            ("network alone", shown),
+            ("network alone", _shown(n["psnr"])),
             *parts,
             *([("planes", n["planes"])] if "planes" in n else []),
             ("weights coded", f"{w['coding']}{setting}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
+
+
+def _shown(psnr: float | None) -> str:
+    """A PSNR in words; None: all values are right."""
+    return "every value right" if psnr is None else f"PSNR {psnr:.2f} dB"

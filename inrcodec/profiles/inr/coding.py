@@ -87,7 +87,7 @@ class TileCoder:
             means, scales = n.means(coordinates)
             wanted = values.astype(np.int64)
             alone = means.copy()
-            join_means(alone, self.coded.joint, a.bits)
+            join_means(alone, self.means.model.joint, a.bits)
             self.means.encode(output, means, scales, wanted.copy())
             return float(np.square((rounded(alone, a.bits) - wanted).astype(np.float64)).sum())
         assert self.logits is not None
@@ -153,7 +153,7 @@ class Decoder(TileDecoder):
     written: the network as section NETW has it; section_bytes: how many bytes that section has.
     """
 
-    known = ("inr-heads-lsq-16", "inr-bitlinear-uniform-16", "inr-values-grid")
+    known = ()
 
     def __init__(self, written: Written, layout: Layout, section_bytes: int) -> None:
         self.written, self.layout, self.section_bytes = written, layout, section_bytes

@@ -109,9 +109,9 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def save(name: str, title: str, parts: list[str], *packages: str) -> None:
-    """Write and print bench/results/NAME.md: title, command, versions, machine, then the parts."""
-    command = " ".join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+def save(name: str, title: str, parts: list[str], *packages: str, module: str = "") -> None:
+    """Write and print bench/results/NAME.md: title, command, versions, machine, then the parts. module: if it is not bench.FILE."""
+    command = " ".join(["python", "-m", module or f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}\n"
     text = "\n".join([head, *(p + "\n" for p in parts)])
     RESULTS.mkdir(exist_ok=True)

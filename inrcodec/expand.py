@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -49,6 +50,7 @@ PHASE_BLURS = (2, 4)  # among samples of one phase
 MOST_REGRESSORS = 100
 SAMPLES_PER_REGRESSOR = 4  # at least, in each phase
 FITTED = 1 << 18  # places that are fitted to, about
+SLAB, MARGIN = 1 << 23, 64  # samples worked on at a time, and places beside them along the first axis
 
 
 def expand(
@@ -84,18 +86,19 @@ def expand(
     if estimate is not None and estimate.shape != samples.shape:
         raise ValueError(f"the estimate has shape {estimate.shape}, the samples {samples.shape}")
     extra, signed = wanted_depth - bit_depth, samples.dtype.kind == "i"
-    found = samples.astype(np.int64) << extra
-    if extra and fill == "midpoint":
-        found += 1 << (extra - 1)
-    elif extra and fill == "smooth" and samples.size:
-        shape = samples.shape if channel_axis else (*samples.shape, 1)
-        offsets = None if estimate is None else _by_channel(_offsets(estimate, found, extra), shape)
-        means = _means(_by_channel(found >> extra, shape), shape[:-1], offsets, nominal_range(bit_depth, signed), signed)
-        means += 1 << (kn.MEAN - 1)
-        np.clip(means, 0, (1 << kn.MEAN) - 1, out=means)
-        found += (np.moveaxis(means.reshape(shape[-1], *shape[:-1]), 0, -1).reshape(samples.shape) << extra) >> kn.MEAN
     width = next(w for w in (1, 2, 4) if wanted_depth <= 8 * w)
-    return found.astype(np.dtype(f"{'i' if signed else 'u'}{width}"))
+    found = np.empty(samples.shape, np.dtype(f"{'i' if signed else 'u'}{width}"))
+    for part, inner in _slabs(samples.shape):
+        lowest = samples[part].astype(np.int64) << extra
+        if extra and fill == "midpoint":
+            lowest += 1 << (extra - 1)
+        elif extra and fill == "smooth":
+            shape = lowest.shape if channel_axis else (*lowest.shape, 1)
+            offsets = None if estimate is None else _by_channel(_offsets(estimate[part], lowest, extra), shape)
+            places = _places(_by_channel(lowest >> extra, shape), shape[:-1], offsets, nominal_range(bit_depth, signed))
+            lowest += np.moveaxis(places.reshape(shape[-1], *shape[:-1]), 0, -1).reshape(lowest.shape) << extra >> kn.MEAN
+        found[part][inner] = lowest[inner]
+    return found
 
 
 def nominal_range(bit_depth: int, signed: bool) -> tuple[int, int]:
@@ -119,6 +122,14 @@ def _check(samples: npt.NDArray[Any], bit_depth: int, wanted_depth: int, channel
         raise UnsupportedError(f"samples do not fit in {bit_depth} bits")
 
 
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Parts of the first axis that are small enough to be worked on, with margins; and what they are without margins, within themselves."""
+    rows = max(1, SLAB * shape[0] // max(math.prod(shape), 1))
+    for start in range(0, shape[0] if math.prod(shape) else 0, rows):
+        end, first = min(start + rows, shape[0]), max(0, start - MARGIN)
+        yield slice(first, min(end + MARGIN, shape[0])), slice(start - first, end - first)
+
+
 def _by_channel(x: Ints, shape: tuple[int, ...]) -> Ints:
     """Samples of a shape whose last axis holds channels → (channels, places)."""
     return np.ascontiguousarray(np.moveaxis(x.reshape(shape), -1, 0)).reshape(shape[-1], -1)
@@ -131,14 +142,15 @@ def _offsets(estimate: npt.NDArray[np.int64], lowest: Ints, extra: int) -> Ints:
     return (((2 * inside + 1) << (kn.STEP - 1)) >> extra) - kn.ONE // 2
 
 
-def _means(samples: Ints, lengths: tuple[int, ...], estimates: Ints | None, limits: tuple[int, int], signed: bool) -> Ints:
-    """Where the samples lie in their cells, in units of 2^-MEAN from the middles: (channels, places), as samples and estimates are.
+def _places(samples: Ints, lengths: tuple[int, ...], estimates: Ints | None, limits: tuple[int, int]) -> Ints:
+    """Where the samples lie in their cells, in units of 2^-MEAN from the lower end: (channels, places), as samples and estimates are.
 
     lengths: of the axes of the places; estimates: offsets from the middles; limits: the least and the largest sample.
     """
     grid = Grid(tuple(n for n in lengths if n > 1) or (1,))
     cells = samples - (samples.sum(1, keepdims=True) // samples.shape[1])
-    fits, means = LeastSquares(cells, grid), np.empty_like(cells)
+    fits = LeastSquares(cells, grid)
+    means: Ints = np.empty_like(cells)
     offsets, variances, excess = np.empty_like(cells[0]), np.empty_like(cells[0]), np.empty_like(cells[0])
     for channel, own in enumerate(cells):
         sums = np.zeros((3, len(own)))
@@ -148,11 +160,16 @@ def _means(samples: Ints, lengths: tuple[int, ...], estimates: Ints | None, limi
             sums += np.array([[1.0], [0.0], [float(SURE)]])
         kn.settle(sums, LEAST_VARIANCE, offsets, variances, excess)
         kn.doubt(grid.blurred(excess, steps), kn.excesses(), SURE, variances)
-        _tilt(samples[channel], limits, variances, offsets)
+        ends = _ends(samples[channel], limits)
+        for end in ends:
+            end.tilt(variances, offsets)
         kn.most_likely(offsets, variances, kn.posterior_means(), means[channel])
         if estimates is not None:
             _consider(estimates[channel], offsets, variances, means[channel])
-        _saturate(samples[channel], grid, limits, signed, means[channel])
+        for end in ends:
+            end.saturate(grid, means[channel])
+    means += 1 << (kn.MEAN - 1)
+    np.clip(means, 0, (1 << kn.MEAN) - 1, out=means)
     return means
 
 
@@ -215,8 +232,9 @@ class LeastSquares:
         near = itertools.product(range(-radius, radius + 1), repeat=grid.dimensions)
         half = [o for o in near if o > (0,) * grid.dimensions and (grid.dimensions < 4 or sum(map(abs, o)) <= 2)]
         self.window = np.array([sum(a * s for a, s in zip(o, strides, strict=True)) for o in half], np.int64)
-        heads = np.indices(grid.lengths[:-1]).reshape(grid.dimensions - 1, -1) + radius
-        begins = radius + sum((row * s for row, s in zip(heads, strides, strict=False)), np.zeros(heads.shape[1], np.int64))
+        begins = np.full(math.prod(grid.lengths[:-1]), radius, np.int64)
+        for row, stride in zip(np.indices(grid.lengths[:-1]), strides, strict=False):
+            begins += (row.ravel() + radius) * stride
         self.rows = np.stack([begins, np.arange(len(begins)) * grid.lengths[-1]], 1)
         every = max(1, cells.shape[1] // FITTED)
         self.fitted = self.rows[(np.arange(len(self.rows)) >> 1) % every == 0]  # pairs of rows, so that phases stay apart
@@ -277,11 +295,10 @@ def _fit(products: Floats, places: int) -> tuple[Ints | None, int]:
 
     def solved(sums: Floats) -> tuple[Ints, float]:
         weights = np.zeros(n, np.int64)
-        left = kn.fit(sums, *scratch, weights)
-        return weights, left
+        return weights, float(kn.fit(sums, *scratch, weights))
 
     def gain(phases: int) -> float:
-        ratio = places / (places - phases * n)
+        ratio: float = places / (places - phases * n)
         return ratio * ratio
 
     whole = products[0]
@@ -333,39 +350,49 @@ def _blend_polynomials(cells: Ints, grid: Grid, sums: Floats) -> None:
 # --- other knowledge ----------------------------------------------------------------------------------------------
 
 
-def _saturate(samples: Ints, grid: Grid, limits: tuple[int, int], signed: bool, means: Ints) -> None:
-    """Move clipped samples towards the end of their cell. samples, means: (places,).
+@dataclass(frozen=True)
+class End:
+    """An extreme cell that holds more samples than the cell beside it: the least sample there is, or the largest."""
 
-    Where a signal was clipped, its extreme cell holds more samples than the cell beside it, and they lie at its end. So many as are too
-    many are taken to be clipped, in areas of only this cell. Dark areas of pictures are often not clipped but dark, so black counts half.
-    """
-    for limit, beside, end in ((limits[0], 1, -1), (limits[1], -1, 1)):
-        extreme = samples == limit
-        count, least = int(extreme.sum()), int((samples == limit + beside).sum())
-        if count <= least:
-            continue
-        inner = extreme.reshape(grid.lengths)
-        for axis in range(grid.dimensions):
-            for _ in range(2):
-                wide = np.pad(inner, [(int(a == axis),) * 2 for a in range(grid.dimensions)], constant_values=True)
-                inner = inner & wide.take(range(wide.shape[axis] - 2), axis) & wide.take(range(2, wide.shape[axis]), axis)
-        share = ((count - least) << 16) // count >> int(end < 0 and not signed)
+    here: npt.NDArray[np.bool_]  # (places,) the samples in it
+    count: int  # how many they are
+    beside: int  # how many are in the cell beside it
+    sign: int  # 1: the end of the cell is above its middle; −1: below
+    dark: bool  # the end is black
+
+    def tilt(self, variances: Ints, offsets: Ints) -> None:
+        """Move the predictions, (places,), of samples in the cell towards its end.
+
+        The density rises towards the end, and exponentially if nothing else is known. A normal distribution times an exponential is the
+        same one, moved by its variance times the slope.
+        """
+        slope = math.floor(min(LN2 * log2(self.count / max(self.beside, 1)), STEEPEST) * (1 << 16))
+        offsets[self.here] += self.sign * (variances[self.here] * slope >> (kn.SQUARE + 16 - kn.STEP))
+
+    def saturate(self, grid: Grid, means: Ints) -> None:
+        """Move clipped samples to the end of the cell. means: (places,).
+
+        As many as the cell holds more than the cell beside it are taken to be clipped, in areas where there are no others. Dark areas of
+        pictures are often not clipped but dark, so black counts half.
+        """
+        inner = self.here.reshape(grid.lengths)
+        for axis, _ in itertools.product(range(grid.dimensions), range(2)):
+            wide = np.pad(inner, [(int(a == axis),) * 2 for a in range(grid.dimensions)], constant_values=True)
+            inner = inner & wide.take(range(wide.shape[axis] - 2), axis) & wide.take(range(2, wide.shape[axis]), axis)
+        share = ((self.count - self.beside) << 16) // self.count >> int(self.dark)
         inside = means[inner.ravel()]
-        means[inner.ravel()] = inside + ((end * (1 << (kn.MEAN - 1)) - inside) * share >> 16)
+        means[inner.ravel()] = inside + ((self.sign * (1 << (kn.MEAN - 1)) - inside) * share >> 16)
 
 
-def _tilt(samples: Ints, limits: tuple[int, int], variances: Ints, offsets: Ints) -> None:
-    """Move the predictions of samples in an extreme cell towards its end, where it holds more samples than the cell beside it.
-
-    Then the density rises towards the end, and exponentially if nothing else is known. A normal distribution times an exponential is the
-    same one, moved by its variance times the slope. All: (places,), but limits.
-    """
-    for limit, beside, end in ((limits[0], 1, -1), (limits[1], -1, 1)):
-        extreme = samples == limit
-        count, least = int(extreme.sum()), int((samples == limit + beside).sum())
-        if count > least:
-            slope = math.floor(min(LN2 * log2(count / max(least, 1)), STEEPEST) * (1 << 16))
-            offsets[extreme] += end * (variances[extreme] * slope >> (kn.SQUARE + 16 - kn.STEP))
+def _ends(samples: Ints, limits: tuple[int, int]) -> list[End]:
+    """The extreme cells of samples, (places,), that hold more than the cells beside them; none if there are but two."""
+    found = []
+    for limit, sign in zip(limits, (-1, 1), strict=True):
+        here = samples == limit
+        count, beside = int(here.sum()), int((samples == limit - sign).sum())
+        if count > beside and limits[1] - limits[0] > 1:
+            found.append(End(here, count, beside, sign, limit == 0))
+    return found
 
 
 def _consider(estimates: Ints, offsets: Ints, variances: Ints, means: Ints) -> None:

@@ -38,6 +38,7 @@ ROOMS = (
     "profiles.stored",
     "profiles.base",
     "fit",
+    "expand",
     "known",
     "header",
     "signal",

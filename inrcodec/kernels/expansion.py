@@ -84,8 +84,8 @@ def blur(x: Ints1, y: Ints1, outer: Int, n: Int, inner: Int, step: Int) -> None:
 def smooth(x: Ints1, y: Ints1, outer: Int, n: Int, inner: Int, step: Int) -> None:
     """y = x filtered by 2g − g∗g with g = (1, 4, 6, 4, 1)/16 along an axis, with taps `step` places apart; 4·step < n.
 
-    It leaves cubic polynomials as they are. With steps 1, 2, 4, … one after the other this is the algorithme à trous (M. Holschneider
-    et al., "A real-time algorithm for signal analysis with the help of the wavelet transform", Wavelets, Springer, 1989). x, y: as in `blur`.
+    It leaves cubic polynomials as they are. With steps 1, 2, 4, … one after the other this is the algorithme à trous (M. Holschneider et
+    al., "A real-time algorithm for signal analysis with the help of the wavelet transform", Wavelets, Springer, 1989). x, y: as in `blur`.
     """
     s = step * inner
     for o in range(outer):
@@ -178,7 +178,7 @@ def fit(sums: Floats2, u: Floats2, z: Floats1, w: Floats1, found: Ints1) -> floa
         if not -HEAVIEST <= w[i] <= HEAVIEST:
             return -1.0
         left -= w[i] * sums[i, n]
-        found[i] = int(math.floor(w[i] * (CONSTANT if i == n - 1 else 1.0) * (1 << WEIGHT) + 0.5))
+        found[i] = math.floor(w[i] * (CONSTANT if i == n - 1 else 1.0) * (1 << WEIGHT) + 0.5)
     return max(left, 0.0)
 
 
@@ -245,7 +245,7 @@ def _posterior_means(found: Words2) -> None:
                 mass = exp2(max((least * least - (place - offset) * (place - offset)) * scale, -60.0))
                 total += mass
                 moment += mass * place
-            found[row, column] = int(math.floor(moment / total * (1 << MEAN) + 0.5))
+            found[row, column] = math.floor(moment / total * (1 << MEAN) + 0.5)
 
 
 @kernel
@@ -261,7 +261,7 @@ def _excesses(found: Ints1) -> None:
             for i in range(POINTS):
                 excess = max(abs((i + 0.5) / POINTS - 0.5 + spread * z) - 0.5, 0.0)
                 square += mass * (excess * excess)
-        found[row] = int(math.floor(square / total * (1 << SQUARE) + 0.5))
+        found[row] = math.floor(square / total * (1 << SQUARE) + 0.5)
 
 
 @functools.cache
@@ -287,8 +287,8 @@ def settle(sums: Floats2, least: Int, offsets: Ints1, variances: Ints1, excess: 
     offsets: of the prediction; variances: of its error; excess: the squares by which it leaves the cell.
     """
     for i in range(offsets.shape[0]):
-        offsets[i] = np.int64(math.floor(sums[1, i] / sums[0, i] + 0.5))
-        variances[i] = max(np.int64(math.floor(sums[2, i] / sums[0, i])), least)
+        offsets[i] = math.floor(sums[1, i] / sums[0, i] + 0.5)
+        variances[i] = max(math.floor(sums[2, i] / sums[0, i]), least)
         beyond = max(abs(offsets[i]) - ONE // 2, 0)
         excess[i] = beyond * beyond >> (2 * STEP - SQUARE)
 

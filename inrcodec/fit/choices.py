@@ -14,12 +14,12 @@ from .data import Targets
 
 # seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds a share
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
-OTHER_SECONDS = (3, 4, 5, 6, 12, 30, 90, 300, 1200)
-EXACT_STEPS, OTHER_STEPS = 20000, 4000
+OTHER_SECONDS = (3, 4, 6, 12, 25, 60, 150, 400, 1200)
+EXACT_STEPS, OTHER_STEPS, GRID_STEPS = 20000, 4000, 8000
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
 BITLINEAR_LAYERS, BITLINEAR_OCTAVES = 4, 7  # of Han et al., for 128 × 128
-GRID_UNITS = ((1 << 14, 12), (1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
+GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
 
@@ -136,7 +136,7 @@ def rate_of(a: Architecture, options: Options) -> float:
         return 1e-4
     if a.activation == "sine":
         return min(1e-2 if a.form == "heads" else 2e-3, 0.15 / a.hidden)
-    return 3e-3 if a.levels else 2e-3
+    return 1e-2 if a.levels else 2e-3
 
 
 def batch_of(data: Targets, options: Options) -> int:
@@ -162,7 +162,7 @@ def seconds_of(a: Architecture, options: Options, goal: Goal) -> float:
 
 def steps_of(a: Architecture, options: Options, goal: Goal) -> int:
     """The budget of the first fit in steps."""
-    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else OTHER_STEPS)
+    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else GRID_STEPS if a.levels else OTHER_STEPS)
 
 
 def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]:

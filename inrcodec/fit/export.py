@@ -50,7 +50,10 @@ def _scale(factor: float, peak: int) -> tuple[int, int]:
     shift = LARGEST_SHIFT  # the finest scale that fits; if none does, Network refuses the layer
     while shift and (factor * 2.0**shift >= LARGEST_MULTIPLIER - 1 or peak * round(factor * 2.0**shift) >= LARGEST_PRODUCT):
         shift -= 1
-    return round(factor * 2.0**shift), shift
+    multiplier = round(factor * 2.0**shift)
+    while multiplier and multiplier % 2 == 0 and shift:  # the same factor, in fewer bytes
+        multiplier, shift = multiplier // 2, shift - 1
+    return multiplier, shift
 
 
 def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
@@ -144,7 +147,7 @@ def settle(coded: CodedNetwork, targets: Targets) -> CodedNetwork:
         for j in range(i):
             mean += (coded.joint.factors[i, j] * means[:, coded.joint.order[j]]) >> FACTOR_BITS
         numbers[:, channel] = (wanted[:, channel] - mean + (1 << (unit - 1))) >> unit
-        means[:, channel] = np.clip(mean + (numbers[:, channel] << unit), 0, ((1 << a.bits) - 1) << unit)
+        means[:, channel] = wanted[:, channel]
     cells = [Cells(numbers) if i == direct else level for i, level in enumerate(n.cells)]
     sharpest = coded.joint._replace(scales=np.zeros_like(coded.joint.scales))
     return replace(coded, network=replace(n, cells=cells), joint=sharpest)
@@ -181,7 +184,7 @@ def finish(coded: CodedNetwork, targets: Targets) -> Measured:
     if coded.joint is not None:
         means, scales = found
         MeanCoder(coded.joint, depth).encode(output, means.copy(), scales, values.copy())
-        join_means(means, coded.joint, depth)
+        join_means(means, coded.joint, depth, True)
         alone = rounded(means, depth)
         wrong = int(np.bitwise_count(alone ^ values).sum())
     else:
@@ -192,4 +195,5 @@ def finish(coded: CodedNetwork, targets: Targets) -> Measured:
         likeliest = join_bits((found > 0).astype(np.uint8), depth)
         alone = from_gray(likeliest) if targets.gray else likeliest
     square = float(np.square(alone.astype(np.float64) - values).mean())
-    return Measured(coded, len(network.write(coded)), n * len(output.finish()), n * wrong, psnr(square, depth))
+    payload = n * len(output.finish()) if wrong or n > 1 else 0  # a network that is always right needs none
+    return Measured(coded, len(network.write(coded)), payload, n * wrong, psnr(square, depth))

@@ -25,7 +25,7 @@ from .objective import ValueHead, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
 FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
-FINE_TUNE_RATE = 0.3  # learning rate of fine-tuning, relative to that of the fit
+FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
@@ -171,7 +171,9 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
             budget = Budget(steps, max(1.0, fitted.seconds * share), until_exact=False)
             schedule = fitted.schedule(budget, model, torch.Generator().manual_seed(options.seed))
             watch = Watch(options.progress, options.stop, label, best.measured.weights_bytes if best else 0)
-            tuned = train(model, coding, coding.groups(FINE_TUNE_RATE * fitted.rate), schedule, watch)
+            tuned = train(
+                model, coding, coding.groups((FINE_TUNE_RATE_CELLS if a.levels else FINE_TUNE_RATE) * fitted.rate), schedule, watch
+            )
             after = _measure(model, coding, label, fitted, tuned.steps)
             best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
         if best is not None:

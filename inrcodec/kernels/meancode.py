@@ -4,8 +4,8 @@ The mass of a value v is that of the logistic between v − 1/2 and v + 1/2, plu
 impossible (Salimans et al., "PixelCNN++", 2017, has the discretized logistic). The probability of a bit, given the bits above it, is
 the mass of the upper half of what they leave over the mass of all of it. An adaptive map then mends it, as in `calibration`.
 
-The channels of a place are coded in a given order. The mean of a channel also depends on how far the channels before it were from theirs:
-in a photograph, red and blue follow green.
+The channels of a place are coded in a given order. The mean of a channel also depends on the values of the channels before it: in a
+photograph, red and blue follow green.
 """
 
 from __future__ import annotations
@@ -101,14 +101,13 @@ def _mass(value: Int, mean: Int, power: Int, shift: Int, bits: Int, table: Ints1
 def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bits: int, m: Model) -> None:
     """Code values, (places, channels), with means and scales of the same shape; decoding fills them in."""
     unit = MEAN_BITS - bits
-    half = np.int64(1) << (unit - 1)
     farthest = np.int64(1) << 32
     joint, whole = m.joint, np.int64(1) << MASS_BITS
     for i in range(means.shape[0]):
         for k in range(means.shape[1]):
             channel = joint.order[k]
             mean = means[i, channel]
-            for j in range(k):  # the means of the channels before are known, moved into the cells of their values
+            for j in range(k):  # the means of the channels before are their values by now
                 mean += (joint.factors[k, j] * means[i, joint.order[j]]) >> FACTOR_BITS
             mean = min(max(mean, -farthest), farthest)
             scale: Any = min(max(scales[i, channel], -SCALE_LIMIT), SCALE_LIMIT) + (joint.scales[channel] << SCALE_CODE)
@@ -132,20 +131,25 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
                 else:
                     high, upto = middle, mass
             values[i, channel] = low
-            means[i, channel] = min(max(mean, (low << unit) - half), (low << unit) + half - 1)
+            means[i, channel] = low << unit
 
 
 @kernel
-def join_means(means: Ints2, joint: Joint, bits: int) -> None:
-    """What the network alone says of the values, in place: means, (places, channels), of joined channels, within their range."""
-    largest = ((np.int64(1) << bits) - 1) << (MEAN_BITS - bits)
+def join_means(means: Ints2, joint: Joint, bits: int, whole: bool) -> None:
+    """What the network alone says of the values, in place: means, (places, channels), of joined channels, within their range.
+
+    whole: whether they are rounded to values. Then what is right for a channel is right for those after it, as while coding.
+    """
+    unit = MEAN_BITS - bits
+    largest = ((np.int64(1) << bits) - 1) << unit
     for i in range(means.shape[0]):
         for k in range(means.shape[1]):
             channel = joint.order[k]
             mean = means[i, channel]
             for j in range(k):
                 mean += (joint.factors[k, j] * means[i, joint.order[j]]) >> FACTOR_BITS
-            means[i, channel] = min(max(mean, 0), largest)
+            mean = min(max(mean, 0), largest)
+            means[i, channel] = ((mean + (np.int64(1) << (unit - 1))) >> unit) << unit if whole else mean
 
 
 def rounded(means: Ints2, bits: int, extra: int = 0) -> npt.NDArray[np.int64]:

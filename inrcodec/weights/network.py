@@ -52,7 +52,7 @@ class CodedNetwork:
         gray: whether the bit-planes are those of the values' Gray code.
         sparse: the sparse codes of the layers for "sinr", [network][layer], None for a layer written as integers; else empty.
         errors: for each configuration of the architecture, the mean squared error of the values that the network alone gives, × 2^8,
-            rounded.
+            rounded, at least 1 unless there is none. If the last is 0, tiles are empty.
     """
 
     network: Network
@@ -62,7 +62,7 @@ class CodedNetwork:
     joint: Joint | None = None
     gray: bool = False
     sparse: Sequence[Sequence[sinr.Sparse | None]] = ()
-    errors: tuple[int, ...] = (0,)
+    errors: tuple[int, ...] = (1,)
 
 
 def sparse_layers(architecture: Architecture) -> list[bool]:
@@ -172,6 +172,11 @@ class Written:
     ends: Sequence[int]
     counts: list[int]
     sparse: bytes
+
+    @property
+    def exact(self) -> bool:
+        """Whether the network alone gives every value, so that tiles are empty."""
+        return self.errors[-1] == 0
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ... import parallel
 from ...container import Section
+from ...errors import FormatError
 from ...kernels import coder
 from ...kernels.architecture import MEAN_BITS, Architecture
 from ...kernels.calibration import NODES, Calibration
@@ -67,7 +68,7 @@ def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray
         found = join_bits((asked.logits(coordinates, bits if extra else 0) > 0).astype(np.uint8), bits)
         return from_gray(found) if coded.gray else found
     means, _ = asked.means(coordinates)
-    join_means(means, coded.joint, a.bits)
+    join_means(means, coded.joint, a.bits, extra == 0)
     return rounded(means, a.bits, extra).astype(value_type(a.bits + extra))
 
 
@@ -87,7 +88,7 @@ class TileCoder:
             means, scales = n.means(coordinates)
             wanted = values.astype(np.int64)
             alone = means.copy()
-            join_means(alone, self.means.model.joint, a.bits)
+            join_means(alone, self.means.model.joint, a.bits, True)
             self.means.encode(output, means, scales, wanted.copy())
             return float(np.square((rounded(alone, a.bits) - wanted).astype(np.float64)).sum())
         assert self.logits is not None
@@ -130,7 +131,8 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     whole = error_code(sum(error for _, error in found), values.size)
     smaller = [part_error(coded, values, *c) for c in coded.network.architecture.configurations[:-1]]
     coded = replace(coded, errors=(*smaller, whole))
-    return Parts(layout, Section(NETW, network.write(coded)), [data for data, _ in found])
+    # a network that is always right needs no payload
+    return Parts(layout, Section(NETW, network.write(coded)), [data if whole else b"" for data, _ in found])
 
 
 def error_code(squares: float, count: int) -> int:
@@ -161,6 +163,10 @@ class Decoder(TileDecoder):
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         coded, a = self.coded(), self.written.architecture
+        if self.written.exact:
+            if data:
+                raise FormatError("damaged: a tile has content where the network gives every value")
+            return self.alone(self.layout.axes, box, tick=tick)
         tile, stream = TileCoder(coded), coder.Input(data)
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits))
         for places, coordinates in pieces(a, box, self.layout.axes):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 
 from .. import codec, profiles
+from .. import plot as drawing
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
 from ..options import LIMITS
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
@@ -53,6 +54,12 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     "more settings for sounds.",
 )
 @with_fit_options
+@click.option(
+    "--plot",
+    type=IN,
+    help="With profile inr: draw the fit into this file, .png, .svg or .pdf (needs matplotlib): code length and errors against time, the "
+    "weights at their levels, and where in the signal the bits are spent.",
+)
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
@@ -63,7 +70,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     "delete the original.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and notices.")
-def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
+def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
     """Compress IN, an image, a sound or a .npy array, losslessly.
 
     Before the file is written, the result is decoded and compared with IN.
@@ -87,15 +94,19 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force, input)
+    if plot:
+        drawing.check(plot)
+        check_output(plot, force, input)
     original = read_signal(input, limits_of(given))
     del given["max_samples"], given["max_memory"]
     with naming(input):
         original = _as_asked(original, given.pop("kind"), given.pop("sample_rate"), given.pop("bit_depth"))
     line = ProgressLine(not quiet and on_terminal())
+    recorder = drawing.Recorder(line)
     started = time.perf_counter()
     with interruptible("; a fit is written as it is now, other work is given up") as stop:
         given = {name: value for name, value in given.items() if value is not None}
-        options, stages = options_of(progress=line, stop=stop, verify=not no_verify, **given).watched()
+        options, stages = options_of(progress=recorder, stop=stop, verify=not no_verify, **given).watched()
         line.say("coding")
         try:
             with naming(input):
@@ -107,6 +118,9 @@ def encode(input: Path, output: Path | None, force: bool, no_verify: bool, quiet
         path.write_bytes(data)
 
     replace(target, write, force, input)
+    if plot:
+        with naming(input):
+            replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
     if unused := options.unused(stages, lambda name: f"--{name.replace('_', '-')}"):
         warnings.warn(Notice(unused), stacklevel=1)
     if not quiet:

@@ -17,6 +17,7 @@ from .objective import Objective, cell_nats, psnr
 
 REPORT_SECONDS = 0.2  # least time between two reports
 AFTER_EXACT = 1 / 8  # when every bit is right, this share of the steps so far is added, so that most bits stay right when weights are coded
+WARM_UP = 0.02  # of the budget: the learning rate rises in this time, where it also falls
 PLATEAU = 1e-3  # training has reached a plateau if the code length fell by less than this share
 PLATEAU_WINDOW = 1 / 6  # over the last part of the budget of this size
 
@@ -156,6 +157,11 @@ class Meter:
         return (self.nats * self.objective.targets.places / max(self.places, 1) + self.cells) / math.log(2)
 
     @property
+    def payload_bits(self) -> float:
+        """`code_bits` without the cells."""
+        return self.code_bits - self.cells / math.log(2)
+
+    @property
     def exact(self) -> bool:
         """Whether the pass is over and every likeliest bit was right."""
         return self.full and all(bool(self.objective.right(outputs, batch).all()) for outputs, batch in self.read)
@@ -250,7 +256,7 @@ def train(
             plan.steering.learn(cells.item() / math.log(2), objective.psnr_of(outputs.detach(), batch))
             cells = cells * plan.steering.weight
         torch.autograd.backward((loss + share * cells) / (batch.places * targets.channels * targets.depth))
-        scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction))
+        scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (fraction + 1e-3) / WARM_UP)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale
         optimizer.step()
@@ -270,9 +276,9 @@ def train(
 
 
 def _status(watch: Watch, outcome: Outcome, fraction: float, meter: Meter) -> Progress:
-    return Progress(
-        watch.stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, meter.code_bits / 8, watch.weights_bytes
-    )
+    # once the bytes of the weights are known, the cells are among them
+    bits = meter.payload_bits if watch.weights_bytes else meter.code_bits
+    return Progress(watch.stage, outcome.steps, outcome.seconds, fraction, meter.bit_errors, meter.psnr, bits / 8, watch.weights_bytes)
 
 
 def _before(history: list[tuple[float, float]], fraction: float) -> float:

@@ -1,15 +1,17 @@
-"""Random networks of profile `inr`, and SPEC.md's definition of what a network says, in Python integers alone.
+"""Random networks of profile `inr`, and what SPEC.md says of networks and coded integers, in Python integers alone.
 
-The reference is slow, and shares nothing with `inrcodec.kernels.inr` but the tables.
+The reference is slow, and shares nothing with `inrcodec.kernels` but the tables.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
+from hypothesis import strategies as st
 
 from inrcodec.kernels.architecture import Architecture, Level
 from inrcodec.kernels.inr import (
@@ -72,6 +74,40 @@ ARCHITECTURES = {
     "siren, parts": Architecture((9,), 2, 4, 6, 2, "siren", bit_places=5, widths=(6,), depths=(1, 2), biased=False),
     "values, parts": Architecture((9, 7), 3, 8, 6, 3, "values", scales=True, widths=(1, 6), depths=(1, 2, 3), octaves=2, colour=True),
 }  # fmt: skip
+
+
+@st.composite
+def architectures(draw: st.DrawFn, parts: bool | None = None) -> Architecture:
+    """Any architecture that can be written, small. parts: whether it has smaller networks in it; None: it may."""
+    form = draw(st.sampled_from(["heads", "siren", "values"] if parts else ["heads", "siren", "bitlinear", "values"]))
+    body = draw(st.sampled_from(["mlp"] if parts else ["mlp", "recurrent", "filters"]))
+    sizes = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
+    channels, bits = draw(st.integers(1, 4)), draw(st.integers(1, 24 if form == "values" else 64 if form == "heads" else 6))
+    hidden, layers = draw(st.integers(1, 9)), draw(st.integers(1, 4))
+    level = st.builds(Level, st.sampled_from([0, 1, 2, 28]), st.integers(1, 3), st.sampled_from([0, 0, 1, 4]))
+    levels = [] if parts or form == "bitlinear" else draw(st.lists(level, max_size=3))
+    if levels and form == "values":
+        levels = [replace(x, direct=True, features=channels) if draw(st.booleans()) else x for x in levels]
+    split = not levels and body == "mlp" and form != "bitlinear" and (draw(st.booleans()) if parts is None else parts)
+    below = [st.sets(st.integers(1, n - 1), max_size=3) if n > 1 else st.just(set()) for n in (hidden, layers)]
+    return Architecture(
+        sizes,
+        channels,
+        bits,
+        hidden,
+        layers,
+        form,  # type: ignore[arg-type]
+        body,  # type: ignore[arg-type]
+        "sine" if body == "filters" else draw(st.sampled_from(["sine", "gelu", "gaussian"])),
+        draw(st.integers(0, 3)),
+        draw(st.integers(bits, 64)) if form == "siren" else 0,
+        form != "bitlinear" and draw(st.booleans()),
+        body != "filters" and draw(st.booleans()),
+        draw(st.booleans()),
+        form == "values" and draw(st.booleans()),
+        tuple(levels),
+        *[(*sorted(draw(sizes)), last) if split else () for sizes, last in zip(below, (hidden, layers), strict=True)],
+    )
 
 
 # --- random networks ----------------------------------------------------------------------------------------------
@@ -295,3 +331,70 @@ def values_alone(network: Network, joint: Joint | None, gray: bool, place: Seque
         y[c] = clamp(mean[c] + moved, 0, (2**a.bits - 1) * u)
         out[c] = (y[c] + u // 2) >> (30 - a.bits - extra)
     return out
+
+
+# --- SPEC.md, section 8 -------------------------------------------------------------------------------------------
+
+
+class PlainInput:
+    """The arithmetic decoder of one string."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position, self.range = data, 4, 2**32 - 1
+        self.code = int.from_bytes((data + bytes(4))[:4], "big")
+
+    def bit(self, p: int) -> int:
+        """The next bit. p: the probability of a 1, times 2^16."""
+        assert 1 <= p <= 65535
+        bound = (self.range * p) >> 16
+        result = int(self.code < bound)
+        if result:
+            self.range = bound
+        else:
+            self.code -= bound
+            self.range -= bound
+        while self.range < 2**24:
+            self.range *= 2**8
+            self.code = self.code * 2**8 + (self.data[self.position] if self.position < len(self.data) else 0)
+            self.position += 1
+        return result
+
+
+class PlainIntegers:
+    """The adaptive probabilities of arrays of coded integers: pairs of estimate and age."""
+
+    def __init__(self) -> None:
+        self.lengths = [[[2**21, 0] for _ in range(32)] for _ in range(8)]
+        self.highest = [[[[2**21, 0] for _ in range(4)] for _ in range(33)] for _ in range(8)]
+
+    def array(self, stream: PlainInput, count: int, width: int = 0) -> list[int]:
+        """The numbers of an array. width: of its rows, 0: none."""
+        found: list[int] = []
+        for i in range(count):
+            near = 0
+            if width and i % width:
+                near += abs(found[i - 1])
+            if width and i >= width:
+                near += abs(found[i - width])
+            found.append(self.number(stream, min(near.bit_length(), 7)))
+        return found
+
+    def number(self, stream: PlainInput, x: int) -> int:
+        """One number. x: its set."""
+        length = 0
+        while length < 32 and adaptive(stream, self.lengths[x][length], 255):
+            length += 1
+        if length == 0:
+            return 0
+        negative, m = stream.bit(32768), 1
+        for i in range(length - 1):
+            m = 2 * m + (adaptive(stream, self.highest[x][length][m], 255) if i < 2 else stream.bit(32768))
+        return -m if negative else m
+
+
+def adaptive(stream: PlainInput, a: list[int], limit: int) -> int:
+    """A bit with an adaptive probability, [estimate, age], which learns it."""
+    b, r = stream.bit(clamp(a[0] >> 6, 1, 65535)), 131072 // (2 * a[1] + 3)
+    a[0] += ((2**22 - a[0]) * r) >> 16 if b else -((a[0] * r) >> 16)
+    a[1] = min(a[1] + 1, limit)
+    return b

@@ -12,34 +12,11 @@ from hypothesis import strategies as st
 from inrcodec.kernels import calibration, coder
 from inrcodec.kernels.meancode import Joint, MeanCoder, join_means, rounded
 from inrcodec.kernels.tables import exp2_fractions, sigmoids, squash, stretches
-from tests.networks import clamp, random_joint
+from tests.networks import PlainInput, clamp, random_joint
 
-# --- SPEC.md, sections 8 and 9, in Python integers ----------------------------------------------------------------
+# --- SPEC.md, section 9, in Python integers ----------------------------------------------------------------
 
 SQUASH, STRETCH, SIGMOID, EXP2 = (table().tolist() for table in (squash, stretches, sigmoids, exp2_fractions))
-
-
-class PlainInput:
-    """The arithmetic decoder."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.position, self.range = data, 4, 2**32 - 1
-        self.code = int.from_bytes((data + bytes(4))[:4], "big")
-
-    def bit(self, p: int) -> int:
-        assert 1 <= p <= 65535
-        bound = (self.range * p) >> 16
-        result = int(self.code < bound)
-        if result:
-            self.range = bound
-        else:
-            self.code -= bound
-            self.range -= bound
-        while self.range < 2**24:
-            self.range *= 2**8
-            self.code = self.code * 2**8 + (self.data[self.position] if self.position < len(self.data) else 0)
-            self.position += 1
-        return result
 
 
 class PlainMaps:

@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -22,8 +21,10 @@ from inrcodec import FormatError, Signal, Stopped, codec, container, parallel
 from inrcodec.compression import compress
 from inrcodec.container import Reader, Section, varint
 from inrcodec.kernels import integers
+from inrcodec.kernels.architecture import Architecture, Level
 from inrcodec.kernels.dictionary import atoms
-from inrcodec.kernels.inr import Architecture
+from inrcodec.kernels.inr import Cells, Layer, Network
+from inrcodec.kernels.meancode import Joint
 from inrcodec.layout import Layout
 from inrcodec.options import Options, Progress
 from inrcodec.profiles import stored
@@ -37,7 +38,8 @@ from inrcodec.profiles.hybrid.pictures.transforms import Direct, Palette
 from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.profiles.hybrid.sound import plan as sound_plans
 from inrcodec.profiles.inr import coding as inr
-from inrcodec.weights import codings, network, sinr
+from inrcodec.weights import network, sinr
+from inrcodec.weights.network import CodedNetwork
 from tests.test_hybrid import converted, photo
 
 FAST: dict[str, Any] = {"profile": "inr", "hidden": 8, "layers": 1, "steps": 2, "weights": "uniform", "bits": 8}
@@ -174,13 +176,15 @@ def test_once_tries_damaged_data_once() -> None:
     assert calls == [1]
 
 
-def test_salvage_decodes_a_damaged_network_once() -> None:
+def test_salvage_decodes_a_damaged_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was decoded anew for each tile: 9 KB of file could take minutes."""
-    opened = codec.open_bytes((Path(__file__).parent.parent / "formats/vectors/subset/inr-tiles-heads.linr").read_bytes())
+    monkeypatch.setattr(inr, "TILE_PLACES", 100)
+    samples = np.random.default_rng(0).integers(0, 9, (30, 20)).astype(np.uint8)
+    opened = codec.open_bytes(inrcodec.encode(samples, **FAST))
     assert opened.layout.tiles > 2
     content = next(s.content for s in opened.sections if s.type == b"NETW")
-    known = network.parse(content, 2, opened.layout.channels, opened.header.value_map.bits)
-    sections = [Section(s.type, s.content.replace(known.numbers, b"\xff" * len(known.numbers))) for s in opened.sections]
+    (numbers,) = network.parse(content, opened.layout.axes, opened.layout.channels, opened.header.value_map.bits).numbers
+    sections = [Section(s.type, s.content.replace(numbers, b"\xff" * len(numbers))) for s in opened.sections]
     codec.prove(opened.decoder)  # it decodes other networks, once in a process
     with mock.patch.object(integers, "decode", side_effect=integers.decode) as decode:
         found = inrcodec.salvage(container.write(sections), threads=2)
@@ -235,19 +239,23 @@ def test_a_constant_takes_no_memory() -> None:
 
 def netw(a: Architecture, weights: str, s: int = 0) -> bytes:
     """Section NETW of a network of zeros; with "sinr", each vector has s values of 1."""
-    shapes = a.shapes * a.networks
-    sparse = [weights == "sinr" and is_sparse for is_sparse in network.sparse_layers(a) * a.networks]
-    numbers = [np.zeros(o, np.int64) for o, _ in shapes]
-    numbers += [np.zeros(shape, np.int64) for shape, is_sparse in zip(shapes, sparse, strict=True) if not is_sparse]
-    coded = integers.encode(list(numbers))
-    head = [bytes([network.SINE]), varint(a.hidden), varint(a.layers), varint(a.octaves), bytes([codings.named(weights).number, 1])]
-    parts = [*head, (varint(1) + bytes([30])) * len(shapes), bytes([64]) * a.planes, varint(len(coded)), coded]
-    codes = []
-    for shape in (shape for shape, is_sparse in zip(shapes, sparse, strict=True) if is_sparse):
+    sparse = [weights == "sinr" and is_sparse for is_sparse in network.sparse_layers(a)]
+    codes: list[sinr.Sparse | None] = []
+    for shape, is_sparse in zip(a.shapes, sparse, strict=True):
         vectors, length = sinr.vector_shape(shape)
         positions = np.tile(np.arange(min(s, length)), (vectors, 1))
-        codes.append(sinr.Sparse(shape, positions, np.ones_like(positions)))
-    return b"".join(parts) + (sinr.write(codes) if codes else b"")
+        codes.append(sinr.Sparse(shape, positions, np.ones_like(positions)) if is_sparse else None)
+    layers = [Layer(np.zeros(shape, np.int32), np.zeros(shape[0], np.int64), 1, 30) for shape in a.shapes]
+    cells = [Cells(np.zeros((x.cells(a.sizes), x.features), np.int32), int(not x.direct), 0) for x in a.levels]
+    joint, halvings = None, None
+    if a.form == "values":
+        joint = Joint(np.arange(a.channels), np.zeros((a.channels, a.channels), np.int64), np.full(a.channels, 64))
+        halvings = np.zeros(a.outputs, np.int64)
+    coded = CodedNetwork(
+        Network(a, [layers] * a.networks, cells, halvings), weights, 1, np.full(a.planes, 64, np.uint8), joint, False,
+        [codes] * a.networks if weights == "sinr" else (), (0,) * len(a.configurations),
+    )  # fmt: skip
+    return network.write(coded)
 
 
 @pytest.mark.parametrize("weights", ["uniform", "sinr"])
@@ -276,46 +284,79 @@ def test_a_fault_in_the_numbers_is_found_by_the_first_tile() -> None:
 
 @pytest.mark.parametrize("what", ["multiplier", "shift", "left over", "cut"])
 def test_what_is_cheap_to_check_is_checked_first(what: str) -> None:
-    content = netw(Architecture(2, 1, 8, 6, 1), "uniform")
-    at = 6
+    content = netw(Architecture((9, 7), 1, 8, 6, 1), "uniform")
+    at = 8  # form, flags, hidden, layers, octaves, coding, setting, error
+    assert content[at : at + 2] == b"\x01\x1e"
     broken = {
         "multiplier": content[:at] + varint(1 << 31) + content[at + 1 :],
         "shift": content[: at + 1] + b"\x3f" + content[at + 2 :],
         "left over": content + b"\0",
         "cut": content[:-1],
     }[what]
-    network.parse(content, 2, 1, 8)
+    network.parse(content, (9, 7), 1, 8)
     with pytest.raises(FormatError):
-        network.parse(broken, 2, 1, 8)
+        network.parse(broken, (9, 7), 1, 8)
 
 
-@pytest.mark.parametrize(
-    ("a", "weights", "s"),
-    [
-        (Architecture(2, 1, 8, 900, 3), "uniform", 0),
-        (Architecture(2, 1, 8, 700, 2), "sinr", 700),
-        (Architecture(2, 1, 8, 700, 2), "sinr", 9),
-        (Architecture(2, 1, 8, 1, 1, octaves=24), "uniform", 0),
-        (Architecture(2, 3, 8, 24, 2), "uniform", 0),
-    ],
-    ids=str,
-)
+SIZES = 400, 300
+LARGE = [
+    (Architecture(SIZES, 1, 8, 900, 3), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 700, 2), "sinr", 700),
+    (Architecture(SIZES, 1, 8, 700, 2), "sinr", 9),
+    (Architecture(SIZES, 1, 8, 800, 3, widths=(1, 400, 800), depths=(1, 2, 3)), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 400, 9, widths=(400,), depths=(9,)), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 250, 2, "bitlinear", "mlp", "gelu", 5, normalized=True, biased=False), "ternary", 0),
+    (Architecture(SIZES, 3, 8, 9, 1, "values", levels=(Level(0, 3, direct=True), Level(0, 9), Level(1, 1))), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 9, 1, "values", levels=(Level(3, 4, 19),)), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 9, 1, "values", levels=(Level(0, 1),) * 32), "sinr", 9),
+]
+SMALL = [
+    (Architecture(SIZES, 1, 8, 1, 1, octaves=24), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 24, 2), "uniform", 0),
+    (Architecture(SIZES, 4, 64, 3, 1, octaves=3), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 16, 2, "siren", bit_places=9, colour=True), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 16, 2, "bitlinear", "mlp", "gelu", 5, normalized=True, biased=False), "ternary", 0),
+    (Architecture(SIZES, 3, 8, 24, 2, body="filters", octaves=2), "uniform", 0),
+    (Architecture(SIZES, 3, 8, 24, 3, body="recurrent", activation="gaussian", normalized=True), "uniform", 0),
+    (Architecture(SIZES, 4, 24, 2, 1, "values", scales=True), "uniform", 0),
+    (Architecture(SIZES, 1, 1, 1, 1, "values"), "uniform", 0),
+    (Architecture(SIZES, 4, 8, 2, 1, "values", colour=True, octaves=2), "uniform", 0),
+    (Architecture(SIZES, 4, 8, 1, 1, "values", levels=(Level(1, 100), Level(2, 100, 9), Level(0, 4, 0, True))), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 1, 1, "values", levels=(Level(0, 1, 0, True),)), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 6, 1, "values", activation="gelu", scales=True, levels=(Level(1, 1), Level(0, 1, 0, True))), "uniform", 0),
+    (Architecture(SIZES, 1, 8, 24, 2, widths=(4, 24), depths=(1, 2)), "uniform", 0),
+]
+
+
+@pytest.mark.parametrize(("a", "weights", "s"), LARGE, ids=range(len(LARGE)))
+def test_a_network_takes_the_memory_that_is_told(a: Architecture, weights: str, s: int) -> None:
+    decoder = inr.open_decoder(netw(a, weights, s), Layout(SIZES, a.channels, SIZES), a.bits)
+    peak = peak_of(decoder.coded)
+    assert peak <= decoder.shared < 3 * peak + (64 << 20)
+
+
+@pytest.mark.parametrize(("a", "weights", "s"), SMALL, ids=range(len(SMALL)))
 def test_inr_takes_the_memory_that_is_told(a: Architecture, weights: str, s: int) -> None:
     """With many octaves and few units it was 245 numbers for each of 4 million places: 8 GB."""
-    layout = Layout((400, 300), a.channels, (400, 300))
-    decoder = inr.open_decoder(netw(a, weights, s), layout, 8)
-    box = layout.box(0)
-    told = decoder.shared if a.hidden >= 700 else decoder.memory(box) + decoder.shared
+    layout = Layout(SIZES, a.channels, SIZES)
+    decoder = inr.open_decoder(netw(a, weights, s), layout, a.bits)
+    box, data = layout.box(0), bytes(1_000_000)
 
-    def decode() -> object:
-        if a.hidden >= 700:  # its tile would take long
-            return decoder.coded()
-        with pytest.raises(FormatError):  # the tile is longer than it should be
-            decoder.decode_tile(box, bytes(5_000_000))
-        return None
+    def decode() -> None:
+        with pytest.raises(FormatError, match="no bit needs"):  # the tile is longer than it should be
+            decoder.decode_tile(box, data)
 
     peak = peak_of(decode)
-    assert peak <= told < 3 * peak + (64 << 20)
+    assert peak <= decoder.memory(box) + decoder.shared < 3 * peak + (64 << 20)
+
+
+@pytest.mark.parametrize(("a", "weights", "s"), SMALL, ids=range(len(SMALL)))
+def test_rendering_takes_the_memory_that_is_told(a: Architecture, weights: str, s: int) -> None:
+    layout = Layout(SIZES, a.channels, SIZES)
+    decoder = inr.open_decoder(netw(a, weights, s), layout, a.bits)
+    box = (slice(0, 300), slice(100, 500))
+    told = decoder.memory(box) + decoder.shared
+    assert peak_of(lambda: decoder.alone((800, 600), box, decoder.most_extra)) <= told + 4 * 300 * 400 * a.channels  # wider values
 
 
 @pytest.mark.parametrize("shape", [(30, 64), (7, 49), (100, 20), (1, 3)])

@@ -56,11 +56,35 @@ def test_stored_round_trip(signal: Signal) -> None:
     assert len(data) <= signal.raw_bytes + 256 + overhead
 
 
-@settings(max_examples=25)
-@given(signals(), st.sampled_from(["heads", "siren", "bitlinear"]))
+NETWORKS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "mdl": {"until": "mdl"},
+    "mse": {"loss": "mse"},
+    "octaves": {"octaves": 2},
+    "mlp": {"body": "mlp"},
+    "recurrent": {"body": "recurrent", "layers": 2},
+    "filters": {"body": "filters", "layers": 2},
+    "gaussian": {"activation": "gaussian", "until": "mdl"},
+    "colour": {"colour": True},
+    "colour, mlp": {"colour": True, "body": "mlp"},
+    "supernet": {"supernet": "1,2x3,6", "hidden": 0, "layers": 0},
+    "heads": {"network": "heads"},
+    "heads, grid": {"network": "heads", "body": "grid"},
+    "heads, colour": {"network": "heads", "colour": True, "until": "mdl"},
+    "siren": {"network": "siren"},
+    "siren, more bit places": {"network": "siren", "bit_places": 64},
+    "bitlinear": {"network": "bitlinear"},
+    "sinr": {"weights": "sinr", "bits": 0},
+    "ternary": {"weights": "ternary", "bits": 0, "body": "filters"},
+}
+
+
+@settings(max_examples=60)
+@given(signals(), st.sampled_from(list(NETWORKS)))
+@pytest.mark.filterwarnings("ignore:without effect")
 def test_inr_round_trip(signal: Signal, network: str) -> None:
     """An unfitted network is as exact as a fitted one, only larger."""
-    data = inrcodec.encode(signal, verify=False, network=network, **FAST)
+    data = inrcodec.encode(signal, verify=False, **{**FAST, **NETWORKS[network]})
     assert inrcodec.decode(data).equals(signal)
 
 

@@ -12,6 +12,7 @@ from numba import njit
 
 from inrcodec.errors import FormatError
 from inrcodec.kernels import adaptive, calibration, coder, dictionary, integers, tables
+from tests.networks import PlainInput, PlainIntegers
 
 PROBABILITIES = st.sampled_from([1, 2, 255, 256, 32767, 32768, 65534, 65535]) | st.integers(1, 65535)
 
@@ -102,6 +103,76 @@ def test_integers_that_are_too_large_are_refused(value: int) -> None:
         integers.encode([np.array([value])])
 
 
+def clustered(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Integers of sizes that change slowly along all axes, some 0, some as large as can be."""
+    found = rng.normal(0, 1, shape)
+    for axis in range(len(shape)):
+        found *= np.exp(2 * np.sin(np.arange(shape[axis]) / 3).reshape([-1 if i == axis else 1 for i in range(len(shape))]))
+    values = np.rint(found).astype(np.int64)
+    values[rng.random(shape) < 0.01] = 2**32 - 1
+    values[rng.random(shape) < 0.01] = -(2**32) + 1
+    return values
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=4), st.booleans(), st.integers(0, 2**32))
+def test_integers_in_rows_are_those_of_plain_python(arrays: list[tuple[int, int]], go_on: bool, seed: int) -> None:
+    """With rows of any width, also wider than the array; beginning anew with each array, or going on."""
+    rng = np.random.default_rng(seed)
+    parts, widths = [clustered(rng, (n,)) for n, _ in arrays], [w for _, w in arrays]
+
+    def states() -> list[integers.State]:
+        shared = integers.fresh()
+        return [shared] * len(parts) if go_on else []
+
+    data = integers.encode(parts, widths, states())
+    found = integers.decode(data, [len(p) for p in parts], widths, states())
+    assert [x.tolist() for x in found] == [p.tolist() for p in parts]
+    stream, plain = PlainInput(data), PlainIntegers()
+    for part, width in zip(parts, widths, strict=True):
+        assert plain.array(stream, len(part), width) == part.tolist()
+        plain = plain if go_on else PlainIntegers()
+
+
+@pytest.mark.parametrize("width", [0, 1, 7, 300, integers.STEP - 1, integers.STEP, integers.STEP + 9, 3 * integers.STEP])
+def test_many_integers_in_rows_round_trip(width: int) -> None:
+    """More than are coded at a time: the neighbours of the first of them are among those before."""
+    n = 2 * integers.STEP + 1000
+    values = clustered(np.random.default_rng(0), (n,))
+    data = integers.encode([values, values[:9]], [width, 0])
+    found = integers.decode(data, [n, 9], [width, 0])
+    assert (found[0] == values).all()
+    assert (found[1] == values[:9]).all()
+
+
+def test_how_many_are_coded_at_a_time_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = clustered(np.random.default_rng(1), (70, 90))
+    codes = []
+    for step in (integers.STEP, 1000, 90, 13, 1):
+        monkeypatch.setattr(integers, "STEP", step)
+        codes.append(integers.encode([values, values.T], [90, 70]))
+        assert (integers.decode(codes[-1], [6300, 6300], [90, 70])[1].reshape(90, 70) == values.T).all()
+    assert len(set(codes)) == 1
+
+
+def test_rows_tell_how_large_numbers_are() -> None:
+    rng = np.random.default_rng(0)
+    large = np.repeat(np.repeat(rng.random((10, 10)) < 0.3, 20, axis=0), 20, axis=1)
+    values = np.where(large, rng.integers(-40, 41, large.shape), rng.integers(-1, 2, large.shape))
+    assert len(integers.encode([values], [200])) < 0.9 * len(integers.encode([values]))
+
+
+def test_integers_go_on_from_string_to_string() -> None:
+    """What was learnt of one string serves the next."""
+    values = [np.rint(np.random.default_rng(i).normal(0, 40, 50)).astype(np.int64) for i in range(20)]
+    state = integers.fresh()
+    strings = [integers.encode([v], (), [state]) for v in values]
+    assert sum(map(len, strings)) < 0.95 * sum(len(integers.encode([v])) for v in values)
+    state = integers.fresh()
+    for data, v in zip(strings, values, strict=True):
+        assert integers.decode(data, [50], (), [state])[0].tolist() == v.tolist()
+
+
 def test_integers_cost_about_their_entropy() -> None:
     values = np.rint(np.random.default_rng(0).normal(0, 40, 50_000)).astype(np.int64)
     entropy = math.log2(40 * math.sqrt(2 * math.pi * math.e))
@@ -118,6 +189,7 @@ def test_tables_are_correctly_rounded() -> None:
     assert tables.sine().tolist() == [round(2**14 * math.sin(turn * i)) for i in range(65536)]
     x = [i / 4096 - 8 for i in range(65536)]
     assert tables.gelu().tolist() == [min(32767, round(4096 * v * 0.5 * math.erfc(-v / math.sqrt(2)))) for v in x]
+    assert tables.gaussian().tolist() == [round(2**14 * math.exp(-v * v / 2)) for v in x]
     assert tables.squash().tolist() == [min(65535, max(1, round(65536 / (1 + math.exp(-t / 256))))) for t in range(-3072, 3073)]
 
 

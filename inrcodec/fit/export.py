@@ -14,16 +14,18 @@ from ..kernels.calibration import GAIN_CODES, Calibration, gain
 from ..kernels.inr import (
     FRACTION_BITS,
     LARGEST_BIAS,
+    LARGEST_CELL,
     LARGEST_MULTIPLIER,
     LARGEST_PRODUCT,
     LARGEST_SHIFT,
+    MEAN_LIMIT,
     BoundError,
     Cells,
     Layer,
     Network,
     peak_of,
 )
-from ..kernels.meancode import FACTOR_BITS, MeanCoder, join_means, rounded
+from ..kernels.meancode import FACTOR_BITS, Joint, MeanCoder, join_means, rounded
 from ..kernels.tables import TURN_BITS
 from ..values import from_gray, join_bits
 from ..weights import codings, network
@@ -134,23 +136,35 @@ def choose_gains(logits: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def settle(coded: CodedNetwork, targets: Targets) -> CodedNetwork:
-    """The network with its direct level, which has a cell at each place, set to what its means lack: so it gives every value."""
+    """The network with its direct level, which has a cell at each place, set to what its means lack: so it gives every value.
+
+    Only values of more than 22 bits can lack more than a cell holds. They are then left to the payload.
+    """
     assert coded.joint is not None
     n, a = coded.network, coded.network.architecture
     direct = next(i for i, level in enumerate(a.levels) if level.direct and level.spacing == 0 and not level.table)
     values = targets.values.cpu().numpy()
     means, _ = exact(n, targets.coordinates, targets.device)
-    unit = MEAN_BITS - a.bits
-    wanted, numbers = values << unit, np.zeros_like(means)
-    for i, channel in enumerate(coded.joint.order):
+    joint = coded.joint._replace(scales=np.zeros_like(coded.joint.scales))  # the sharpest
+    numbers = _lacking(means, values, joint, a.bits)
+    if np.abs(numbers).max() > LARGEST_CELL or np.abs(means + (numbers << (MEAN_BITS - a.bits))).max() > MEAN_LIMIT:
+        joint = joint._replace(factors=np.zeros_like(joint.factors))
+        numbers = _lacking(means, values, joint, a.bits).clip(-LARGEST_CELL, LARGEST_CELL)
+    cells = [Cells(numbers) if i == direct else level for i, level in enumerate(n.cells)]
+    return replace(coded, network=replace(n, cells=cells), joint=joint)
+
+
+def _lacking(means: np.ndarray, values: np.ndarray, joint: Joint, bits: int) -> np.ndarray:
+    """What is to be added to means, in values, so that they round to the values when joined. All are (places, channels) int64."""
+    unit = MEAN_BITS - bits
+    wanted, numbers, known = values << unit, np.zeros_like(means), np.zeros_like(means)
+    for i, channel in enumerate(joint.order):
         mean = means[:, channel].copy()
         for j in range(i):
-            mean += (coded.joint.factors[i, j] * means[:, coded.joint.order[j]]) >> FACTOR_BITS
+            mean += (joint.factors[i, j] * known[:, joint.order[j]]) >> FACTOR_BITS
         numbers[:, channel] = (wanted[:, channel] - mean + (1 << (unit - 1))) >> unit
-        means[:, channel] = wanted[:, channel]
-    cells = [Cells(numbers) if i == direct else level for i, level in enumerate(n.cells)]
-    sharpest = coded.joint._replace(scales=np.zeros_like(coded.joint.scales))
-    return replace(coded, network=replace(n, cells=cells), joint=sharpest)
+        known[:, channel] = wanted[:, channel]
+    return numbers
 
 
 @dataclass(frozen=True)

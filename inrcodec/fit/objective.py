@@ -90,13 +90,14 @@ class ValueHead(nn.Module):
         factors: (channels, channels), [i, j], j < i, in the order of coding: see `kernels.meancode.Joint`.
         log_scales: (channels,) log2 of the scale in values that an output for a scale of 0 stands for.
         units: (outputs of a channel, channels): what an output of 1 stands for, as a share of the range of the values.
-        offsets: (channels,) the mean where the output is 0, in values.
+        offsets: (channels,) the mean where the output is 0, in values. With `colour`, all channels have the same units and offset, as they
+            have the same output.
     """
 
     units: torch.Tensor
     offsets: torch.Tensor
 
-    def __init__(self, targets: Targets, scales: bool) -> None:
+    def __init__(self, targets: Targets, scales: bool, colour: bool) -> None:
         super().__init__()
         values = targets.values.double()
         channels, self.peak = targets.channels, 2.0**targets.depth
@@ -111,6 +112,9 @@ class ValueHead(nn.Module):
         spread = (rest - offsets.to(values.device)).square().mean(0).sqrt().clamp_min(LEAST_SPREAD)
         self.factors = nn.Parameter(factors.to(values.device))
         self.log_scales = nn.Parameter(torch.log2(spread / 2).float())
+        if colour:
+            offsets = offsets.mean().expand(channels).clone()
+            spread = (rest - offsets.to(values.device)).square().mean(0).sqrt().max().clamp_min(LEAST_SPREAD).expand(channels)
         wanted = [2 * spread / self.peak] + [torch.full_like(spread, 1 / OCTAVES)] * scales
         units = torch.stack(wanted).float()
         self.halvings = torch.round(torch.log2(units.max() / units)).clamp(0, LARGEST_HALVING)

@@ -116,7 +116,7 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
     # an exact fit needs fewer steps with plain bit-planes; a short description is 4 to 20 % shorter with Gray code
     data = targets(values, bits, device, gray=goal.kind == "mdl" and a.form != "values" and a.bit_places <= bits)
     if a.form == "values":
-        model.head = ValueHead(data, a.scales).to(device)
+        model.head = ValueHead(data, a.scales, a.colour).to(device)
     weights, _ = weights_of(a, options, goal)
     bits_to_beat = 8 * (to_beat - least_bytes(a, weights))
     seconds, exactly = seconds_of(a, options, goal), trains_exactly(a, goal)

@@ -196,7 +196,8 @@ class Written:
         sparse = [shape for shape, is_sparse in zip(self.shapes, self.is_sparse, strict=True) if is_sparse]
         largest = max(*(o * i for o, i in self.shapes), *(level.cells(a.sizes) * level.features for level in a.levels), 0)
         # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
-        kept = 12 * a.parameters + 16 * largest
+        # with smaller networks in it, the last shell may have nearly all of them, decoded twice beside the matrices and their masks
+        kept = 28 * a.parameters if a.widths else 12 * a.parameters + 16 * largest
         return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (48 * sinr.BLOCK if sparse else 0)
 
     def decode(self) -> CodedNetwork:

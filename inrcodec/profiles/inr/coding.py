@@ -136,8 +136,11 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
 
 
 def error_code(squares: float, count: int) -> int:
-    """A mean squared error as NETW has it, × 2^8: at least 1 unless all errors are 0. squares: the sum of count squares."""
-    return max(1, round(squares / count * (1 << ERROR_BITS))) if squares else 0
+    """A mean squared error as NETW has it, × 2^8: at least 1 unless all errors are 0, and at most MAX_ERROR, which deep values can pass.
+
+    squares: the sum of count squares.
+    """
+    return min(max(1, round(squares / count * (1 << ERROR_BITS))), network.MAX_ERROR) if squares else 0
 
 
 def part_error(coded: CodedNetwork, values: Values, layers: int, hidden: int) -> int:

@@ -3,7 +3,7 @@
 It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
 linr_network.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py.
 
-    python linr.py IN.linr OUT.npy
+    python linr.py IN.linr OUT.npy [--more-bits N]
     python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]
 """
 
@@ -566,7 +566,7 @@ class File:
     metadata: dict[str, bytes]
     tiles: list[bytes]
     spans: list[Span]
-    module: ModuleType | None  # what knows the profile; None: it is stored
+    module: Any  # what knows the profile; None: it is stored
     plan: Any  # a Network of linr_network.py, or a plan of the profile hybrid
 
 
@@ -623,11 +623,24 @@ def network_only(
     `size` is that of the coordinate axes, if another than the signal's; `configuration` is (layers, units). A ValueError says what this
     network cannot give.
     """
-    file = read_file(data)
-    if file.module is None or file.head.profile != 1:
-        raise ValueError("only files of the profile inr have a network that gives samples")
+    file = with_network(data)
     values = file.module.network_values(file.plan, size, more_bits, configuration)
     return file.module.samples_of_network(file.head, values, more_bits), about(file, more_bits)
+
+
+def deeper(data: bytes, more_bits: int) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """The samples of a file with more bits below theirs, as its network says (17), and what else the file says of them."""
+    samples, _ = decode(data)
+    file = with_network(data)
+    values = file.module.network_values(file.plan, (), more_bits)
+    return file.module.samples_of_network(file.head, values, more_bits, samples), about(file, more_bits)
+
+
+def with_network(data: bytes) -> File:
+    file = read_file(data)
+    if file.head.profile != 1:
+        raise ValueError("only files of the profile inr have a network that gives samples")
+    return file
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -640,18 +653,19 @@ def main() -> int:
     parser.add_argument("target", metavar="OUT.npy", type=Path)
     parser.add_argument("--network-only", action="store_true", help="what the network of the profile inr says the samples are")
     parser.add_argument("--size", metavar="AxB", type=numbers, default=(), help="with --network-only: places along each coordinate axis")
-    parser.add_argument("--more-bits", metavar="N", type=int, default=0, help="with --network-only: so many more bits per sample")
+    parser.add_argument(
+        "--more-bits", metavar="N", type=int, default=0, help="so many bits below those of the samples, as the network says"
+    )
     parser.add_argument("--configuration", metavar="LAYERSxUNITS", type=numbers, help="with --network-only: a part of the network")
     options = parser.parse_args()
-    wanted = options.size or options.more_bits or options.configuration
-    if wanted and not options.network_only:
-        parser.error("--size, --more-bits and --configuration need --network-only")
+    if (options.size or options.configuration) and not options.network_only:
+        parser.error("--size and --configuration need --network-only")
     try:
         data = options.source.read_bytes()
         if options.network_only:
             samples, _ = network_only(data, options.size, options.more_bits, options.configuration)
         else:
-            samples, _ = decode(data)
+            samples, _ = deeper(data, options.more_bits) if options.more_bits else decode(data)
     except ValueError as error:  # Invalid and NoSamples are
         print(f"{options.source}: {error}", file=sys.stderr)
         return 1

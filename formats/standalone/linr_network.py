@@ -347,7 +347,8 @@ def arguments(layer: Layer, x: Ints, halvings: Sequence[int] = ()) -> Ints:
     """z of a layer; x has a row per place."""
     sums = (x.astype(np.float64) @ layer.matrix.T).astype(np.int64)
     shifts = np.minimum(layer.shift + np.array(halvings or [0]), 62)
-    return (sums * layer.multiplier >> shifts) + layer.bias
+    z: Ints = (sums * layer.multiplier >> shifts) + layer.bias
+    return z
 
 
 def sine(z: Ints) -> Ints:
@@ -580,13 +581,8 @@ def decode_tile(tile: bytes, span: Span, head: Head, net: Network) -> Words:
 # 17. What the network alone gives
 
 
-def network_values(
-    net: Network, size: Sequence[int] = (), more_bits: int = 0, configuration: tuple[int, int] | None = None, known: Words | None = None
-) -> Words:
-    """The values of bits + more_bits bits at the places of a grid of this size (empty: that of the signal), with an axis of channels.
-
-    `known` are the signal's values, where they are known: the first bits are theirs.
-    """
+def network_values(net: Network, size: Sequence[int] = (), more_bits: int = 0, configuration: tuple[int, int] | None = None) -> Words:
+    """The values of bits + more_bits bits at the places of a grid of this size (empty: that of the signal), with an axis of channels."""
     size = tuple(size or net.axes)
     if len(size) != len(net.axes) or min(size) < 1:
         raise ValueError(f"the size must have {len(net.axes)} axes of at least 1 place")
@@ -598,11 +594,7 @@ def network_values(
             raise ValueError(f"the configurations of this network, layers and units, are {net.configurations}")
         net = configured(net, configuration)
     found = [values_of_places(net, places, more_bits) for places in blocks([range(n) for n in size], size)]
-    values = np.concatenate(found).reshape(*size, net.channels)
-    if known is not None:
-        e = np.uint64(more_bits)
-        values = np.clip(values, known << e, (known << e) + (np.uint64(1) << e) - np.uint64(1))
-    return values
+    return np.concatenate(found).reshape(*size, net.channels)
 
 
 def values_of_places(net: Network, places: Ints, more_bits: int) -> Words:
@@ -627,17 +619,24 @@ def values_of_means(net: Network, means: Ints, more_bits: int) -> Words:
     return (y + u // 2 >> 30 - net.bits - more_bits).astype(np.uint64)
 
 
-def samples_of_network(head: Head, values: Words, more_bits: int) -> npt.NDArray[Any]:
-    """offset·2^e + step·value of all values, within what fits the depth, in the narrowest type that has it."""
+def samples_of_network(head: Head, values: Words, more_bits: int, known: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """offset·2^e + step·value of all values, within what fits the depth, or within what `known` samples leave.
+
+    In the type of the file's samples, or, if they need more bits than it has, in the narrowest that has them.
+    """
     depth = head.bit_depth + more_bits
     if depth > 64:
         raise ValueError("samples of more than 64 bits")
     signed = head.low < 0
-    dtype = head.dtype
-    if more_bits:
-        width = max([dtype.itemsize, *(width for width in (1, 2, 4, 8) if 4 * width < depth)])
-        dtype = np.dtype(f"{'>' if dtype.str[0] == '>' else '<'}{'i' if signed else 'u'}{width}")
     low, high = (-(1 << depth - 1), (1 << depth - 1) - 1) if signed else (0, (1 << depth) - 1)
+    dtype = head.dtype
+    if high > head.high:
+        width = next(width for width in (1, 2, 4, 8) if 8 * width >= depth)
+        dtype = np.dtype(f"{'>' if dtype.str[0] == '>' else '<'}{'i' if signed else 'u'}{width}")
     shape = values.shape if head.channel_axis else values.shape[:-1]
-    samples: npt.NDArray[Any] = np.clip((head.offset << more_bits) + head.step * values.astype(object), low, high)
-    return samples.astype(dtype).reshape(shape)
+    samples = np.clip((head.offset << more_bits) + head.step * values.astype(object), low, high).reshape(shape)
+    if known is not None:
+        least = known.astype(object) * 2**more_bits
+        samples = np.clip(samples, least, least + 2**more_bits - 1)
+    typed: npt.NDArray[Any] = samples.astype(dtype)
+    return typed

@@ -90,6 +90,7 @@ class Network:
     levels: list[Level] = field(default_factory=list)
     widths: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
+    errors: list[int] = field(default_factory=list)
     networks: list[list[Layer]] = field(default_factory=list)  # one; bitlinear: one per bit of a value
     gains: list[int] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
@@ -137,8 +138,8 @@ def read_network(content: bytes, head: Head) -> Network:
     coding, setting = reader.byte(), reader.byte()
     require(coding <= SINR, "an unknown coding of weights")
     require(coding != SINR or not net.parts, "a sparse network of parts")
-    for _ in net.configurations:
-        require(reader.varint() < 1 << 63, "the error of a configuration is out of range")
+    net.errors = [reader.varint() for _ in net.configurations]
+    require(max(net.errors) < 1 << 63, "the error of a configuration is out of range")
     layers = make_layers(net)
     read_scales(reader, net, layers)
     if net.parts:
@@ -534,7 +535,7 @@ def place_of_values(net: Network, planes: Planes, mean: list[int], scale: list[i
             else:
                 high, upto = middle, mass
         values[c] = low
-        y[c] = min(max(z, low * u - u // 2), low * u + u // 2 - 1)
+        y[c] = low * u
     return values
 
 
@@ -572,6 +573,9 @@ def values_of_tile(decoder: BitDecoder, span: Span, net: Network) -> Words:
 
 
 def decode_tile(tile: bytes, span: Span, head: Head, net: Network) -> Words:
+    if net.errors[-1] == 0:
+        require(not tile, "a tile has content where the network gives every value")
+        return values_alone(net, [range(part.start, part.stop) for part in span], net.axes, 0).reshape(-1)
     decoder = ArithmeticDecoder(tile)
     values = values_of_tile(decoder, span, net)
     decoder.finish()
@@ -593,12 +597,15 @@ def network_values(net: Network, size: Sequence[int] = (), more_bits: int = 0, c
         if configuration not in net.configurations:
             raise ValueError(f"the configurations of this network, layers and units, are {net.configurations}")
         net = configured(net, configuration)
-    found = [values_of_places(net, places, more_bits) for places in blocks([range(n) for n in size], size)]
-    return np.concatenate(found).reshape(*size, net.channels)
+    return values_alone(net, [range(n) for n in size], size, more_bits).reshape(*size, net.channels)
+
+
+def values_alone(net: Network, spans: Sequence[range], sizes: Sequence[int], more_bits: int) -> Words:
+    """The values that the network alone gives at the places within the spans, of axes of these sizes: place, channel."""
+    return np.concatenate([values_of_places(net, places, more_bits) for places in blocks(spans, sizes)])
 
 
 def values_of_places(net: Network, places: Ints, more_bits: int) -> Words:
-    """The values that the network alone gives: place, channel."""
     if net.form == VALUES:
         return values_of_means(net, means_and_scales(net, places)[0], more_bits)
     bits = (logits(net, places, net.bits + more_bits) > 0).astype(np.uint64)
@@ -612,11 +619,14 @@ def values_of_places(net: Network, places: Ints, more_bits: int) -> Words:
 
 def values_of_means(net: Network, means: Ints, more_bits: int) -> Words:
     u = 1 << 30 - net.bits
-    y = np.zeros_like(means)
+    y, values = np.zeros_like(means), np.zeros_like(means)
     for c, factors in zip(net.order, net.factors, strict=True):
         moved = sum((k * y[:, other] >> 12 for k, other in zip(factors, net.order, strict=False)), np.int64(0))
         y[:, c] = np.clip(means[:, c] + moved, 0, (2**net.bits - 1) * u)
-    return (y + u // 2 >> 30 - net.bits - more_bits).astype(np.uint64)
+        values[:, c] = y[:, c] + u // 2 >> 30 - net.bits - more_bits
+        if more_bits == 0:
+            y[:, c] = values[:, c] * u
+    return values.astype(np.uint64)
 
 
 def samples_of_network(head: Head, values: Words, more_bits: int, known: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ meta:
   ks-version: 0.9
   encoding: UTF-8
   endian: le
+  bit-endian: be
 doc: |
   The container of version 1, its header and its tile index. The tiles, the network, the plan after its first byte, and the metadata are
   left as bytes.
@@ -47,8 +48,11 @@ types:
         doc: CRC-32 of code and content.
   head:
     seq:
+      - id: lossy
+        type: b1
+        doc: The samples are not in the file, only a network that was fitted to them.
       - id: profile
-        type: u1
+        type: b7
         enum: profile
       - id: kind
         type: u1
@@ -113,7 +117,7 @@ types:
   tile_index:
     doc: |
       The tile size along each coordinate axis (see num_coordinate_axes of the header, which may come later in the file), then
-      the length of each tile.
+      the length of each tile. A lossy file has no tiles, and no lengths.
     seq:
       - id: numbers
         type: varint

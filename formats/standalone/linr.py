@@ -1,20 +1,25 @@
 """A decoder of .linr files in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
 
-It is meant to be read beside the specification, and to check other decoders: it is exact, but slow.
+It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
+linr_network.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py.
 
-    python linr.py IN.linr OUT.npy
+    python linr.py IN.linr OUT.npy [--more-bits N]
+    python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.util
 import itertools
 import math
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +36,10 @@ Floats = npt.NDArray[np.float64]
 
 class Invalid(ValueError):
     """The bytes are not a valid .linr file of version 1."""
+
+
+class NoSamples(ValueError):
+    """The file is valid but lossy: it has a network and no samples."""
 
 
 def invalid(why: str) -> NoReturn:
@@ -134,6 +143,7 @@ class Head:
     """What the signal is."""
 
     profile: int
+    lossy: bool
     kind: str
     dtype: np.dtype[Any]
     bit_depth: int
@@ -163,8 +173,10 @@ class Head:
 
 def read_head(content: bytes) -> Head:
     reader = Reader(content)
-    profile = reader.byte()
+    code = reader.byte()
+    profile, lossy = code & 127, bool(code >> 7)
     require(profile <= 2, "an unknown profile")
+    require(not lossy or profile == 1, "a lossy file without a network")
     kind_code = reader.byte()
     require(kind_code <= 2, "an unknown kind")
     kind = KINDS[kind_code]
@@ -202,7 +214,7 @@ def read_head(content: bytes) -> Head:
     digest = reader.take(32)
     meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
-    return Head(profile, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning)
+    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning)
 
 
 def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
@@ -241,14 +253,16 @@ Span = tuple[slice, ...]
 
 
 def read_index(content: bytes, head: Head, tiles: Sequence[bytes]) -> list[Span]:
-    """The place of every tile along the coordinate axes; the lengths are compared with those of the tiles."""
+    """The place of every tile along the coordinate axes; the lengths are compared with those of the tiles. A lossy file has no tiles."""
     reader = Reader(content)
     sizes = [reader.varint() for _ in head.axes]
     require(all(1 <= size <= axis for size, axis in zip(sizes, head.axes, strict=True)), "the tile size is out of range")
-    count = math.prod(-(-axis // size) for size, axis in zip(sizes, head.axes, strict=True))
+    count = 0 if head.lossy else math.prod(-(-axis // size) for size, axis in zip(sizes, head.axes, strict=True))
     require(count == len(tiles), "another number of tiles than the index has")
     require(all(reader.varint() == len(tile) for tile in tiles), "a tile of another length than in the index")
     reader.finish()
+    if head.lossy:
+        return []
     cuts = [[slice(start, min(start + size, axis)) for start in range(0, axis, size)] for size, axis in zip(sizes, head.axes, strict=True)]
     return list(itertools.product(*cuts))
 
@@ -285,144 +299,17 @@ def decode_stored(tile: bytes, places: int, channels: int, bits: int) -> Words:
     return values
 
 
-# 6. NETW: the network
-
-UNIFORM, LSQ, TERNARY, SINR = range(4)
-
-
-@dataclass
-class Layer:
-    """A layer of a network: its weights are `matrix`, in float64, where all sums of the products are exact."""
-
-    outputs: int
-    inputs: int
-    multiplier: int = 0
-    shift: int = 0
-    bias: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    matrix: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-
-
-@dataclass
-class Network:
-    """All networks of a file, with what is needed to evaluate them."""
-
-    sine: bool
-    bit_coordinate: bool
-    gray: bool
-    octaves: int
-    networks: list[list[Layer]]  # one, or one per plane of a channel
-    gains: list[int]
-    channels: int
-    bits: int
-
-    @property
-    def planes(self) -> int:
-        return self.channels * self.bits
-
-
-def read_network(content: bytes, head: Head) -> Network:
-    reader = Reader(content)
-    flags = reader.byte()
-    require(flags < 16 and flags & 6 != 6, "unknown flags of the network")
-    sine, bit_coordinate, per_plane, gray = (bool(flags & flag) for flag in (1, 2, 4, 8))
-    hidden, depth, octaves = reader.varint(), reader.varint(), reader.varint()
-    require(1 <= hidden <= 8192 and 1 <= depth <= 32 and octaves <= 24, "the size of the network is out of range")
-    coding, setting = reader.byte(), reader.byte()
-    require(coding <= SINR, "an unknown coding of weights")
-
-    planes = head.channels * head.bits
-    inputs = (len(head.axes) + bit_coordinate) * (1 + 2 * octaves)
-    outputs = head.channels if bit_coordinate or per_plane else planes
-    widths = [inputs, *[hidden] * depth, outputs]
-    count = head.bits if per_plane else 1
-    require(count * sum((i + 1) * o for i, o in itertools.pairwise(widths)) <= 1 << 24, "the network has too many parameters")
-    networks = [[Layer(o, i) for i, o in itertools.pairwise(widths)] for _ in range(count)]
-    layers = [layer for network in networks for layer in network]
-
-    for layer in layers:
-        layer.multiplier, layer.shift = reader.varint(), reader.byte()
-        require(layer.multiplier < 1 << 31 and layer.shift <= 62, "the scale of a layer is out of range")
-    gains = [gain(reader.byte()) for _ in range(planes)]
-
-    sparse = [layer for network in networks for layer in network[octaves == 0 :]] if coding == SINR else []
-    numbers = ArithmeticDecoder(reader.take(reader.varint()))
-    for layer in layers:
-        layer.bias = coded_integers(numbers, layer.outputs)
-    for layer in layers:
-        if not any(layer is other for other in sparse):
-            weights = coded_integers(numbers, layer.outputs * layer.inputs)
-            layer.matrix = weights.astype(np.float64).reshape(layer.outputs, layer.inputs)
-    if coding == SINR:
-        read_sparse(Reader(reader.rest()), sparse, setting)
-    reader.finish()
-    numbers.finish()
-
-    for network in networks:
-        for layer in network:
-            check_exact(layer, (24 if octaves == 0 else 14) if layer is network[0] else (14 if sine else 15))
-    return Network(sine, bit_coordinate, gray, octaves, networks, gains, head.channels, head.bits)
-
-
-def check_exact(layer: Layer, input_bits: int) -> None:
-    """Every sum of the layer must be exact in float64, every product in 63 bits."""
-    magnitude = np.abs(layer.matrix)
-    require(magnitude.max() <= 1 << 30 and np.abs(layer.bias).max() <= 1 << 31, "a weight or bias is too large")
-    total = int(magnitude.sum(axis=1).max()) << input_bits
-    require(total < 1 << 53 and total * layer.multiplier < 1 << 62, "the sums of a layer are not exact")
-
-
-# 6. Evaluation
-
-
-def coordinate(i: int, n: int) -> int:
-    """The coordinate of place i on an axis of n places. In Python's integers: the product may have more than 64 bits."""
-    return ((2 * i - (n - 1)) << 24) // (n - 1) if n > 1 else 0
-
-
-def network_inputs(coordinates: Ints, octaves: int) -> Ints:
-    if octaves == 0:
-        return coordinates
-    columns = []
-    for c in coordinates.T:
-        columns.append(c >> 10)
-        for k in range(octaves):
-            p = c << k >> 9
-            columns += [sine_table()[p % 2**16], sine_table()[(p + 2**14) % 2**16]]
-    return np.stack(columns, axis=1)
-
-
-def outputs_of(network: Sequence[Layer], x: Ints, sine: bool) -> Ints:
-    """The last layer's outputs; x has a row per place."""
-    for layer in network:
-        sums = (x.astype(np.float64) @ layer.matrix.T).astype(np.int64)
-        z = (sums * layer.multiplier >> layer.shift) + layer.bias
-        if layer is network[-1]:
-            break
-        x = sine_table()[z % 2**16] if sine else gelu_table()[np.clip(z + 2**15, 0, 2**16 - 1)]
-    limited: Ints = np.clip(z, -(2**20), 2**20)
-    return limited
-
-
-def logits(net: Network, coordinates: Ints) -> Ints:
-    """The logits of all planes, a row per place."""
-    if net.bit_coordinate:
-        of_bits = np.array([coordinate(b, net.bits) for b in range(net.bits)], np.int64)
-        rows = np.repeat(coordinates, net.bits, axis=0)
-        coordinates = np.column_stack([rows, np.tile(of_bits, len(coordinates))])
-    x = network_inputs(coordinates, net.octaves)
-    outputs = np.stack([outputs_of(network, x, net.sine) for network in net.networks], axis=1)  # row, network, output
-    if net.bit_coordinate:  # place, b, channel → place, channel, b
-        return outputs.reshape(-1, net.bits, net.channels).transpose(0, 2, 1).reshape(-1, net.planes)
-    if len(net.networks) > 1:
-        return outputs.transpose(0, 2, 1).reshape(-1, net.planes)
-    return outputs.reshape(-1, net.planes)
+# 6. NETW: the network: linr_network.py
 
 
 # 6. Tables
 
 
-def checked_table(entries: Iterator[float], low: int, high: int, width: int, digest: str) -> Ints:
-    """The entries, rounded and limited. No entry is near a half: floating point is good enough to make them, and the hash proves it."""
+def checked_table(entries: Iterable[float | Decimal], low: int, high: int, width: int, digest: str) -> Ints:
+    """The entries, rounded and limited. No entry is near a half: floating point is good enough to make them, and the hash proves it.
+
+    That of SIGMOID, whose entries have 48 bits, has 28 digits.
+    """
     table = np.array([min(max(round(entry), low), high) for entry in entries], np.int64)
     if hashlib.sha256(table.astype(f"<i{width}").tobytes()).hexdigest() != digest:
         raise RuntimeError("the mathematics library of this machine is too inexact to compute the tables")
@@ -443,12 +330,51 @@ def gelu_table() -> Ints:
 
 
 @cache
+def gauss_table() -> Ints:
+    entries = (2**14 * math.exp(-((i / 2**12 - 8) ** 2) / 2) for i in range(2**16))
+    return checked_table(entries, 0, 2**14, 2, "94d4728751ac18ae278cccd953b25b19375c4c78421261c071b9a46682da092b")
+
+
+@cache
 def squash_table() -> Ints:
     entries = (2**16 / (1 + math.exp(-(i - 3072) / 2**8)) for i in range(6145))
     return checked_table(entries, 1, 2**16 - 1, 4, "0fba0ee59b1e8e54ae85a34f16014e415e47357996056107788898dddac23c39")
 
 
+@cache
+def sigmoid_table() -> Ints:
+    entries = (2**48 / (1 + (Decimal(1024 - i) / 64).exp()) for i in range(2049))
+    return checked_table(entries, 0, 2**48, 8, "2b921f08e417392812bad34d1e8f9ccb6d96734cecc21da3848f97aa46e2e8fd")
+
+
+@cache
+def exp2_table() -> Ints:
+    entries = (2 ** (30 + i / 256) for i in range(257))
+    return checked_table(entries, 0, 2**31, 8, "a78b7ce471df25af4c297d4047f969d40430cd63b5d7486fb9731c34d479855d")
+
+
+@cache
+def stretch_table() -> Ints:
+    least = np.searchsorted(squash_table(), 16 * np.arange(2**12) + 8)  # j with SQUASH[j] at least so much
+    return checked_table((least - 3072).tolist(), -3072, 3072, 2, "011c4f45e04c3e78a821d7c6379371f77a8125d064ccf52825e900524deb5964")
+
+
 # 7. sinr: sparse matrices
+
+UNIFORM, LSQ, TERNARY, SINR = range(4)
+
+
+@dataclass
+class Layer:
+    """A layer of a network: its weights are `matrix`, in float64, where all sums of the products are exact."""
+
+    outputs: int
+    inputs: int
+    takes_inputs: bool = False  # those of the network
+    multiplier: int = 0
+    shift: int = 0
+    bias: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    matrix: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def vectors_of(layer: Layer) -> tuple[int, int]:
@@ -571,95 +497,43 @@ class Adaptive:
         return bit
 
 
-def coded_integers(decoder: ArithmeticDecoder, count: int) -> Ints:
-    """An array of coded integers."""
-    unary = [Adaptive(2**21, 0, 255) for _ in range(32)]
-    mantissa = [[Adaptive(2**21, 0, 255) for _ in range(4)] for _ in range(33)]
-    numbers = np.zeros(count, np.int64)
-    for number in range(count):
-        length = 0
-        while length < 32 and unary[length].decode(decoder):
-            length += 1
-        if length == 0:
-            continue
-        negative = decoder.bit(32768)
-        magnitude = 1
-        for i in range(length - 1):
-            if i < 2:
-                bit = mantissa[length][1 if i == 0 else 2 + (magnitude & 1)].decode(decoder)
-            else:
-                bit = decoder.bit(32768)
-            magnitude = magnitude << 1 | bit
-        numbers[number] = -magnitude if negative else magnitude
-    return numbers
-
-
-# 9. Tiles of the profile inr
-
-
-def gain(code: int) -> int:
-    """The gain times 2^8."""
-    return 0 if code == 0 else (16 + code % 16) << code // 16
-
-
-class Plane:
-    """The nodes of a plane."""
+class Coder:
+    """The adaptive probabilities of coded integers."""
 
     def __init__(self) -> None:
-        self.squash = squash_table().tolist()
-        self.nodes = [Adaptive(self.squash[256 * m] << 6, 12, 250) for m in range(25)]
+        self.unary: defaultdict[tuple[int, int], Adaptive] = defaultdict(lambda: Adaptive(2**21, 0, 255))
+        self.mantissa: defaultdict[tuple[int, int, int], Adaptive] = defaultdict(lambda: Adaptive(2**21, 0, 255))
 
-    def probability(self, t: int) -> int:
-        m, f = t >> 8, t % 256
-        q = self.nodes[m].estimate * (256 - f) + self.nodes[m + 1].estimate * f >> 14
-        p: int = self.squash[t] + 3 * q + 2 >> 2
-        return min(max(p, 1), 65535)
-
-    def update(self, t: int, bit: int) -> None:
-        m, f = t >> 8, t % 256
-        self.nodes[m if f < 128 else m + 1].update(bit)
-
-
-def squash_arguments(span: Span, axes: Sequence[int], net: Network) -> Iterator[list[int]]:
-    """For each place of a tile, the number t of every plane."""
-    shape = tuple(part.stop - part.start for part in span)
-    of_axes = [np.array([coordinate(i, n) for i in range(part.start, part.stop)], np.int64) for part, n in zip(span, axes, strict=True)]
-    places = math.prod(shape)
-    block = 1024  # so many places are evaluated at once
-    for start in range(0, places, block):
-        positions = np.unravel_index(np.arange(start, min(start + block, places)), shape)
-        z = logits(net, np.stack([of_axis[i] for of_axis, i in zip(of_axes, positions, strict=True)], axis=1))
-        yield from (np.clip(z * np.array(net.gains) >> 10, -3071, 3071) + 3072).tolist()
+    def decode(self, decoder: ArithmeticDecoder, x: int) -> int:
+        """The next number; x is its set."""
+        length = 0
+        while length < 32 and self.unary[x, length].decode(decoder):
+            length += 1
+        if length == 0:
+            return 0
+        negative = decoder.bit(32768)
+        m = 1
+        for i in range(length - 1):
+            bit = self.mantissa[x, length, m].decode(decoder) if i < 2 else decoder.bit(32768)
+            m = m << 1 | bit
+        return -m if negative else m
 
 
-def decode_coded(tile: bytes, span: Span, axes: Sequence[int], net: Network) -> Words:
-    """The values of a tile, those of a place together."""
-    decoder = ArithmeticDecoder(tile)
-    planes = [Plane() for _ in range(net.planes)]
-    values = []
-    for arguments in squash_arguments(span, axes, net):
-        value = 0
-        for number, (plane, t) in enumerate(zip(planes, arguments, strict=True)):
-            bit = decoder.bit(plane.probability(t))
-            plane.update(t, bit)
-            value = value << 1 | bit
-            if number % net.bits == net.bits - 1:
-                values.append(from_gray(value) if net.gray else value)
-                value = 0
-    decoder.finish()
-    return np.array(values, np.uint64)
+def coded_integers(decoder: ArithmeticDecoder, count: int, *, width: int = 0, coder: Coder | None = None) -> Ints:
+    """An array of coded integers, with rows if `width` is not 0; `coder` is given where its probabilities go on from another array."""
+    coder = coder or Coder()
+    numbers = [0] * count
+    for i in range(count):
+        before = abs(numbers[i - 1]) if width and i % width else 0
+        above = abs(numbers[i - width]) if width and i >= width else 0
+        numbers[i] = coder.decode(decoder, min((before + above).bit_length(), 7))
+    return np.array(numbers, np.int64)
 
 
-def from_gray(code: int) -> int:
-    """The value v whose Gray code v xor (v >> 1) is `code`."""
-    value = 0
-    while code:
-        value ^= code
-        code >>= 1
-    return value
+# 9. Tiles of the profile inr: linr_network.py
 
 
-# 10 to 16. The profile hybrid
+# 10 to 16. The profile hybrid: linr_hybrid.py, linr_sound.py
 
 
 @cache
@@ -684,8 +558,20 @@ def hybrid(plan: bytes) -> ModuleType:
 # The whole file
 
 
-def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-    """The samples of a file, and what else it says of them: kind, bit_depth, sample_rate (None if not audio), metadata."""
+@dataclass
+class File:
+    """The sections of a file."""
+
+    head: Head
+    metadata: dict[str, bytes]
+    tiles: list[bytes]
+    spans: list[Span]
+    module: Any  # what knows the profile; None: it is stored
+    plan: Any  # a Network of linr_network.py, or a plan of the profile hybrid
+
+
+def read_file(data: bytes) -> File:
+    """Everything but what is in the tiles."""
     sections, tiles = read_sections(data)
     require(b"HEAD" in sections and b"TIDX" in sections, "a section is missing")
     head = read_head(sections[b"HEAD"])
@@ -693,41 +579,97 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     require((b"NETW" in sections) == (head.profile == 1), "a network is missing, or there without need")
     require((b"HYBR" in sections) == (head.profile == 2), "a plan is missing, or there without need")
     spans = read_index(sections[b"TIDX"], head, tiles)
-    net = read_network(sections[b"NETW"], head) if head.profile == 1 else None
-    module = hybrid(sections[b"HYBR"]) if head.profile == 2 else None
-    plan = module.read_plan(sections[b"HYBR"], head) if module is not None else None
+    module, plan = None, None
+    if head.profile == 1:
+        module = beside("linr_network")
+        plan = module.read_network(sections[b"NETW"], head)
+    elif head.profile == 2:
+        module = hybrid(sections[b"HYBR"])
+        plan = module.read_plan(sections[b"HYBR"], head)
+    return File(head, metadata, tiles, spans, module, plan)
 
+
+def about(file: File, more_bits: int = 0) -> dict[str, Any]:
+    """What a file says of its samples: kind, bit_depth, sample_rate (None if not audio), metadata."""
+    head = file.head
+    return {"kind": head.kind, "bit_depth": head.bit_depth + more_bits, "sample_rate": head.rate, "metadata": file.metadata}
+
+
+def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """The samples of a file, and what else it says of them."""
+    file = read_file(data)
+    head = file.head
+    if head.lossy:
+        raise NoSamples("the file is lossy: it has no samples, only a network that was fitted to them (--network-only gives what it says)")
     values = np.zeros((*head.axes, head.channels), np.uint64)
-    for tile, span in zip(tiles, spans, strict=True):
+    for tile, span in zip(file.tiles, file.spans, strict=True):
         if head.bits == 0:
             require(not tile, "a tile of a constant signal has content")
             continue
         shape = values[span].shape
-        if net is not None:
-            of_tile = decode_coded(tile, span, head.axes, net)
-        elif module is not None:
-            of_tile = module.decode_tile(tile, span, head, plan)
+        if file.module is not None:
+            of_tile = file.module.decode_tile(tile, span, head, file.plan)
         else:
             of_tile = decode_stored(tile, math.prod(shape[:-1]), head.channels, head.bits)
         values[span] = of_tile.reshape(shape)
-    return samples_of(head, values), {
-        "kind": head.kind,
-        "bit_depth": head.bit_depth,
-        "sample_rate": head.rate,
-        "metadata": metadata,
-    }
+    return samples_of(head, values), about(file)
+
+
+def network_only(
+    data: bytes, size: Sequence[int] = (), more_bits: int = 0, configuration: tuple[int, int] | None = None
+) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """What the network of a file says its samples are (17), and what else the file says of them.
+
+    `size` is that of the coordinate axes, if another than the signal's; `configuration` is (layers, units). A ValueError says what this
+    network cannot give.
+    """
+    file = with_network(data)
+    values = file.module.network_values(file.plan, size, more_bits, configuration)
+    return file.module.samples_of_network(file.head, values, more_bits), about(file, more_bits)
+
+
+def deeper(data: bytes, more_bits: int) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """The samples of a file with more bits below theirs, as its network says (17), and what else the file says of them."""
+    samples, _ = decode(data)
+    file = with_network(data)
+    values = file.module.network_values(file.plan, (), more_bits)
+    return file.module.samples_of_network(file.head, values, more_bits, samples), about(file, more_bits)
+
+
+def with_network(data: bytes) -> File:
+    file = read_file(data)
+    if file.head.profile != 1:
+        raise ValueError("only files of the profile inr have a network that gives samples")
+    return file
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("x"))
 
 
 def main() -> int:
-    if len(sys.argv) != 3:
-        print("usage: python linr.py IN.linr OUT.npy", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description="Decode a .linr file.")
+    parser.add_argument("source", metavar="IN.linr", type=Path)
+    parser.add_argument("target", metavar="OUT.npy", type=Path)
+    parser.add_argument("--network-only", action="store_true", help="what the network of the profile inr says the samples are")
+    parser.add_argument("--size", metavar="AxB", type=numbers, default=(), help="with --network-only: places along each coordinate axis")
+    parser.add_argument(
+        "--more-bits", metavar="N", type=int, default=0, help="so many bits below those of the samples, as the network says"
+    )
+    parser.add_argument("--configuration", metavar="LAYERSxUNITS", type=numbers, help="with --network-only: a part of the network")
+    options = parser.parse_args()
+    if (options.size or options.configuration) and not options.network_only:
+        parser.error("--size and --configuration need --network-only")
     try:
-        samples, _ = decode(Path(sys.argv[1]).read_bytes())
-    except Invalid as error:
-        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        data = options.source.read_bytes()
+        if options.network_only:
+            samples, _ = network_only(data, options.size, options.more_bits, options.configuration)
+        else:
+            samples, _ = deeper(data, options.more_bits) if options.more_bits else decode(data)
+    except ValueError as error:  # Invalid and NoSamples are
+        print(f"{options.source}: {error}", file=sys.stderr)
         return 1
-    np.save(sys.argv[2], samples)
+    np.save(options.target, samples)
     return 0
 
 

@@ -78,7 +78,7 @@ class Written:
         coding, setting, gains, gray: as in CodedNetwork.
         scales: (multiplier, shift) of each layer of all networks.
         numbers: the coded integers.
-        counts: the non-zeros of a vector of each sparse layer; sparse: the Brotli string of these layers.
+        counts: the form of the sparse layers, and the non-zeros of a vector of each; sparse: the codes of these layers.
     """
 
     architecture: Architecture
@@ -88,7 +88,7 @@ class Written:
     gray: bool
     scales: Sequence[tuple[int, int]]
     numbers: bytes
-    counts: list[int]
+    counts: sinr.Counts
     sparse: bytes
 
     @property
@@ -108,7 +108,7 @@ class Written:
         sparse = [shape for shape, is_sparse in zip(self.shapes, self.is_sparse, strict=True) if is_sparse]
         # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
         kept = 12 * self.architecture.parameters + 16 * max(o * i for o, i in self.shapes)
-        return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (48 * sinr.BLOCK if sparse else 0)
+        return kept + sinr.memory(self.counts, sparse)
 
     def decode(self) -> CodedNetwork:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""

@@ -109,10 +109,13 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def save(name: str, title: str, parts: list[str], *packages: str) -> None:
-    """Write and print bench/results/NAME.md: title, command, versions, machine, then the parts."""
-    command = " ".join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-    head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}\n"
+def save(name: str, title: str, parts: list[str], *packages: str, command: str | None = None) -> None:
+    """Write and print bench/results/NAME.md: title, command, versions, machine, then the parts.
+
+    command: what was run, without its arguments; None: `python -m bench.` and the name of the program.
+    """
+    ran = " ".join([command or f"python -m bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    head = f"# {title}\n\n`{ran}`\n\n{versions(*packages)}; {machine()}\n"
     text = "\n".join([head, *(p + "\n" for p in parts)])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")

@@ -484,8 +484,9 @@ def read_sparse(reader: Reader, layers: Sequence[Layer], seed: int) -> None:
     limit = 1 << (value_bits - 1)
     if form & 8:
         decoder = ArithmeticDecoder(reader.rest())
-        all_gaps, all_values = coded_integers(decoder, total), coded_integers(decoder, total)
+        halves, all_values = coded_integers(decoder, total), coded_integers(decoder, total)
         decoder.finish()
+        all_gaps = np.where(halves < 0, -2 * halves - 1, 2 * halves)
     else:
         octets = np.frombuffer(unbrotli(reader.rest(), 4 * total), np.uint8).reshape(4, total).astype(np.int64)
         all_gaps, all_values = octets[0] + (octets[1] << 8), octets[2] + (octets[3] << 8) - limit

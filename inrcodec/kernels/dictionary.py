@@ -1,8 +1,8 @@
 """The dictionary of the weight coding SINR: nearly Gaussian atoms, or atoms of ±1, from a seed, in exact integers.
 
 A Gaussian entry is the number of ones in a 64-bit hash of its index, minus 32. It has a binomial distribution with mean 0 and standard
-deviation 4, which is nearly Gaussian. An entry of ±1 is the lowest bit of the same hash. The hash is SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA
-2014), used as a counter-based generator.
+deviation 4, which is nearly Gaussian. An entry of ±1 is made of the lowest bit of the same hash. The hash is SplitMix64 (Steele, Lea and
+Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014), used as a counter-based generator.
 """
 
 from __future__ import annotations

@@ -159,15 +159,20 @@ def write(layers: list[Sparse]) -> bytes:
     form = layers[0].form
     if any(layer.form != form for layer in layers):
         raise ValueError("sparse layers of one network have one form")
-    gaps = np.concatenate([np.diff(layer.positions, axis=1, prepend=-1).ravel() - 1 for layer in layers]).astype(np.int64)
-    values = np.concatenate([layer.values.ravel() for layer in layers]).astype(np.int64)
+    gaps, values = gaps_and_values(layers)
     if len(values) and int(np.abs(values).max()) > form.largest:
         raise ValueError(f"a sparse value has more than {form.bits} bits")
     short = brotli_codes(gaps, values, form)
-    coded = integers.encode([gaps, values])
+    coded = integer_codes(gaps, values)
     flags = OVERCOMPLETE.index(form.overcomplete) | (_SIGNS if form.signs else 0) | (_CODED if len(coded) < len(short) else 0)
     counts = b"".join(varint(layer.nonzeros) for layer in layers)
     return bytes([flags, form.bits]) + counts + min(short, coded, key=len)
+
+
+def gaps_and_values(layers: Sequence[Sparse]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What is written of all layers: gaps between positions, and values, (non-zeros,) each."""
+    gaps = [np.diff(layer.positions, axis=1, prepend=-1).ravel() - 1 for layer in layers]
+    return np.concatenate(gaps).astype(np.int64), np.concatenate([layer.values.ravel() for layer in layers]).astype(np.int64)
 
 
 def brotli_codes(gaps: npt.NDArray[np.int64], values: npt.NDArray[np.int64], form: Form) -> bytes:
@@ -181,6 +186,11 @@ def brotli_codes(gaps: npt.NDArray[np.int64], values: npt.NDArray[np.int64], for
         little = numbers.astype("<u2").view(np.uint8)
         planes += [little[0::2].tobytes(), little[1::2].tobytes()]
     return compress(b"".join(planes))
+
+
+def integer_codes(gaps: npt.NDArray[np.int64], values: npt.NDArray[np.int64]) -> bytes:
+    """Gaps and values, (n,) each, as coded integers. The signs, which gaps do not need, stand for their lowest bits."""
+    return integers.encode([np.where(gaps % 2 == 0, gaps // 2, -(gaps + 1) // 2), values])
 
 
 def read(r: Reader, shapes: list[tuple[int, int]]) -> list[Sparse]:
@@ -241,8 +251,12 @@ def _brotli_numbers(data: bytes, total: int, form: Form) -> tuple[npt.NDArray[An
 def _coded_numbers(data: bytes, total: int, form: Form) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Gaps and values, (total,) each, from coded integers. Raises FormatError."""
     gaps, values = integers.decode(data, [total, total])
-    if total and not 0 <= int(gaps.min()) <= int(gaps.max()) <= LARGEST_GAP:
+    half = LARGEST_GAP // 2
+    if total and not -half - 1 <= int(gaps.min()) <= int(gaps.max()) <= half:
         raise FormatError("damaged: a sparse weight names an atom that the dictionary lacks")
     if total and not -form.largest <= int(values.min()) <= int(values.max()) <= form.largest:
         raise FormatError("damaged: a sparse weight is out of range")
+    signs = gaps >> 63
+    gaps <<= 1
+    gaps ^= signs
     return gaps, values

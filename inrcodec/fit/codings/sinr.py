@@ -19,7 +19,7 @@ from ...weights.network import sparse_layers
 from ..model import BitPlaneNetwork
 from .base import Coding, Grid, as_integers, round_through
 
-
+SHARES = tuple(i / 32 for i in range(1, 17))  # non-zeros per element that `searched` tries; of 1/2, `nonzeros` makes just below
 LARGEST_GRAM = 8192  # atoms of a dictionary whose products are all computed beforehand: 512 MB
 
 
@@ -89,6 +89,28 @@ def pursue(matrix: np.ndarray, share: float, seed: int, form: sinr.Form = sinr.U
 def nonzeros(length: int, share: float) -> int:
     """s, the non-zeros of a vector of this length: share·length, but at least 1, and else 2s < length."""
     return max(1, min(int(length * share), (length - 1) // 2))
+
+
+def searched(cost: Callable[[float], float], shares: Sequence[float] = SHARES) -> float:
+    """The share with the least cost. cost: for instance bytes of weights and of payload; shares: what to try, increasing.
+
+    A search by thirds, which needs the costs to have one minimum. It asks for the cost of about 2·log(n) of n shares.
+    """
+    known: dict[int, float] = {}
+
+    def at(i: int) -> float:
+        if i not in known:
+            known[i] = cost(shares[i])
+        return known[i]
+
+    low, high = 0, len(shares) - 1
+    while high - low > 2:
+        third = (high - low) // 3
+        if at(low + third) <= at(high - third):
+            high -= third
+        else:
+            low += third
+    return shares[min(range(low, high + 1), key=at)]
 
 
 class Sinr(Coding):

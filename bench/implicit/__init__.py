@@ -1,0 +1,1 @@
+"""Studies of implicit representations, a command each."""

@@ -301,37 +301,28 @@ def regression(found: Sequence[Found]) -> list[str]:
     points = [(f.length, nonzeros(f.length, f.share)) for f in found]
     a, b = line(points)
     rows: list[list[Any]] = []
-    errors = []
     for i, (f, (k, s)) in enumerate(zip(found, points, strict=True)):
         slope, offset = line(points[:i] + points[i + 1 :])
-        guess = min(max(slope * k + offset, 1), (k - 1) // 2)
-        errors.append(guess - s)
-        mine, other, quick = (f.study.sparse(share, SEARCHED) for share in (f.share, (guess + 0.5) / k, f.quick))
-        more = [(f.study.cost(c) - f.study.cost(mine)) / 8 for c in (other, quick)]
-        rows.append([f.name, k, s, round(guess), mine.bytes, mine.psnr, other.bytes, other.psnr, *map(round, more)])
-    heads = [
-        "network",
-        "k",
-        "s searched",
-        "s predicted",
-        "bytes",
-        "PSNR",
-        "bytes",
-        "PSNR",
-        "predicted costs more",
-        "quick search costs more",
-    ]
-    k, s = np.array(points, np.float64).T
-    fitted = a * k + b - s
-    told = f"s ≈ {a:.4f}·k + {b:.2f}: root mean square error {math.sqrt(float((fitted**2).mean())):.1f} on these networks, "
-    told += f"{math.sqrt(float(np.mean(np.square(errors)))):.1f} on each of them when it is left out. Root mean square of s itself: "
-    told += f"{math.sqrt(float((s**2).mean())):.1f}."
-    what = "s has the least cost: bits of the network, plus a bit for each sample and each 6.02 dB of error. A predicted s is that of the "
+        guess = min(max(round(slope * k + offset), 1), (k - 1) // 2)
+        codings = [f.study.sparse(share, SEARCHED) for share in (f.share, (guess + 0.5) / k, f.quick, 1 / 4, 1 / 2)]
+        costs = [f.study.cost(c) / 8 for c in codings]
+        rows.append([f.name, k, s, guess, codings[0].bytes, codings[0].psnr, *(round(cost - costs[0]) for cost in costs[1:])])
+    heads = ["network", "k", "s", "predicted", "bytes", "PSNR", "more: predicted", "more: by thirds", "more: s/k = 1/4", "more: s/k = 1/2"]
+    of_all = [a * k + b - s for k, s in points]
+    told = f"s ≈ {a:.4f}·k + {b:.2f}. Root mean square error: {rms(of_all):.1f} on these networks, "
+    told += f"{rms([row[3] - row[2] for row in rows]):.1f} on each of them when it is left out."
+    what = "s has the least cost of those of all s/k from 1/32 to 1/2 in steps of 1/32. The cost: bits of the network, plus a bit for each "
     what += (
-        "line through the other networks. The last two columns: bytes by which the cost is above the least, with s predicted, and with s "
+        "sample and each 6.02 dB of error. A predicted s is that of the line through the other networks. The last four columns: bytes by "
     )
-    what += f"from the search that asks for fewer costs. All in {words(SEARCHED)}."
+    what += "which the cost is above the least, with s predicted, with s from a search by thirds, which asks for fewer costs, and with a "
+    what += f"fixed s/k. All in {words(SEARCHED)}."
     return ["## s predicted from k by linear regression", told, what, table(heads, rows)]
+
+
+def rms(errors: Sequence[float]) -> float:
+    """The root of the mean square."""
+    return math.sqrt(sum(e * e for e in errors) / len(errors))
 
 
 def pictures(size: int, data: Path | None, count: int, factor: int) -> Iterator[Picture]:

@@ -219,7 +219,7 @@ def nonzeros_of(counts: Counts, shapes: list[tuple[int, int]]) -> int:
 def memory(counts: Counts, shapes: list[tuple[int, int]]) -> int:
     """The most bytes that `decode` takes at once for layers of these shapes, its result included, or `expand` beside that result."""
     # per non-zero: coded integers are three arrays of 8 bytes at once, the stream is twice there
-    return (26 if counts.coded else 12) * nonzeros_of(counts, shapes) + (48 * BLOCK if shapes else 0)
+    return (28 if counts.coded else 12) * nonzeros_of(counts, shapes) + (48 * BLOCK if shapes else 0)
 
 
 def decode(counts: Counts, data: bytes, shapes: list[tuple[int, int]]) -> list[Sparse]:

@@ -241,7 +241,7 @@ def decode(counts: Counts, data: bytes, shapes: list[tuple[int, int]]) -> list[S
 
 def _brotli_numbers(data: bytes, total: int, form: Form) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Gaps and values, (total,) each, from a Brotli stream. Raises FormatError."""
-    plain = np.frombuffer(decompress(data, 4 * total, "the sparse weights"), np.uint8).reshape(2, 2, total)
+    plain = np.frombuffer(decompress(data, 4 * total, "the stream of sparse weights"), np.uint8).reshape(2, 2, total)
     gaps, values = (np.ascontiguousarray(planes.T).view("<u2")[:, 0] for planes in plain)
     if total and not 1 <= int(values.min()) <= int(values.max()) <= 2 * form.largest + 1:
         raise FormatError("damaged: a sparse weight is out of range")

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from inrcodec.container import Reader, varint
 from inrcodec.errors import FormatError
 from inrcodec.fit.codings import Lsq, Sinr
 from inrcodec.fit.codings import sinr as fitting
-from inrcodec.fit.codings.sinr import Setting, nonzeros, pursue, pursue_all, searched
+from inrcodec.fit.codings.sinr import Setting, nonzeros, pursue, pursue_all
 from inrcodec.fit.export import export
 from inrcodec.fit.model import BitPlaneNetwork
 from inrcodec.kernels import integers
@@ -274,28 +273,29 @@ def test_a_dictionary_too_large_for_its_products_finds_the_same(monkeypatch: pyt
 
 def test_settings_with_forms() -> None:
     model = model_of()
-    given_ones: list[float | Setting] = [1 / 8, Setting(1 / 4, Form(8, True, 8)), Setting(1 / 8, Form(8, True, 10))]
+    given_ones: list[float | Setting] = [1 / 8, Setting(1 / 4, Form(8, True, 9)), Setting(1 / 8, Form(8, True, 10)), 1 / 2]
     made = [(label, make(model)) for label, make in Sinr.makers(model, given_ones, 265)]
-    assert [label for label, _ in made] == ["sinr 0.125", "sinr 0.25 of 8k ±1 atoms, 8 bits", "sinr 0.125 of 8k ±1 atoms, 10 bits"]
+    assert [label.split(" of ")[1] for label, _ in made] == [
+        "2k Gaussian atoms, 8 bits", "8k ±1 atoms, 9 bits", "8k ±1 atoms, 10 bits", "8k ±1 atoms, 8 bits",
+    ]  # fmt: skip
     grids = [coding.grid(1) for _, coding in made]
-    assert [grid.sparse[0].form for grid in grids if grid.sparse] == [Form(), Form(8, True, 8), Form(8, True, 10)]
-    assert [grid.sparse[0].nonzeros for grid in grids if grid.sparse] == [nonzeros(52, share) for share in (1 / 8, 1 / 4, 1 / 8)]
+    assert [grid.sparse[0].form for grid in grids if grid.sparse] == [Form(bits=8), Form(8, True, 9), Form(8, True, 10), Form(8, True, 8)]
+    assert [grid.sparse[0].nonzeros for grid in grids if grid.sparse] == [6, 13, 6, 25]
     assert all(coding.setting == 9 for _, coding in made)
 
 
-@given(st.integers(1, 40), st.data())
-def test_the_search_finds_the_only_minimum(n: int, data: Any) -> None:
-    best = data.draw(st.integers(0, n - 1))
-    slopes: list[int] = data.draw(st.lists(st.integers(1, 9), min_size=n, max_size=n))
-    asked: list[float] = []
+def test_pursuits_that_take_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of()
+    few, many = Setting.of(1 / 8), Setting.of(1 / 2)
+    assert few.work((52, 52)) == 52 * 6**2 * 104 < many.work((52, 52)) == 52 * 25**2 * 416
+    monkeypatch.setattr(fitting, "MOST_WORK", 2 * few.work((52, 52)))
+    for given_ones, kept in (([few, many], 1), ([many], 1), ([1 / 16, 1 / 8, 1 / 4], 2)):
+        assert len(list(Sinr.makers(model, given_ones, 0))) == kept
 
-    def cost(share: float) -> float:
-        asked.append(share)
-        i = int(share)
-        return sum(slopes[min(i, best) : max(i, best)])
 
-    assert searched(cost, [float(i) for i in range(n)]) == best
-    assert len(asked) == len(set(asked)) <= max(3, 3.5 * np.log2(n))
+def test_every_search_goes_up_to_just_below_half() -> None:
+    assert max(Sinr.settings(False, 0)) == 1 / 2
+    assert [nonzeros(length, 1 / 2) for length in (1, 2, 3, 64, 65)] == [1, 1, 1, 31, 32]
 
 
 @pytest.mark.parametrize("bits", [2, 4])

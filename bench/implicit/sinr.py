@@ -27,7 +27,7 @@ from torch import nn
 from inrcodec import files
 from inrcodec.compression import compress
 from inrcodec.container import Reader
-from inrcodec.fit.codings.sinr import SHARES, Pursuit, nonzeros, pursue, searched, words
+from inrcodec.fit.codings.sinr import Pursuit, nonzeros, pursue, words
 from inrcodec.kernels import integers
 from inrcodec.kernels.dictionary import deviation
 from inrcodec.weights import sinr
@@ -42,6 +42,7 @@ STEP = 32768  # places at a time of a whole picture
 RATE = 1e-3
 SEED = 0
 UNIFORM = (2, 3, 4, 5, 6, 7, 8, 16)  # bits per weight
+SHARES = tuple(i / 32 for i in range(1, 17))  # non-zeros per element that are tried to find the best
 PUBLISHED = (1 / 8, 1 / 4, 3 / 8, 1 / 2)  # non-zeros per element; of 1/2, just below
 PAPER = Form(2, False, 16)
 FORMS = tuple(Form(atoms, signs, 8) for atoms in sinr.OVERCOMPLETE for signs in (False, True))
@@ -242,14 +243,12 @@ class Found:
         name: of the picture and the network.
         length: k of its square matrices' vectors.
         share: s/k with the least cost of all in SHARES.
-        quick: s/k that `searched` finds.
         study: the network.
     """
 
     name: str
     length: int
     share: float
-    quick: float
     study: Study
 
 
@@ -286,7 +285,7 @@ def studied(picture: Picture, layers: int, units: int, seconds: float, every: bo
     text = [f"## {name}", about, table(HEADS, [c.row(parameters, picture.pixels) for c in codings])]
     tell(f"{name}: {psnr:.2f} dB, s/k {best:g}")
     length = sinr.vector_shape((units, units))[1]
-    return text, rows, Found(name, length, best, searched(costs.__getitem__), study)
+    return text, rows, Found(name, length, best, study)
 
 
 def line(points: Sequence[tuple[int, int]]) -> tuple[float, float]:
@@ -304,19 +303,16 @@ def regression(found: Sequence[Found]) -> list[str]:
     for i, (f, (k, s)) in enumerate(zip(found, points, strict=True)):
         slope, offset = line(points[:i] + points[i + 1 :])
         guess = min(max(round(slope * k + offset), 1), (k - 1) // 2)
-        codings = [f.study.sparse(share, SEARCHED) for share in (f.share, (guess + 0.5) / k, f.quick, 1 / 4, 1 / 2)]
+        codings = [f.study.sparse(share, SEARCHED) for share in (f.share, (guess + 0.5) / k, 1 / 4, 1 / 2)]
         costs = [f.study.cost(c) / 8 for c in codings]
         rows.append([f.name, k, s, guess, codings[0].bytes, codings[0].psnr, *(round(cost - costs[0]) for cost in costs[1:])])
-    heads = ["network", "k", "s", "predicted", "bytes", "PSNR", "more: predicted", "more: by thirds", "more: s/k = 1/4", "more: s/k = 1/2"]
+    heads = ["network", "k", "s", "predicted", "bytes", "PSNR", "more: predicted", "more: s/k = 1/4", "more: s/k = 1/2"]
     of_all = [a * k + b - s for k, s in points]
     told = f"s ≈ {a:.4f}·k + {b:.2f}. Root mean square error: {rms(of_all):.1f} on these networks, "
     told += f"{rms([row[3] - row[2] for row in rows]):.1f} on each of them when it is left out."
     what = "s has the least cost of those of all s/k from 1/32 to 1/2 in steps of 1/32. The cost: bits of the network, plus a bit for each "
-    what += (
-        "sample and each 6.02 dB of error. A predicted s is that of the line through the other networks. The last four columns: bytes by "
-    )
-    what += "which the cost is above the least, with s predicted, with s from a search by thirds, which asks for fewer costs, and with a "
-    what += f"fixed s/k. All in {words(SEARCHED)}."
+    what += "sample and each 6.02 dB of error. A predicted s is that of the line through the other networks. The last three columns: bytes "
+    what += f"by which the cost is above the least, with s predicted, and with a fixed s/k. All in {words(SEARCHED)}."
     return ["## s predicted from k by linear regression", told, what, table(heads, rows)]
 
 

@@ -19,7 +19,10 @@ from ...weights.network import sparse_layers
 from ..model import BitPlaneNetwork
 from .base import Coding, Grid, as_integers, round_through
 
-SHARES = tuple(i / 32 for i in range(1, 17))  # non-zeros per element that `searched` tries; of 1/2, `nonzeros` makes just below
+FEW = sinr.Form(2, False, 8)  # with few non-zeros: what is gained by more atoms does not pay for their numbers
+MANY = sinr.Form(8, True, 8)  # with many: the matrix comes closer to the float one
+MANY_FROM = 3 / 8  # non-zeros per element
+MOST_WORK = 10**11  # multiplications of the pursuits of a network, at most; a setting that needs more is left out unless it is the only one
 LARGEST_GRAM = 8192  # atoms of a dictionary whose products are all computed beforehand: 512 MB
 
 
@@ -33,7 +36,17 @@ class Setting:
     """
 
     share: float
-    form: sinr.Form = sinr.USUAL
+    form: sinr.Form
+
+    @classmethod
+    def of(cls, given: float | Setting) -> Setting:
+        """A setting, or that of a share in the form which was measured to suit it: see bench/results/implicit-sinr-tuned.md."""
+        return given if isinstance(given, Setting) else cls(given, FEW if given < MANY_FROM else MANY)
+
+    def work(self, shape: tuple[int, int]) -> int:
+        """About how many multiplications the pursuit of a matrix (outputs, inputs) takes."""
+        vectors, length = sinr.vector_shape(shape)
+        return vectors * nonzeros(length, self.share) ** 2 * sinr.dictionary_size(length, self.form)
 
 
 @dataclass(frozen=True)
@@ -91,28 +104,6 @@ def nonzeros(length: int, share: float) -> int:
     return max(1, min(int(length * share), (length - 1) // 2))
 
 
-def searched(cost: Callable[[float], float], shares: Sequence[float] = SHARES) -> float:
-    """The share with the least cost. cost: for instance bytes of weights and of payload; shares: what to try, increasing.
-
-    A search by thirds, which needs the costs to have one minimum. It asks for the cost of about 2·log(n) of n shares.
-    """
-    known: dict[int, float] = {}
-
-    def at(i: int) -> float:
-        if i not in known:
-            known[i] = cost(shares[i])
-        return known[i]
-
-    low, high = 0, len(shares) - 1
-    while high - low > 2:
-        third = (high - low) // 3
-        if at(low + third) <= at(high - third):
-            high -= third
-        else:
-            low += third
-    return shares[min(range(low, high + 1), key=at)]
-
-
 class Sinr(Coding):
     """w = A·x with x sparse: its positions are fixed, its values are fine-tuned, as integers.
 
@@ -125,13 +116,16 @@ class Sinr(Coding):
 
     @classmethod
     def settings(cls, auto: bool, bits: int) -> tuple[float, ...]:
-        """Non-zeros per element of a vector."""
-        return (1 / 8, 1 / 4)
+        """Non-zeros per element of a vector. The smallest result is taken, so s is searched, up to just below half of the elements."""
+        return (1 / 32, 1 / 16) if auto else (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
     @classmethod
     def makers(cls, model: Any, settings: Sequence[float | Setting], seed: int) -> Iterator[tuple[str, Callable[[Any], Coding]]]:
-        """As in Coding. A setting that is a number is the share; its form is the usual one."""
-        given = [s if isinstance(s, Setting) else Setting(s) for s in settings]
+        """As in Coding. A setting is a share or a Setting, see `Setting.of`; those whose pursuit would take too long are left out."""
+        shapes = [(w.shape[1], w.shape[2]) for w, sparse in zip(model.weights, sparse_layers(model.architecture), strict=True) if sparse]
+        given = [Setting.of(s) for s in settings]
+        works = [sum(len(model.weights[0]) * s.work(shape) for shape in shapes) for s in given]
+        given = [s for s, work in zip(given, works, strict=True) if work <= max(MOST_WORK, min(works))]
         pursuits: dict[tuple[int, bool], list[list[Pursuit] | None]] = {}
         for setting in given:
             form = setting.form
@@ -139,8 +133,8 @@ class Sinr(Coding):
             if key not in pursuits:
                 most = max(s.share for s in given if (s.form.overcomplete, s.form.signs) == key)
                 pursuits[key] = pursue_all(model, most, seed % 256, form)
-            label = f"sinr {setting.share:g}" + (f" of {words(form)}" if form != sinr.USUAL else "")
-            yield label, partial(cls, pursuits=pursuits[key], share=setting.share, seed=seed % 256, form=form)
+            make = partial(cls, pursuits=pursuits[key], share=setting.share, seed=seed % 256, form=form)
+            yield f"sinr {setting.share:g}k of {words(form)}", make
 
     def __init__(
         self, model: BitPlaneNetwork, pursuits: list[list[Pursuit] | None], share: float, seed: int, form: sinr.Form = sinr.USUAL

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.implicit import sinr as study
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint
 from inrcodec.errors import FormatError
@@ -316,3 +317,28 @@ def test_the_gradient_of_a_learned_step_is_scaled(bits: int) -> None:
     assert torch.equal(weights, same)
     assert torch.equal(rest, same_rest)
     assert torch.isclose(scaled, step / (52 * 52 * (2 ** (bits - 1) - 1)) ** 0.5, rtol=1e-4)
+
+
+# --- The study ----------------------------------------------------------------------------------------------------
+
+
+def test_the_study_measures_what_is_written() -> None:
+    """A network whose own output is the picture: more bits or more atoms bring the coded network closer to it."""
+    model = study.Siren(2, 6, torch.Generator().manual_seed(3))
+    blank = study.Picture("own", np.zeros((9, 8, 3), np.uint8))
+    with torch.no_grad():
+        colours = np.rint(np.clip(127.5 * (model(blank.places).double().numpy() + 1), 0, 255))
+    found = study.Study(study.Picture("own", colours.reshape(9, 8, 3).astype(np.uint8)), model)
+    assert found.picture.psnr(model) > 100
+    ladder = [found.uniform(bits) for bits in (3, 6, 9, 16)]
+    assert [c.psnr for c in ladder] == sorted(c.psnr for c in ladder)
+    assert [c.bytes for c in ladder] == sorted(c.bytes for c in ladder)
+    assert ladder[-1].psnr > 40
+    few, many = (found.sparse(1 / 2, Form(atoms_, False, 16)) for atoms_ in (2, 8))
+    assert few.psnr < many.psnr < ladder[-1].psnr
+    assert found.sparse(1 / 2, Form(8, False, 8)).bytes < many.bytes == min(many.brotli, many.own)
+    assert few.bytes < study.uniform_at(100, [*ladder, few], 1)  # above the ladder: its end, in bits per parameter
+
+
+def test_a_line_through_points() -> None:
+    assert study.line([(64, 33), (128, 65), (400, 201)]) == pytest.approx((0.5, 1))

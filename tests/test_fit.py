@@ -139,11 +139,11 @@ def test_stopping_before_the_beginning_writes_nothing() -> None:
 def test_weights_that_are_not_finite_are_refused() -> None:
     from inrcodec.fit.codings import Uniform
     from inrcodec.fit.export import export
-    from inrcodec.fit.model import BitPlaneNetwork
+    from inrcodec.fit.model import CoordinateNetwork
     from inrcodec.kernels.inr import Architecture, BoundError
 
     for value in (float("inf"), float("nan"), 1e30):
-        model = BitPlaneNetwork(Architecture(1, 1, 1, 4, 1), 30.0, torch.Generator())
+        model = CoordinateNetwork(Architecture(1, 1, 1, 4, 1), 30.0, torch.Generator())
         with torch.no_grad():
             model.weights[0][0, 0, 0] = value
         with pytest.raises(BoundError):

@@ -220,7 +220,7 @@ def _sparse(rng: Random, shapes: Sequence[tuple[int, int]]) -> bytes:
         draw = np.random.default_rng(rng.getrandbits(32))
         positions = np.sort(np.argsort(draw.random((vectors, sinr.dictionary_size(length))), axis=1)[:, :count], axis=1)
         codes.append(
-            sinr.Sparse(shape, positions.astype(np.int32), draw.integers(-32768, 32767, (vectors, count), np.int64, endpoint=True))
+            sinr.Sparse(shape, positions.astype(np.int32), draw.integers(-32767, 32767, (vectors, count), np.int64, endpoint=True))
         )
     return sinr.write(codes) if codes else compress(b"")
 

@@ -1,1 +1,1 @@
-"""What signals as functions are worth: other bit depths and other resolutions than those that were coded."""
+"""Studies of implicit representations, a command each."""

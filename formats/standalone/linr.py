@@ -386,25 +386,38 @@ def vectors_of(layer: Layer) -> tuple[int, int]:
     return count, -(-size // count)
 
 
-def atom(j: int, length: int, seed: int) -> Ints:
+def atom(j: int, length: int, seed: int, signs: bool = False) -> Ints:
     z = (np.arange(length, dtype=np.uint64) + np.uint64((j << 32) + 1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
     h = z ^ z >> np.uint64(31)
+    if signs:
+        return 2 * (h & np.uint64(1)).astype(np.int64) - 1
     return np.bitwise_count(h).astype(np.int64) - 32
 
 
 def read_sparse(reader: Reader, layers: Sequence[Layer], seed: int) -> None:
     """Read the matrices of `layers`."""
+    form, value_bits = reader.byte(), reader.byte()
+    require(form < 16 and form & 3 < 3 and 8 <= value_bits <= 16, "the form of sparse matrices is out of range")
+    per_element, signs = 2 << (form & 3), bool(form & 4)
     non_zeros = []
     for layer in layers:
         s = reader.varint()
         require(s <= vectors_of(layer)[1], "a matrix with more non-zeros than it has rows")
         non_zeros.append(s)
     total = sum(vectors_of(layer)[0] * s for layer, s in zip(layers, non_zeros, strict=True))
-    octets = np.frombuffer(unbrotli(reader.rest(), 4 * total), np.uint8).reshape(4, total).astype(np.int64)
-    all_gaps = octets[0] + (octets[1] << 8)
-    all_values = (octets[2] + (octets[3] << 8)).astype(np.uint16).astype(np.int16).astype(np.int64)
+    limit = 1 << (value_bits - 1)
+    if form & 8:
+        decoder = ArithmeticDecoder(reader.rest())
+        halves, all_values = coded_integers(decoder, total), coded_integers(decoder, total)
+        decoder.finish()
+        all_gaps = np.where(halves < 0, -2 * halves - 1, 2 * halves)
+    else:
+        octets = np.frombuffer(unbrotli(reader.rest(), 4 * total), np.uint8).reshape(4, total).astype(np.int64)
+        all_gaps, all_values = octets[0] + (octets[1] << 8), octets[2] + (octets[3] << 8) - limit
+    require(bool((all_gaps >= 0).all()) and bool((all_gaps < 1 << 16).all()), "a gap that is out of range")
+    require(bool((np.abs(all_values) < limit).all()), "a value that has too many bits")
 
     start = 0
     for layer, s in zip(layers, non_zeros, strict=True):
@@ -413,15 +426,15 @@ def read_sparse(reader: Reader, layers: Sequence[Layer], seed: int) -> None:
         values = all_values[start : start + count * s].reshape(count, s)
         start += count * s
         atoms = np.cumsum(gaps + 1, axis=1) - 1
-        require(bool((atoms < 2 * length).all()), "an atom that is not in the dictionary")
+        require(bool((atoms < per_element * length).all()), "an atom that is not in the dictionary")
         used, index = np.unique(atoms, return_inverse=True)
         dictionary = np.zeros((len(used), length), np.int64)
         for row, j in zip(dictionary, used.tolist(), strict=True):
-            row[:] = atom(j, length, seed)
+            row[:] = atom(j, length, seed, signs)
         coefficients = np.zeros((count, len(used)), np.int64)
         if s:
             np.put_along_axis(coefficients, index.reshape(count, s), values, axis=1)  # the atoms of a vector are different
-        # Sums of at most 2k products, each below 2^15·2^5, are exact in float64.
+        # Sums of at most k products, each below 2^15·2^5, are exact in float64.
         vectors = coefficients.astype(np.float64) @ dictionary.astype(np.float64)
         layer.matrix = vectors.reshape(-1)[: layer.outputs * layer.inputs].reshape(layer.outputs, layer.inputs)
 

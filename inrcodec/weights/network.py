@@ -156,7 +156,7 @@ class Written:
         scales: (multiplier, shift) of each layer of all networks, then of each level that is not direct.
         numbers: the coded integers; of a network with smaller ones in it, those of each shell that is there.
         ends: for each of `numbers`, where it ends in the section.
-        counts: the non-zeros of a vector of each sparse layer; sparse: the Brotli string of these layers.
+        counts: the form of the sparse layers, and the non-zeros of a vector of each; sparse: the codes of these layers.
     """
 
     architecture: Architecture
@@ -170,7 +170,7 @@ class Written:
     scales: Sequence[tuple[int, int]]
     numbers: Sequence[bytes]
     ends: Sequence[int]
-    counts: list[int]
+    counts: sinr.Counts
     sparse: bytes
 
     @property
@@ -198,7 +198,7 @@ class Written:
         # per parameter: decoded integers of 8 bytes; then integers of 4 and floats of 8; for one layer at a time also what it comes from
         # with smaller networks in it, the last shell may have nearly all of them, decoded twice beside the matrices and their masks
         kept = 28 * a.parameters if a.widths else 12 * a.parameters + 16 * largest
-        return kept + 12 * sinr.nonzeros_of(self.counts, sparse) + (48 * sinr.BLOCK if sparse else 0)
+        return kept + sinr.memory(self.counts, sparse)
 
     def decode(self) -> CodedNetwork:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""

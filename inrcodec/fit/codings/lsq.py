@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -9,8 +11,18 @@ from ..model import CoordinateNetwork
 from .base import Bits, Grid, as_integers, round_through
 
 
+def scaled_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """x, with its gradient multiplied by `factor`."""
+    part = x * factor
+    return x.detach() + (part - part.detach())
+
+
 class Lsq(Bits):
-    """n bits with a learned step: x̄ = quantize(clamp(x/s, −1, 1)), x̂ = x̄·s (after Esser et al., LSQ, ICLR 2020)."""
+    """n bits with a learned step: x̄ = quantize(clamp(x/s, −1, 1)), x̂ = x̄·s (after Esser et al., LSQ, ICLR 2020).
+
+    gradient_scale: whether the step's gradient is multiplied by 1/√(N·Q_P), N the weights of the layer and Q_P the largest integer, as
+    Esser et al. do. Adam divides gradients by their size, so there it matters little; it would with plain gradient descent.
+    """
 
     name = "lsq"
     delta_settings = (3, 4)
@@ -20,8 +32,9 @@ class Lsq(Bits):
         """Bits per weight."""
         return (bits,) if bits else (3, 5) if auto else (4,)
 
-    def __init__(self, model: CoordinateNetwork, bits: int) -> None:
+    def __init__(self, model: CoordinateNetwork, bits: int, gradient_scale: bool = False) -> None:
         super().__init__(model, bits)
+        self.gradient_scale = gradient_scale
         self.log_scale = nn.ParameterList(nn.Parameter(self._initial(w).log()) for w in model.weights)
 
     def _initial(self, weights: torch.Tensor) -> torch.Tensor:
@@ -34,7 +47,10 @@ class Lsq(Bits):
 
     def coded(self, layer: int) -> torch.Tensor:
         scale: torch.Tensor = self.log_scale[layer].exp()
-        levels = round_through((self.weights(layer) / scale).clamp(-1, 1) * self.largest)
+        weights = self.weights(layer)
+        if self.gradient_scale:
+            scale = scaled_gradient(scale, 1 / math.sqrt(weights.numel() * self.largest))
+        levels = round_through((weights / scale).clamp(-1, 1) * self.largest)
         return torch.mul(levels, scale / self.largest)
 
     def coded_grid(self, layer: int) -> Grid:

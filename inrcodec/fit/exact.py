@@ -65,7 +65,7 @@ class OnDevice(Network):
         if a.body == "filters":
             hidden = hidden >> (SINE_BITS - FEATURE_BITS)
             for i in range(1, last, 2):
-                linear = affine(i, hidden).clamp(-GELU_LIMIT, GELU_LIMIT - 1)
+                linear = affine(i, hidden).clamp(1 - GELU_LIMIT, GELU_LIMIT - 1)
                 hidden = (linear * activated(True, affine(i + 1, x))) >> SINE_BITS
         else:
             for i in range(1, a.layers):

@@ -42,7 +42,6 @@ PRIMES = (1, 2654435761, 805459861, 3674653429)  # of the hash of a node, for ea
 Integers = npt.NDArray[np.int64]
 Sums = np.ndarray[tuple[int, int], np.dtype[Any]]  # float32 or float64, whole numbers
 Activated = np.ndarray[tuple[int, int], np.dtype[np.int16]]
-Filtered = np.ndarray[tuple[int, int], np.dtype[np.int32]]
 Table = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
@@ -188,11 +187,11 @@ class Network:
             matrix = matrices[i]
             return entering.astype(matrix.dtype) @ matrix, Affine(layers[i].multiplier, layers[i].shift, layers[i].bias)
 
-        hidden: Any = _activated(a.is_sine(0), a.activation, *sums(0, inputs))
+        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs))
         if a.body == "filters":
             hidden >>= SINE_BITS - FEATURE_BITS
             for i in range(1, 2 * a.layers - 1, 2):
-                filtered = _activated(True, a.activation, *sums(i + 1, inputs)).astype(np.int32)  # −8·−1 is no int16
+                filtered = _activated(True, a.activation, *sums(i + 1, inputs))
                 _filter(*sums(i, hidden), filtered)
                 hidden = filtered
         else:
@@ -333,12 +332,12 @@ def _bounded(sums: Sums, affine: Affine, table: Table, out: Activated) -> None:
 
 
 @kernel
-def _filter(sums: Sums, affine: Affine, filters: Filtered) -> None:
-    """filters = the arguments, limited to [−8, 8), times the filters, which are in units of 2^-14. sums, filters: (n, outputs)."""
+def _filter(sums: Sums, affine: Affine, filters: Activated) -> None:
+    """filters = the arguments, limited to (−8, 8), times the filters, which are in units of 2^-14. sums, filters: (n, outputs)."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             x = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]
-            filters[i, j] = (min(max(x, -GELU_LIMIT), GELU_LIMIT - 1) * np.int64(filters[i, j])) >> SINE_BITS
+            filters[i, j] = (min(max(x, 1 - GELU_LIMIT), GELU_LIMIT - 1) * np.int64(filters[i, j])) >> SINE_BITS
 
 
 @kernel

@@ -373,6 +373,7 @@ class Layer:
     takes_inputs: bool = False  # those of the network
     multiplier: int = 0
     shift: int = 0
+    grain: int = 0
     bias: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     matrix: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 

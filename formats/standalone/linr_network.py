@@ -234,6 +234,9 @@ def read_scales(reader: Reader, net: Network, layers: Sequence[Layer]) -> None:
     for part in scaled:
         part.multiplier, part.shift = reader.varint(), reader.byte()
         require(part.multiplier < 1 << 31 and part.shift <= 62, "a multiplier or a shift is out of range")
+    for layer in layers if net.biased else []:
+        layer.grain = reader.byte()
+        require(layer.grain <= 31, "a grain is out of range")
     if net.form != VALUES:
         net.gains = [gain(reader.byte()) for _ in range(net.channels * net.bits)]
         return
@@ -306,14 +309,16 @@ def configured(net: Network, configuration: tuple[int, int]) -> Network:
 
 
 def check_exact(net: Network) -> None:
-    """Every sum must be exact in float64, every product in 63 bits."""
+    """Every sum must be exact in float64, every product in 63 bits. The biases get the zero bits that were not written."""
     for layer in itertools.chain(*net.networks):
         if layer.takes_inputs:
             input_bits = 15 if net.grid else net.input_bits
         else:
             input_bits = 15 if net.normalized or net.body == FILTERS or net.activation == GELU else 14
         magnitude = np.abs(layer.matrix)
-        require(magnitude.max() <= 1 << 30 and np.abs(layer.bias).max() <= 1 << 31, "a weight or bias is too large")
+        require(magnitude.max() <= 1 << 30, "a weight is too large")
+        require(int(np.abs(layer.bias).max()) << layer.grain <= 1 << 31, "a bias is too large")
+        layer.bias <<= layer.grain
         total = int(magnitude.sum(axis=1).max()) << input_bits
         require(total < 1 << 53 and total * layer.multiplier < 1 << 62, "the sums of a layer are not exact")
     for level in net.levels:

@@ -58,8 +58,9 @@ def _scale(factor: float, peak: int) -> tuple[int, int]:
     return multiplier, shift
 
 
-def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float) -> Layer:
-    """A layer of the integer network. integers: (outputs, inputs), weight = step·integer; bias: (outputs,) float64; index: of the matrix.
+def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: Architecture, omega: float, grain: int = 0) -> Layer:
+    """A layer of the integer network. integers: (outputs, inputs), weight = step·integer; bias: (outputs,) float64; index: of the matrix;
+    grain: bits that its biases need not have.
 
     Raises BoundError if a number is not finite or too large.
     """
@@ -75,7 +76,15 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
         offset = (scaled.astype(np.int64) + half) % (2 * half) - half
     else:
         offset = np.clip(scaled, -LARGEST_BIAS, LARGEST_BIAS).astype(np.int64)
+    offset = (offset + (1 << grain >> 1)) >> grain << grain
     return Layer(integers.astype(np.int64), offset, multiplier, shift)
+
+
+def _grain(a: Architecture, index: int) -> int:
+    """Bits that the biases of a matrix of a network of values need not have: 1/64 of a value, and 1/256 of what enters GELU, are enough."""
+    if a.form != "values" or a.is_sine(index):
+        return 0
+    return max(0, MEAN_BITS - a.bits - 6) if index == len(a.matrices) - 1 else 4
 
 
 def _cells(model: CoordinateNetwork, coding: Coding) -> list[Cells]:
@@ -111,7 +120,10 @@ def export(model: CoordinateNetwork, coding: Coding) -> CodedNetwork:
         grids[last] = replace(grids[last], step=grids[last].step * float(unit))
         biases[last] = biases[last] * units[:, each].ravel() + offsets[:, each].ravel()
     layers = [
-        [_layer(g.integers[n], g.step, b[n], i, a, model.omegas[i]) for i, (g, b) in enumerate(zip(grids, biases, strict=True))]
+        [
+            _layer(g.integers[n], g.step, b[n], i, a, model.omegas[i], _grain(a, i))
+            for i, (g, b) in enumerate(zip(grids, biases, strict=True))
+        ]
         for n in range(a.networks)
     ]
     sparse = [[g.sparse[n] if g.sparse else None for g in grids] for n in range(a.networks)] if codings.named(coding.name).sparse else ()

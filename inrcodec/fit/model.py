@@ -21,7 +21,7 @@ from .grid import Corners
 
 HIDDEN_OMEGA = 30.0  # frequency of sine layers after the first
 LIMIT = GELU_LIMIT / 2.0**GELU_BITS  # arguments of GELU and Gaussian layers are limited to ±8, the range of the integer tables
-CELL_STEP = 2.0**-3  # a cell of 1 is a feature of so much
+CELL_STEP = 2.0**-4  # a cell of 1 is a feature of so much
 NORM_EPSILON = 1e-5
 
 

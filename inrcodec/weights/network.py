@@ -16,6 +16,7 @@ from ..errors import FormatError
 from ..kernels import integers
 from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Body, Form, Level
 from ..kernels.inr import (
+    LARGEST_BIAS,
     LARGEST_CELL,
     LARGEST_HALVING,
     LARGEST_MULTIPLIER,
@@ -36,6 +37,7 @@ MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES, MAX_BIT_PLACES = 8192, 32, 24, 64
 MAX_LEVELS, MAX_SPACING, MAX_FEATURES, MAX_TABLE, MAX_CONFIGURATIONS = 32, 28, 256, 24, 16
 MAX_GRID_AXIS = 1 << 28
 MAX_PARAMETERS = 1 << 24
+MAX_GRAIN = 31
 MAX_ERROR = 2**63 - 1
 
 
@@ -115,13 +117,18 @@ def write(coded: CodedNetwork) -> bytes:
         bytes([codings.named(coded.coding).number, coded.setting]),
         *map(varint, coded.errors),
         *[varint(x.multiplier) + bytes([x.shift]) for x in scaled],
+        bytes(map(_grain, layers)) if a.biased else b"",
         coded.gains.astype(np.uint8).tobytes() if coded.joint is None else _write_joint(coded.joint, n.halvings),
     ]
     if a.widths:
         return b"".join([*out, *_write_shells(coded)])
     codes = [code for network in coded.sparse for code in network] or [None] * len(layers)
     plain = [layer.weights for layer, code in zip(layers, codes, strict=True) if code is None]
-    parts = [*(layer.bias for layer in layers if a.biased), *plain, *(column for cells in n.cells for column in cells.numbers.T)]
+    parts = [
+        *(layer.bias >> _grain(layer) for layer in layers if a.biased),
+        *plain,
+        *(column for cells in n.cells for column in cells.numbers.T),
+    ]
     numbers = integers.encode(parts, [0] * (len(parts) - len(_rows(a))) + _rows(a))
     out += [varint(len(numbers)), numbers]
     if codings.named(coded.coding).sparse:
@@ -135,10 +142,16 @@ def _write_shells(coded: CodedNetwork) -> list[bytes]:
     biased = coded.network.architecture.biased
     for found in shells(coded.network.architecture):
         weights = np.concatenate([layer.weights[w] for layer, (w, _) in zip(layers, found, strict=True)])
-        biases = np.concatenate([layer.bias[b] for layer, (_, b) in zip(layers, found, strict=True)])
+        biases = np.concatenate([layer.bias[b] >> _grain(layer) for layer, (_, b) in zip(layers, found, strict=True)])
         data = integers.encode([biases[: len(biases) * biased], weights], (), states)
         out.append(varint(len(data)) + zlib.crc32(data).to_bytes(4, "little") + data)
     return out
+
+
+def _grain(layer: Layer) -> int:
+    """How many zero bits all biases of a layer end in, at most MAX_GRAIN: they are written without these."""
+    every = int(np.bitwise_or.reduce(layer.bias))
+    return min((every & -every).bit_length() - 1, MAX_GRAIN) if every else 0
 
 
 def _rows(a: Architecture) -> list[int]:
@@ -154,6 +167,7 @@ class Written:
         architecture: of the network.
         coding, setting, gains, joint, gray, errors: as in CodedNetwork; halvings: as in Network.
         scales: (multiplier, shift) of each layer of all networks, then of each level that is not direct.
+        grains: zero bits that the biases of each layer end in, which are not written.
         numbers: the coded integers; of a network with smaller ones in it, those of each shell that is there.
         ends: for each of `numbers`, where it ends in the section.
         counts: the form of the sparse layers, and the non-zeros of a vector of each; sparse: the codes of these layers.
@@ -168,6 +182,7 @@ class Written:
     gray: bool
     errors: tuple[int, ...]
     scales: Sequence[tuple[int, int]]
+    grains: Sequence[int]
     numbers: Sequence[bytes]
     ends: Sequence[int]
     counts: sinr.Counts
@@ -228,7 +243,9 @@ class Written:
         columns = [level.cells(a.sizes) for level in a.levels for _ in range(level.features)]
         widths = [0] * (len(biases) + len(plain)) + _rows(a)
         parts = integers.decode(self.numbers[0], [*biases, *plain, *columns], widths)[::-1]
-        bias = [parts.pop() if a.biased else np.zeros(o, np.int64) for o, _ in shapes]
+        bias = [
+            _coarse(parts.pop(), grain) if a.biased else np.zeros(o, np.int64) for (o, _), grain in zip(shapes, self.grains, strict=True)
+        ]
         flat = []
         for shape, code, b, scale in zip(shapes, codes, bias, self.scales, strict=False):
             weights = parts.pop().reshape(shape) if code is None else sinr.expand(code, self.setting)
@@ -255,7 +272,10 @@ class Written:
                 if a.biased:
                     n = int(b.sum())
                     biases[layer][b], new_biases = new_biases[:n], new_biases[n:]
-        layers = [Layer(_narrow(w, LARGEST_WEIGHT), b, *scale) for w, b, scale in zip(weights, biases, self.scales, strict=True)]
+        layers = [
+            Layer(_narrow(w, LARGEST_WEIGHT), _coarse(b, grain), *scale)
+            for w, b, grain, scale in zip(weights, biases, self.grains, self.scales, strict=True)
+        ]
         return self._exact([layers], [])
 
     def _exact(self, layers: Sequence[Sequence[Layer]], cells: Sequence[Cells]) -> Network:
@@ -271,6 +291,13 @@ def _narrow(weights: npt.NDArray[np.int64], largest: int) -> npt.NDArray[np.int3
     if weights.size and max(int(weights.max()), -int(weights.min())) > largest:
         raise FormatError("damaged: a weight is out of range")
     return weights.astype(np.int32)
+
+
+def _coarse(biases: npt.NDArray[np.int64], grain: int) -> npt.NDArray[np.int64]:
+    """Biases with the zero bits that were not written. Raises FormatError if one is larger than a network may have."""
+    if int(np.abs(biases).max()) << grain > LARGEST_BIAS:
+        raise FormatError("damaged: a layer's bias is out of range")
+    return biases << grain
 
 
 def _parse_architecture(r: Reader, sizes: tuple[int, ...], channels: int, bits: int) -> tuple[Architecture, bool]:
@@ -346,6 +373,10 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
     scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in range(count)]
     if any(shift > LARGEST_SHIFT for _, shift in scales):
         raise FormatError("damaged: a layer's shift is out of range")
+    layers = len(a.matrices) * a.networks
+    grains = r.take(layers) if a.biased else bytes(layers)
+    if max(grains) > MAX_GRAIN:
+        raise FormatError("damaged: the biases of a layer have too many zero bits")
     joint = _parse_joint(r, channels) if a.form == "values" else None
     halvings = np.frombuffer(r.take(a.outputs), np.uint8).astype(np.int64) if joint else None
     if halvings is not None and int(halvings.max()) > LARGEST_HALVING:
@@ -358,7 +389,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
     rest = r.rest() if coding.sparse else b""
     if not (cut and a.widths):
         r.end()
-    return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, scales, numbers, ends, counts, rest)
+    return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, scales, grains, numbers, ends, counts, rest)
 
 
 def _parse_shells(r: Reader, count: int, cut: bool) -> tuple[list[bytes], list[int]]:

@@ -521,14 +521,19 @@ def place_of_bits(net: Network, planes: Planes, logits: list[list[int]]) -> list
     return values
 
 
-def place_of_values(net: Network, planes: Planes, mean: list[int], scale: list[int]) -> list[int]:
-    """The values of a place, by the means and scales of its channels."""
+def place_of_values(net: Network, planes: Planes, mean: list[int], scale: list[int], errors: list[list[int]], width: int) -> list[int]:
+    """The values of a place, by the means and scales of its channels. errors: r of the places before; that of this one is appended."""
     u = 1 << 30 - net.bits
+    usual = [91750] * net.channels
+    last = errors[-1] if errors else usual
+    above = errors[-width] if len(errors) >= width else usual
+    here = [0] * net.channels
     y, values = [0] * net.channels, [0] * net.channels
     for c, factors in zip(net.order, net.factors, strict=True):
         z = mean[c] + sum(k * y[other] >> 12 for k, other in zip(factors, net.order, strict=False))
         z = min(max(z, -(2**32)), 2**32)
-        e = min(max(min(max(scale[c], -(2**13)), 2**13) + 2**6 * net.scale_codes[c] >> 2, 0), 2**13 - 1)
+        a = ((last[c] + above[c]) * 195 >> 16) - 512
+        e = min(max(min(max(scale[c], -(2**13)), 2**13) + 2**6 * net.scale_codes[c] + a >> 2, 0), 2**13 - 1)
         steepness = (int(exp2_table()[-e % 256]) >> 14, 26 - net.bits - (-e >> 8))
         low, high, below, upto = 0, 1 << net.bits, 0, 1 << 46
         for b in range(net.bits):
@@ -541,6 +546,8 @@ def place_of_values(net: Network, planes: Planes, mean: list[int], scale: list[i
                 high, upto = middle, mass
         values[c] = low
         y[c] = low * u
+        here[c] = min(abs(low * u - z) * steepness[0] >> steepness[1], 2**18)
+    errors.append(here)
     return values
 
 
@@ -567,10 +574,12 @@ def values_of_tile(decoder: BitDecoder, span: Span, net: Network) -> Words:
     """The values of a tile, those of a place together."""
     planes = Planes(decoder, net.channels * net.bits)
     values: list[int] = []
+    errors: list[list[int]] = []
+    width = span[-1].stop - span[-1].start if len(span) > 1 else 2
     for places in blocks([range(part.start, part.stop) for part in span], net.axes):
         if net.form == VALUES:
             for mean, scale in zip(*(part.tolist() for part in means_and_scales(net, places)), strict=True):
-                values += place_of_values(net, planes, mean, scale)
+                values += place_of_values(net, planes, mean, scale, errors, width)
         else:
             for of_place in logits(net, places, net.bits).tolist():
                 values += place_of_bits(net, planes, of_place)

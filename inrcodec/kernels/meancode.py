@@ -4,6 +4,8 @@ The mass of a value v is that of the logistic between v − 1/2 and v + 1/2, plu
 impossible (Salimans et al., "PixelCNN++", 2017, has the discretized logistic). The probability of a bit, given the bits above it, is
 the mass of the upper half of what they leave over the mass of all of it. An adaptive map then mends it, as in `calibration`.
 
+The scale of a channel follows its errors at two places before, the last one and the one above: so it adapts where the network's own does not.
+
 The channels of a place are coded in a given order. The mean of a channel also depends on the values of the channels before it: in a
 photograph, red and blue follow green.
 """
@@ -31,6 +33,9 @@ LARGEST_SCALE = (1 << 13) - 1  # in units of 1/256 octave, from 2^-4 values
 FINEST_SCALE = 4  # the least scale is 2^-4 values
 MASS_BITS = 46  # a mass is in units of 2^-46
 EVEN = 12  # 2^-12 of the mass is even
+USUAL_ERROR = 91750  # in units of 2^-16 scales: of places that are not there, nearly the mean error of a logistic
+MOST_ERROR = 4 << 16
+ERROR_WEIGHT, ERROR_OFFSET = 195, 512  # 2^-10 octaves for the sum of two errors of 1, and what is subtracted
 ARGUMENT_BITS = 16  # fractional bits of the argument of the logistic function
 STEP_BITS = ARGUMENT_BITS - 6  # of it, below an entry of the table, which has 64 for a unit
 UNIT_GAIN = gain(64)
@@ -59,12 +64,17 @@ class Model(NamedTuple):
     squash: Words1
     estimate: Ints1  # (channels·bits·NODES,)
     age: Ints1
+    recent: Ints2  # (width, channels) errors at the last places, in units of 2^-16 scales
+    count: Ints1  # (1,) places coded
 
 
 class MeanCoder:
-    """Codes the values of a tile with the means of a network, and adapts to them. bits: of a value, 1 … 24; joint: see Joint."""
+    """Codes the values of a tile with the means of a network, and adapts to them.
 
-    def __init__(self, joint: Joint, bits: int) -> None:
+    joint: see Joint; bits: of a value, 1 … 24; sizes: of the tile's axes.
+    """
+
+    def __init__(self, joint: Joint, bits: int, sizes: tuple[int, ...]) -> None:
         self.bits = bits
         planes = len(joint.order) * bits
         squashed = squash()
@@ -72,7 +82,9 @@ class MeanCoder:
         estimate = np.tile(nodes, planes)
         gains = np.full(planes, UNIT_GAIN, np.int64)
         age = np.full(len(estimate), START_AGE, np.int64)
-        self.model = Model(joint, exp2_fractions(), sigmoids(), stretches(), gains, squashed, estimate, age)
+        recent = np.full((sizes[-1] if len(sizes) > 1 else 2, len(joint.order)), USUAL_ERROR, np.int64)
+        tables = exp2_fractions(), sigmoids(), stretches()
+        self.model = Model(joint, *tables, gains, squashed, estimate, age, recent, np.zeros(1, np.int64))
 
     def encode(self, output: Output, means: Ints2, scales: Ints2, values: Ints2) -> None:
         """Code values, (places, channels) int64, with the means and scales of a network, of the same shape."""
@@ -103,7 +115,10 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
     unit = MEAN_BITS - bits
     farthest = np.int64(1) << 32
     joint, whole = m.joint, np.int64(1) << MASS_BITS
+    width = m.recent.shape[0]
     for i in range(means.shape[0]):
+        here, last = m.count[0] % width, (m.count[0] + width - 1) % width
+        m.count[0] += 1
         for k in range(means.shape[1]):
             channel = joint.order[k]
             mean = means[i, channel]
@@ -111,6 +126,7 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
                 mean += (joint.factors[k, j] * means[i, joint.order[j]]) >> FACTOR_BITS
             mean = min(max(mean, -farthest), farthest)
             scale: Any = min(max(scales[i, channel], -SCALE_LIMIT), SCALE_LIMIT) + (joint.scales[channel] << SCALE_CODE)
+            scale += (((m.recent[here, channel] + m.recent[last, channel]) * ERROR_WEIGHT) >> 16) - ERROR_OFFSET
             octaves = -min(max(scale >> 2, 0), LARGEST_SCALE)
             power = m.powers[octaves & 255] >> 14
             shift = unit - FINEST_SCALE - (octaves >> 8)
@@ -132,6 +148,7 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
                     high, upto = middle, mass
             values[i, channel] = low
             means[i, channel] = low << unit
+            m.recent[here, channel] = min(abs(((low << unit) - mean) * power) >> shift, MOST_ERROR)
 
 
 @kernel

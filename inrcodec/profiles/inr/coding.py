@@ -75,10 +75,11 @@ def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray
 class TileCoder:
     """Codes the values of one tile, either way: adaptive maps that belong to the tile, and one arithmetic-coded string."""
 
-    def __init__(self, coded: CodedNetwork) -> None:
+    def __init__(self, coded: CodedNetwork, sizes: tuple[int, ...]) -> None:
+        """sizes: of the tile's axes."""
         self.coded = coded
         bits = coded.network.architecture.bits
-        self.means = MeanCoder(coded.joint, bits) if coded.joint is not None else None
+        self.means = MeanCoder(coded.joint, bits, sizes) if coded.joint is not None else None
         self.logits = Calibration(coded.gains) if coded.joint is None else None
 
     def encode(self, output: coder.Output, coordinates: npt.NDArray[np.int64], values: Values) -> float:
@@ -113,7 +114,7 @@ def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, 
     values: (*sizes of the box, channels), unsigned; axes: sizes of the whole signal. tick: called with the number of places coded since its
     last call; what it raises ends the work.
     """
-    tile, output, error = TileCoder(coded), coder.Output(), 0.0
+    tile, output, error = TileCoder(coded, box_shape(box)), coder.Output(), 0.0
     flat = values.reshape(-1, values.shape[-1])
     for places, coordinates in pieces(coded.network.architecture, box, axes):
         error += tile.encode(output, coordinates, flat[places])
@@ -170,7 +171,7 @@ class Decoder(TileDecoder):
             if data:
                 raise FormatError("damaged: a tile has content where the network gives every value")
             return self.alone(self.layout.axes, box, tick=tick)
-        tile, stream = TileCoder(coded), coder.Input(data)
+        tile, stream = TileCoder(coded, box_shape(box)), coder.Input(data)
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits))
         for places, coordinates in pieces(a, box, self.layout.axes):
             values[places] = tile.decode(stream, coordinates)

@@ -252,7 +252,7 @@ class Plain:
             y = [self.sine[z % 2**16] >> 2 for z in self.layer(which, 0, x)]
             for i in range(1, last, 2):
                 u, v = self.layer(which, i, y), self.layer(which, i + 1, x)
-                y = [(clamp(p, -(2**15), 2**15 - 1) * self.sine[q % 2**16]) >> 14 for p, q in zip(u, v, strict=True)]
+                y = [(clamp(p, -(2**15) + 1, 2**15 - 1) * self.sine[q % 2**16]) >> 14 for p, q in zip(u, v, strict=True)]
         else:
             y = [self.act(z) for z in self.layer(which, 0, x)]
             for i in range(1, a.layers):
@@ -330,6 +330,8 @@ def values_alone(network: Network, joint: Joint | None, gray: bool, place: Seque
         moved = sum((int(joint.factors[i, j]) * y[order[j]]) >> 12 for j in range(i))
         y[c] = clamp(mean[c] + moved, 0, (2**a.bits - 1) * u)
         out[c] = (y[c] + u // 2) >> (30 - a.bits - extra)
+        if not extra:
+            y[c] = out[c] * u
     return out
 
 

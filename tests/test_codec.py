@@ -15,8 +15,12 @@ from hypothesis.extra import numpy as hnp
 import inrcodec
 from inrcodec import FormatError, Signal, UnsupportedError, codec, container, header
 from inrcodec.container import Section
+from inrcodec.kernels.architecture import Architecture
+from inrcodec.kernels.inr import Layer, Network
 from inrcodec.options import Options
 from inrcodec.profiles import stored
+from inrcodec.values import value_type
+from inrcodec.weights.network import CodedNetwork
 
 from .test_values import DTYPES, arrays
 
@@ -86,6 +90,20 @@ def test_inr_round_trip(signal: Signal, network: str) -> None:
     """An unfitted network is as exact as a fitted one, only larger."""
     data = inrcodec.encode(signal, verify=False, **{**FAST, **NETWORKS[network]})
     assert inrcodec.decode(data).equals(signal)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 54, 64])
+def test_an_error_in_the_last_bit_counts(bits: int) -> None:
+    """Also of values that no float64 holds: a network without errors may do without a payload."""
+    from inrcodec.profiles.inr import coding
+
+    a = Architecture((2,), 1, bits, 1, 1)
+    layers = [Layer(np.zeros(s, np.int64), np.full(s[0], 99), 0, 0) for s in a.shapes]  # all bits are 1
+    coded = CodedNetwork(Network(a, [layers]), "uniform", 8, np.full(bits, 64, np.uint8))
+    for wrong in (0, 1):
+        values = np.array([[2**bits - 1], [2**bits - 1 - wrong]], value_type(bits))
+        _, error = coding.encode_tile(coded, values, (slice(0, 2),), (2,), lambda _: None)
+        assert coding.error_code(error, 2) == (128 if wrong else 0)
 
 
 @pytest.mark.parametrize("shape", [(1,), (50_000,), (300, 200, 3), (40, 30, 20, 2)])

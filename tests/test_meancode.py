@@ -71,7 +71,7 @@ def plain_values(data: bytes, means: list[list[int]], scales: list[list[int]], j
                 else:
                     high, upto = middle, mass
             found[c] = low
-            y[c] = clamp(z, low * u - u // 2, low * u + u // 2 - 1)
+            y[c] = low * u
         out.append(found)
     return out
 
@@ -224,13 +224,18 @@ def test_joined_means_stay_within_the_values(bits: int, channels: int, seed: int
     rng = np.random.default_rng(seed)
     means = rng.integers(-(2**31), 2**31 + 1, (30, channels)) >> rng.integers(0, 8, (30, channels))
     joint = random_joint(channels, rng)
-    joined = means.copy()
-    join_means(joined, joint, bits)
-    assert (joined[:, joint.order[0]] == np.clip(means[:, joint.order[0]], 0, (2**bits - 1) << (30 - bits))).all()
-    own = rounded(joined, bits)
-    assert 0 <= int(own.min()) <= int(own.max()) <= 2**bits - 1
-    for extra in (1, 30 - bits):
-        assert (rounded(joined, bits, extra) >> extra == own).all()
+    for whole in (False, True):
+        joined = means.copy()
+        join_means(joined, joint, bits, whole)
+        first = np.clip(means[:, joint.order[0]], 0, (2**bits - 1) << (30 - bits))
+        own = rounded(joined, bits)
+        assert (joined[:, joint.order[0]] == (rounded(first, bits) << (30 - bits) if whole else first)).all()
+        assert 0 <= int(own.min()) <= int(own.max()) <= 2**bits - 1
+        if whole:
+            assert (joined == own << (30 - bits)).all()
+            continue
+        for extra in (1, 30 - bits):
+            assert (rounded(joined, bits, extra) >> extra == own).all()
 
 
 def test_means_round_to_the_nearest_value() -> None:

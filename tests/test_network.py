@@ -78,15 +78,15 @@ def test_cuda_agrees(name: str, full: bool) -> None:
 
 
 def test_a_filter_of_the_largest_numbers() -> None:
-    """−2^15 times a sine of −1 is 2^15, which no int16 holds."""
+    """−2^15 times a sine of −1 would be 2^15, which no int16 holds: so arguments end one before it."""
     a = Architecture((5,), 1, 1, 1, 2, body="filters")
     one, zero = np.ones((1, 1), np.int64), np.zeros((1, 1), np.int64)
     lowest, sine = Layer(zero, np.array([-(2**20)]), 0, 0), Layer(zero, np.array([3 * 2**14]), 0, 0)
     network = Network(a, [[sine, lowest, sine, Layer(one, np.zeros(1, np.int64), 1, 0)]])
     coordinates = axis_coordinates(5)[:, None]
-    assert expected_of(network, coordinates) == [[2**15]] * 5
-    assert said(network, coordinates) == [[2**15]] * 5
-    assert said(OnDevice(network, CPU), coordinates) == [[2**15]] * 5
+    assert expected_of(network, coordinates) == [[2**15 - 1]] * 5
+    assert said(network, coordinates) == [[2**15 - 1]] * 5
+    assert said(OnDevice(network, CPU), coordinates) == [[2**15 - 1]] * 5
 
 
 @pytest.mark.parametrize("name", ["heads, grid", "values, hashed and direct", "siren, more bit places"])

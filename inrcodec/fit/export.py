@@ -174,7 +174,7 @@ def _lacking(means: np.ndarray, values: np.ndarray, joint: Joint, bits: int) -> 
         mean = means[:, channel].copy()
         for j in range(i):
             mean += (joint.factors[i, j] * known[:, joint.order[j]]) >> FACTOR_BITS
-        numbers[:, channel] = (wanted[:, channel] - mean + (1 << (unit - 1))) >> unit
+        numbers[:, channel] = -((mean - wanted[:, channel] + (1 << (unit - 1))) >> unit)  # a half rounds up, as in `meancode.rounded`
         known[:, channel] = wanted[:, channel]
     return numbers
 

@@ -38,11 +38,11 @@ class WeightSource(Protocol):
 class Plain:
     """The float weights of a network as they are. Cells get noise of a step's width, which stands for their rounding in a fit.
 
-    So the rate of cells can be learned: Ballé et al., "End-to-end Optimized Image Compression" (ICLR 2017).
+    So the rate of cells can be learned: Ballé et al., "End-to-end Optimized Image Compression" (ICLR 2017). generator: of the noise.
     """
 
-    def __init__(self, model: CoordinateNetwork) -> None:
-        self.model = model
+    def __init__(self, model: CoordinateNetwork, generator: torch.Generator) -> None:
+        self.model, self.generator = model, generator
 
     def __call__(self, layer: int) -> torch.Tensor:
         found: torch.Tensor = self.model.weights[layer]
@@ -51,7 +51,7 @@ class Plain:
     def cells(self, level: int) -> torch.Tensor:
         """The cells of a level, (cells, features), in steps, with noise."""
         found: torch.Tensor = self.model.cells[level]
-        return found + torch.rand_like(found) - 0.5
+        return found + torch.rand(found.shape, generator=self.generator, device=found.device) - 0.5
 
 
 class CoordinateNetwork(nn.Module):

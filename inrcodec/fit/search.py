@@ -29,6 +29,7 @@ FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning,
 WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
+SECTION_BYTES, LAYER_BYTES = 24, 6  # of section NETW beside its numbers, about, and of the scale of a layer or level
 GROWTH = 1.4  # of hidden units from one to the next
 
 
@@ -83,7 +84,9 @@ class Fitted:
         a = self.model.architecture
         if not a.levels or self.goal.kind not in ("rate", "psnr"):
             return None
-        weights = a.weights * weights_of(a, self.options, self.goal)[1]
+        weights = a.weights * weights_of(a, self.options, self.goal)[1] + 8 * (
+            SECTION_BYTES + LAYER_BYTES * (len(a.matrices) + len(a.levels))
+        )
         cell_bits = max(self.goal.value * self.targets.places - weights, 1.0)
         return Steering(self.goal.kind, cell_bits if self.goal.kind == "rate" else self.goal.value)
 
@@ -126,9 +129,8 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
     rate = rate_of(a, options)
     fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
     ternary = a.form == "bitlinear"
-    source = Ternary(model) if ternary else Plain(model)
+    source = Ternary(model) if ternary else Plain(model, torch.Generator(device).manual_seed(options.seed))
     groups = Coding.groups(Ternary(model), rate)
-    torch.manual_seed(options.seed)  # of the noise of cells
     outcome = train(model, source, groups, fitted.schedule(budget, model, generator), Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")

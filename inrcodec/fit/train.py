@@ -218,7 +218,8 @@ def train(
 
     while True:
         outcome.seconds = time.perf_counter() - started
-        fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds))
+        # 0 at the first step, whatever the clock says: else the result would depend on it even if steps end the fit
+        fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds)) if outcome.steps else 0.0
         index = next(supply)
         batch = targets.batch(index, levels)
         outputs = model(batch.inputs, source, batch.corners)

@@ -72,6 +72,11 @@ def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray
     return rounded(means, a.bits, extra).astype(value_type(a.bits + extra))
 
 
+def squared_error(found: Values, values: Values) -> float:
+    """The sum of squared differences of values, of one shape and type: 0 only if all are equal, also of values that no float64 holds."""
+    return float(np.square((np.maximum(found, values) - np.minimum(found, values)).astype(np.float64)).sum())
+
+
 class TileCoder:
     """Codes the values of one tile, either way: adaptive maps that belong to the tile, and one arithmetic-coded string."""
 
@@ -91,12 +96,12 @@ class TileCoder:
             alone = means.copy()
             join_means(alone, self.means.model.joint, a.bits, True)
             self.means.encode(output, means, scales, wanted.copy())
-            return float(np.square((rounded(alone, a.bits) - wanted).astype(np.float64)).sum())
+            return squared_error(rounded(alone, a.bits), wanted)
         assert self.logits is not None
         logits = n.logits(coordinates)
         self.logits.encode(output, logits, plane_bits(to_gray(values) if self.coded.gray else values, a.bits))
         found = join_bits((logits > 0).astype(np.uint8), a.bits)
-        return float(np.square((from_gray(found) if self.coded.gray else found).astype(np.float64) - values).sum())
+        return squared_error(from_gray(found) if self.coded.gray else found, values)
 
     def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64]) -> Values:
         """Values, (places, channels) unsigned, in raster order."""
@@ -149,7 +154,7 @@ def part_error(coded: CodedNetwork, values: Values, layers: int, hidden: int) ->
     axes = values.shape[:-1]
     part, flat, total = coded.network.part(layers, hidden), values.reshape(-1, values.shape[-1]), 0.0
     for places, coordinates in pieces(part.architecture, tuple(slice(0, n) for n in axes), axes):
-        total += float(np.square(network_values(coded, part, coordinates).astype(np.float64) - flat[places]).sum())
+        total += squared_error(network_values(coded, part, coordinates), flat[places])
     return error_code(total, values.size)
 
 

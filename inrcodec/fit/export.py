@@ -209,7 +209,7 @@ def finish(coded: CodedNetwork, targets: Targets) -> Measured:
     output = coder.Output()
     if coded.joint is not None:
         means, scales = found
-        MeanCoder(coded.joint, depth, (len(values),)).encode(output, means.copy(), scales, values.copy())
+        MeanCoder(coded.joint, depth, targets.sizes if n == 1 else (len(values),)).encode(output, means.copy(), scales, values.copy())
         join_means(means, coded.joint, depth, True)
         alone = rounded(means, depth)
         wrong = int(np.bitwise_count(alone ^ values).sum())

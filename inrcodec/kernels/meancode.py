@@ -4,7 +4,7 @@ The mass of a value v is that of the logistic between v − 1/2 and v + 1/2, plu
 impossible (Salimans et al., "PixelCNN++", 2017, has the discretized logistic). The probability of a bit, given the bits above it, is
 the mass of the upper half of what they leave over the mass of all of it. An adaptive map then mends it, as in `calibration`.
 
-The scale of a channel follows its errors at two places before, the last one and the one above: so it adapts where the network's own does not.
+The scale of a channel follows its errors at two places before, the last one and the one above.
 
 The channels of a place are coded in a given order. The mean of a channel also depends on the values of the channels before it: in a
 photograph, red and blue follow green.
@@ -65,7 +65,7 @@ class Model(NamedTuple):
     estimate: Ints1  # (channels·bits·NODES,)
     age: Ints1
     recent: Ints2  # (width, channels) errors at the last places, in units of 2^-16 scales
-    count: Ints1  # (1,) places coded
+    places: Ints1  # (1,) how many were coded
 
 
 class MeanCoder:
@@ -117,8 +117,8 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
     joint, whole = m.joint, np.int64(1) << MASS_BITS
     width = m.recent.shape[0]
     for i in range(means.shape[0]):
-        here, last = m.count[0] % width, (m.count[0] + width - 1) % width
-        m.count[0] += 1
+        here, last = m.places[0] % width, (m.places[0] + width - 1) % width
+        m.places[0] += 1
         for k in range(means.shape[1]):
             channel = joint.order[k]
             mean = means[i, channel]

@@ -49,16 +49,18 @@ def mass_below(v: int, z: int, power: int, shift: int, bits: int) -> int:
     return int(f - (f >> 12) + v * 2 ** (34 - bits))
 
 
-def plain_values(data: bytes, means: list[list[int]], scales: list[list[int]], joint: Joint, bits: int) -> list[list[int]]:
-    """The values of a tile, decoded."""
+def plain_values(data: bytes, means: list[list[int]], scales: list[list[int]], joint: Joint, bits: int, width: int = 2) -> list[list[int]]:
+    """The values of a tile, decoded. width: w of SPEC."""
     order, factors, codes = joint.order.tolist(), joint.factors.tolist(), joint.scales.tolist()
     u, out = 2 ** (30 - bits), []
     maps = PlainMaps(PlainInput(data), len(order) * bits)
+    errors: list[list[int]] = [[91750] * len(order) for _ in range(width)]  # of the places before the first
     for mean, scale in zip(means, scales, strict=True):
-        y, found = [0] * len(order), [0] * len(order)
+        y, found, r = [0] * len(order), [0] * len(order), [0] * len(order)
         for i, c in enumerate(order):
             z = clamp(mean[c] + sum((factors[i][j] * y[order[j]]) >> 12 for j in range(i)), -(2**32), 2**32)
-            e = clamp((clamp(scale[c], -(2**13), 2**13) + 2**6 * codes[c]) >> 2, 0, 2**13 - 1)
+            a = (((errors[-1][c] + errors[-width][c]) * 195) >> 16) - 512
+            e = clamp((clamp(scale[c], -(2**13), 2**13) + 2**6 * codes[c] + a) >> 2, 0, 2**13 - 1)
             power, shift = EXP2[-e % 256] >> 14, 26 - bits - (-e >> 8)
             low, high, below, upto = 0, 2**bits, 0, 2**46
             for b in range(bits):
@@ -72,6 +74,8 @@ def plain_values(data: bytes, means: list[list[int]], scales: list[list[int]], j
                     high, upto = middle, mass
             found[c] = low
             y[c] = low * u
+            r[c] = min((abs(low * u - z) * power) >> shift, 2**18)
+        errors.append(r)
         out.append(found)
     return out
 
@@ -79,14 +83,16 @@ def plain_values(data: bytes, means: list[list[int]], scales: list[list[int]], j
 # --- round trips --------------------------------------------------------------------------------------------------
 
 
-def through(means: np.ndarray, scales: np.ndarray, values: np.ndarray, joint: Joint, bits: int, cut: int = 0) -> bytes:
-    """Code values and decode them again, in two calls if `cut` is above 0."""
-    output, tile = coder.Output(), MeanCoder(joint, bits)
+def through(
+    means: np.ndarray, scales: np.ndarray, values: np.ndarray, joint: Joint, bits: int, cut: int = 0, sizes: tuple[int, ...] = (1,)
+) -> bytes:
+    """Code values and decode them again, in two calls if `cut` is above 0. sizes: of the tile."""
+    output, tile = coder.Output(), MeanCoder(joint, bits, sizes)
     spans = [slice(0, cut), slice(cut, None)] if cut else [slice(None)]
     for span in spans:
         tile.encode(output, means[span].copy(), scales[span], values[span].copy())
     data = output.finish()
-    stream, tile = coder.Input(data), MeanCoder(joint, bits)
+    stream, tile = coder.Input(data), MeanCoder(joint, bits, sizes)
     found = np.concatenate([tile.decode(stream, means[span].copy(), scales[span]) for span in spans])
     stream.finish()
     assert (found == values).all()
@@ -123,8 +129,9 @@ def test_plain_python_decodes_the_same(bits: int, channels: int) -> None:
         if seed == 1:
             scales[:] = 0
         joint = random_joint(channels, rng)
-        data = through(means, scales, values, joint, bits)
-        assert plain_values(data, means.tolist(), scales.tolist(), joint, bits) == values.tolist()
+        width = int(rng.integers(1, 30))
+        data = through(means, scales, values, joint, bits, sizes=(9, width))
+        assert plain_values(data, means.tolist(), scales.tolist(), joint, bits, width) == values.tolist()
 
 
 def test_plain_python_decodes_the_same_bits() -> None:
@@ -174,7 +181,7 @@ def test_logistic_noise_costs_about_its_entropy(scale: float) -> None:
     code = round(16 * (math.log2(scale) + 4))  # 1/16 octave, from 2^-4 values
     joint = Joint(np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.array([code]))
     right = 8 * len(through(means, np.zeros_like(means), values, joint, 8))
-    assert ideal - 16 < right < 1.01 * ideal + 400
+    assert ideal - 16 < right < 1.03 * ideal + 400
     # a scale that the network says counts as one of the channel
     moved = joint._replace(scales=np.array([0]))
     assert 8 * len(through(means, np.full_like(means, 64 * code), values, moved, 8)) == right

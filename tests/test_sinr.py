@@ -243,13 +243,13 @@ def test_a_network_of_every_form_round_trips(form: Form) -> None:
     coding = Sinr(model, pursue_all(model, 0.25, 9, form), 0.25, 9, form)
     coded = export(model, coding)
     content = network.write(coded)
-    found = network.read(content, a.axes, a.channels, a.bits)
+    found = network.read(content, a.sizes, a.channels, a.bits)
     assert network.write(found) == content
     for x, y in zip(coded.network.layers[0], found.network.layers[0], strict=True):
         assert (x.weights == y.weights).all()
     grid = np.stack(np.meshgrid(*[axis_coordinates(9)] * 2, indexing="ij"), -1).reshape(-1, 2)
     with torch.no_grad():
-        close = model(torch.from_numpy((grid / 2**24).astype(np.float32)), coding).reshape(len(grid), -1).numpy()
+        close = model(torch.from_numpy((grid / 2**24).astype(np.float32)), coding, []).reshape(len(grid), -1).numpy()
     exact = coded.network.logits(grid) / 1024
     assert np.abs(exact - close).max() < 0.02 * max(1.0, float(np.abs(close).max()))
 

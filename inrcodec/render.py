@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -117,8 +117,11 @@ def _extra(opened: Opened, view: View) -> int:
     return view.bit_depth - depth
 
 
-def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[np.int64]:
-    """What the network says, (*sizes of the box, channels) int64, with `extra` bits below those of the file. Raises UnsupportedError."""
+def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[Any]:
+    """What the network says, (*sizes of the box, channels) int64 or uint64, with `extra` bits below those of the file.
+
+    Raises UnsupportedError; LimitError.
+    """
     decoder = opened.decoder
     found = decoder.configurations
     if not found:
@@ -134,7 +137,7 @@ def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box
     at_once = decoder.memory(parts[0]) * min(options.workers, len(parts))
     options.limits.check_memory(PLACE_BYTES * math.prod(shape) * opened.layout.channels + decoder.shared + at_once)
     given = min(extra, decoder.most_extra)
-    out = np.empty((*shape, opened.layout.channels), np.int64)
+    out = np.empty((*shape, opened.layout.channels), np.int64 if opened.header.value_map.bits < 64 else np.uint64)
     ticker = Ticker(options, "rendering")
     ticker.expect(len(parts))
 
@@ -160,20 +163,23 @@ def _parts(box: Box) -> Sequence[Box]:
     return [(slice(i, min(i + step, first.stop)), *box[1:]) for i in range(first.start, first.stop, step)]
 
 
-def _to_samples(opened: Opened, values: npt.NDArray[np.int64], extra: int) -> npt.NDArray[np.generic]:
+def _to_samples(opened: Opened, values: npt.NDArray[Any], extra: int) -> npt.NDArray[np.generic]:
     """Samples of values with `extra` more bits, in the header's order of axes: offset·2^extra + step·value, within the depth.
 
     Their type is the header's, or one as wide as they need.
     """
     h = opened.header
-    samples = (h.value_map.offset << extra) + h.value_map.step * values
-    depth = h.bit_depth + extra
+    base, step, depth = h.value_map.offset << extra, h.value_map.step, h.bit_depth + extra
     low, high = (-(1 << (depth - 1)), (1 << (depth - 1)) - 1) if h.dtype.kind == "i" else (0, (1 << depth) - 1)
+    unsigned = values.astype(np.uint64)
+    found = unsigned * np.uint64(step % 2**64) + np.uint64(base % 2**64)  # modulo 2^64: it is right where it is within the depth
+    samples = found.view(np.int64) if low < 0 else found
+    samples[unsigned > (high - base) // step] = high
+    samples[unsigned < -((base - low) // step)] = low
     dtype = h.dtype
     if extra and (dtype.kind == "b" or type_bits(dtype) < depth):
         dtype = np.dtype(f"{'i' if dtype.kind == 'i' else 'u'}{next(n for n in (1, 2, 4, 8) if 8 * n >= depth)}")
-    shape = (*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
-    return np.clip(samples, low, high).astype(dtype).reshape(shape)
+    return samples.astype(dtype).reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
 
 
 def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:
@@ -181,10 +187,11 @@ def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) 
     from .expand import expand
 
     h = opened.header
-    known = opened.samples(options)[box]
+    known = opened.samples(options)
     depth = h.bit_depth + extra
-    if fill != "network":
-        return expand(known, h.bit_depth, depth, h.channel_axis, None, fill)
+    if fill != "network":  # what is near a part tells of it too
+        return expand(known, h.bit_depth, depth, h.channel_axis, None, fill)[box]
+    known = known[box]
     if not opened.decoder.most_extra:
         raise UnsupportedError("it has no network that says anything of further bits; --fill smooth, midpoint or zero needs none")
     values = _network_values(opened, View(), opened.layout.axes, box, extra, options)

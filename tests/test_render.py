@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,14 @@ def coded_of(a: Architecture, seed: int = 0, gray: bool = False) -> CodedNetwork
     rng = np.random.default_rng(seed)
     joint = random_joint(a.channels, rng) if a.form == "values" else None
     network = random_network(a, rng)
+    layers = []
+    for own in network.layers:
+        last = own[-1]
+        peak = int(np.abs(last.weights).sum(1).max()) * a.largest_input(len(own) - 1)
+        shift = max(0, (peak * 999).bit_length() - (30 if joint else 20))
+        bias = rng.integers(0, 2**30, a.outputs) * (joint is not None) * a.biased
+        layers.append([*own[:-1], replace(last, multiplier=999, shift=shift, bias=bias)])
+    network = replace(network, layers=layers)
     if joint is not None:
         joint = joint._replace(factors=joint.factors >> 6)
         network = replace(network, halvings=np.zeros(a.outputs, np.int64))
@@ -175,7 +184,8 @@ def test_any_network_can_be_asked_at_any_size(a: Architecture, seed: int, data: 
 )
 def test_wide_samples(samples: np.ndarray, network: str) -> None:
     """Beyond what int64 holds."""
-    low, step = int(samples.min()), int(np.gcd.reduce([int(x) - int(samples.min()) for x in samples.tolist()]))
+    low = int(samples.min())
+    step = math.gcd(*(x - low for x in samples.tolist()))
     bits = ((int(samples.max()) - low) // step).bit_length()
     a = Architecture(samples.shape, 1, bits, 9, 2, network, octaves=2, bit_places=64 * (network == "siren"))  # type: ignore[arg-type]
     coded = coded_of(a)
@@ -191,7 +201,7 @@ def test_wide_samples(samples: np.ndarray, network: str) -> None:
 
 def test_samples_stay_within_their_depth() -> None:
     """A network may say more than offset + the largest value."""
-    signal = Signal(np.array([[200, 210], [220, 255]], np.uint8), "image", 8)
+    signal = Signal(np.array([[200, 201], [220, 255]], np.uint8), "image", 8)
     a = Architecture((2, 2), 1, 6, 5, 2, octaves=3)
     found = shown(file_of(signal, coded_of(a)), sizes=(20, 20))
     assert found.min() >= 200

@@ -8,13 +8,13 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from numbers import Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import FormatError, InrcodecError, LimitError, MissingError, Notice, Stopped, UnsupportedError
+from .errors import FormatError, InrcodecError, LimitError, LossyError, MissingError, Notice, Stopped, UnsupportedError
 from .limits import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "FormatError", "InrcodecError", "LimitError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal", "Stopped",
-    "UnsupportedError", "decode", "encode", "files", "info", "salvage",
+    "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
+    "Stopped", "UnsupportedError", "decode", "encode", "files", "info", "render", "salvage",
 ]  # fmt: skip
 
 # the modules of names
@@ -162,6 +162,46 @@ def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, m
     from .options import Options
 
     return damage.salvage(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
+
+
+def render(
+    data: Buffer,
+    *,
+    sizes: Sequence[int] = (),
+    region: Sequence[slice] = (),
+    bit_depth: int = 0,
+    network_only: bool = False,
+    config: tuple[int, int] | None = None,
+    fill: Literal["smooth", "network", "midpoint", "zero"] = "smooth",
+    threads: int = 0,
+    max_samples: int = MAX_SAMPLES,
+    max_memory: int = 0,
+) -> Signal:
+    """What a .linr file shows at another size or bit depth, or what its network alone says: the same on every machine.
+
+    Args:
+        data: see `decode`. If the network is asked, a file serves that was cut, as long as a whole network is left of it.
+        sizes: places along each coordinate axis, (height, width) of a picture, over the extent of the signal. Other sizes than those of the
+            file ask the network of profile `inr` alone.
+        region: a slice for each coordinate axis of what is rendered, with start and stop.
+        bit_depth: bits of the samples that are returned, 0: those of the file. At the file's own sizes, the bits that it has do not change.
+        network_only: whether the network alone is asked, although the samples are in the file.
+        config: (layers, units) of the network in a supernet that is asked; None: the largest.
+        fill: where bits below those of the file come from, see `inrcodec render --help`.
+        threads, max_samples, max_memory: see `decode`.
+
+    Raises:
+        FormatError: the data is damaged or is not a .linr file.
+        LimitError: the view asks for more than max_samples or max_memory.
+        UnsupportedError: the file has no network that could be asked, or the view does not fit it.
+        TypeError: data has no contiguous buffer.
+    """
+    from .options import Options
+    from .views import View
+    from .views import render as rendered
+
+    view = View(tuple(sizes), tuple(region), bit_depth, network_only, config, fill)
+    return rendered(_bytes(data), view, Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
 
 
 def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from inrcodec.errors import LossyError
 from inrcodec.kernels.architecture import Architecture, Level
 from inrcodec.options import Options, Progress
 from inrcodec.profiles.inr import coding
-from inrcodec.render import View
+from inrcodec.views import View
 from inrcodec.weights.network import CodedNetwork
 from tests.networks import architectures, coordinate, random_joint, random_network, values_alone
 

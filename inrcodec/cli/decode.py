@@ -51,7 +51,7 @@ def decode(
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     """
-    from .. import codec, damage, files, render
+    from .. import codec, damage, files, views
 
     part = None if start is None and duration is None else (start or 0.0, duration)
     if salvage and part:
@@ -69,8 +69,8 @@ def decode(
             if len(salvaged.lost) == salvaged.tiles:
                 fail(input, [*faults, "nothing is left of the samples, so no output is written"])
         elif network_only:
-            view = render.View(network_only=True)
-            found, faults = decoded(lambda options: render.render(data, view, options), **given), []
+            view = views.View(network_only=True)
+            found, faults = decoded(lambda options: views.render(data, view, options), **given), []
         else:
             try:
                 found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []

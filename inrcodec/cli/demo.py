@@ -48,16 +48,11 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
         raise InrcodecError(f"{directory}: cannot be made: {reason(fault)}") from fault
     photo = Signal(photograph(), "image")
     crop = Signal(np.ascontiguousarray(photo.samples[CROP]), "image")
-    exact: dict[str, Any] = {"profile": "inr", "until": "exact", "weights": "uniform", "bits": 16}
+    exact: dict[str, Any] = {"profile": "inr", "until": "exact"}
     cases: list[tuple[str, str, Signal, dict[str, Any]]] = [
         ("photograph", "photo.png", photo, {}),
         ("64×64 crop, fitted until exact", "crop.png", crop, exact),
-        (
-            "64×64 crop, shortest description",
-            "crop-mdl.png",
-            crop,
-            {"profile": "inr", "until": "mdl", "weights": "lsq", "bits": 4, "seconds": 5},
-        ),
+        ("64×64 crop, shortest description", "crop-mdl.png", crop, {"profile": "inr", "until": "mdl"}),
         ("8 s of sound", "bell.wav", chime(8 * RATE), {}),
         ("½ s of sound, fitted until exact", "chime.wav", chime(), exact),
     ]

@@ -83,7 +83,7 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
     inrcodec render photo.linr -o small.png --config 2x16            a small network of a supernet
     inrcodec render take.linr -o fine.wav --rate 96000               a sound at another rate
     """
-    from .. import render as rendering
+    from .. import views as rendering
     from ..files import check
     from ..storage import check_output
 
@@ -105,7 +105,7 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
 
 def _view(opened: Any, wanted: dict[str, Any]) -> Any:
     """The View that options ask for. Raises UnsupportedError if they do not fit the file."""
-    from ..render import View
+    from ..views import View
 
     axes, kind = opened.layout.axes, opened.header.kind
     sizes: tuple[int, ...] = axes

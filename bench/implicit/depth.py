@@ -156,8 +156,8 @@ def by_networks(pictures: list[tuple[str, Samples]], steps: int) -> str:
     heads = ["picture", "midpoint", *(h for name in NETWORKS for h in (name, "s")), "ours, smooth"]
     note = (
         "Each network is fitted to the upper 8 bits alone, as a file that anybody can make (`encode --profile inr`), and rendered by "
-        f"`render --bit-depth 16 --fill network`. {steps} steps each. The SIREN is the form of Han et al.: its axis of bits has 16 "
-        "places, and the lower ones are extrapolated. The networks of values are bounded to the cells by their loss: a cell's whole mass counts."
+        f"`render --bit-depth 16 --fill network`. {steps} steps each. The SIREN is the form of Han et al.: its axis of bits has 16 places, "
+        "and the lower ones are extrapolated. The networks of values are bounded to the cells by their loss: a cell's whole mass counts."
     )
     return "\n\n".join(["## By networks", table(heads, rows), note])
 

@@ -6,8 +6,8 @@ A vector that exists is never written again unless --force is given: files that 
 where a later encoder would write other bytes. What was written is decoded with the package and with standalone/linr.py.
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
-vectors_network.py, vectors_pictures.py and vectors_sound.py. A new vector belongs to one of their functions; a new function belongs
-to a list below.
+vectors_network.py, vectors_faults.py and vectors_lossy.py (profile inr), vectors_pictures.py and vectors_sound.py. A new vector belongs
+to one of their functions; a new function belongs to a list below.
 """
 
 from __future__ import annotations
@@ -22,12 +22,27 @@ from pathlib import Path
 from typing import Any
 
 import vectors_container
+import vectors_faults
 import vectors_header
+import vectors_lossy
 import vectors_network
 import vectors_pictures
 import vectors_sound
 import vectors_stored
-from vector_tools import VECTORS, Recipe, Signal, by_package, by_standalone
+from vector_tools import (
+    VECTORS,
+    Array,
+    NoSamples,
+    Recipe,
+    Signal,
+    View,
+    by_package,
+    by_standalone,
+    view_by_package,
+    view_by_standalone,
+)
+
+from inrcodec.errors import LossyError
 
 
 @dataclass
@@ -45,6 +60,7 @@ SUBSET = (
     vectors_stored.subset_modes,
     vectors_network.subset_weights,
     vectors_network.subset_signals,
+    vectors_network.subset_bodies,
     vectors_network.subset_tiles,
     vectors_pictures.subset,
     vectors_sound.subset,
@@ -55,8 +71,14 @@ UNCOMMON = (
     vectors_header.uncommon,
     vectors_stored.uncommon,
     vectors_network.uncommon_numbers,
+    vectors_network.uncommon_forms,
+    vectors_network.uncommon_values,
+    vectors_network.uncommon_grids,
     vectors_network.uncommon_sparse,
+    vectors_network.uncommon_strings,
     vectors_network.uncommon_tiles,
+    vectors_network.uncommon_exact,
+    vectors_lossy.of_known_samples,
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
 )
@@ -69,9 +91,13 @@ FAULTY = (
     vectors_container.faulty_index,
     vectors_stored.faulty,
     vectors_container.faulty_metadata,
-    vectors_network.faulty_network,
-    vectors_network.faulty_strings,
-    vectors_network.faulty_sparse,
+    vectors_faults.faulty_network,
+    vectors_faults.faulty_combinations,
+    vectors_faults.faulty_numbers,
+    vectors_faults.faulty_strings,
+    vectors_faults.faulty_parts,
+    vectors_faults.faulty_sparse,
+    vectors_faults.faulty_lossy,
     vectors_pictures.faulty_signals,
     vectors_pictures.faulty_settings,
     vectors_pictures.faulty_sources,
@@ -84,6 +110,7 @@ FAULTY = (
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
 )
+LOSSY = (vectors_lossy.by_fit, vectors_lossy.by_hand, vectors_lossy.of_samples, vectors_lossy.cut)
 FOLDERS = (
     Folder(
         "subset",
@@ -96,6 +123,12 @@ FOLDERS = (
         UNCOMMON,
     ),
     Folder(
+        "lossy",
+        "Files of a network without samples, and such files that were cut. A decoder must give no samples. One that evaluates networks "
+        "gives what ../manifest.json says, under views.",
+        LOSSY,
+    ),
+    Folder(
         "faulty",
         "Invalid files. A decoder must refuse them; it gives no samples, and neither crashes nor takes much memory or time.",
         FAULTY,
@@ -103,12 +136,11 @@ FOLDERS = (
 )
 
 
-def entry_of(file: str, what: str, signal: Signal | None) -> dict[str, Any]:
+def decoded(signal: Signal | None) -> dict[str, Any]:
+    """What the manifest has of what a file decodes to."""
     if signal is None:
-        return {"file": file, "what": what, "invalid": True}
+        return {"invalid": True}
     return {
-        "file": file,
-        "what": what,
         "sha256": hashlib.sha256(signal.raw).hexdigest(),
         "dtype": signal.samples.dtype.str,
         "shape": list(signal.samples.shape),
@@ -119,19 +151,53 @@ def entry_of(file: str, what: str, signal: Signal | None) -> dict[str, Any]:
     }
 
 
-def problems_of(entry: dict[str, Any], data: bytes) -> list[str]:
+def entry_of(file: str, item: Recipe, data: bytes, signal: Signal | None) -> dict[str, Any]:
+    entry = {"file": file, "what": item.what, **decoded(signal)}
+    if item.lossy:
+        entry = {**{key: value for key, value in entry.items() if key != "sha256"}, "lossy": True}
+    if item.whole:
+        entry["whole"] = item.whole
+        data = (VECTORS / item.whole).read_bytes()
+    if item.views:
+        entry["views"] = [view_of(view, view_by_standalone(data, view)) for view in item.views]
+    return entry
+
+
+def view_of(view: View, samples: Array) -> dict[str, Any]:
+    """What the manifest has of a view: what is asked, and the samples, in little-endian order."""
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    return {
+        "size": list(view.size),
+        "more_bits": view.more_bits,
+        "configuration": None if view.configuration is None else list(view.configuration),
+        "known": view.known,
+        "shape": list(samples.shape),
+        "bytes": samples.dtype.itemsize,
+        "sha256": hashlib.sha256(little.tobytes()).hexdigest(),
+    }
+
+
+def problems_of(item: Recipe, entry: dict[str, Any], data: bytes) -> Iterable[str]:
     """What is wrong with a vector: a decoder that does not make of it what the manifest says."""
-    problems = []
     for name, decode in (("the package", by_package), ("linr.py", by_standalone)):
         try:
-            found = entry_of(entry["file"], entry["what"], decode(data))
-        except Exception as error:  # the purpose of faulty files is to find decoders that crash
-            problems.append(f"{entry['file']}: {name} crashes: {error!r}")
+            found = decoded(decode(data))
+        except (LossyError, NoSamples):
+            if not item.lossy:
+                yield f"{entry['file']}: {name} finds no samples"
             continue
-        differing = sorted(key for key in entry.keys() | found.keys() if entry.get(key) != found.get(key))
-        if differing:
-            problems.append(f"{entry['file']}: {name} disagrees in {', '.join(differing)}")
-    return problems
+        except Exception as error:  # the purpose of faulty files is to find decoders that crash
+            yield f"{entry['file']}: {name} crashes: {error!r}"
+            continue
+        differing = sorted(key for key in found if entry.get(key) != found[key])
+        if item.lossy or differing:
+            yield f"{entry['file']}: {name} disagrees in {', '.join(differing)}"
+    for view, expected in zip(item.views, entry.get("views", []), strict=True):
+        try:
+            if view_of(view, view_by_package(data, view)) != expected:
+                yield f"{entry['file']}: the package disagrees in {view}"
+        except Exception as error:
+            yield f"{entry['file']}: the package crashes with {view}: {error!r}"
 
 
 def readme(folder: Folder, entries: Iterable[dict[str, Any]]) -> str:
@@ -143,7 +209,7 @@ def main() -> int:
     force = "--force" in sys.argv[1:]
     manifest = VECTORS / "manifest.json"
     known = {entry["file"]: entry for entry in json.loads(manifest.read_text("utf-8"))} if manifest.exists() else {}
-    problems = []
+    problems = list[str]()
     for folder in FOLDERS:
         (VECTORS / folder.name).mkdir(parents=True, exist_ok=True)
         for item in itertools.chain.from_iterable(subject() for subject in folder.subjects):
@@ -152,9 +218,9 @@ def main() -> int:
             if file in known and path.exists() and not force:
                 continue
             data, signal = item.make()
-            known[file] = entry_of(file, item.what, signal)
             path.write_bytes(data)
-            problems += problems_of(known[file], data)
+            known[file] = entry_of(file, item, data, signal)
+            problems += problems_of(item, known[file], data)
         entries = [entry for file, entry in known.items() if file.startswith(f"{folder.name}/")]
         (VECTORS / folder.name / "README.md").write_text(readme(folder, entries), "utf-8")
     manifest.write_text(json.dumps(list(known.values()), ensure_ascii=False, indent=1) + "\n", "utf-8")

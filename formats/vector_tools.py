@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import brotli
 import numpy as np
 import numpy.typing as npt
 
 import inrcodec
+from inrcodec.options import Options
+from inrcodec.render import View as PackageView
+from inrcodec.render import render
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors"
 sys.path.insert(0, str(HERE / "standalone"))
 
 import linr  # noqa: E402  (it is no package: its folder has to be in the path first)
+import linr_network  # noqa: E402
 
 Array = npt.NDArray[Any]
+NoSamples = linr.NoSamples
 MAGIC = b"\x89LINR\r\n\x1a\n"
 KINDS = ("image", "audio", "array")
+LOSSY = 128  # of the byte of the profile
 
 
 @dataclass
@@ -74,13 +81,41 @@ class Signal:
         return hashlib.sha256(b"".join([fixed, *map(varint, shape), rate, self.raw])).digest()
 
 
+@dataclass(frozen=True)
+class View:
+    """What is asked of the network of a file (SPEC.md 17).
+
+    Attributes:
+        size: of the coordinate axes; empty: that of the signal.
+        more_bits: below those of the samples.
+        configuration: (layers, units); None: the last.
+        known: whether the samples are known, so that only the bits below theirs are asked for.
+    """
+
+    size: tuple[int, ...] = ()
+    more_bits: int = 0
+    configuration: tuple[int, int] | None = None
+    known: bool = False
+
+
 @dataclass
 class Recipe:
-    """How to make a vector: `make` gives its bytes and, unless it is faulty, what they must decode to."""
+    """How to make a vector.
+
+    Attributes:
+        file, what: its name, and what it exercises.
+        make: gives its bytes and the signal that is coded, None if it is faulty.
+        views: what is asked of its network.
+        lossy: whether the signal is not in it.
+        whole: of a file that was cut: the name of the one that it was cut from.
+    """
 
     file: str
     what: str
     make: Callable[[], tuple[bytes, Signal | None]]
+    views: Sequence[View] = ()
+    lossy: bool = False
+    whole: str = ""
 
 
 # Sections
@@ -223,26 +258,51 @@ class ArithmeticEncoder:
         return self.low.to_bytes(self.bytes, "big")
 
 
-def coded_integers(arrays: Iterable[Sequence[int]]) -> bytes:
+def coded_integers(arrays: Iterable[Sequence[int]], widths: Iterable[int] = ()) -> bytes:
+    """A string of arrays; widths: of the rows of each, 0 for one without rows."""
     encoder = ArithmeticEncoder()
-    for array in arrays:
-        unary = [linr.Adaptive(2**21, 0, 255) for _ in range(32)]
-        mantissa = [[linr.Adaptive(2**21, 0, 255) for _ in range(4)] for _ in range(33)]
-        for number in array:
-            length = abs(number).bit_length()
-            for i in range(min(length + 1, 32)):
-                encoder.adaptive(int(i < length), unary[i])
-            if length == 0:
-                continue
-            encoder.bit(int(number < 0), 32768)
-            for i in range(length - 1):
-                bit = abs(number) >> length - 2 - i & 1
-                if i < 2:
-                    before = abs(number) >> length - 1 - i & 1
-                    encoder.adaptive(bit, mantissa[length][1 if i == 0 else 2 + before])
-                else:
-                    encoder.bit(bit, 32768)
+    for array, width in itertools.zip_longest(arrays, widths, fillvalue=0):
+        assert not isinstance(array, int)
+        code_integers(encoder, array, linr.Coder(), width)
     return encoder.finish()
+
+
+def code_integers(encoder: ArithmeticEncoder, array: Sequence[int], coder: linr.Coder, width: int = 0) -> None:
+    """Code an array; the probabilities of `coder` go on from where they are."""
+    for place, number in enumerate(array):
+        near = abs(array[place - 1]) if width and place % width else 0
+        near += abs(array[place - width]) if width and place >= width else 0
+        x = min(near.bit_length(), 7)
+        length = abs(number).bit_length()
+        for i in range(min(length + 1, 32)):
+            encoder.adaptive(int(i < length), coder.unary[x, i])
+        if length == 0:
+            continue
+        encoder.bit(int(number < 0), 32768)
+        m = 1
+        for i in range(length - 1):
+            bit = abs(number) >> length - 2 - i & 1
+            if i < 2:
+                encoder.adaptive(bit, coder.mantissa[x, length, m])
+            else:
+                encoder.bit(bit, 32768)
+            m = m << 1 | bit
+
+
+HEADS, SIREN, BITLINEAR, VALUES = range(4)
+PLAIN, RECURRENT, FILTERS = range(3)
+GELU, SINE, GAUSSIAN = range(3)
+GRAY, COLOUR, NORMALIZED, UNBIASED, SCALES, GRID, PARTS = (1 << i for i in range(7))
+SPREAD = {False: 7, True: 13}  # bits of a weight that nobody gives; of one of a sparse matrix
+
+
+class Matrix(NamedTuple):
+    """A matrix of a network."""
+
+    outputs: int
+    inputs: int
+    of_inputs: bool  # whether it takes the network's inputs
+    last: bool
 
 
 @dataclass
@@ -251,84 +311,235 @@ class NetworkSpec:
 
     signal: Signal
     bits: int
-    flags: int = 1
+    form: int = HEADS
+    body: int = PLAIN
+    activation: int = SINE
+    flags: int = 0  # GRID and PARTS follow from `levels` and `widths`
     hidden: int = 5
     layers: int = 1
     octaves: int = 0
+    bit_places: int = 0  # 0: as many as bits
+    levels: Sequence[tuple[int, int, int]] = ()  # spacing, features, byte of the table
+    widths: Sequence[int] = ()
+    depths: Sequence[int] = ()
     coding: int = 0
     setting: int = 8
+    errors: Sequence[int] = (1,)  # used in turn
+    scales: dict[int, tuple[int, int]] = field(default_factory=dict)  # of layers, then of levels
+    biases: dict[int, Sequence[int]] = field(default_factory=dict)  # of a layer, used in turn; as they are written, without their grain
+    matrices: dict[int, Sequence[int]] = field(default_factory=dict)  # of a layer, used in turn, row by row
+    cells: dict[int, Sequence[int]] = field(default_factory=dict)  # of a level, used in turn, feature by feature
+    grains: Sequence[int] = (0,)  # used in turn
     gains: Sequence[int] = (64,)  # used in turn
-    scales: dict[int, tuple[int, int]] = field(default_factory=dict)
-    biases: dict[int, Sequence[int]] = field(default_factory=dict)
-    matrices: dict[int, Sequence[int]] = field(default_factory=dict)  # row by row
+    order: Sequence[int] = ()
+    factors: Sequence[int] = (0,)  # used in turn
+    scale_codes: Sequence[int] = (64,)  # used in turn
+    halvings: Sequence[int] = (0,)  # used in turn
     non_zeros: int = 3  # per sparse vector
     sparse: dict[int, tuple[Sequence[int], Sequence[int]]] = field(default_factory=dict)  # atoms and values of each vector
     count: int | None = None  # s, where it is to be wrong
+    sparse_form: int = 0
+    value_bits: int = 16
     numbers: bytes | None = None
+    change: Callable[[bytes], bytes] = lambda string: string  # of the strings of coded integers
 
     @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """(outputs, inputs) of all layers."""
-        inputs = (len(self.signal.axes) + bool(self.flags & 2)) * (1 + 2 * self.octaves)
-        outputs = self.signal.channels * (1 if self.flags & 6 else self.bits)
-        widths = [inputs, *[self.hidden] * self.layers, outputs]
-        return [(o, i) for i, o in itertools.pairwise(widths)] * (self.bits if self.flags & 4 else 1)
+    def all_flags(self) -> int:
+        return self.flags | GRID * bool(self.levels) | PARTS * bool(self.widths)
 
-    def first(self, layer: int) -> bool:
-        return layer % (self.layers + 1) == 0
+    @property
+    def at_once(self) -> int:
+        """The channels that the network gives at once."""
+        return 1 if self.flags & COLOUR else self.signal.channels
 
-    def last(self, layer: int) -> bool:
-        return layer % (self.layers + 1) == self.layers
+    @property
+    def outputs(self) -> int:
+        return self.at_once * {HEADS: self.bits, VALUES: 2 if self.flags & SCALES else 1}.get(self.form, 1)
 
-    def dense(self, layer: int) -> bool:
-        return self.coding != linr.SINR or (self.first(layer) and self.octaves == 0)
+    def matrices_of(self, layers: int, hidden: int) -> list[Matrix]:
+        """The matrices of one network of so many layers and units."""
+        coordinates = len(self.signal.axes) + (self.form == SIREN) + bool(self.flags & COLOUR)
+        inputs = coordinates * (1 + 2 * self.octaves) + sum(features for _, features, table in self.levels if table < 128)
+        first, between = Matrix(hidden, inputs, True, False), Matrix(hidden, hidden, False, False)
+        middle = {RECURRENT: [between] * min(1, layers - 1), FILTERS: [between, first] * (layers - 1)}
+        return [first, *middle.get(self.body, [between] * (layers - 1)), Matrix(self.outputs, hidden, False, True)]
 
-    def scale(self, layer: int) -> tuple[int, int]:
-        """So that arguments are of the size of a period, and logits of some thousands."""
-        if layer in self.scales:
-            return self.scales[layer]
-        spread = 7 if self.dense(layer) else 13  # bits of a weight
-        return 3, spread + (24 if self.first(layer) and self.octaves == 0 else 14) - (10 if self.last(layer) else 15)
+    @property
+    def all_matrices(self) -> list[Matrix]:
+        """Those of all networks."""
+        return self.matrices_of(self.layers, self.hidden) * (self.bits if self.form == BITLINEAR else 1)
+
+    def dense(self, matrix: Matrix) -> bool:
+        return self.coding != linr.SINR or (matrix.of_inputs and not self.octaves and not self.all_flags & GRID)
+
+    def nodes(self, level: tuple[int, int, int]) -> list[int]:
+        return [-(-(n - 1) >> level[0]) + 1 for n in self.signal.axes]
+
+    def cells_of(self, level: tuple[int, int, int]) -> int:
+        table = level[2] & 127
+        return 1 << table if table else math.prod(self.nodes(level))
+
+    def scale(self, number: int, matrix: Matrix) -> tuple[int, int]:
+        """So that arguments are of the size of a period, logits of some thousands, and means of a part of the range."""
+        if number in self.scales:
+            return self.scales[number]
+        entering = 12 if self.all_flags & GRID else 14 if self.octaves else 24
+        if not matrix.of_inputs:
+            entering = 12 if self.body == FILTERS or self.flags & NORMALIZED or self.activation == GELU else 14
+        leaving = (29 if self.form == VALUES else 10) if matrix.last else 15
+        shift = SPREAD[not self.dense(matrix)] + entering - leaving
+        return 3 << max(-shift, 0), max(shift, 0)
 
     def content(self) -> bytes:
         rng = np.random.default_rng(self.setting)
-        header = bytes([self.flags]) + varint(self.hidden) + varint(self.layers) + varint(self.octaves) + bytes([self.coding, self.setting])
-        scales = [varint(m) + bytes([s]) for m, s in map(self.scale, range(len(self.shapes)))]
-        planes = self.signal.channels * self.bits
-        gains = bytes(itertools.islice(itertools.cycle(self.gains), planes)) if self.gains else b""
-        biases = [self.biases.get(j) or rng.integers(-3000, 3000, o).tolist() for j, (o, i) in enumerate(self.shapes)]
-        matrices = [
-            self.matrices.get(j) or rng.integers(-127, 128, o * i).tolist() for j, (o, i) in enumerate(self.shapes) if self.dense(j)
+        layers = self.all_matrices
+        scales = [self.scale(i, matrix) for i, matrix in enumerate(layers)]
+        scales += [self.scales.get(len(layers) + i, (3, 2)) for i, level in enumerate(self.levels) if level[2] < 128]
+        grains = bytes(in_turn(self.grains, len(layers))) if not self.flags & UNBIASED else b""
+        parts = [
+            self.architecture(),
+            bytes([self.coding, self.setting]),
+            *map(varint, in_turn(self.errors, max(1, len(self.widths) * len(self.depths)))),
+            *(varint(m) + bytes([s]) for m, s in scales),
+            grains,
+            self.joint() if self.form == VALUES else bytes(in_turn(self.gains, self.signal.channels * self.bits)),
         ]
-        numbers = coded_integers([*biases, *matrices]) if self.numbers is None else self.numbers
-        sparse = self.sparse_matrices(rng) if self.coding == linr.SINR else b""
-        return b"".join([header, *scales, gains, varint(len(numbers)), numbers, sparse])
+        if self.widths:
+            return b"".join([*parts, *self.strings(rng)])
+        numbers = self.change(self.string(rng)) if self.numbers is None else self.numbers
+        return b"".join([*parts, varint(len(numbers)), numbers, self.sparse_matrices(rng) if self.coding == linr.SINR else b""])
+
+    def architecture(self) -> bytes:
+        sizes = [varint(len(sizes)) + b"".join(map(varint, sizes)) for sizes in (self.widths, self.depths)]
+        return b"".join(
+            [
+                bytes([self.form | self.body << 2 | self.activation << 4, self.all_flags]),
+                varint(self.hidden) + varint(self.layers) + varint(self.octaves),
+                varint(self.bit_places or self.bits) if self.form == SIREN else b"",
+                varint(len(self.levels)) if self.all_flags & GRID else b"",
+                *(bytes([spacing]) + varint(features) + bytes([table]) for spacing, features, table in self.levels),
+                *(sizes if self.all_flags & PARTS else []),
+            ]
+        )
+
+    def joint(self) -> bytes:
+        """What NETW has of the channels of values."""
+        c = self.signal.channels
+        factors = (k.to_bytes(2, "little", signed=True) for k in in_turn(self.factors, c * (c - 1) // 2))
+        codes = [*in_turn(self.scale_codes, c), *in_turn(self.halvings, self.outputs)]
+        return bytes(self.order or range(c)) + b"".join(factors) + bytes(codes)
+
+    def bias(self, rng: np.random.Generator, number: int, matrix: Matrix) -> list[int]:
+        if number in self.biases:
+            return list(in_turn(self.biases[number], matrix.outputs))
+        if matrix.last and self.form == VALUES:
+            return [*rng.integers(0, 2**30, self.at_once).tolist(), *rng.integers(-(2**28), 2**28, self.outputs - self.at_once).tolist()]
+        found: list[int] = rng.integers(-3000, 3000, matrix.outputs).tolist()
+        return found
+
+    def weights(self, rng: np.random.Generator, number: int, matrix: Matrix) -> list[int]:
+        count = matrix.outputs * matrix.inputs
+        return list(in_turn(self.matrices.get(number, ()), count)) or rng.integers(-127, 128, count).tolist()
+
+    def string(self, rng: np.random.Generator) -> bytes:
+        """The coded integers of a network without parts."""
+        arrays = [] if self.flags & UNBIASED else [self.bias(rng, i, matrix) for i, matrix in enumerate(self.all_matrices)]
+        arrays += [self.weights(rng, i, matrix) for i, matrix in enumerate(self.all_matrices) if self.dense(matrix)]
+        widths = [0] * len(arrays)
+        for i, level in enumerate(self.levels):
+            count, most = self.cells_of(level), 2 ** max(self.bits - 2, 0) if level[2] >= 128 else 127
+            size = count * level[1]
+            numbers = list(in_turn(self.cells.get(i, ()), size)) or rng.integers(-most, most, size, endpoint=True).tolist()
+            arrays += [numbers[j : j + count] for j in range(0, len(numbers), count)]
+            widths += [0 if level[2] & 127 else self.nodes(level)[-1]] * level[1]
+        return coded_integers(arrays, widths)
+
+    def strings(self, rng: np.random.Generator) -> Iterable[bytes]:
+        """The coded integers of a network of parts: for each configuration a length, a CRC-32 and a string."""
+        whole = self.matrices_of(self.layers, self.hidden)
+        biases = [self.bias(rng, i, matrix) for i, matrix in enumerate(whole)]
+        weights = [np.array(self.weights(rng, i, m)).reshape(m.outputs, m.inputs) for i, m in enumerate(whole)]
+        had: set[tuple[int, ...]] = set()
+        of_biases, of_weights = linr.Coder(), linr.Coder()
+        for hidden, layers in itertools.product(self.widths, self.depths):
+            new_biases, new_weights = list[int](), list[int]()
+            for i, matrix in zip([*range(layers), self.layers], self.matrices_of(layers, hidden), strict=True):
+                for row, column in itertools.product(range(matrix.outputs), range(-1, matrix.inputs)):
+                    if (i, row, column) in had:
+                        continue
+                    had.add((i, row, column))
+                    if column >= 0:
+                        new_weights.append(int(weights[i][row, column]))
+                    elif not self.flags & UNBIASED:
+                        new_biases.append(biases[i][row])
+            encoder = ArithmeticEncoder()
+            code_integers(encoder, new_biases, of_biases)
+            code_integers(encoder, new_weights, of_weights)
+            string = self.change(encoder.finish())
+            yield varint(len(string)) + zlib.crc32(string).to_bytes(4, "little") + string
 
     def sparse_matrices(self, rng: np.random.Generator) -> bytes:
         counts, gaps, values = [], list[int](), list[int]()
-        for layer, (outputs, inputs) in enumerate(self.shapes):
-            if self.dense(layer):
+        for number, matrix in enumerate(self.all_matrices):
+            if self.dense(matrix):
                 continue
-            vectors, length = linr.vectors_of(linr.Layer(outputs, inputs))
-            if layer in self.sparse:
-                vector_atoms, vector_values = self.sparse[layer]
+            vectors, length = linr.vectors_of(linr.Layer(matrix.outputs, matrix.inputs))
+            if number in self.sparse:
+                vector_atoms, vector_values = self.sparse[number]
                 counts.append(len(vector_atoms))
             else:
                 vector_atoms, vector_values = [], []
                 counts.append(min(self.non_zeros, length))
             for _ in range(vectors):
-                if layer not in self.sparse:
-                    vector_atoms = sorted(rng.choice(2 * length, counts[-1], replace=False).tolist())
-                    vector_values = rng.integers(-300, 300, counts[-1]).tolist()
+                if number not in self.sparse:
+                    vector_atoms = sorted(rng.choice((2 << (self.sparse_form & 3)) * length, counts[-1], replace=False).tolist())
+                    vector_values = rng.integers(-100, 100, counts[-1]).tolist()
                 gaps += [atom - before - 1 for before, atom in itertools.pairwise([-1, *vector_atoms])]
                 values += vector_values
-        lows_and_highs = [
-            octet for numbers in (gaps, values) for shift in (0, 8) for octet in (number >> shift & 255 for number in numbers)
-        ]
         if self.count is not None:
             counts[-1] = self.count
-        stream: bytes = brotli.compress(bytes(lows_and_highs))
-        return b"".join(map(varint, counts)) + stream
+        front = bytes([self.sparse_form, self.value_bits]) + b"".join(map(varint, counts))
+        if self.sparse_form & 8:
+            return front + coded_integers([[gap // 2 if gap % 2 == 0 else -(gap + 1) // 2 for gap in gaps], values])
+        written = [value + (1 << (self.value_bits - 1)) for value in values]
+        octets = (number >> shift & 255 for numbers in (gaps, written) for shift in (0, 8) for number in numbers)
+        stream: bytes = brotli.compress(bytes(octets))
+        return front + stream
+
+
+def in_turn(numbers: Sequence[int], count: int) -> Iterable[int]:
+    """So many of the numbers, from the first again after the last."""
+    return itertools.islice(itertools.cycle(numbers), count) if numbers else ()
+
+
+class BitEncoder:
+    """What a decoder of a tile asks for its bits: it knows them, and encodes them."""
+
+    def __init__(self, bits: Iterable[int]) -> None:
+        self.bits = iter(bits)
+        self.encoder = ArithmeticEncoder()
+
+    def bit(self, p: int) -> int:
+        bit = next(self.bits)
+        self.encoder.bit(bit, p)
+        return bit
+
+
+def network_of(content: bytes, header: bytes) -> linr_network.Network:
+    """The network of section NETW."""
+    return linr_network.read_network(content, linr.read_head(header))
+
+
+def tile_of_network(values: Array, span: tuple[slice, ...], net: linr_network.Network) -> bytes:
+    """The content of a tile with these values, (places, channels)."""
+    if net.errors[-1] == 0:
+        return b""
+    order = net.order or range(net.channels)
+    codes = ([value ^ value >> 1 if net.gray else value for value in of_place] for of_place in values.tolist())
+    bits = (of_place[c] >> net.bits - 1 - b & 1 for of_place in codes for c in order for b in range(net.bits))
+    encoder = BitEncoder(bits)
+    linr_network.values_of_tile(encoder, span, net)
+    return encoder.encoder.finish()
 
 
 def coded(
@@ -343,23 +554,25 @@ def coded(
 ) -> Sections:
     """All sections of a signal with a network; `finish` may change the tiles' strings."""
     sizes = sizes or signal.axes
-    head_content = head(signal, 1, bits=bits, offset=offset, step=step)
-    network = spec if isinstance(spec, bytes) else spec.content()
-    net = linr.read_network(network, linr.read_head(head_content))
+    content = spec if isinstance(spec, bytes) else spec.content()
+    header = head(signal, 1, bits=bits, offset=offset, step=step)
+    net = network_of(content, header)
     values = values_of(signal, offset, step)
-    contents = []
-    for span in spans(signal.axes, sizes):
-        encoder = ArithmeticEncoder()
-        planes = [linr.Plane() for _ in range(net.planes)]
-        of_places = values[span].reshape(-1, signal.channels).tolist()
-        for of_place, arguments in zip(of_places, linr.squash_arguments(span, signal.axes, net), strict=True):
-            codes = [value ^ value >> 1 if net.gray else value for value in of_place]
-            for number, (plane, t) in enumerate(zip(planes, arguments, strict=True)):
-                bit = codes[number // bits] >> bits - 1 - number % bits & 1
-                encoder.bit(bit, plane.probability(t))
-                plane.update(t, bit)
-        contents.append(finish(encoder.finish()))
-    return [(b"HEAD", head_content), (b"NETW", network), *tiled(contents, sizes)]
+    contents = [finish(tile_of_network(values[span].reshape(-1, signal.channels), span, net)) for span in spans(signal.axes, sizes)]
+    return [(b"HEAD", header), (b"NETW", content), *tiled(contents, sizes)]
+
+
+def exact(like: Signal, spec: NetworkSpec, bits: int) -> Signal:
+    """The signal that a network alone gives, of the kind, shape and type of another one."""
+    values = linr_network.network_values(network_of(spec.content(), head(like, 1, bits=bits)))
+    return replace(like, samples=values.reshape(like.samples.shape).astype(like.samples.dtype))
+
+
+def lossy(signal: Signal, spec: NetworkSpec | bytes, *, bits: int, offset: int = 0, step: int = 1, sizes: Sequence[int] = ()) -> Sections:
+    """All sections of a lossy file: a network, and the digest of the samples that it was fitted to."""
+    content = spec if isinstance(spec, bytes) else spec.content()
+    header = head(signal, 1 | LOSSY, bits=bits, offset=offset, step=step)
+    return [(b"HEAD", header), (b"NETW", content), (b"TIDX", b"".join(map(varint, sizes or signal.axes)))]
 
 
 # Signals
@@ -419,14 +632,16 @@ def encoded(signal: Signal, **options: Any) -> tuple[bytes, Signal]:
     return data, signal
 
 
-def recipe(file: str, what: str, signal: Signal | None, make: Callable[[], bytes | Sections]) -> Recipe:
-    """A vector made by hand."""
+def recipe(
+    file: str, what: str, signal: Signal | None, make: Callable[[], bytes | Sections], views: Sequence[View] = (), **about: Any
+) -> Recipe:
+    """A vector made by hand; about: other fields of the recipe."""
 
     def bytes_and_signal() -> tuple[bytes, Signal | None]:
         made = make()
         return made if isinstance(made, bytes) else file_of(made), signal
 
-    return Recipe(file, what, bytes_and_signal)
+    return Recipe(file, what, bytes_and_signal, views, **about)
 
 
 def fault(file: str, what: str, made: bytes | Sections | Callable[[], bytes | Sections]) -> Recipe:
@@ -434,8 +649,8 @@ def fault(file: str, what: str, made: bytes | Sections | Callable[[], bytes | Se
     return recipe(file, what, None, made if callable(made) else lambda: made)
 
 
-def by_encoder(file: str, what: str, signal: Signal, **options: Any) -> Recipe:
-    return Recipe(file, what, lambda: encoded(signal, **options))
+def by_encoder(file: str, what: str, signal: Signal, views: Sequence[View] = (), **options: Any) -> Recipe:
+    return Recipe(file, what, lambda: encoded(signal, **options), views, lossy=not options.get("payload", True))
 
 
 def all_kept(folder: str, prefix: str, files: dict[str, str]) -> Iterable[Recipe]:
@@ -495,3 +710,21 @@ def by_package(data: bytes) -> Signal | None:
     except inrcodec.FormatError:
         return None
     return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
+
+
+def view_by_standalone(data: bytes, view: View) -> Array:
+    if view.known:
+        return linr.deeper(data, view.more_bits)[0]
+    return linr.network_only(data, view.size, view.more_bits, view.configuration)[0]
+
+
+def view_by_package(data: bytes, view: View) -> Array:
+    asked = PackageView(
+        sizes=view.size,
+        bit_depth=inrcodec.info(data)["bit_depth"] + view.more_bits if view.more_bits else 0,
+        network_only=not view.known,
+        configuration=view.configuration,
+        fill="network" if view.known else "smooth",
+    )
+    samples: Array = render(data, asked, Options(threads=1)).samples
+    return samples

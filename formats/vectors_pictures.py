@@ -242,7 +242,7 @@ def faulty_deltas() -> Iterable[Recipe]:
         "delta_shift_64": ("a delta of shift 64", network + varint(1) + delta(1, scale=bytes([128, 64]))),
         "delta_large": ("a weight above 64", network + varint(1) + delta(1, first=1024)),
         "delta_ff": ("a delta that is no arithmetic code", network + varint(1) + delta(1, data=b"\xff" * 4)),
-        "delta_sinr_cut": ("sparse codes cut off", network + varint(1) + delta(1, coding=3, data=b"\1\1")),
+        "delta_sinr_cut": ("sparse codes cut off", network + varint(1) + delta(1, coding=3, data=b"\0\x10\1\1")),
     }
     for name, (what, plan) in of_deltas.items():
         yield planned(name, what, plan)

@@ -22,6 +22,7 @@ from .limits import Limits
 from .options import Options
 from .progress import Ticker
 from .signal import Signal, type_bits
+from .values import Values, value_type
 
 Fill = Literal["smooth", "network", "midpoint", "zero"]
 PART_PLACES = 1 << 18  # rendered at a time, by one thread
@@ -99,8 +100,7 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
     elif known:
         samples = _deeper(opened, box, extra, view.fill, options)
     else:
-        values = _network_values(opened, view, sizes, box, extra, options)
-        samples = _to_samples(opened, values, extra)
+        samples = _network_samples(opened, view, sizes, box, extra, options)
     rate = header.sample_rate
     if rate is not None and sizes != axes:
         rate = max(1, round(rate * (sizes[0] - 1) / max(axes[0] - 1, 1)))
@@ -117,11 +117,8 @@ def _extra(opened: Opened, view: View) -> int:
     return view.bit_depth - depth
 
 
-def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[Any]:
-    """What the network says, (*sizes of the box, channels) int64 or uint64, with `extra` bits below those of the file.
-
-    Raises UnsupportedError; LimitError.
-    """
+def _network_samples(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[np.generic]:
+    """What the network says, in the header's order of axes, with `extra` bits below those of the file. Raises UnsupportedError."""
     decoder = opened.decoder
     found = decoder.configurations
     if not found:
@@ -137,7 +134,7 @@ def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box
     at_once = decoder.memory(parts[0]) * min(options.workers, len(parts))
     options.limits.check_memory(PLACE_BYTES * math.prod(shape) * opened.layout.channels + decoder.shared + at_once)
     given = min(extra, decoder.most_extra)
-    out = np.empty((*shape, opened.layout.channels), np.int64 if opened.header.value_map.bits < 64 else np.uint64)
+    out = np.empty((*shape, opened.layout.channels), value_type(opened.header.value_map.bits + given))
     ticker = Ticker(options, "rendering")
     ticker.expect(len(parts))
 
@@ -146,9 +143,7 @@ def _network_values(opened: Opened, view: View, sizes: tuple[int, ...], box: Box
         out[target] = decoder.alone(sizes, part, given, which, ticker)
 
     parallel.run(fill, parts, options.workers, ticker.cancel)
-    if extra > given:  # the middle of what the bits that are known leave
-        out = (out << (extra - given)) + (1 << (extra - given - 1))
-    return out
+    return _to_samples(opened, out, extra, extra - given)
 
 
 def _named(configuration: tuple[int, int]) -> str:
@@ -163,23 +158,27 @@ def _parts(box: Box) -> Sequence[Box]:
     return [(slice(i, min(i + step, first.stop)), *box[1:]) for i in range(first.start, first.stop, step)]
 
 
-def _to_samples(opened: Opened, values: npt.NDArray[Any], extra: int) -> npt.NDArray[np.generic]:
-    """Samples of values with `extra` more bits, in the header's order of axes: offset·2^extra + step·value, within the depth.
+def _to_samples(opened: Opened, values: Values, extra: int, missing: int) -> npt.NDArray[np.generic]:
+    """Samples with `extra` more bits, in the header's order of axes: offset·2^extra + step·value, within the depth. Values are overwritten.
 
-    Their type is the header's, or one as wide as they need.
+    values: unsigned, with `missing` bits fewer than that: the middle of what the others leave is taken. The samples are of the header's
+    type, or of one as wide as they need.
     """
     h = opened.header
-    base, step, depth = h.value_map.offset << extra, h.value_map.step, h.bit_depth + extra
+    depth = h.bit_depth + extra
     low, high = (-(1 << (depth - 1)), (1 << (depth - 1)) - 1) if h.dtype.kind == "i" else (0, (1 << depth) - 1)
-    unsigned = values.astype(np.uint64)
-    found = unsigned * np.uint64(step % 2**64) + np.uint64(base % 2**64)  # modulo 2^64: it is right where it is within the depth
-    samples = found.view(np.int64) if low < 0 else found
-    samples[unsigned > (high - base) // step] = high
-    samples[unsigned < -((base - low) // step)] = low
     dtype = h.dtype
     if extra and (dtype.kind == "b" or type_bits(dtype) < depth):
         dtype = np.dtype(f"{'i' if dtype.kind == 'i' else 'u'}{next(n for n in (1, 2, 4, 8) if 8 * n >= depth)}")
-    return samples.astype(dtype).reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
+    step = h.value_map.step << missing
+    offset = (h.value_map.offset << extra) + (step >> 1 if missing else 0)
+    below, above = values < -((offset - low) // step), values > (high - offset) // step  # whose samples are not within the depth
+    wrapped = values.astype(np.uint64, copy=False)
+    wrapped *= np.uint64(step % 2**64)
+    wrapped += np.uint64(offset % 2**64)
+    samples = wrapped.view(np.int64 if low else np.uint64).astype(dtype, copy=False)
+    samples[below], samples[above] = low, high
+    return samples.reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
 
 
 def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:
@@ -194,7 +193,6 @@ def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) 
     known = known[box]
     if not opened.decoder.most_extra:
         raise UnsupportedError("it has no network that says anything of further bits; --fill smooth, midpoint or zero needs none")
-    values = _network_values(opened, View(), opened.layout.axes, box, extra, options)
     least = expand(known, h.bit_depth, depth, h.channel_axis, None, "zero")
-    found = _to_samples(opened, values, extra).astype(np.int64)
+    found = _network_samples(opened, View(), opened.layout.axes, box, extra, options).astype(np.int64)
     return np.clip(found, least.astype(np.int64), least.astype(np.int64) + ((1 << extra) - 1)).astype(least.dtype)

@@ -16,14 +16,18 @@ import numpy.typing as npt
 import pytest
 
 import inrcodec
+from inrcodec.errors import LossyError
+from inrcodec.options import Options
+from inrcodec.render import View, render
 
 FORMATS = Path(__file__).parent.parent / "formats"
 VECTORS = FORMATS / "vectors"
 STANDALONE = FORMATS / "standalone" / "linr.py"
 MANIFEST: list[dict[str, Any]] = json.loads((VECTORS / "manifest.json").read_text("utf-8"))
-VALID = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" not in entry]
+VALID = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" not in entry and "lossy" not in entry]
+LOSSY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "lossy" in entry]
 FAULTY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" in entry]
-# Faulty files that the package decodes although SPEC.md calls them invalid. Strict: a file that is refused again must leave this list.
+VIEWS = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "views" in entry]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def entry_of(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: 
 
 
 def expected(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in ("file", "what")}
+    return {key: value for key, value in entry.items() if key not in ("file", "what", "views")}
 
 
 @pytest.mark.parametrize("entry", VALID)
@@ -66,7 +70,7 @@ def test_both_decode(entry: dict[str, Any], linr: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("entry", FAULTY)
-def test_package_refuses(entry: dict[str, Any], request: pytest.FixtureRequest) -> None:
+def test_package_refuses(entry: dict[str, Any]) -> None:
     with pytest.raises(inrcodec.FormatError):
         inrcodec.decode((VECTORS / entry["file"]).read_bytes())
 
@@ -75,6 +79,57 @@ def test_package_refuses(entry: dict[str, Any], request: pytest.FixtureRequest) 
 def test_standalone_decoder_refuses(entry: dict[str, Any], linr: ModuleType) -> None:
     with pytest.raises(linr.Invalid):
         linr.decode((VECTORS / entry["file"]).read_bytes())
+
+
+@pytest.mark.parametrize("entry", LOSSY)
+def test_neither_gives_samples_of_a_lossy_file(entry: dict[str, Any], linr: ModuleType) -> None:
+    data = (VECTORS / entry["file"]).read_bytes()
+    with pytest.raises(LossyError):
+        inrcodec.decode(data)
+    with pytest.raises(linr.NoSamples):
+        linr.decode(data)
+    found = inrcodec.info(data)
+    assert not found["lossless"]
+    assert [found[key] for key in ("kind", "shape", "bit_depth", "sample_rate")] == [
+        entry[key] for key in ("kind", "shape", "bit_depth", "sample_rate")
+    ]
+
+
+def view_of(samples: npt.NDArray[Any]) -> dict[str, Any]:
+    """What the manifest has of the samples of a view."""
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    return {
+        "shape": list(samples.shape),
+        "bytes": samples.dtype.itemsize,
+        "sha256": hashlib.sha256(little.tobytes()).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("entry", VIEWS)
+def test_both_give_what_a_network_alone_says(entry: dict[str, Any], linr: ModuleType) -> None:
+    """Of a file that was cut, the standalone decoder is given the whole one."""
+    data = (VECTORS / entry["file"]).read_bytes()
+    whole = (VECTORS / entry.get("whole", entry["file"])).read_bytes()
+    for view in entry["views"]:
+        expected = {key: view[key] for key in ("shape", "bytes", "sha256")}
+        size, more, known = tuple(view["size"]), view["more_bits"], view["known"]
+        configuration = view["configuration"] and tuple(view["configuration"])
+        theirs, _ = linr.deeper(whole, more) if known else linr.network_only(whole, size, more, configuration)
+        assert view_of(theirs) == expected
+        depth = inrcodec.info(whole)["bit_depth"] + more if more else 0
+        asked = View(size, (), depth, not known, configuration, "network" if known else "smooth")
+        assert view_of(render(data, asked, Options(threads=1)).samples) == expected
+
+
+def test_a_network_that_was_cut_off_is_not_there() -> None:
+    """Of each file that was cut, the first configuration that its views do not have is missing."""
+    for entry in (entry for entry in MANIFEST if "whole" in entry):
+        data, whole = ((VECTORS / file).read_bytes() for file in (entry["file"], entry["whole"]))
+        there = [tuple(view["configuration"]) for view in entry["views"]]
+        every = [(c["layers"], c["hidden"]) for c in inrcodec.info(whole)["network"]["configurations"]]
+        assert every[: len(there)] == there
+        with pytest.raises(inrcodec.UnsupportedError, match="it has no network"):
+            render(data, View(configuration=every[len(there)]), Options(threads=1))
 
 
 def test_manifest_lists_every_file() -> None:

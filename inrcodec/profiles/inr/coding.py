@@ -164,7 +164,7 @@ class Decoder(TileDecoder):
     written: the network as section NETW has it; section_bytes: how many bytes that section has.
     """
 
-    known = ()
+    known = ("inr-bitlinear-sinr", "inr-heads-filters", "inr-values-array-3d", "inr-values-grid")
 
     def __init__(self, written: Written, layout: Layout, section_bytes: int) -> None:
         self.written, self.layout, self.section_bytes = written, layout, section_bytes

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec import render
+from inrcodec import views as render
 from inrcodec.fit import search
 from inrcodec.fit.choices import architecture_of
 from inrcodec.fit.data import targets

@@ -77,11 +77,11 @@ ARCHITECTURES = {
 
 
 @st.composite
-def architectures(draw: st.DrawFn, parts: bool | None = None) -> Architecture:
-    """Any architecture that can be written, small. parts: whether it has smaller networks in it; None: it may."""
+def architectures(draw: st.DrawFn, parts: bool | None = None, most: int = 9) -> Architecture:
+    """Any architecture that can be written, small. parts: whether it has smaller networks in it; None: it may. most: places on an axis."""
     form = draw(st.sampled_from(["heads", "siren", "values"] if parts else ["heads", "siren", "bitlinear", "values"]))
     body = draw(st.sampled_from(["mlp"] if parts else ["mlp", "recurrent", "filters"]))
-    sizes = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
+    sizes = tuple(draw(st.lists(st.integers(1, most), min_size=1, max_size=4)))
     channels, bits = draw(st.integers(1, 4)), draw(st.integers(1, 24 if form == "values" else 64 if form == "heads" else 6))
     hidden, layers = draw(st.integers(1, 9)), draw(st.integers(1, 4))
     level = st.builds(Level, st.sampled_from([0, 1, 2, 28]), st.integers(1, 3), st.sampled_from([0, 0, 1, 4]))

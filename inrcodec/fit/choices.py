@@ -169,6 +169,8 @@ def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]
     """(the weight coding, bits per weight or 0): of few weights beside cells, more bits cost little."""
     if options.weights:
         return options.weights, options.bits
+    if a.form == "bitlinear" and goal.kind != "mdl":  # it is trained with ternary weights, and any other coding would change them
+        return "ternary", options.bits
     if a.levels:
         return "uniform", options.bits or 8
     return ("uniform" if goal.kind == "exact" else "auto"), options.bits

@@ -27,6 +27,7 @@ from .train import Budget, Outcome, Schedule, Steering, Watch, train
 FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
+TERNARY_BITS = 2  # that a ternary weight takes at most
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
 SECTION_BYTES, LAYER_BYTES = 24, 6  # of section NETW beside its numbers, about, and of the scale of a layer or level
@@ -245,7 +246,8 @@ def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
 
 def _fit_size(values: Values, bits: int, options: Options, goal: Goal) -> CodedNetwork:
     """Fit networks of several sizes until one has the rate or the PSNR of the goal: see `Options.until`."""
-    options = replace(options, weights=options.weights or "uniform", bits=options.bits or WEIGHT_BITS)
+    weights = options.weights or ("ternary" if options.network == "bitlinear" else "uniform")
+    options = replace(options, weights=weights, bits=options.bits or (TERNARY_BITS if weights == "ternary" else WEIGHT_BITS))
     results: list[tuple[tuple[float, float], Result]] = []
     fixed = bool(options.hidden or options.supernet)
     for _ in range(SIZES_TRIED):

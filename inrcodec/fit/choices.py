@@ -18,7 +18,8 @@ OTHER_SECONDS = (3, 4, 6, 12, 25, 60, 150, 400, 1200)
 EXACT_STEPS, OTHER_STEPS, GRID_STEPS = 20000, 4000, 8000
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
-BITLINEAR_LAYERS, BITLINEAR_OCTAVES = 4, 7  # of Han et al., for 128 × 128
+BITLINEAR_LAYERS = 4  # of Han et al., for 128 × 128
+MORE_OCTAVES = 2  # than it takes to tell neighbouring places apart: ternary networks then need fewer steps
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
@@ -57,7 +58,7 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
         scales=form == "values" and _likelihood(options, goal),
     )
     if form == "bitlinear":
-        octaves = options.octaves or min(max(math.ceil(math.log2(max(*sizes, 2))), 1), 20)
+        octaves = options.octaves or min(max(math.ceil(math.log2(max(*sizes, 2))), 1) + MORE_OCTAVES, 20)
         a = replace(a, octaves=octaves, normalized=True, biased=False)
     if body == "grid":
         a = replace(a, levels=_levels(a, goal))
@@ -129,9 +130,11 @@ def omega_of(a: Architecture, options: Options, goal: Goal) -> tuple[float, floa
 
 
 def rate_of(a: Architecture, options: Options) -> float:
-    """Adam's learning rate. Wide networks need small steps."""
+    """Adam's learning rate. Wide networks need small steps, ternary weights large ones: a weight changes only when it is rounded anew."""
     if options.learning_rate:
         return options.learning_rate
+    if a.form == "bitlinear":
+        return min(1e-2, 1.0 / a.hidden)
     if a.form == "siren":
         return 1e-4
     if a.activation == "sine":
@@ -173,4 +176,6 @@ def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]
         return "ternary", options.bits
     if a.levels:
         return "uniform", options.bits or 8
+    if a.form == "bitlinear" and goal.kind == "exact":
+        return "ternary", 0  # as it is trained
     return ("uniform" if goal.kind == "exact" else "auto"), options.bits

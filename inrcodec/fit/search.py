@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -25,7 +26,9 @@ from .objective import ValueHead, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
 FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
+FINE_TUNE_EXACT = 1.0  # budget of fine-tuning until every bit is right, if one coding is tried
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
+FINE_TUNE_RATE_EXACT = 1.0  # of fine-tuning until every bit is right
 WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
 TERNARY_BITS = 2  # that a ternary weight takes at most
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
@@ -124,15 +127,23 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
     weights, _ = weights_of(a, options, goal)
     bits_to_beat = 8 * (to_beat - least_bytes(a, weights))
     seconds, exactly = seconds_of(a, options, goal), trains_exactly(a, goal)
+    ternary = a.form == "bitlinear"
     budget = Budget(
-        steps_of(a, options, goal), seconds, exactly, plateau=not exactly and goal.kind in ("exact", "mdl"), bits_to_beat=bits_to_beat
+        steps_of(a, options, goal),
+        seconds,
+        exactly,
+        falling=not exactly or ternary,
+        plateau=not exactly and goal.kind in ("exact", "mdl"),
+        bits_to_beat=bits_to_beat,
     )
     rate = rate_of(a, options)
     fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
-    ternary = a.form == "bitlinear"
     source = Ternary(model) if ternary else Plain(model, torch.Generator(device).manual_seed(options.seed))
     groups = Coding.groups(Ternary(model), rate)
-    outcome = train(model, source, groups, fitted.schedule(budget, model, generator), Watch(options.progress, options.stop))
+    schedule = fitted.schedule(budget, model, generator)
+    if isinstance(source, Ternary) and exactly:  # its weights are those of the file already
+        schedule = replace(schedule, confirm=partial(_is_exact, model, source, fitted))
+    outcome = train(model, source, groups, schedule, Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
     return replace(fitted, outcome=outcome)
@@ -157,6 +168,7 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
     results: list[Result] = []
     options, a = fitted.options, fitted.model.architecture
     own_coding = a.form == "bitlinear" and weights in (Ternary.name, "auto")
+    exactly = trains_exactly(a, fitted.goal)
     for label, make in candidates(fitted.model, options, weights, bits):
         stopped = bool(options.stop and options.stop())
         if stopped and results:
@@ -166,24 +178,41 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
         coding = make(model).to(model.weights[0].device)
         best = _measure(model, coding, label, fitted, 0)
         already = own_coding and label == Ternary.name
-        exact_enough = trains_exactly(a, fitted.goal) and best is not None and best.measured.wrong == 0
+        exact_enough = exactly and best is not None and best.measured.wrong == 0
         if not (stopped or already or exact_enough):
-            share = FINE_TUNE_CELLS if a.levels else FINE_TUNE
-            steps = max(20, int(fitted.outcome.steps * share))
-            # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
-            budget = Budget(steps, max(1.0, fitted.seconds * share), until_exact=False)
-            schedule = fitted.schedule(budget, model, torch.Generator().manual_seed(options.seed))
-            watch = Watch(options.progress, options.stop, label, best.measured.weights_bytes if best else 0)
-            tuned = train(
-                model, coding, coding.groups((FINE_TUNE_RATE_CELLS if a.levels else FINE_TUNE_RATE) * fitted.rate), schedule, watch
-            )
-            after = _measure(model, coding, label, fitted, tuned.steps)
+            steps = _tune(model, coding, label, fitted, exactly and weights != "auto", best)
+            after = _measure(model, coding, label, fitted, steps)
             best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
         if best is not None:
             results.append(best)
     if not results:
         raise InrcodecError("the fit diverged: its weights are too large for exact evaluation; try a smaller learning rate or omega")
     return results
+
+
+def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, long: bool, before: Result | None) -> int:
+    """Fine-tune a network under a coding, and return the steps taken. long: whether it may take as long as the fit was given.
+
+    An exact fit ends when every bit of the integer network is right. before: what the network was worth.
+    """
+    options, gridded = fitted.options, bool(model.architecture.levels)
+    exactly = trains_exactly(model.architecture, fitted.goal)
+    share = FINE_TUNE_EXACT if long else FINE_TUNE_CELLS if gridded else FINE_TUNE
+    given = steps_of(model.architecture, options, fitted.goal) if long else fitted.outcome.steps
+    # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
+    budget = Budget(max(20, int(given * share)), max(1.0, fitted.seconds * share), exactly)
+    schedule = fitted.schedule(budget, model, torch.Generator().manual_seed(options.seed))
+    if exactly:
+        schedule = replace(schedule, confirm=partial(_is_exact, model, coding, fitted))
+    watch = Watch(options.progress, options.stop, label, before.measured.weights_bytes if before else 0)
+    rate = fitted.rate * (FINE_TUNE_RATE_CELLS if gridded else FINE_TUNE_RATE_EXACT if exactly else FINE_TUNE_RATE)
+    return train(model, coding, coding.groups(rate), schedule, watch).steps
+
+
+def _is_exact(model: CoordinateNetwork, coding: Coding, fitted: Fitted) -> bool:
+    """Whether the integer network has every bit right."""
+    found = _measure(model, coding, "", fitted, 0)
+    return found is not None and found.measured.wrong == 0
 
 
 def _measure(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, steps: int) -> Result | None:
@@ -204,7 +233,8 @@ def _worth(result: Result, fitted: Fitted) -> tuple[float, float]:
         return max(0.0, 8 * m.weights_bytes / places - goal.value), -m.psnr
     if goal.kind == "psnr":
         return max(0.0, goal.value - m.psnr), m.weights_bytes
-    return 0.0, result.total
+    exactly = trains_exactly(m.coded.network.architecture, goal)
+    return float(exactly and m.wrong > 0), result.total
 
 
 def best_of(fitted: Fitted, weights: str, bits: int) -> Result:

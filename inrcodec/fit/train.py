@@ -29,6 +29,7 @@ class Budget:
     Attributes:
         steps, seconds: at the latest.
         until_exact: whether it ends soon after every bit is right.
+        falling: whether the learning rate falls over the budget like half a cosine.
         plateau: whether it ends when the code length has stopped falling.
         bits_to_beat: the run ends when the code length will probably not come below this.
     """
@@ -36,6 +37,7 @@ class Budget:
     steps: int
     seconds: float
     until_exact: bool
+    falling: bool = True
     plateau: bool = False
     bits_to_beat: float = math.inf
 
@@ -49,6 +51,8 @@ class Schedule:
         batch: places per step; generator: of the order.
         parts: smaller networks in the network that are trained with it, see `Architecture.smaller`.
         steering: what the cells have to meet.
+        confirm: whether the integer network has every bit right too; asked when the float network has. With it, a run until exact ends at
+            the first step for which it is true: its weights are those that will be written.
     """
 
     objective: Objective
@@ -57,6 +61,7 @@ class Schedule:
     generator: torch.Generator
     parts: Sequence[Architecture] = ()
     steering: Steering | None = None
+    confirm: Callable[[], bool] | None = None
 
     def sampled(self) -> list[Architecture]:
         """Smaller networks for one step: the smallest, and two at random (the sandwich rule of Yu and Huang, "Slimmable", ICCV 2019)."""
@@ -201,8 +206,7 @@ def train(
     """Train `parameters` in place, and leave the best state found in them.
 
     source: gives the weights of `model` and depends on `parameters`, which are groups as Adam takes them, each with its "lr". The best
-    state is one with every bit right, if the budget has until_exact; then the one with the shortest code. The learning rate falls over
-    the budget like half a cosine, unless the budget has until_exact.
+    state is one with every bit right, if the budget has until_exact; then the one with the shortest code.
     """
     objective, budget = plan.objective, plan.budget
     targets, levels = objective.targets, model.architecture.levels
@@ -229,7 +233,7 @@ def train(
             nats = objective.nats(outputs.detach(), batch) if objective.squared else loss
             meter.add(objective.kept(outputs.detach()), batch, nats.item(), cells.item())
         if meter.full:
-            exact = budget.until_exact and meter.exact
+            exact = budget.until_exact and meter.exact and (plan.confirm is None or plan.confirm())
             # a full batch measures the current weights; with mini-batches, the weights changed during the pass that was measured
             shorter = objective.squared or meter.code_bits < outcome.code_bits  # a squared error is taken as it is at the end
             if best is None or (exact, shorter) >= (outcome.exact, True):
@@ -237,7 +241,8 @@ def train(
                 outcome.exact, outcome.code_bits = exact, meter.code_bits
             if exact and outcome.exact_step is None:
                 outcome.exact_step, outcome.exact_seconds = outcome.steps, outcome.seconds
-                last_step = min(last_step, outcome.steps + max(4, int(outcome.steps * AFTER_EXACT)))
+                after = 0 if plan.confirm else max(4, int(outcome.steps * AFTER_EXACT))
+                last_step = min(last_step, outcome.steps + after)
             outcome.history.append((fraction, meter.code_bits))
         if watch.report and (outcome.steps == 0 or (meter.full and time.perf_counter() - last_report > REPORT_SECONDS)):
             last_report = time.perf_counter()
@@ -257,7 +262,7 @@ def train(
             plan.steering.learn(cells.item() / math.log(2), objective.psnr_of(outputs.detach(), batch))
             cells = cells * plan.steering.weight
         torch.autograd.backward((loss + share * cells) / (batch.places * targets.channels * targets.depth))
-        scale = 1.0 if budget.until_exact else 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (fraction + 1e-3) / WARM_UP)
+        scale = 1.0 if not budget.falling else 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (fraction + 1e-3) / WARM_UP)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale
         optimizer.step()

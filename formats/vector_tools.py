@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 import inrcodec
 from inrcodec.options import Options
-from inrcodec.render import View as PackageView
-from inrcodec.render import render
+from inrcodec.views import View as PackageView
+from inrcodec.views import render
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors"

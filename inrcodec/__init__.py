@@ -8,7 +8,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from numbers import Real
 from pathlib import PurePath
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from .damage import Salvaged
     from .options import Options, Progress
     from .signal import Kind, Signal
+    from .views import View
 
 __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
-    "Stopped", "UnsupportedError", "decode", "encode", "files", "info", "render", "salvage",
+    "Stopped", "UnsupportedError", "View", "decode", "encode", "files", "info", "render", "salvage",
 ]  # fmt: skip
 
 # the modules of names
-_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal", "Salvaged": "damage"}
+_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal", "Salvaged": "damage", "View": "views"}
 
 
 def __getattr__(name: str) -> Any:
@@ -164,44 +165,25 @@ def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, m
     return damage.salvage(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
 
 
-def render(
-    data: Buffer,
-    *,
-    sizes: Sequence[int] = (),
-    region: Sequence[slice] = (),
-    bit_depth: int = 0,
-    network_only: bool = False,
-    config: tuple[int, int] | None = None,
-    fill: Literal["smooth", "network", "midpoint", "zero"] = "smooth",
-    threads: int = 0,
-    max_samples: int = MAX_SAMPLES,
-    max_memory: int = 0,
-) -> Signal:
+def render(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0, **view: Any) -> Signal:
     """What a .linr file shows at another size or bit depth, or what its network alone says: the same on every machine.
 
     Args:
         data: see `decode`. If the network is asked, a file serves that was cut, as long as a whole network is left of it.
-        sizes: places along each coordinate axis, (height, width) of a picture, over the extent of the signal. Other sizes than those of the
-            file ask the network of profile `inr` alone.
-        region: a slice for each coordinate axis of what is rendered, with start and stop.
-        bit_depth: bits of the samples that are returned, 0: those of the file. At the file's own sizes, the bits that it has do not change.
-        network_only: whether the network alone is asked, although the samples are in the file.
-        config: (layers, units) of the network in a supernet that is asked; None: the largest.
-        fill: where bits below those of the file come from, see `inrcodec render --help`.
         threads, max_samples, max_memory: see `decode`.
+        view: fields of `inrcodec.View`: sizes, region, bit_depth, network_only, configuration, fill.
 
     Raises:
         FormatError: the data is damaged or is not a .linr file.
         LimitError: the view asks for more than max_samples or max_memory.
         UnsupportedError: the file has no network that could be asked, or the view does not fit it.
-        TypeError: data has no contiguous buffer.
+        TypeError: data has no contiguous buffer, or there is no such field.
     """
+    from . import views
     from .options import Options
-    from .views import View
-    from .views import render as rendered
 
-    view = View(tuple(sizes), tuple(region), bit_depth, network_only, config, fill)
-    return rendered(_bytes(data), view, Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
+    options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+    return views.render(_bytes(data), views.View(**view), options)
 
 
 def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> dict[str, Any]:

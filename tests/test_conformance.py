@@ -18,7 +18,7 @@ import pytest
 import inrcodec
 from inrcodec.errors import LossyError
 from inrcodec.options import Options
-from inrcodec.render import View, render
+from inrcodec.views import View, render
 
 FORMATS = Path(__file__).parent.parent / "formats"
 VECTORS = FORMATS / "vectors"

@@ -220,10 +220,12 @@ def test_auto_takes_the_smallest() -> None:
     values, value_map = to_values(photo(16, 6, 1))
     for network, body in (("heads", ""), ("values", "grid"), ("values", "filters")):
         options = Options(profile="inr", network=network, body=body, hidden=56, layers=2, steps=40)  # type: ignore[arg-type]
-        fitted = search.fit_float(values, value_map.bits, options, MDL)
-        results = search.code_all(fitted, "auto")
+        with search.limited_threads(1):  # else two fine-tunings of one network may differ
+            fitted = search.fit_float(values, value_map.bits, options, MDL)
+            results = search.code_all(fitted, "auto")
+            smallest = search.best_of(fitted, "auto", 0).total
         assert {r.coded.coding for r in results} == {"uniform", "lsq", "ternary", "sinr"}
-        assert search.best_of(fitted, "auto", 0).total == min(r.total for r in results)
+        assert smallest == min(r.total for r in results)
         for r in results:  # what was measured is what will be written, but for the length of the error
             weights, payload = search_encode(r, values)
             assert 0 <= weights - r.measured.weights_bytes <= 9

@@ -309,7 +309,7 @@ def test_the_public_function() -> None:
         found = inrcodec.render(data, threads=1, **view)  # type: ignore[arg-type]
         as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
         assert found.equals(views.render(data, View(**as_tuples), ONE))
-    assert (inrcodec.render(data, config=(1, 3)).samples == shown(data, configuration=(1, 3))).all()
+    assert (inrcodec.render(data, configuration=(1, 3)).samples == shown(data, configuration=(1, 3))).all()
     with pytest.raises(LimitError):
         inrcodec.render(data, sizes=(100, 100), max_samples=9999)
     with pytest.raises(TypeError, match="buffer"):

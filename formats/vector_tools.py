@@ -17,9 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 import inrcodec
-from inrcodec.options import Options
-from inrcodec.views import View as PackageView
-from inrcodec.views import render
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors"
@@ -719,12 +716,13 @@ def view_by_standalone(data: bytes, view: View) -> Array:
 
 
 def view_by_package(data: bytes, view: View) -> Array:
-    asked = PackageView(
+    samples: Array = inrcodec.render(
+        data,
         sizes=view.size,
         bit_depth=inrcodec.info(data)["bit_depth"] + view.more_bits if view.more_bits else 0,
         network_only=not view.known,
-        configuration=view.configuration,
+        config=view.configuration,
         fill="network" if view.known else "smooth",
-    )
-    samples: Array = render(data, asked, Options(threads=1)).samples
+        threads=1,
+    ).samples
     return samples

@@ -17,8 +17,6 @@ import pytest
 
 import inrcodec
 from inrcodec.errors import LossyError
-from inrcodec.options import Options
-from inrcodec.views import View, render
 
 FORMATS = Path(__file__).parent.parent / "formats"
 VECTORS = FORMATS / "vectors"
@@ -117,8 +115,16 @@ def test_both_give_what_a_network_alone_says(entry: dict[str, Any], linr: Module
         theirs, _ = linr.deeper(whole, more) if known else linr.network_only(whole, size, more, configuration)
         assert view_of(theirs) == expected
         depth = inrcodec.info(whole)["bit_depth"] + more if more else 0
-        asked = View(size, (), depth, not known, configuration, "network" if known else "smooth")
-        assert view_of(render(data, asked, Options(threads=1)).samples) == expected
+        ours = inrcodec.render(
+            data,
+            sizes=size,
+            bit_depth=depth,
+            network_only=not known,
+            config=configuration,
+            fill="network" if known else "smooth",
+            threads=1,
+        )
+        assert view_of(ours.samples) == expected
 
 
 def test_a_network_that_was_cut_off_is_not_there() -> None:
@@ -129,7 +135,7 @@ def test_a_network_that_was_cut_off_is_not_there() -> None:
         every = [(c["layers"], c["hidden"]) for c in inrcodec.info(whole)["network"]["configurations"]]
         assert every[: len(there)] == there
         with pytest.raises(inrcodec.UnsupportedError, match="it has no network"):
-            render(data, View(configuration=every[len(there)]), Options(threads=1))
+            inrcodec.render(data, config=every[len(there)], threads=1)
 
 
 def test_manifest_lists_every_file() -> None:

@@ -21,6 +21,7 @@ from bench.fuzz.fields import write
 from bench.fuzz.linr_mutations import KINDS, UNMENDED, Case, Draft, case
 from bench.fuzz.linr_seeds import Seed, seeds
 from inrcodec import InrcodecError, codec, container
+from inrcodec.errors import LossyError
 
 RUN = 1  # the seed of all cases here
 SHARES = 8  # parts of the cases, a test each
@@ -43,9 +44,7 @@ def test_changed_files_decode_rightly_or_are_refused(judge: trial.Judge, share: 
         outcome = trial.run(judge, number, one.data, one.seed if one.kind in UNMENDED else None)
         assert outcome.what in trial.RIGHT, f"case {number} ({one.kind}): {outcome.what}"
         seen[outcome.what] += 1
-    assert seen["decoded"] > 0
-    assert seen["refused"] > 0
-    assert seen["closed"] > 0
+    assert all(seen[what] > 0 for what in ("decoded", "lossy", "refused", "closed"))
 
 
 # --- the generator ------------------------------------------------------------------------------------------------
@@ -68,10 +67,36 @@ def _rebuilt(seed: Seed) -> bytes:
 
 
 def test_fields_are_those_of_the_format() -> None:
-    """A file that is taken apart and written again decodes to the same signal. So nothing is taken for a field that is none."""
-    assert {seed.opened.profile.name for seed in seeds()} == {"stored", "inr", "hybrid"}
+    """A file that is taken apart and written again shows the same signal. So nothing is taken for a field that is none."""
+    assert {(seed.opened.profile.name, seed.opened.header.lossy) for seed in seeds()} == {
+        ("stored", False),
+        ("inr", False),
+        ("inr", True),
+        ("hybrid", False),
+    }
     for seed in seeds():
-        assert inrcodec.decode(_rebuilt(seed), threads=1).equals(inrcodec.decode(seed.data, threads=1)), seed.name
+        if seed.opened.header.lossy:
+            first, second = (inrcodec.render(data, network_only=True, threads=1) for data in (_rebuilt(seed), seed.data))
+        else:
+            first, second = (inrcodec.decode(data, threads=1) for data in (_rebuilt(seed), seed.data))
+        assert first.equals(second), seed.name
+
+
+def test_checksums_of_parts_follow_what_they_are_of() -> None:
+    """A number in the last part of a network is changed: its length and its CRC are right again."""
+    seed = next(seed for seed in seeds() if seed.name == "lossy/inr-supernet.linr")
+    draft = Draft(seed, list(seed.parts))
+    place = draft.places(b"NETW")[0]
+    fields = list(seed.parts[place].fields)
+    last = max(i for i, f in enumerate(fields) if f.form == "integers")
+    fields[last] = replace(fields[last], value=[7 * array for array in fields[last].value])
+    draft.put(place, fields)
+    assert not inrcodec.render(draft.written(), network_only=True).equals(inrcodec.render(seed.data, network_only=True))
+    fields[last - 1] = replace(fields[last - 1], value=5)
+    assert fields[last - 1].form == "crc"
+    draft.put(place, fields)
+    with pytest.raises(inrcodec.FormatError, match="checksum"):
+        inrcodec.info(draft.written())
 
 
 def test_lengths_and_sizes_follow_what_they_are_of() -> None:
@@ -114,7 +139,7 @@ def _depths() -> Iterator[tuple[str, str]]:
 
 def test_many_cases_get_past_the_checksums() -> None:
     """At least nine in ten of the mended cases pass the container's checks, and a third of them are decoded as far as the tiles."""
-    blind = (*UNMENDED, "halves of two files", "faulty vector")
+    blind = (*UNMENDED, "halves of two files", "faulty vector", "network cut", "network cut, of parts")
     depths = list(_depths())
     found = Counter((kind in blind, depth) for kind, depth in depths)
     mended = sum(count for (is_blind, _), count in found.items() if not is_blind)
@@ -127,15 +152,25 @@ def test_many_cases_get_past_the_checksums() -> None:
 @pytest.mark.parametrize("make", [linr_inventions.sound, linr_inventions.picture, linr_inventions.coordinate_network])
 def test_invented_files_are_valid_up_to_their_tiles(make: Callable[[Random], bytes]) -> None:
     """Their tiles and digest are at random, and nothing else is wrong with them. Some are decoded to the end."""
-    faults = "a coded string|their digest|a sum of weights"
+    faults = "a coded string|their digest|a network alone"
     wrong = Counter[bool]()
     for number in range(60):
         data = make(Random(number))
-        codec.open_bytes(data)
-        with pytest.raises(inrcodec.FormatError, match=faults) as caught:
+        lossy = codec.open_bytes(data).header.lossy
+        with pytest.raises(inrcodec.InrcodecError, match=faults) as caught:
             inrcodec.decode(data, threads=1)
+        assert isinstance(caught.value, LossyError if lossy else inrcodec.FormatError)
         wrong["digest" in str(caught.value)] += 1
     assert wrong[True] > 3
+
+
+def test_invented_files_with_values_are_valid() -> None:
+    forms = set()
+    for number in range(40):
+        data = linr_inventions.coded_values(Random(number))
+        inrcodec.decode(data, threads=1)
+        forms.add(inrcodec.info(data)["network"]["form"])
+    assert forms == {"heads", "siren", "bitlinear", "values"}
 
 
 # --- the judge ----------------------------------------------------------------------------------------------------
@@ -172,6 +207,60 @@ def test_a_judge_sees_wrong_errors(judge: trial.Judge, monkeypatch: pytest.Monke
     outcome = trial.run(judge, 1, seeds()[0].data, None)
     assert outcome.failed
     assert what in outcome.what
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("inr", "other samples"), ("inr", "takes it"), ("inr", "refuses it"), ("inr", "another view"), ("closed", "takes it")],
+)
+def test_a_judge_sees_what_the_standalone_decoder_sees_otherwise(
+    judge: trial.Judge, monkeypatch: pytest.MonkeyPatch, kind: str, what: str
+) -> None:
+    seed = next(seed for seed in seeds() if seed.name == "uncommon/inr-deeper-values.linr")
+    data = seed.data if kind == "inr" else seed.data[:-1]
+    assert trial.run(judge, 1, data, None).what == ("decoded" if kind == "inr" else "closed")
+    theirs = judge.standalone
+    assert theirs
+    right, about = theirs.decode(seed.data)
+    refused = inrcodec.FormatError("a fault")
+
+    def never(*_: object, **__: object) -> None:
+        raise theirs.Invalid("another fault")
+
+    def refusing(*_: object, **__: object) -> None:
+        raise refused
+
+    if what == "other samples":
+        monkeypatch.setattr(theirs, "decode", lambda _: (right ^ 1, about))
+    elif what == "refuses it":
+        monkeypatch.setattr(theirs, "decode", never)
+    elif what == "another view":
+        monkeypatch.setattr(theirs, "network_only", lambda *_: (right ^ 1, about))
+    elif kind == "closed":
+        monkeypatch.setattr(theirs, "read_file", lambda _: None)
+    else:
+        monkeypatch.setattr(judge, "decode", refusing)
+        monkeypatch.setattr(judge, "salvage", None)
+    outcome = trial.run(judge, 1, data, None)
+    assert outcome.failed
+    assert what in outcome.what
+
+
+def test_a_judge_sees_a_network_that_says_otherwise_after_a_cut(judge: trial.Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, seed = next((i, seed) for i, seed in enumerate(seeds()) if seed.name == "lossy/inr-supernet.linr")
+    data = seed.data[:-20]
+    assert trial.run(judge, 1, data, number).what == "closed"
+    true = judge.render
+    assert true
+
+    def other(given: bytes, **options: Any) -> Any:
+        found = true(given, **options)
+        return replace(found, samples=found.samples ^ 1) if given == data else found
+
+    monkeypatch.setattr(judge, "render", other)
+    outcome = trial.run(judge, 1, data, number)
+    assert outcome.failed
+    assert "after the file was cut" in outcome.what
 
 
 # --- the runner ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Fuzzes the decoder with changed `.linr` files: `python -m bench.fuzz --cases 100000 --seed 1 --jobs 2`.
 
-Valid files (see `linr_seeds`) are changed (see `linr_mutations`) and run through info, decode and salvage in child processes (see `trial`).
+Valid files (see `linr_seeds`) are changed (see `linr_mutations`) and run through info, decode, salvage and render in child processes (see
+`trial`); small ones are also given to the standalone decoder.
 Their memory is limited, so that a crash, a hang or a request for too much memory is found. A case must give the right samples, or an
 InrcodecError of one line, within trial.SECONDS and trial.GROWTH. A case depends on the seed and its number alone: `--only 17` runs it
 again and writes the file.
@@ -29,7 +30,7 @@ from .trial import FRAME, Outcome
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 240.0  # seconds for an answer, unless --patience says otherwise; a case may compile kernels
 COLUMNS = (
-    "kind", "cases", "decoded", "refused", "limited", "closed", "salvaged", "worst s", "worst MB", "bytes per byte of file",
+    "kind", "cases", "decoded", "lossy", "refused", "limited", "closed", "salvaged", "worst s", "worst MB", "bytes per byte of file",
     "of file and samples", "failures",
 )  # fmt: skip
 
@@ -137,7 +138,7 @@ def _row(pairs: list[tuple[Case, Outcome]]) -> dict[str, Any]:
     outcomes = [outcome for _, outcome in pairs]
     return {
         "cases": len(outcomes),
-        **{what: sum(o.what == what for o in outcomes) for what in ("decoded", "refused", "limited", "closed")},
+        **{what: sum(o.what == what for o in outcomes) for what in trial.RIGHT},
         "salvaged": sum(o.salvaged != "nothing" and o.what != "decoded" for o in outcomes),
         "worst s": max(o.seconds for o in outcomes),
         "worst MB": max(o.growth for o in outcomes) / 1e6,
@@ -160,8 +161,8 @@ def markdown(table: dict[str, dict[str, Any]], note: dict[str, Any], seconds: fl
         f"{everything['cases']} changed files in {seconds:.0f} s, made of {len(seeds())} valid ones"
         f" (of which this inrcodec decodes {note['learned']}). Limits: {trial.SAMPLES} samples, {trial.MEMORY} bytes;"
         f" a case fails above {trial.SECONDS:.0f} s or {trial.GROWTH} bytes.",
-        "decoded: to the right samples. refused, limited (LimitError), closed (before any tile): by an error of one line."
-        " salvaged: of those that do not decode, something could be decoded.",
+        "decoded: to the right samples. lossy: a network without samples. refused, limited (LimitError), closed (before any tile): by an"
+        " error of one line. salvaged: of those that do not decode, something could be decoded.",
         rows_of(list(COLUMNS), rows),
         f"The slowest case is {everything['slowest']}, the one that takes the most memory is {everything['largest']}.",
         "Failures:\n\n" + "\n".join(failures) if failures else "No failures.",

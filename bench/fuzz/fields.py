@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from inrcodec import codec
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint, zigzag
 from inrcodec.kernels import contextnet, integers
+from inrcodec.kernels.architecture import Architecture
+from inrcodec.kernels.arrays import Ints1
 from inrcodec.layout import box_shape
 from inrcodec.profiles.hybrid.limits import SOUND
 from inrcodec.profiles.hybrid.pictures import deltas, scan
@@ -25,11 +28,12 @@ from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PicturePlan
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 from inrcodec.profiles.hybrid.priors import shipped
-from inrcodec.weights import codings, network
+from inrcodec.weights import codings, network, sinr
 
-# number forms; "length" and "size": the bytes of another field as it is written, and before Brotli; they are right if the value is None
-Form = Literal["byte", "varint", "signed", "length", "size", "bytes", "brotli", "integers"]
-NUMBERS = ("byte", "varint", "signed", "length", "size")
+# number forms; "length" and "size": the bytes of another field as it is written, and before Brotli; "crc": its CRC-32, in 4 bytes; these
+# three are right if the value is None
+Form = Literal["byte", "varint", "signed", "length", "size", "crc", "bytes", "brotli", "integers"]
+NUMBERS = ("byte", "varint", "signed", "length", "size", "crc")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +43,22 @@ class Field:
     Attributes:
         name: tells it from the others of its section.
         form: how it is written.
-        value: a number, bytes (before compression), or for "integers" a list of arrays; None: of a length or size that is right.
-        of: the fields that a length or size is of.
+        value: a number, bytes (before compression), or for "integers" a list of arrays; None: of a length, size or CRC that is right.
+        of: the fields that a length, size or CRC is of.
+        widths: of "integers": that of the rows of each array.
+        states: of "integers": what is known before of each array, if they go on from others.
     """
 
     name: str
     form: Form
     value: Any
     of: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
+    states: tuple[integers.State, ...] = ()
 
     @cached_property
     def written(self) -> bytes:
-        """Its bytes, if it is not a length or size without value."""
+        """Its bytes, if it is not a length, size or CRC without value."""
         if self.form == "byte":
             return bytes([self.value & 255])
         if self.form in ("varint", "length", "size"):
@@ -60,7 +68,10 @@ class Field:
         if self.form == "brotli":
             return compress(self.value, 3)
         if self.form == "integers":
-            return integers.encode(self.value)
+            widths = [*self.widths, *[0] * len(self.value)][: len(self.value)]
+            return integers.encode(self.value, widths, [(e.copy(), n.copy()) for e, n in self.states])
+        if self.form == "crc":
+            return int(self.value % 2**32).to_bytes(4, "little")
         return bytes(self.value)
 
 
@@ -70,12 +81,14 @@ def number_of(field: Field, fields: Iterable[Field]) -> int:
         return int(field.value)
     named = {f.name: f for f in fields}
     found = [named[name] for name in field.of if name in named]
+    if field.form == "crc":
+        return zlib.crc32(b"".join(f.written for f in found))
     return sum(len(f.value) if field.form == "size" and f.form == "brotli" else len(f.written) for f in found)
 
 
 def write(fields: Sequence[Field]) -> bytes:
     """The content of a section."""
-    return b"".join(f.written if f.value is not None else varint(number_of(f, fields)) for f in fields)
+    return b"".join(f.written if f.value is not None else replace(f, value=number_of(f, fields)).written for f in fields)
 
 
 class Taker:
@@ -118,16 +131,26 @@ class Taker:
         stream = self.reader.rest() if count is None else self.reader.take(count)
         return bytes(self._add(name, "brotli", brotli.decompress(stream)))
 
-    def integers(self, name: str, count: int, sizes: list[int]) -> None:
-        """Coded integers, arrays of these sizes, in `count` bytes."""
-        self._add(name, "integers", integers.decode(self.reader.take(count), sizes))
+    def integers(
+        self, name: str, count: int, sizes: list[int], widths: Sequence[int] = (), states: Sequence[integers.State] = ()
+    ) -> list[Ints1]:
+        """Coded integers, arrays of these sizes, in `count` bytes. widths, states: see `integers.decode`."""
+        before = tuple((e.copy(), n.copy()) for e, n in states)
+        found = integers.decode(self.reader.take(count), sizes, widths, states)
+        self.fields.append(Field(name, "integers", found, (), tuple(widths), before))
+        return found
 
-    def sparse(self, name: str, matrices: int, count: int | None = None) -> None:
-        """Sparse matrices in `count` bytes; None: all that are left."""
+    def sparse(self, name: str, shapes: list[tuple[int, int]], count: int | None = None) -> None:
+        """Sparse matrices of these shapes in `count` bytes; None: all that are left."""
         end = len(self.reader.data) if count is None else self.reader.position + count
-        for i in range(matrices):
-            self.varint(f"{name}: non-zeros {i}")
-        self.brotli(f"{name}: codes", end - self.reader.position)
+        form, _ = self.bytes_of(f"{name}: form", f"{name}: value bits")
+        counts = [self.varint(f"{name}: non-zeros {i}") for i in range(len(shapes))]
+        left = end - self.reader.position
+        if form & 8:
+            total = sum(sinr.vector_shape(shape)[0] * n for shape, n in zip(shapes, counts, strict=True))
+            self.integers(f"{name}: codes", left, [total, total])
+        else:
+            self.brotli(f"{name}: codes", left)
 
 
 def _head(t: Taker) -> None:
@@ -154,23 +177,64 @@ def _index(t: Taker) -> None:
         t.varint(f"number {i}")
 
 
-def _network(t: Taker, opened: codec.Opened) -> None:
-    layout, bits = opened.layout, opened.header.value_map.bits
-    content = t.reader.data.tobytes()
-    known = network.parse(content, len(layout.axes), layout.channels, bits)
-    t.bytes_of("flags")
+def _architecture(t: Taker) -> None:
+    form, flags = t.bytes_of("form", "flags")
     for name in ("hidden", "layers", "octaves"):
         t.varint(name)
+    if form & 3 == 1:
+        t.varint("bit places")
+    if flags & network.GRID:
+        for i in range(t.varint("levels")):
+            t.bytes_of(f"level {i} spacing")
+            t.varint(f"level {i} features")
+            t.bytes_of(f"level {i} table")
+    if flags & network.PARTS:
+        for name in ("widths", "depths"):
+            for i in range(t.varint(name)):
+                t.varint(f"{name} {i}")
+
+
+def _network(t: Taker, opened: codec.Opened) -> None:
+    layout = opened.layout
+    known = network.parse(bytes(t.reader.data), layout.axes, layout.channels, opened.header.value_map.bits)
+    a = known.architecture
+    _architecture(t)
     t.bytes_of("coding", "setting")
-    for i in range(len(known.shapes)):
+    for i in range(len(known.errors)):
+        t.varint(f"error {i}")
+    for i in range(len(known.scales)):
         t.varint(f"multiplier {i}")
         t.bytes_of(f"shift {i}")
-    t.raw("gains", known.architecture.planes)
+    if a.biased:
+        t.bytes_of(*(f"grain {i}" for i in range(len(known.shapes))))
+    if a.form == "values":
+        t.bytes_of(*(f"order {i}" for i in range(a.channels)))
+        t.raw("factors", a.channels * (a.channels - 1))
+        t.bytes_of(*(f"scale {i}" for i in range(a.channels)), *(f"halving {i}" for i in range(a.outputs)))
+    else:
+        t.raw("gains", a.planes)
+    if a.widths:
+        _shells(t, a)
+        return
     length = t.number_ahead("length", "numbers")
     both = list(zip(known.shapes, known.is_sparse, strict=True))
-    t.integers("numbers", length, [*(o for o, _ in known.shapes), *(o * i for (o, i), sparse in both if not sparse)])
+    sizes = [*(o for o, _ in known.shapes if a.biased), *(o * i for (o, i), sparse in both if not sparse)]
+    cells = [level for level in a.levels for _ in range(level.features)]
+    widths = [0] * len(sizes) + [0 if level.table else level.nodes(a.sizes)[-1] for level in cells]
+    t.integers("numbers", length, [*sizes, *(level.cells(a.sizes) for level in cells)], widths)
     if codings.named(known.coding).sparse:
-        t.sparse("sparse", sum(known.is_sparse))
+        t.sparse("sparse", [shape for shape, sparse in both if sparse])
+
+
+def _shells(t: Taker, a: Architecture) -> None:
+    """The strings of a network with smaller ones in it."""
+    states = [integers.fresh(), integers.fresh()]
+    for i, found in enumerate(network.shells(a)):
+        length = t.number_ahead("length", f"numbers {i}")
+        t.reader.take(4)
+        t.fields.append(Field(f"crc {i}", "crc", None, (f"numbers {i}",)))
+        sizes = [sum(int(b.sum()) for _, b in found) * a.biased, sum(int(w.sum()) for w, _ in found)]
+        t.integers(f"numbers {i}", length, sizes, (), states)
 
 
 def _picture_plan(t: Taker, opened: codec.Opened) -> None:
@@ -214,14 +278,15 @@ def _picture_plan(t: Taker, opened: codec.Opened) -> None:
 
 def _delta(t: Taker, name: str, delta: Delta, plan: PicturePlan) -> None:
     """The content of a delta."""
-    if codings.named(delta.coding).sparse:
-        parts = [f"sparse {name}: non-zeros {i}" for i in range(3)]
-        t.sparse(f"sparse {name}", 3, t.number_ahead("length", f"sparse {name}: codes", *parts))
-        return
     units, references = plan.model.units, len(plan.planes[delta.plane].references)
     networks = shipped.named(plan.model.prior, units)
     prior = networks[shipped.network_name(scan.NAMES[delta.pass_], references, plan.transform.chroma)]
     shapes = contextnet.shapes(deltas.inputs_of(prior, units), units)
+    if codings.named(delta.coding).sparse:
+        parts = [f"sparse {name}: {part}" for part in ("form", "value bits", *(f"non-zeros {i}" for i in range(3)))]
+        length = t.number_ahead("length", f"sparse {name}: codes", *parts)
+        t.sparse(f"sparse {name}", [(columns, rows) for rows, columns in shapes], length)
+        return
     t.integers(f"{name} numbers", t.number_ahead("length", f"{name} numbers"), [rows * columns for rows, columns in shapes])
 
 

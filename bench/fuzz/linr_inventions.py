@@ -9,32 +9,34 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 
 from inrcodec import container
-from inrcodec.compression import compress
 from inrcodec.container import Section, varint
-from inrcodec.header import Header, write_header
+from inrcodec.header import Header, digest, write_header
 from inrcodec.kernels import integers
-from inrcodec.kernels.inr import Architecture
-from inrcodec.layout import Layout, split
+from inrcodec.kernels.architecture import Architecture
+from inrcodec.layout import Layout
 from inrcodec.profiles.hybrid.pictures import contexts, scan
 from inrcodec.profiles.hybrid.pictures import plan as pictures
 from inrcodec.profiles.hybrid.pictures.sources import Source
 from inrcodec.profiles.hybrid.pictures.transforms import Direct, Lattice, Palette, Transform
 from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.profiles.hybrid.sound import plan as sounds
+from inrcodec.profiles.inr import coding
 from inrcodec.signal import Kind
-from inrcodec.values import ValueMap
-from inrcodec.weights import network, sinr
+from inrcodec.values import ValueMap, Values, from_values
+from inrcodec.weights import network
+from inrcodec.weights.network import CodedNetwork
+
+from .random_networks import random_coded
 
 SIDES = (1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 49)
 FRAMES = (1, 7, 8, 9, 63, 64, 65, 200, 2047, 2048, 2049, 4100)
-MOST_WEIGHTS = 1 << 16
-MOST_TILES = 400
 
 
 def _header(rng: Random, profile: int, kind: Kind, shape: tuple[int, ...], bits: int) -> Header:
@@ -191,72 +193,40 @@ def picture(rng: Random) -> bytes:
 # Networks
 
 
-def _architecture(rng: Random, axes: int, channels: int, bits: int) -> Architecture:
-    """A network of at most MOST_WEIGHTS weights."""
-    while True:
-        hidden, layers = rng.choice((1, 2, 5, 16, 49, 50, 60, 300, 2600)), rng.choice((1, 1, 2, 3, 32))
-        form = rng.randrange(3)
-        activation: Any = rng.choice(("sine", "gelu"))
-        found = Architecture(axes, channels, bits, hidden, layers, activation, rng.choice((0, 0, 1, 5, 24)), form == 1, form == 2)
-        if found.parameters <= MOST_WEIGHTS:
-            return found
+def _network(rng: Random) -> tuple[CodedNetwork, Values]:
+    """A network, and values that it may code."""
+    return random_coded(np.random.default_rng(rng.getrandbits(64)))
 
 
-def _numbers(rng: Random, count: int, largest: int) -> np.ndarray[Any, Any]:
-    """(count,) integers, of which a few at least are not 0."""
-    spread = rng.choice((0, 1, 8, 127, largest))
-    drawn = np.random.default_rng(rng.getrandbits(32)).integers(-spread, spread, count, np.int64, endpoint=True)
-    if count and rng.random() < 0.2:
-        drawn[rng.randrange(count)] = rng.choice((largest, -largest))
-    return drawn
-
-
-def _sparse(rng: Random, shapes: Sequence[tuple[int, int]]) -> bytes:
-    """Sparse codes of matrices of these shapes."""
-    codes = []
-    for shape in shapes:
-        vectors, length = sinr.vector_shape(shape)
-        count = rng.choice((0, 1, min(3, length), length // 2))
-        draw = np.random.default_rng(rng.getrandbits(32))
-        positions = np.sort(np.argsort(draw.random((vectors, sinr.dictionary_size(length))), axis=1)[:, :count], axis=1)
-        codes.append(
-            sinr.Sparse(shape, positions.astype(np.int32), draw.integers(-32767, 32767, (vectors, count), np.int64, endpoint=True))
-        )
-    return sinr.write(codes) if codes else compress(b"")
+def _of_network(rng: Random, a: Architecture) -> Header:
+    """The header of a signal that such a network can be of."""
+    kinds: list[Kind] = ["audio"] if len(a.sizes) == 1 else ["image"] if len(a.sizes) == 2 else []
+    kind: Kind = rng.choice([*kinds, "array"] if a.channels == 1 else kinds)
+    shape = (*a.sizes, a.channels) if a.channels > 1 or (kind != "array" and rng.random() < 0.2) else a.sizes
+    return _header(rng, 1, kind, shape, a.bits)
 
 
 def coordinate_network(rng: Random) -> bytes:
-    """A signal of profile inr."""
-    kind: Kind = rng.choice(("image", "audio", "array", "array"))
-    if kind == "image":
-        shape: tuple[int, ...] = (rng.choice(SIDES), rng.choice(SIDES), rng.choice((1, 3, 4)))
-    elif kind == "audio":
-        shape = (rng.choice(FRAMES[:8]), rng.choice((1, 2, 8)))
-    else:
-        shape = tuple(rng.choice((1, 2, 5, 9)) for _ in range(rng.randint(1, 4)))
-    bits = rng.choice((1, 2, 5, 8, 16, 33, 64)) if kind != "image" else rng.choice((1, 3, 8, 16))
-    header = _header(rng, 1, kind, shape, bits)
-    axes, channels = split(shape, header.channel_axis)
-    a = _architecture(rng, len(axes), channels, bits)
-    shapes, coding = a.shapes * a.networks, rng.choice((0, 1, 2, 3, 3))
-    is_sparse = network.sparse_layers(a) * a.networks if coding == 3 else [False] * len(shapes)
-    flags = (a.activation == "sine") | a.bit_coordinate << 1 | a.per_plane << 2 | rng.choice((0, 8))
-    largest = rng.choice((127, 1 << 15, 1 << 20, 1 << 30))
-    arrays = [_numbers(rng, o, rng.choice((3000, 1 << 31))) for o, _ in shapes]
-    arrays += [_numbers(rng, o * i, largest) for (o, i), sparse in zip(shapes, is_sparse, strict=True) if not sparse]
-    numbers = integers.encode(arrays)
-    scales = [varint(rng.choice((0, 1, 3, 100, 1 << 20, (1 << 31) - 1))) + bytes([rng.choice((0, 9, 20, 30, 62))]) for _ in shapes]
-    content = b"".join(
-        [
-            bytes([flags]), varint(a.hidden), varint(a.layers), varint(a.octaves), bytes([coding, rng.randrange(256)]), *scales,
-            rng.randbytes(a.planes), varint(len(numbers)), numbers,
-            _sparse(rng, [shape for shape, sparse in zip(shapes, is_sparse, strict=True) if sparse]) if coding == 3 else b"",
-        ]
-    )  # fmt: skip
-    sizes = [rng.choice((n, n, -(-n // 2), 1)) for n in axes]
-    if math.prod(-(-n // size) for n, size in zip(axes, sizes, strict=True)) > MOST_TILES:
-        sizes = list(axes)
-    layout = Layout(axes, channels, tuple(sizes))
-    places = math.prod(sizes)
-    tiles = [_string(rng, places * a.planes // 8) for _ in range(layout.tiles)]
-    return _file(header, Section(b"NETW", content), sizes, tiles)
+    """A signal of profile inr, with tiles at random; or a lossy one."""
+    coded, _ = _network(rng)
+    a = coded.network.architecture
+    header = replace(_of_network(rng, a), lossy=rng.random() < 0.3)
+    section = Section(b"NETW", network.write(coded))
+    sizes = [rng.choice((n, n, -(-n // 2), 1)) for n in a.sizes]
+    if header.lossy:
+        return container.write([Section(b"HEAD", write_header(header)), section, Section(b"TIDX", b"".join(map(varint, sizes)))])
+    layout = Layout(a.sizes, a.channels, tuple(sizes))
+    tiles = [_string(rng, math.prod(sizes) * a.planes // 8) if coded.errors[-1] else b"" for _ in range(layout.tiles)]
+    return _file(header, section, sizes, tiles)
+
+
+def coded_values(rng: Random) -> bytes:
+    """A signal of profile inr that is valid throughout: its tiles hold values, and its digest is that of the samples."""
+    coded, values = _network(rng)
+    a = coded.network.architecture
+    header = _of_network(rng, a)
+    layout = Layout(a.sizes, a.channels, tuple(rng.choice((n, n, -(-n // 2), 1)) for n in a.sizes))
+    tiles = [coding.encode_tile(coded, values[box], box, a.sizes, lambda _: None)[0] if coded.errors[-1] else b"" for box in layout.boxes()]
+    samples = from_values(values.reshape(header.shape).copy(), header.value_map, header.dtype)
+    header = replace(header, digest=digest(header, samples))
+    return _file(header, Section(b"NETW", network.write(coded)), layout.tile, tiles)

@@ -25,6 +25,7 @@ from .fields import NUMBERS, Field, number_of, write
 from .linr_seeds import OF_SAMPLES, Part, Seed, faulty, seeds, seeds_with
 from .reader_mutations import BLIND, EXTREMES
 
+LOSSY = 128  # of the byte of the profile
 HEAD, META, INDEX, TILE, NETWORK, PLAN = b"HEAD", b"meta", b"TIDX", b"TILE", b"NETW", b"HYBR"
 MEANING = ("kind", "type", "depth", "dimensions", "size 0", "size 1", "size 2", "size 3", "rate")  # what the digest is of, besides samples
 LARGEST_INTEGER = 2**32 - 1  # that coded integers can hold
@@ -207,6 +208,8 @@ def _fit_tiles(draft: Draft, axes: Sequence[int], rng: Random) -> None:
     count = math.prod(-(-n // max(1, size)) for n, size in zip(axes, sizes, strict=True))
     if count > FEW:
         sizes, count = list(axes), 1
+    if draft.seed.opened.header.lossy:
+        count = 0
     contents = [part for part in draft.parts if part.type == TILE] or [Part(TILE, b"")]
     kept = [part for part in draft.parts if part.type != TILE]
     draft.parts = kept + [contents[i % len(contents)] for i in range(count)]
@@ -381,6 +384,36 @@ def cut(draft: Draft, rng: Random) -> None:
     draft.data = data[:i] if rng.random() < 0.6 else data[:i] + data[rng.randrange(i, len(data)) :]
 
 
+def made_lossy(draft: Draft, rng: Random) -> None:
+    """A network alone: the file says that its samples are not there, and they are not; or it says the opposite. Then other changes."""
+    if rng.random() < 0.9:
+        draft.parts = [part for part in draft.parts if part.type != TILE]
+    place = draft.places(HEAD)[0]
+    draft.put(place, [replace(f, value=f.value ^ LOSSY) if f.name == "profile" else f for f in draft.parts[place].fields])
+    for _ in range(rng.randrange(3)):
+        rng.choice((_in(NETWORK), _in(NETWORK, wanted=_coded), _in(HEAD), shape))(draft, rng)
+
+
+def network_cut(draft: Draft, rng: Random) -> None:
+    """The file cut inside its network, or behind it; or the network cut, with a right checksum."""
+    for place in draft.places(NETWORK):
+        content = draft.parts[place].content
+        if rng.random() < 0.3:
+            draft.put_raw(place, content[: rng.randrange(len(content))])
+        else:
+            before = [*draft.parts[:place], *([_other_network(draft.parts[place], rng)] if rng.random() < 0.3 else [draft.parts[place]])]
+            whole = MAGIC + bytes([VERSION]) + b"".join(map(framed, before))
+            draft.data = whole[: len(whole) - rng.randrange(len(framed(before[-1])))]
+
+
+def _other_network(part: Part, rng: Random) -> Part:
+    fields = list(part.fields)
+    if fields:
+        i = rng.randrange(len(fields))
+        fields[i] = other(fields[i], fields, rng)
+    return Part(part.type, write(fields), tuple(fields))
+
+
 def halves(draft: Draft, rng: Random) -> None:
     """The beginning of a file and the end of another."""
     data, second = draft.seed.data, rng.choice(seeds()).data
@@ -460,6 +493,10 @@ KINDS: dict[str, Kind] = {
     "invented sound": Kind(_invented(linr_inventions.sound)),
     "invented picture": Kind(_invented(linr_inventions.picture)),
     "invented network": Kind(_invented(linr_inventions.coordinate_network)),
+    "invented network, valid": Kind(_invented(linr_inventions.coded_values)),
+    "made lossy": Kind(made_lossy, NETWORK),
+    "network cut": Kind(network_cut, NETWORK),
+    "network cut, of parts": Kind(network_cut, NETWORK, lambda f: f.name == "widths"),
     "faulty vector": Kind(faulty_vector),
     "bytes of the file": Kind(file_bytes),
     "cut": Kind(cut),

@@ -57,7 +57,9 @@ class Seed:
 
     @cached_property
     def raw(self) -> bytes:
-        """Its samples as little-endian bytes, as the digest has them."""
+        """Its samples as little-endian bytes, as the digest has them; nothing of a file that has none."""
+        if self.opened.header.lossy:
+            return b""
         samples = inrcodec.decode(self.original or self.data, threads=1).samples
         return np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).tobytes()
 
@@ -116,7 +118,7 @@ def _vectors() -> Iterator[Seed]:
 def seeds() -> tuple[Seed, ...]:
     """All seeds, always in the same order."""
     found = (*_vectors(), *_encoded())
-    return tuple(map(_with_digest_of_samples, found)) if OF_SAMPLES[0] else found
+    return tuple(_with_digest_of_samples(seed) for seed in found if not seed.opened.header.lossy) if OF_SAMPLES[0] else found
 
 
 def _with_digest_of_samples(seed: Seed) -> Seed:

@@ -1,22 +1,31 @@
 """Runs changed `.linr` files through inrcodec, and judges what comes out. Also the child process of `python -m bench.fuzz`.
 
-It imports nothing of this package, so that the inrcodec under test can be that of another checkout, also an older one.
+It imports nothing of this package, so that the inrcodec under test can be that of another checkout, also an older one. What small files
+of networks and stored ones give is compared with the standalone decoder of formats/standalone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 import json
+import math
 import os
 import resource
 import struct
 import sys
 import time
 import warnings
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from types import ModuleType
 from typing import Any, BinaryIO
+
+import numpy as np
 
 import inrcodec
 from inrcodec import InrcodecError
@@ -29,7 +38,13 @@ GROWTH_PER_BYTE = 100
 ADDRESSES = 6 << 30  # RLIMIT_AS; libraries reserve much more than they use
 FRAME = struct.Struct("<II")  # sizes of the JSON and of the file in a message to the child
 COMPILED = [0]  # kernels compiled in this process
-RIGHT = ("decoded", "refused", "limited", "closed")  # outcomes that may be
+RIGHT = ("decoded", "refused", "limited", "closed", "lossy")  # outcomes that may be
+STANDALONE = Path(__file__).resolve().parents[2] / "formats" / "standalone" / "linr.py"
+COMPARED_BITS = 20_000  # of values, and parameters of networks, that the standalone decoder, which is slow, is given at most
+COMPARED_PARAMETERS = 20_000
+COMPARED_BYTES = 2000  # of a file that the package does not open
+LARGER = 3  # times the size of an axis that is rendered, at most
+RENDERED = 1 << 14  # places that are rendered, at most
 Judged = tuple[str, int, str]  # what `judge` returns
 
 
@@ -39,7 +54,8 @@ class Outcome:
 
     Attributes:
         number: of the case.
-        what: "decoded", "refused" (its tiles or samples), "limited" (LimitError), "closed" (before its tiles), or what is wrong.
+        what: "decoded", "lossy" (a network without samples), "refused" (its tiles or samples), "limited" (LimitError), "closed" (before its
+            tiles), or what is wrong.
         size: of the file, in bytes.
         declared: bytes of the samples that its header declares; 0 if it cannot be read.
         salvaged: "all", "some", or "nothing".
@@ -105,14 +121,17 @@ def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda data, **more: function(data, **{**options, **{name: value for name, value in more.items() if name in known}})
 
 
-def _ask(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, InrcodecError | None]:
-    """(result, None) or (None, fault). Raises Wrong: the fault is not one line."""
+FAULTS = ("FormatError", "LimitError")
+
+
+def _ask(function: Callable[..., Any], *args: Any, allowed: tuple[str, ...] = FAULTS, **options: Any) -> tuple[Any, InrcodecError | None]:
+    """(result, None) or (None, fault). allowed: types of the fault. Raises Wrong: the fault is not one line, or of another type."""
     try:
         return function(*args, **options), None
     except InrcodecError as fault:
         if "\n" in str(fault) or not str(fault):
             raise Wrong(f"not one line: {fault!r}") from fault
-        if type(fault).__name__ not in ("FormatError", "LimitError"):
+        if type(fault).__name__ not in allowed:
             raise Wrong(f"{type(fault).__name__} where a FormatError should be: {fault}") from fault
         return None, fault
 
@@ -126,13 +145,20 @@ class Judge:
         self.decode = _limited(inrcodec.decode)
         salvage = getattr(inrcodec, "salvage", None)
         self.salvage = _limited(salvage) if salvage else None
+        render = getattr(inrcodec, "render", None)
+        self.render = _limited(render) if callable(render) else None
+        self.standalone = _standalone() if self.render else None
         self.signals: list[Any] = []
+        self.seeds: list[bytes] = []
         self.by_digest: dict[str, bytes] = {}
 
     def learn(self, data: bytes) -> bool:
         """Learn a valid file, the next one; whether it can be decoded."""
-        signal, _ = _ask(self.decode, data)
+        signal, fault = _ask(self.decode, data, allowed=(*FAULTS, "LossyError"))
         self.signals.append(signal)
+        self.seeds.append(data)
+        if fault is not None and _is_lossy(fault):
+            return self.render is not None and self.render(data, network_only=True) is not None
         if signal is None:
             return False
         self.by_digest[digest_of(signal, self.of_samples)] = meaning_of(signal)
@@ -148,7 +174,7 @@ class Judge:
         """
         about, closed = _ask(self.info, data)
         declared = _declared(about) if about else 0
-        signal, fault = _ask(self.decode, data, threads=threads)
+        signal, fault = _ask(self.decode, data, allowed=(*FAULTS, "LossyError"), threads=threads)
         if signal is not None:
             if about is None:
                 raise Wrong(f"it decodes, but info says: {closed}")
@@ -158,12 +184,17 @@ class Judge:
                 raise Wrong(f"it decodes, but info with stages says: {refused}")
             if signal.kind == "audio":
                 self._part(data, signal)
+        lossy = fault is not None and _is_lossy(fault)
+        if lossy != bool(about and not about.get("lossless", True)):
+            raise Wrong(f"info and decode do not agree whether it has samples: {fault}")
         salvaged = self._salvaged(data, signal, fault, seed) if self.salvage else "nothing"
+        if self.render:
+            self._rendered(data, about, signal, seed)
         if signal is not None:
             return "decoded", declared, salvaged
         if type(fault).__name__ == "LimitError":
             return "limited", declared, salvaged
-        return "refused" if about else "closed", declared, salvaged
+        return "lossy" if lossy else "refused" if about else "closed", declared, salvaged
 
     def _right(self, signal: Any, about: dict[str, Any]) -> None:
         """Raise Wrong if a decoded signal is not that of the digest which the file gives."""
@@ -182,11 +213,13 @@ class Judge:
     def _salvaged(self, data: bytes, signal: Any, refused: Exception | None, seed: int | None) -> str:
         """What salvage gives: see Outcome. Raises Wrong if it should not."""
         assert self.salvage
-        found, fault = _ask(self.salvage, data)
+        found, fault = _ask(self.salvage, data, allowed=(*FAULTS, "LossyError"))
         if found is None:
             if signal is not None:
                 raise Wrong(f"it decodes, but salvage says: {fault}")
             return "nothing"
+        if refused is not None and _is_lossy(refused):
+            raise Wrong("salvage gives samples of a file that has none")
         report = found.report()
         if signal is not None and (report or meaning_of(found.signal) != meaning_of(signal)):
             raise Wrong(f"it decodes, but salvage finds faults or other samples: {report[:1]}")
@@ -202,6 +235,146 @@ class Judge:
             if right.shape != samples.shape or not (samples[intact] == right[intact]).all():
                 raise Wrong("salvage gives wrong samples for intact ones")
         return "some" if found.lost else "all"
+
+    def _rendered(self, data: bytes, about: dict[str, Any] | None, signal: Any, seed: int | None) -> None:
+        """Raise Wrong if what the file shows contradicts itself, its samples, or the file that it was cut from."""
+        assert self.render
+        shown, fault = _ask(self.render, data, allowed=(*FAULTS, "UnsupportedError"), network_only=True)
+        if about is None:
+            if seed is not None and self.seeds[seed].startswith(data):
+                self._cut(data, self.seeds[seed])
+            return
+        network = about["profile"] == "inr"
+        if shown is None:
+            if type(fault).__name__ == "UnsupportedError" if network else type(fault).__name__ not in ("UnsupportedError", "LimitError"):
+                raise Wrong(f"the network of a file of profile {about['profile']} is asked: {fault}")
+            if network and signal is not None and type(fault).__name__ == "FormatError":
+                raise Wrong(f"it decodes, but its network says nothing: {fault}")
+        if shown is not None and not network:
+            raise Wrong(f"a file of profile {about['profile']} has a network that is asked")
+        if shown is not None:
+            if list(shown.samples.shape) != about["shape"] or shown.samples.dtype.kind != np.dtype(about["dtype"]).kind:
+                raise Wrong("what its network says has another shape or type")
+            region = tuple(slice(n // 3, n // 3 + max(1, n // 2)) for n in _axes(about))
+            part, fault = _ask(self.render, data, network_only=True, region=region)
+            if fault or not np.array_equal(part.samples, shown.samples[region]):
+                raise Wrong(f"a region of what its network says is another: {fault}")
+        if signal is not None and about["bit_depth"] < 32:
+            self._deeper(data, about, signal)
+
+    def _deeper(self, data: bytes, about: dict[str, Any], signal: Any) -> None:
+        """Raise Wrong if samples of more bits do not begin with those of the file."""
+        assert self.render
+        rng = Random(zlib.crc32(data))
+        depth = rng.randint(about["bit_depth"] + 1, 32)
+        for fill in ("zero", "midpoint", "network", "smooth"):
+            if fill == "smooth" and signal.samples.size > RENDERED:
+                continue
+            allowed = (*FAULTS, "UnsupportedError") if fill == "network" else FAULTS
+            found, fault = _ask(self.render, data, allowed=allowed, bit_depth=depth, fill=fill)
+            if found is None and type(fault).__name__ == "FormatError":
+                raise Wrong(f"it decodes, but not with more bits: {fault}")
+            if found is not None:
+                below = depth - about["bit_depth"]
+                if not np.array_equal(found.samples.astype(np.int64) >> below, signal.samples.astype(np.int64)):
+                    raise Wrong(f"samples of {depth} bits do not begin with those of the file (fill {fill})")
+
+    def _cut(self, data: bytes, whole: bytes) -> None:
+        """Raise Wrong if a network in the beginning of a file says something else than in the whole file."""
+        assert self.render
+        about, _ = _ask(self.info, whole)
+        parts = about.get("network", {}).get("configurations", [{}]) if about else []
+        for part in parts:
+            config = (part["layers"], part["hidden"]) if part else None
+            shown, _ = _ask(self.render, data, allowed=(*FAULTS, "UnsupportedError"), network_only=True, config=config)
+            if shown is not None and not np.array_equal(shown.samples, self.render(whole, network_only=True, config=config).samples):
+                raise Wrong(f"a network says something else after the file was cut: {config}")
+
+    def compare(self, data: bytes, what: str) -> None:
+        """Raise Wrong if the standalone decoder makes something else of a file than the package, which said `what` of it.
+
+        Only of small files with a network, and of small stored ones: it is slow.
+        """
+        linr = self.standalone
+        if linr is None or what == "limited":
+            return
+        if what == "closed":
+            if b"NETW" in data and len(data) <= COMPARED_BYTES:
+                _stands(linr, lambda: linr.read_file(data), None, "the package does not open it")
+            return
+        about, _ = _ask(self.info, data)
+        bits = math.prod(about["shape"]) * max(about["value_map"]["bits"], 1)
+        if about["profile"] == "hybrid" or bits > COMPARED_BITS or (about["weights"] or {}).get("parameters", 0) > COMPARED_PARAMETERS:
+            return
+        signal, fault = _ask(self.decode, data, allowed=(*FAULTS, "LossyError"))
+        if what != "lossy":
+            _stands(linr, lambda: linr.decode(data)[0], None if signal is None else signal.samples, f"decode: {fault}")
+        if about["profile"] == "inr":
+            self._views(data, about)
+
+    def _views(self, data: bytes, about: dict[str, Any]) -> None:
+        """`compare` of what the network says, as it is and in a view at random."""
+        linr = self.standalone
+        assert linr
+        assert self.render
+        rng = Random(zlib.crc32(data) + 1)
+        bits, depth, axes = about["value_map"]["bits"], about["bit_depth"], _axes(about)
+        sizes = tuple(rng.choice((1, n, rng.randint(1, LARGER * n))) for n in axes)
+        parts = [(part["layers"], part["hidden"]) for part in about["network"].get("configurations", [])]
+        config = rng.choice(parts) if parts else None
+        more = rng.choice((0, rng.randint(0, max(0, 30 - bits))))
+        for view in (((), 0, None), (sizes, more, config)):
+            if math.prod(view[0] or axes) > RENDERED or (view[1] and depth + view[1] > 32):
+                continue
+            options: dict[str, Any] = {"sizes": view[0], "bit_depth": depth + view[1] if view[1] else 0, "config": view[2]}
+            ours, fault = _ask(self.render, data, network_only=True, **options)
+            if type(fault).__name__ == "LimitError":
+                continue
+            try:
+                theirs = linr.network_only(data, *view)[0]
+            except linr.Invalid:
+                theirs = None
+            except ValueError:  # so many bits it does not give; the package takes the middle of what is left
+                continue
+            if (ours is None) != (theirs is None) or (ours is not None and not np.array_equal(ours.samples, theirs)):
+                raise Wrong(f"the standalone decoder has another view {view}: {fault}")
+
+
+def _is_lossy(fault: Exception) -> bool:
+    return type(fault).__name__ == "LossyError"
+
+
+def _axes(about: Mapping[str, Any]) -> list[int]:
+    """Sizes of the coordinate axes, by what info says."""
+    shape: list[int] = about["shape"]
+    return shape[:-1] if len(shape) == {"image": 3, "audio": 2}.get(about["kind"]) else shape
+
+
+def _standalone() -> ModuleType | None:
+    """The standalone decoder, if it is there."""
+    if not STANDALONE.exists():
+        return None
+    spec = importlib.util.spec_from_file_location("linr", STANDALONE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["linr"] = module  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _stands(linr: ModuleType, ask: Callable[[], Any], expected: Any, why: str) -> None:
+    """Raise Wrong if the standalone decoder gives something else than samples; None: than a refusal, for which the package has a reason."""
+    try:
+        found = ask()
+    except linr.Invalid as invalid:
+        if expected is not None:
+            raise Wrong(f"the standalone decoder refuses it: {invalid}") from invalid
+        return
+    if expected is None:
+        raise Wrong(f"the standalone decoder takes it: {why}")
+    if found.dtype != expected.dtype or not np.array_equal(found, expected):
+        raise Wrong("the standalone decoder has other samples")
 
 
 def _declared(about: dict[str, Any]) -> int:
@@ -250,7 +423,22 @@ def run(judge: Judge, number: int, data: bytes, seed: int | None) -> Outcome:
         seconds = time.perf_counter() - start
         growth = max(0, memory_of("VmHWM") - before)
         if COMPILED[0] == compiled:
+            if what in RIGHT:
+                what = _compared(judge, data, what)
             return Outcome(number, what, len(data), declared, salvaged, seconds, growth)
+
+
+def _compared(judge: Judge, data: bytes, what: str) -> str:
+    """The outcome, after a comparison with the standalone decoder."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            judge.compare(data, what)
+    except Wrong as wrong:
+        return str(wrong)
+    except BaseException as fault:
+        return f"compared: {type(fault).__name__}: {fault}"
+    return what
 
 
 def count_compilations() -> None:

@@ -118,16 +118,21 @@ def bias(setup: Setup) -> Study:
             exact, few, rank = order(found)
             for what, steps in (("no wrong bit", exact), (f"at most {100 * FEW_WRONG:.0f} %", few)):
                 rows.append([name, what, *("–" if s is None else s for s in steps)])
-                where = unordered(steps)
-                reached = sum(s is not None for s in steps)
-                told = "rises from each plane to the next" if not where else "does not rise at " + ", ".join(where)
-                few_reached = "" if reached == bits else f"; {reached} of {bits} planes reach it"
-                orders.append(f"- {title}, {name}, {what}: {told if reached > 1 else 'too few planes to say'}{few_reached}.")
-            orders[-1] += f" Rank correlation with the number of the plane: {rank:.2f}." if rank == rank else " All at the same step."
+                if sum(s is not None for s in steps) > 1:
+                    where = unordered(steps)
+                    told = "rises from each plane to the next" if not where else "does not rise at " + ", ".join(where)
+                    orders.append(f"- {title}, {name}, {what}: {told}.")
+                    if what != "no wrong bit":
+                        orders[-1] += f" Rank correlation with the number of the plane: {rank:.2f}."
+            if None in exact:
+                end = found.errors[-1]
+                rows.append([name, "at the end, % wrong", *(f"{100 * e:.1f}" for e in end)])
+                rank = rank_correlation(range(bits), end.tolist())
+                orders.append(f"- {title}, {name}, errors at the end: rank correlation with the number of the plane {rank:.2f}.")
             tell(f"bias: {title}, {name}: {found.fitted.outcome.exact_step}")
             if title == signals[1][0]:
                 panels.append(Panel(name, "steps", "share of wrong bits", curves_of_planes(found)))
-        parts += [f"## {title}", table(["network", "first step with", *map(str, range(1, bits + 1))], rows)]
+        parts += [f"## {title}", table(["network", "first step with, or", *map(str, range(1, bits + 1))], rows)]
     note = (
         "Planes are numbered from the most significant bit. values + grid has its own size, learning rate and schedule, and only its means "
     )
@@ -174,7 +179,7 @@ def errors_by(each: np.ndarray) -> Callable[[CoordinateNetwork, Targets], list[f
 def spectral(setup: Setup) -> Study:
     """Errors by the frequency of the bits along the axis of the bit."""
     cycles = [0 if p == 16 else 8 // p for p in PERIODS]
-    names = ["constant" if p == 16 else f"{p} planes" for p in PERIODS]
+    names = ["constant", *(f"{p} planes" for p in PERIODS[1:-1]), "each plane"]
     rows: list[list[Any]] = []
     panels, seeds = [], range(setup.seeds)
     for network in ("siren", "heads"):
@@ -208,7 +213,7 @@ def spectral(setup: Setup) -> Study:
         "control."
     )
     few_heads = f"together: at most {100 * FEW_WRONG:.0f} % wrong at"
-    heads = ["network", "bits change after", "cycles", "alone: exact at", few_heads, "together: exact at"]
+    heads = ["network", "bits change every", "cycles", "alone: exact at", few_heads, "together: exact at"]
     return Study("Bit-spectral bias: bits that alternate along the axis of the bit", [about(setup), what, table(heads, rows)], panels)
 
 
@@ -226,7 +231,7 @@ def reached(found: Sequence[Any]) -> str:
     if any(s is not None for s in steps):
         return middle(steps)
     wrong = float(np.mean([np.mean(o.bit_errors) for o in found]))
-    return f"not in {found[0].steps}: {100 * wrong:.1f} % wrong"
+    return f"not in {found[0].steps}: {100 * wrong:.2g} % wrong"
 
 
 def depth(setup: Setup) -> Study:

@@ -185,7 +185,8 @@ def draw(name: str, title: str, panels: Sequence[Panel], folder: Path = DOCS) ->
             axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
             axis.title.set_fontsize(8.5)
             axis.tick_params(colors=GREY)
-            axis.legend(fontsize=6, frameon=False, ncols=2 if len(panel.curves) > 8 else 1)
+            if panel is panels[0] or [c.label for c in panel.curves] != [c.label for c in panels[0].curves]:
+                axis.legend(fontsize=6, frameon=False, ncols=2 if len(panel.curves) > 8 else 1)
         path = folder / f"{name}.svg"
         figure.savefig(path, format="svg", transparent=False, metadata={"Date": None, "Title": title})
         plt.close(figure)

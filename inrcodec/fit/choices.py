@@ -130,11 +130,14 @@ def omega_of(a: Architecture, options: Options, goal: Goal) -> tuple[float, floa
 
 
 def rate_of(a: Architecture, options: Options) -> float:
-    """Adam's learning rate. Wide networks need small steps, ternary weights large ones: a weight changes only when it is rounded anew."""
+    """Adam's learning rate. Wide networks need small steps.
+
+    Ternary weights need large ones, a share of their mean magnitude: they change only when they are rounded anew.
+    """
     if options.learning_rate:
         return options.learning_rate
     if a.form == "bitlinear":
-        return min(1e-2, 1.0 / a.hidden)
+        return min(2e-2, 0.12 / math.sqrt(a.hidden))
     if a.form == "siren":
         return 1e-4
     if a.activation == "sine":

@@ -133,6 +133,8 @@ def test_what_is_chosen_for_ternary_networks() -> None:
     assert (a.octaves, a.layers, a.normalized, a.biased) == (9, 4, True, False)
     assert rate_of(a, options) > 2 * rate_of(replace(a, form="heads"), options)
     assert weights_of(a, options, EXACT) == ("ternary", 0)
+    assert 5 < a.weights / a.networks / (100 * 128 * 3) < 9
+    assert architecture_of(np.zeros((100, 128, 3), np.uint16), 16, options, EXACT).hidden == a.hidden
     assert weights_of(a, Options(network="bitlinear", weights="uniform"), EXACT)[0] == "uniform"
     assert weights_of(a, options, MDL)[0] == "auto"
 

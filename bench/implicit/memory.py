@@ -46,6 +46,7 @@ STATES = 10  # of the hidden state that are looked at
 YARDSTICK = 768790  # bytes of a 64 × 64 crop with heads 3 × 448 and weights of 16 bits
 TABLES = (5, 7)  # nodes share 2^n cells
 CELL_STEPS = 500
+VALUE_STEPS = 700
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def exact(given: argparse.Namespace) -> list[str]:
             ladder.append(run(shape.of(narrower), samples, given, coding))
             if not ladder[-1].exact:
                 break
-    values = Shape("values, 3 × 192, squared error", {"network": "values", "body": "mlp", "layers": 3, "hidden": 192, "loss": "mse"})
-    plain = run(values, samples, given, ("lsq", 8), learning_rate=5e-4)
+    values = Shape("values, 3 × 128, squared error", {"network": "values", "body": "mlp", "layers": 3, "hidden": 128, "loss": "mse"})
+    plain = run(values, samples, given, ("lsq", 8), learning_rate=5e-4, steps=VALUE_STEPS)
     reached = [r for r in (*same_units, *equal, *ladder) if r.exact]
     told = [f"{what}: {_least(reached, start)}" for what, start in (("heads", "heads"), ("recurrent", "recurrent"))]
     told.append(f"Recurrent with the least steps at equal bytes: R = {best}")
@@ -194,7 +195,10 @@ def _least(runs: Sequence[Run], start: str) -> str:
 def large(given: argparse.Namespace) -> list[str]:
     """A crop of 64 × 64 by heads, by a recurrent network, and by the default."""
     samples, coding = photo8(2 * given.size), ("lsq", WEIGHT_BITS)
-    found = [run(shape.of(units), samples, given, coding) for shape, units in ((HEADS, 6 * given.size), (recurrent(2), 7 * given.size))]
+    found = [
+        run(shape.of(units), samples, given, coding)
+        for shape, units in ((HEADS, 11 * given.size // 2), (recurrent(2), 15 * given.size // 2))
+    ]
     start = clock(given.device)
     data = codec.encode(Signal(samples, "image"), usual(given, steps=CELL_STEPS))
     seconds = clock(given.device) - start
@@ -355,17 +359,18 @@ FIELD_STEPS = 600
 def fields(given: argparse.Namespace) -> list[str]:
     """Signed distances and occupancy by three activations and by cells."""
     rows: list[list[Any]] = []
-    made, fine = shapes.made(16), shapes.made(32)
-    solids = [("sphere and box, occupancy 24³", shapes.made(24) <= 0)]
-    distances = [("sphere and box, distances 16³, 12 bits", shapes.quantized(made, 12), True)]
-    distances.append(("sphere and box, distances 32³, 12 bits", shapes.quantized(fine, 12), False))
+    solids = [("sphere and box, occupancy 16³", shapes.made(16) <= 0)]
+    distances = [
+        ("sphere and box, distances 12³, 12 bits", shapes.quantized(shapes.made(12), 12), True),
+        ("sphere and box, distances 24³, 12 bits", shapes.quantized(shapes.made(24), 12), False),
+    ]
     for path in sorted((given.data / "meshes").glob("*.obj"))[:1] if given.data else []:
-        inside = shapes.voxels(*shapes.mesh(path), 24)
-        solids.append((f"{path.stem}, occupancy 24³", inside))
-        distances.append((f"{path.stem}, distances 24³, 12 bits", shapes.quantized(shapes.distances_of(inside), 12), False))
+        inside = shapes.voxels(*shapes.mesh(path), 20)
+        solids.append((f"{path.stem}, occupancy 20³", inside))
+        distances.append((f"{path.stem}, distances 20³, 12 bits", shapes.quantized(shapes.distances_of(inside), 12), False))
     for name, samples, fitted in distances:
         if fitted:
-            rows += _by_activations(name, samples, given, 160, 8)
+            rows += _by_activations(name, samples, given, 128, 8)
         rows.append(_by_cells(name, samples, given))
     for name, samples in solids:
         rows += _by_activations(name, samples, given, 32, WEIGHT_BITS)

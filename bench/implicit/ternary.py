@@ -30,7 +30,7 @@ from ..common import Samples, photo8, photo16, save, table, tell
 GOAL = goal_of("exact")
 STEPS = 400
 SIZES = ((24, 8), (32, 8), (64, 8), (24, 16), (32, 16))  # side, bits of a value
-NARROW = ((24, 48), (24, 32), (32, 64))  # side, units
+NARROW = ((24, 48), (24, 32), (32, 80))  # side, units
 DETAILS: tuple[tuple[str, dict[str, Any]], ...] = (  # at 24 × 24 with 48 units
     ("as chosen", {}),
     ("learning rate 2e-3", {"learning_rate": 2e-3}),

@@ -89,9 +89,10 @@ def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: G
     if body == "grid":
         return next(units for limit, units in GRID_UNITS if places < limit)
     matrices = 1 if body == "recurrent" else max(1, layers - 1)
+    if goal.kind == "exact" and form == "bitlinear":  # 6 ternary weights for each bit of a network's plane
+        return min(max(32 * math.ceil(math.sqrt(6 * values.size / matrices) / 32), 64), 2048)
     if goal.kind == "exact":
-        hidden = min(max(64 * math.ceil(math.sqrt(4 * total / matrices) / 64), 64), 2048)
-        return max(64, 32 * math.ceil(hidden / math.sqrt(bits) / 32)) if form == "bitlinear" else hidden
+        return min(max(64 * math.ceil(math.sqrt(4 * total / matrices) / 64), 64), 2048)
     return min(max(8 * round(math.sqrt(total / 60 / matrices) / 8), 8), 512)
 
 

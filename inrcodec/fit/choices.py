@@ -89,9 +89,10 @@ def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: G
     if body == "grid":
         return next(units for limit, units in GRID_UNITS if places < limit)
     matrices = 1 if body == "recurrent" else max(1, layers - 1)
+    if goal.kind == "exact" and form == "bitlinear":  # 6 ternary weights for each bit of a network's plane
+        return min(max(32 * math.ceil(math.sqrt(6 * values.size / matrices) / 32), 64), 2048)
     if goal.kind == "exact":
-        hidden = min(max(64 * math.ceil(math.sqrt(4 * total / matrices) / 64), 64), 2048)
-        return max(64, 32 * math.ceil(hidden / math.sqrt(bits) / 32)) if form == "bitlinear" else hidden
+        return min(max(64 * math.ceil(math.sqrt(4 * total / matrices) / 64), 64), 2048)
     return min(max(8 * round(math.sqrt(total / 60 / matrices) / 8), 8), 512)
 
 
@@ -130,11 +131,14 @@ def omega_of(a: Architecture, options: Options, goal: Goal) -> tuple[float, floa
 
 
 def rate_of(a: Architecture, options: Options) -> float:
-    """Adam's learning rate. Wide networks need small steps, ternary weights large ones: a weight changes only when it is rounded anew."""
+    """Adam's learning rate. Wide networks need small steps.
+
+    Ternary weights need large ones, a share of their mean magnitude: they change only when they are rounded anew.
+    """
     if options.learning_rate:
         return options.learning_rate
     if a.form == "bitlinear":
-        return min(1e-2, 1.0 / a.hidden)
+        return min(2e-2, 0.12 / math.sqrt(a.hidden))
     if a.form == "siren":
         return 1e-4
     if a.activation == "sine":

@@ -39,7 +39,7 @@ class View:
         region: which of these places, a slice for each axis; empty: all.
         bit_depth: bits of a sample; 0: those of the file.
         network_only: whether the network alone is asked, although the samples are in the file.
-        configuration: (layers, units) of the network in a supernet that is asked; None: the largest that is there.
+        config: (layers, units) of the network in a supernet that is asked; None: the largest that is there.
         fill: the bits below those of samples that are known: "smooth": see `expand`; "network": what the network says, within the cell that
             the known bits leave; "midpoint" of the cell; "zero".
     """
@@ -48,13 +48,13 @@ class View:
     region: Box = ()
     bit_depth: int = 0
     network_only: bool = False
-    configuration: tuple[int, int] | None = None
+    config: tuple[int, int] | None = None
     fill: Fill = "smooth"
 
     @property
     def asks_network(self) -> bool:
         """Whether it is certain that the network is asked."""
-        return self.network_only or self.configuration is not None
+        return self.network_only or self.config is not None
 
 
 def render(data: bytes, view: View, options: Options) -> Signal:
@@ -124,10 +124,10 @@ def _network_samples(opened: Opened, view: View, sizes: tuple[int, ...], box: Bo
     if not found:
         raise UnsupportedError("it has no network that could be asked at other places; only files of profile inr have one")
     which = -1
-    if view.configuration is not None:
-        if view.configuration not in found:
-            raise UnsupportedError(f"it has no network {_named(view.configuration)}; it has {', '.join(map(_named, found))}")
-        which = list(found).index(view.configuration)
+    if view.config is not None:
+        if view.config not in found:
+            raise UnsupportedError(f"it has no network {_named(view.config)}; it has {', '.join(map(_named, found))}")
+        which = list(found).index(view.config)
     shape = box_shape(box)
     options.limits.check_shape((*shape, opened.layout.channels))
     parts = _parts(box)

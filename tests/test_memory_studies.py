@@ -35,7 +35,8 @@ def noise(size: int = 10, bits: int = 4, channels: int = 1, seed: int = 0) -> np
 
 def fitted(samples: np.ndarray, **more: Any) -> search.Fitted:
     values, value_map = to_values(samples)
-    options = Options(profile="inr", device="cpu", threads=1, seconds=1000, **{"network": "heads", "steps": 400, "hidden": 48} | more)
+    given: dict[str, Any] = {"network": "heads", "steps": 400, "hidden": 48} | more
+    options = Options(profile="inr", device="cpu", threads=1, seconds=1000, **given)
     return search.fit_float(values, value_map.bits, options, EXACT)
 
 

@@ -305,11 +305,16 @@ def test_the_public_function() -> None:
     data, _, _ = made("supernet")
     assert inrcodec.render(bytearray(data)).equals(inrcodec.decode(data))
     region = (slice(3, 9), slice(2, 5))
-    for view in ({"sizes": [20, 11], "region": list(region)}, {"bit_depth": 12, "fill": "zero"}, {"network_only": True}):
-        found = inrcodec.render(data, threads=1, **view)  # type: ignore[arg-type]
+    asked: tuple[dict[str, Any], ...] = (
+        {"sizes": [20, 11], "region": list(region)},
+        {"bit_depth": 12, "fill": "zero"},
+        {"network_only": True},
+    )
+    for view in asked:
+        found = inrcodec.render(data, threads=1, **view)
         as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
         assert found.equals(views.render(data, View(**as_tuples), ONE))
-    assert (inrcodec.render(data, configuration=(1, 3)).samples == shown(data, configuration=(1, 3))).all()
+    assert (inrcodec.render(data, config=(1, 3)).samples == shown(data, config=(1, 3))).all()
     with pytest.raises(LimitError):
         inrcodec.render(data, sizes=(100, 100), max_samples=9999)
     with pytest.raises(TypeError, match="buffer"):
@@ -407,15 +412,15 @@ def test_each_network_of_a_supernet_can_be_asked() -> None:
     data, signal, coded = made("supernet")
     for layers, hidden in SUPER.configurations:
         part = replace(coded, network=coded.network.part(layers, hidden))
-        found = shown(data, configuration=(layers, hidden), sizes=(6, 8))
+        found = shown(data, config=(layers, hidden), sizes=(6, 8))
         assert (found == expected(part, signal, (6, 8))).all()
     whole = shown(data, network_only=True)
-    assert (shown(data, configuration=(2, 8)) == whole).all()
-    assert (shown(data, configuration=(1, 3)) != whole).any()
+    assert (shown(data, config=(2, 8)) == whole).all()
+    assert (shown(data, config=(1, 3)) != whole).any()
     with pytest.raises(UnsupportedError, match="no network 3x8; it has 1x3, 2x3, 1x8, 2x8"):
-        shown(data, configuration=(3, 8))
+        shown(data, config=(3, 8))
     grey, _, _ = made("grey")
-    assert (shown(grey, configuration=(2, 5)) == shown(grey, network_only=True)).all()
+    assert (shown(grey, config=(2, 5)) == shown(grey, network_only=True)).all()
 
 
 @pytest.mark.parametrize("payload", [True, False])
@@ -426,7 +431,7 @@ def test_a_supernet_that_was_cut(payload: bool) -> None:
     start = data.index(section)
     ends = [start + p["bytes"] for p in inrcodec.info(data)["network"]["configurations"]]
     assert ends[-1] == start + len(section)
-    each = [shown(data, configuration=c) for c in SUPER.configurations]
+    each = [shown(data, config=c) for c in SUPER.configurations]
     for n in range(len(data)):
         there = sum(end <= n for end in ends)
         if n < ends[0] - 2 and n % 17:
@@ -437,10 +442,10 @@ def test_a_supernet_that_was_cut(payload: bool) -> None:
             continue
         assert (shown(data[:n], network_only=True) == each[there - 1]).all()
         for c, view in zip(SUPER.configurations[:there], each, strict=False):
-            assert (shown(data[:n], configuration=c) == view).all()
+            assert (shown(data[:n], config=c) == view).all()
         for c in SUPER.configurations[there:]:
             with pytest.raises(UnsupportedError, match="no network"):
-                shown(data[:n], configuration=c)
+                shown(data[:n], config=c)
         with pytest.raises(FormatError):
             inrcodec.decode(data[:n])
         with pytest.raises(FormatError, match="rendered by the network alone"):
@@ -589,7 +594,7 @@ def test_rendering_tells_how_far_it_is_and_stops(monkeypatch: pytest.MonkeyPatch
         ({"sizes": (30, 30), "region": (slice(0, 31), slice(0, 30))}, "inside 30 × 30"),
         ({"bit_depth": 7}, "8 to 32"),
         ({"bit_depth": 33}, "8 to 32"),
-        ({"configuration": (1, 5)}, "no network 1x5; it has 2x5"),
+        ({"config": (1, 5)}, "no network 1x5; it has 2x5"),
     ],
 )
 def test_views_that_do_not_fit_are_refused(view: dict[str, Any], match: str) -> None:
@@ -600,7 +605,7 @@ def test_views_that_do_not_fit_are_refused(view: dict[str, Any], match: str) -> 
 
 
 @pytest.mark.parametrize("profile", ["hybrid", "stored"])
-@pytest.mark.parametrize("view", [{"network_only": True}, {"sizes": (20, 20)}, {"configuration": (1, 5)}])
+@pytest.mark.parametrize("view", [{"network_only": True}, {"sizes": (20, 20)}, {"config": (1, 5)}])
 def test_files_without_a_network_are_refused(profile: str, view: dict[str, Any]) -> None:
     data = inrcodec.encode(np.random.default_rng(0).integers(0, 9, (9, 9)).astype(np.uint8), kind="image", profile=profile, effort=1)
     with pytest.raises(UnsupportedError, match="only files of profile inr"):
@@ -675,14 +680,14 @@ def test_render_of_arrays(coded: Callable[..., Path]) -> None:
 def test_render_of_networks_in_a_network(coded: Callable[..., Path], tmp_path: Path) -> None:
     source = coded("supernet")
     data = source.read_bytes()
-    assert (rendered(source, "--config", "1x3") == shown(data, configuration=(1, 3))).all()
+    assert (rendered(source, "--config", "1x3") == shown(data, config=(1, 3))).all()
     text = run("info", source).output
     assert "network 1x3:" in text
     end = inrcodec.info(data)["network"]["configurations"][1]["bytes"] + data.index(b"NETW") + 6
     cut = tmp_path / "cut.linr"
     cut.write_bytes(data[: end + 3])
-    assert (rendered(cut, "--network-only") == shown(data, configuration=(2, 3))).all()
-    assert (rendered(cut, "--config", "1x3", "--scale", "3") == shown(data, configuration=(1, 3), sizes=(27, 21))).all()
+    assert (rendered(cut, "--network-only") == shown(data, config=(2, 3))).all()
+    assert (rendered(cut, "--config", "1x3", "--scale", "3") == shown(data, config=(1, 3), sizes=(27, 21))).all()
     target = tmp_path / "not.png"
     for options in ((), ("--config", "2x8"), ("--config", "2x8x1"), ("--config", "2"), ("--config", "x")):
         result = run("render", cut, "-o", target, *options)

@@ -24,8 +24,9 @@ from inrcodec.fit.codings.sinr import Setting, nonzeros, pursue, pursue_all
 from inrcodec.fit.export import export
 from inrcodec.fit.model import CoordinateNetwork
 from inrcodec.kernels import integers
+from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.dictionary import atoms, deviation
-from inrcodec.kernels.inr import Architecture, axis_coordinates
+from inrcodec.kernels.inr import axis_coordinates
 from inrcodec.weights import network, sinr
 from inrcodec.weights.sinr import Counts, Form, Sparse
 

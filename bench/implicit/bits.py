@@ -169,7 +169,7 @@ def errors_by(each: np.ndarray) -> Callable[[CoordinateNetwork, Targets], list[f
     def look(model: CoordinateNetwork, targets: Targets) -> list[float]:
         batch = targets.batch(None)
         with torch.no_grad():
-            wrong = (model(batch.inputs, Plain(model), []) > 0) != (batch.bits > 0)
+            wrong = (model(batch.inputs, Plain(model, torch.Generator(targets.device)), []) > 0) != (batch.bits > 0)
         share = wrong.double().mean((1, 2)).cpu()
         return [float(share[g].mean()) for g in groups]
 

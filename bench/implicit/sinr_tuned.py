@@ -21,7 +21,7 @@ from inrcodec import Signal, files
 from inrcodec.fit import search
 from inrcodec.fit.codings import Sinr
 from inrcodec.fit.codings.sinr import FEW, MANY, Setting, nonzeros, words
-from inrcodec.options import Options
+from inrcodec.options import Goal, Options
 from inrcodec.values import to_values
 from inrcodec.weights import sinr
 from inrcodec.weights.sinr import Form
@@ -51,15 +51,13 @@ def signals(data: Path | None) -> Iterator[tuple[str, Samples, tuple[int, ...]]]
         yield f"{path.stem}, crop of 64 × 64", np.ascontiguousarray(whole[top : top + 64, left : left + 64]), (0, 96)
 
 
-def coded(fitted: search.Fitted, hidden: int) -> tuple[list[search.Result], list[search.Result]]:
+def coded(fitted: search.Fitted) -> tuple[list[search.Result], list[search.Result]]:
     """A fitted network under sparse codes, in the order of SETTINGS, and under the other codings."""
-    usual = Options(profile="inr", hidden=hidden)
     with mock.patch.object(Sinr, "settings", classmethod(lambda cls, auto, bits: SETTINGS)):
-        sparse = search.code_all(fitted, usual, Sinr.name, "mdl")
-    others = [Options(profile="inr", hidden=hidden, bits=bits) for bits in (3, 5, 7)]
-    found = [r for options in others for r in search.code_all(fitted, options, "uniform", "mdl")]
-    found += [r for options in others[:2] for r in search.code_all(fitted, options, "lsq", "mdl")]
-    return sparse, found + search.code_all(fitted, usual, "ternary", "mdl")
+        sparse = search.code_all(fitted, Sinr.name)
+    found = [r for bits in (3, 5, 7) for r in search.code_all(fitted, "uniform", bits)]
+    found += [r for bits in (3, 5) for r in search.code_all(fitted, "lsq", bits)]
+    return sparse, found + search.code_all(fitted, "ternary")
 
 
 def regression(found: Sequence[tuple[str, int, dict[float, int]]]) -> list[str]:
@@ -94,13 +92,14 @@ def main() -> None:
         values, value_map = to_values(samples)
         shaped = values if Signal(samples, "image").channel_axis else values[..., None]
         for hidden in widths:
-            options = Options(profile="inr", hidden=hidden)
-            fitted = search.fit_float(shaped, value_map.bits, options, "mdl", arguments.seconds)
+            options = Options(profile="inr", network="heads", hidden=hidden, seconds=arguments.seconds)
+            fitted = search.fit_float(shaped, value_map.bits, options, Goal("mdl"))
             a = fitted.model.architecture
-            sparse, others = coded(fitted, hidden)
+            sparse, others = coded(fitted)
             title = f"{name}: {a.layers} × {a.hidden}"
             rows: list[list[Any]] = [
-                [r.label, 8 * r.weights_bytes / a.parameters, r.weights_bytes, r.payload_bytes, r.total] for r in (*others, *sparse)
+                [r.label, 8 * r.measured.weights_bytes / a.parameters, r.measured.weights_bytes, r.measured.payload_bytes, r.total]
+                for r in (*others, *sparse)
             ]
             details += [f"## {title}", f"{a.parameters} parameters, {fitted.outcome.steps} steps.", table(HEADS, rows)]
             length = sinr.vector_shape((a.hidden, a.hidden))[1]

@@ -96,7 +96,7 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
         raise click.UsageError("--config takes LAYERSxUNITS, like 3x64")
     data = read_linr(input, given)
     with naming(input):
-        first = rendering.View(network_only=wanted["network_only"], configuration=wanted["configuration"])
+        first = rendering.View(network_only=wanted["network_only"], config=wanted["configuration"])
         opened = rendering.open_for(first, data, limits_of(given))
         view = _view(opened, wanted)
         found = decoded(lambda options: rendering.render_opened(opened, view, options), **given)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec import views as render
+from inrcodec import views
 from inrcodec.fit import search
 from inrcodec.fit.choices import architecture_of
 from inrcodec.fit.data import targets
@@ -41,7 +41,7 @@ def photo(size: int = 12, bits: int = 8, channels: int = 3, seed: int = 0) -> np
 
 def alone(data: bytes, **options: Any) -> np.ndarray:
     """What the network of a file says of the samples."""
-    return render.render(data, render.View(network_only=True, **options), Options(threads=1)).samples
+    return views.render(data, views.View(network_only=True, **options), Options(threads=1)).samples
 
 
 def psnr(found: np.ndarray, samples: np.ndarray, peak: float = 255.0) -> float:

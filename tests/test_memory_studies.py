@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import inrcodec
 from bench import rows
 from bench.implicit import memory, memory_plots, shapes, ternary
-from inrcodec import render
+from inrcodec import views
 from inrcodec.fit import choices, search
 from inrcodec.fit.choices import architecture_of, rate_of, weights_of
 from inrcodec.fit.model import CoordinateNetwork, Plain
@@ -61,7 +61,7 @@ def test_a_file_with_few_bits_a_weight_is_exact_by_the_network_alone() -> None:
     data = inrcodec.encode(
         samples, kind="image", profile="inr", network="heads", hidden=48, weights="lsq", bits=4, steps=400, seconds=1000, threads=1
     )
-    alone = render.render(data, render.View(network_only=True), Options(threads=1)).samples
+    alone = views.render(data, views.View(network_only=True), Options(threads=1)).samples
     assert (alone == samples).all()
     assert inrcodec.info(data)["weights"]["bits_per_parameter"] < 6
 
@@ -125,7 +125,7 @@ def test_ternary_networks_end_exact() -> None:
     found = inrcodec.info(data)
     assert found["weights"]["coding"] == "ternary"
     assert found["weights"]["bits_per_parameter"] < 1.8
-    assert (render.render(data, render.View(network_only=True), Options(threads=1)).samples == samples).all()
+    assert (views.render(data, views.View(network_only=True), Options(threads=1)).samples == samples).all()
 
 
 def test_what_is_chosen_for_ternary_networks() -> None:

@@ -312,7 +312,7 @@ def test_the_public_function() -> None:
     )
     for view in asked:
         found = inrcodec.render(data, threads=1, **view)
-        as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
+        as_tuples: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
         assert found.equals(views.render(data, View(**as_tuples), ONE))
     assert (inrcodec.render(data, config=(1, 3)).samples == shown(data, config=(1, 3))).all()
     with pytest.raises(LimitError):

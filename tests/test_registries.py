@@ -73,7 +73,7 @@ class Toy(Profile):
         content = inrcodec.container.Section(b"TOYS", subject.values.tobytes())
         return Encoded(self, Parts(Layout(axes, subject.values.shape[-1], axes), content, [b""]))
 
-    def open(self, section: bytes | None, layout: Layout, bits: int) -> TileDecoder:
+    def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         return ToyDecoder(section or b"", layout)
 
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inrcodec import cli, codec
+from inrcodec import UnsupportedError, cli, codec
 from inrcodec.cli.fitoptions import OPTIONS as FIT
 from inrcodec.options import FIT_OPTIONS, LIMITS, MAX_SIZES, Goal, Options, configurations_of, goal_of
 
@@ -213,7 +213,7 @@ def test_options_arrive(name: str, picture: Path) -> None:
 
     def encode(signal: Any, options: Options) -> bytes:
         seen.append(options)
-        raise codec.UnsupportedError("enough")
+        raise UnsupportedError("enough")
 
     with mock.patch.object(codec, "encode", encode):
         result = CliRunner().invoke(cli.main, ["encode", str(picture), "--profile", "inr", *arguments])

@@ -305,10 +305,10 @@ def test_the_public_function() -> None:
     data, _, _ = made("supernet")
     assert inrcodec.render(bytearray(data)).equals(inrcodec.decode(data))
     region = (slice(3, 9), slice(2, 5))
-    for view in ({"sizes": [20, 11], "region": list(region)}, {"bit_depth": 12, "fill": "zero"}, {"network_only": True}):
-        found = inrcodec.render(data, threads=1, **view)  # type: ignore[arg-type]
-        as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in view.items()}
-        assert found.equals(views.render(data, View(**as_tuples), ONE))
+    asked: list[dict[str, Any]] = [{"sizes": (20, 11), "region": region}, {"bit_depth": 12, "fill": "zero"}, {"network_only": True}]
+    for view in asked:
+        as_lists: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in view.items()}
+        assert inrcodec.render(data, threads=1, **as_lists).equals(views.render(data, View(**view), ONE))
     assert (inrcodec.render(data, config=(1, 3)).samples == shown(data, configuration=(1, 3))).all()
     with pytest.raises(LimitError):
         inrcodec.render(data, sizes=(100, 100), max_samples=9999)

@@ -204,7 +204,8 @@ class Options:
             whole = not isinstance(getattr(type(self), name), float)
             if isinstance(number, bool) or not isinstance(number, Integral if whole else Real):
                 raise ValueError(f"{name} is {number!r}; it must be a{' whole' if whole else ''} number")
-            if not least <= float(number) <= most:  # refuses NaN too
+            exact: Any = number  # no float, which the largest seed is not
+            if not least <= exact <= most:  # refuses NaN too
                 raise ValueError(f"{name} is {number!r}; it can be {least} to {most}")
         if self.bits == 1:
             raise ValueError("bits is 1; it can be 2 to 16, or 0")

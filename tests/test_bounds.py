@@ -253,7 +253,7 @@ def netw(a: Architecture, weights: str, s: int = 0) -> bytes:
         halvings = np.zeros(a.outputs, np.int64)
     coded = CodedNetwork(
         Network(a, [layers] * a.networks, cells, halvings), weights, 1, np.full(a.planes, 64, np.uint8), joint, False,
-        [codes] * a.networks if weights == "sinr" else (), (0,) * len(a.configurations),
+        [codes] * a.networks if weights == "sinr" else (), (1,) * len(a.configurations),
     )  # fmt: skip
     return network.write(coded)
 
@@ -348,6 +348,21 @@ def test_inr_takes_the_memory_that_is_told(a: Architecture, weights: str, s: int
 
     peak = peak_of(decode)
     assert peak <= decoder.memory(box) + decoder.shared < 3 * peak + (64 << 20)
+
+
+@pytest.mark.parametrize("sizes", [(2, 60000), (60000, 2), (120000,), (1, 1, 1, 120000)])
+def test_long_axes_take_the_memory_that_is_told(sizes: tuple[int, ...]) -> None:
+    """What is kept of a row of values."""
+    a = Architecture(sizes, 4, 8, 1, 1, "values")
+    layout = Layout(sizes, 4, sizes)
+    decoder = inr.open_decoder(netw(a, "uniform"), layout, 8)
+    data = bytes(1_000_000)
+
+    def decode() -> None:
+        with pytest.raises(FormatError, match="no bit needs"):
+            decoder.decode_tile(layout.box(0), data)
+
+    assert peak_of(decode) <= decoder.memory(layout.box(0)) + decoder.shared
 
 
 @pytest.mark.parametrize(("a", "weights", "s"), SMALL, ids=range(len(SMALL)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from inrcodec.kernels.inr import Layer, Network
 from inrcodec.options import Options
 from inrcodec.profiles import stored
 from inrcodec.values import value_type
+from inrcodec.weights import network
 from inrcodec.weights.network import CodedNetwork
 
 from .test_values import DTYPES, arrays
@@ -104,6 +106,32 @@ def test_an_error_in_the_last_bit_counts(bits: int) -> None:
         values = np.array([[2**bits - 1], [2**bits - 1 - wrong]], value_type(bits))
         _, error = coding.encode_tile(coded, values, (slice(0, 2),), (2,), lambda _: None)
         assert coding.error_code(error, 2) == (128 if wrong else 0)
+
+
+def test_a_network_with_every_value_needs_no_payload(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inrcodec.profiles.inr import coding
+
+    monkeypatch.setattr(coding, "TILE_PLACES", 100)
+    samples = np.random.default_rng(0).integers(0, 99, (30, 20)).astype(np.uint8)
+    data = inrcodec.encode(samples, kind="image", **FAST)
+    sections = container.read(data)
+    tiles = [s for s in sections if s.type == b"TILE"]
+    assert len(tiles) > 4
+    assert not any(s.content for s in tiles)
+    assert (inrcodec.decode(data).samples == samples).all()
+    opened = codec.open_bytes(data)
+    assert (opened.part(3, 5, Options(threads=1)) == samples[3:5]).all()
+    more = [replace(s, content=b"\0") if s.type == b"TILE" else s for s in sections]
+    with pytest.raises(FormatError):  # nor may there be any: here not even the index agrees
+        inrcodec.decode(container.write(more))
+    with pytest.raises(FormatError, match="gives every value"):
+        opened.decoder.decode_tile(opened.layout.box(0), b"\0")
+    content = next(s.content for s in sections if s.type == b"NETW")
+    at = len(network._write_architecture(opened.decoder.coded().network.architecture, False)) + 2  # type: ignore[attr-defined]
+    assert content[at] == 0
+    wrong = [replace(s, content=content[:at] + b"\1" + content[at + 1 :]) if s.type == b"NETW" else s for s in sections]
+    with pytest.raises(FormatError):  # the error says that there is a payload
+        inrcodec.decode(container.write(wrong))
 
 
 @pytest.mark.parametrize("shape", [(1,), (50_000,), (300, 200, 3), (40, 30, 20, 2)])

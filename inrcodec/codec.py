@@ -225,7 +225,7 @@ def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
             raise
         header = replace(read_header(single[HEAD]), lossy=True)
         profile = profiles.numbered(header.profile)
-        if profile.section not in single:
+        if profile.section not in single or header.value_map.bits == 0:
             raise
         axes, channels = split(header.shape, header.channel_axis)
         try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import InrcodecError
 from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Level
-from ..options import Goal, Options
+from ..options import Goal, Options, goal_of
 from ..values import Values
 from ..weights.network import MAX_GRID_AXIS, MAX_PARAMETERS
 from .data import Targets
@@ -20,7 +20,13 @@ FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fit
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
 BITLINEAR_LAYERS, BITLINEAR_OCTAVES = 4, 7  # of Han et al., for 128 × 128
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
+SUPERNET_BITS = 8  # of a weight of networks in a network
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
+
+
+def goal_for(options: Options, otherwise: str) -> Goal:
+    """The goal of a fit: what options say, else for a supernet the shortest description, else `otherwise`, see `Options.until`."""
+    return goal_of(options.until or ("mdl" if options.supernet else otherwise))
 
 
 def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
@@ -73,7 +79,7 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
 
 def _likelihood(options: Options, goal: Goal) -> bool:
     """Whether a fit of means minimizes the code length, and not the squared error."""
-    return options.loss == "likelihood" or (not options.loss and goal.kind in ("exact", "mdl"))
+    return options.loss == "likelihood" or (not options.loss and not options.supernet and goal.kind in ("exact", "mdl"))
 
 
 def _activation(options: Options, form: str, body: str) -> Activation:
@@ -171,4 +177,6 @@ def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]
         return options.weights, options.bits
     if a.levels:
         return "uniform", options.bits or 8
+    if a.widths:
+        return "lsq", options.bits or SUPERNET_BITS
     return ("uniform" if goal.kind == "exact" else "auto"), options.bits

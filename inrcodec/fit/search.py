@@ -7,29 +7,44 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 
 from ..errors import InrcodecError
 from ..kernels.architecture import Architecture
 from ..kernels.inr import BoundError
-from ..options import Goal, Options, goal_of
+from ..options import Goal, Options
 from ..values import Values
 from ..weights.network import CodedNetwork
-from .choices import FULL_BATCH, architecture_of, batch_of, omega_of, rate_of, seconds_of, squared_of, steps_of, trains_exactly, weights_of
-from .codings import Coding, Ternary, wanted
+from .choices import (
+    FULL_BATCH,
+    architecture_of,
+    batch_of,
+    goal_for,
+    omega_of,
+    rate_of,
+    seconds_of,
+    squared_of,
+    steps_of,
+    trains_exactly,
+    weights_of,
+)
+from .codings import Coding, Lsq, Ternary, wanted
 from .data import Targets, targets
 from .export import Measured, export, finish, settle
 from .model import CoordinateNetwork, Plain
 from .objective import ValueHead, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
-FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
+FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; the long one with cells and for a supernet
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 WEIGHT_BITS = 8  # of a weight in networks of a given rate or PSNR, unless options say otherwise
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
 SECTION_BYTES, LAYER_BYTES = 24, 6  # of section NETW beside its numbers, about, and of the scale of a layer or level
+SMALL_FIRST = 2.0  # see `train.balance`: by this, networks in a network come 0.5 dB nearer to their own fits
 GROWTH = 1.4  # of hidden units from one to the next
 
 
@@ -72,12 +87,11 @@ class Fitted:
     goal: Goal
     options: Options
 
-    def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator) -> Schedule:
-        """How to train a network with the head of `model`."""
+    def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator, small_first: float = 0.0) -> Schedule:
+        """How to train a network with the head of `model`. small_first: see `Schedule`."""
         a = model.architecture
         objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
-        parts = [a.smaller(*c) for c in a.configurations[:-1]] if a.widths else []
-        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, parts, self.steering())
+        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering(), small_first)
 
     def steering(self) -> Steering | None:
         """What makes the cells of a grid meet a rate or PSNR; None if there are none, or another goal."""
@@ -123,15 +137,14 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
     weights, _ = weights_of(a, options, goal)
     bits_to_beat = 8 * (to_beat - least_bytes(a, weights))
     seconds, exactly = seconds_of(a, options, goal), trains_exactly(a, goal)
-    budget = Budget(
-        steps_of(a, options, goal), seconds, exactly, plateau=not exactly and goal.kind in ("exact", "mdl"), bits_to_beat=bits_to_beat
-    )
+    settles = not exactly and goal.kind in ("exact", "mdl") and not a.widths  # of a supernet, only the largest network is looked at
+    budget = Budget(steps_of(a, options, goal), seconds, exactly, plateau=settles, bits_to_beat=bits_to_beat)
     rate = rate_of(a, options)
     fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
     ternary = a.form == "bitlinear"
     source = Ternary(model) if ternary else Plain(model, torch.Generator(device).manual_seed(options.seed))
     groups = Coding.groups(Ternary(model), rate)
-    outcome = train(model, source, groups, fitted.schedule(budget, model, generator), Watch(options.progress, options.stop))
+    outcome = train(model, source, groups, fitted.schedule(budget, model, generator, SMALL_FIRST), Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
         raise InrcodecError("stopped before the fit had begun; nothing was written")
     return replace(fitted, outcome=outcome)
@@ -145,7 +158,9 @@ def candidates(
     Most codings are tried at several settings.
     """
     for coding in wanted(weights):
-        yield from coding.makers(model, coding.settings(weights == "auto", bits), options.seed)
+        for label, make in coding.makers(model, coding.settings(weights == "auto", bits), options.seed):
+            scaled: dict[str, Any] = {"gradient_scale": True} if coding is Lsq and options.lsq_gradient_scale else {}
+            yield label, partial(make, **scaled)
 
 
 def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
@@ -167,7 +182,7 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
         already = own_coding and label == Ternary.name
         exact_enough = trains_exactly(a, fitted.goal) and best is not None and best.measured.wrong == 0
         if not (stopped or already or exact_enough):
-            share = FINE_TUNE_CELLS if a.levels else FINE_TUNE
+            share = FINE_TUNE_LONG if a.levels or a.widths else FINE_TUNE
             steps = max(20, int(fitted.outcome.steps * share))
             # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
             budget = Budget(steps, max(1.0, fitted.seconds * share), until_exact=False)
@@ -177,7 +192,10 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
                 model, coding, coding.groups((FINE_TUNE_RATE_CELLS if a.levels else FINE_TUNE_RATE) * fitted.rate), schedule, watch
             )
             after = _measure(model, coding, label, fitted, tuned.steps)
-            best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
+            if a.widths:  # what is measured is the largest network, and the others gain more by fine-tuning
+                best = after or best
+            else:
+                best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
         if best is not None:
             results.append(best)
     if not results:
@@ -235,7 +253,7 @@ def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
     Raises:
         InrcodecError: the device is not there, the network is too large, the fit diverged, or it was stopped before its first step.
     """
-    goal = goal_of(options.until or "exact")
+    goal = goal_for(options, "exact")
     with limited_threads(threads_of(values, bits, options, goal)):
         if goal.kind in ("rate", "psnr"):
             return _fit_size(values, bits, options, goal)
@@ -283,7 +301,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
 
     The fit ends early if it will probably not come below `size`.
     """
-    goal = goal_of(options.until or "mdl")
+    goal = goal_for(options, "mdl")
     if goal.kind in ("rate", "psnr"):
         return fit_network(values, bits, options)
     with limited_threads(threads_of(values, bits, options, goal)):

@@ -47,8 +47,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 # `hybrid`, to a picture at efforts 8 and 9.
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": (
-        "device", "weights", "bits", "seed", "until", "network", "body", "activation", "loss", "supernet", "colour", "payload", "hidden",
-        "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
+        "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "colour",
+        "payload", "hidden", "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
     ),
     "fitting": ("device", "weights", "seed"),
 }  # fmt: skip
@@ -118,12 +118,16 @@ class Options:
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
         verify: whether to decode the result and compare it with the signal.
-        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact", else "auto".
-        bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4; with weights "auto", 5 and 7, and 3 and 5, are tried.
+        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact", "lsq" for a supernet, else "auto".
+        bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4, for a supernet 8; with weights "auto", 5 and
+            7, and 3 and 5, are tried.
+        lsq_gradient_scale: whether "lsq" scales the gradient of a layer's step by 1/√(weights · largest integer), as it was published. Adam
+            divides gradients by their size, so it changes little.
         seed: of everything random. With one thread, the same seed gives the same file on the same machine if steps end the fit. With
             more threads torch may sum in another order; if seconds end it, the file also depends on the clock.
         until: "exact" fits until every bit is right, "mdl" until weights + payload stop falling; "rate=0.3" as well as 0.3 bits of weights
-            per place allow, "psnr=30" until the network alone has 30 dB. "" is "exact" for profile "inr" and "mdl" for "auto".
+            per place allow, "psnr=30" until the network alone has 30 dB. "" is "exact" for profile "inr", "mdl" for "auto" and a
+            supernet.
         network: what the network predicts. "values": the mean of each value. "heads": the bits, one output each. "siren": the bits, the
             index of the bit being one more coordinate. "bitlinear": the bits, a network for each index, with positional encoding, GELU,
             layer normalization and ternary weights. "" is "values", or "heads" where values have more than 24 bits.
@@ -131,7 +135,7 @@ class Options:
             filter network; "grid": cells of several resolutions, and a small mlp. "" is "grid" for "values", else "mlp".
         activation: of hidden layers: "sine", "gelu" or "gaussian"; "" is "gelu" with a grid and for "bitlinear", else "sine".
         loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
-            "likelihood" for values, but "mse" for values with until rate or psnr.
+            "likelihood" for values, but "mse" for values with until rate or psnr, and for those of a supernet.
         supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
         colour: whether the index of the channel is one more coordinate.
         payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
@@ -142,7 +146,7 @@ class Options:
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.
         learning_rate: of Adam; 0 chooses by the width of the network.
         steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort. Fine-tuning
-            adds 15 % for each weight coding that is tried, 40 % where there are cells.
+            adds 15 % for each weight coding that is tried, 40 % with cells and for a supernet.
         batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.
@@ -160,6 +164,7 @@ class Options:
     verify: bool = True
     weights: str | None = None
     bits: int = 0
+    lsq_gradient_scale: bool = False
     seed: int = 0
     until: str = ""
     network: NetworkName = ""
@@ -264,6 +269,8 @@ class Options:
         looked_at = {name for stage in stages for name in FIT_OPTIONS.get(stage, ())}
         if self.weights in ("ternary", "sinr"):  # they have no number of bits to choose
             looked_at.discard("bits")
+        if not any(stage.startswith("lsq") for stage in stages):
+            looked_at.discard("lsq_gradient_scale")
         if self.network == "bitlinear":  # it has no sine layer
             looked_at.discard("omega")
         names = [name for name in FIT_OPTIONS["fit"] if getattr(self, name) != getattr(type(self), name) and name not in looked_at]

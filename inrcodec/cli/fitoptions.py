@@ -37,19 +37,26 @@ OPTIONS = (
         type=click.Choice(CODING_NAMES),
         help=f"How the weights of a network are coded: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}; "
         "auto tries all and takes the smallest weights + payload. Default: uniform with profile inr and --until exact, and where there are "
-        "cells, else auto.",
+        "cells; lsq for a supernet; else auto.",
     ),
     click.option(
         "--bits",
         type=click.IntRange(2, _most("bits")),
-        help="Bits per weight for uniform and lsq. Default: 16 for uniform (8 where there are cells, or with a rate), 4 for lsq.",
+        help="Bits per weight for uniform and lsq. Default: 16 for uniform (8 where there are cells, or with a rate), 4 for lsq (8 for a "
+        "supernet).",
+    ),
+    click.option(
+        "--lsq-gradient-scale",
+        is_flag=True,
+        default=None,
+        help="For lsq: scale the gradient of a layer's step by 1/√(weights · largest integer), as it was published.",
     ),
     click.option(
         "--until",
         help="When a fit ends before its time is over. exact: when the network gives every bit. mdl: when weights + payload have stopped "
         "falling (minimum description length). rate=0.3: the best network of 0.3 bits of weights per pixel. psnr=30: the smallest of some "
-        "networks that reach 30 dB alone. Default: exact with --profile inr, mdl with auto. The file is lossless either way, unless "
-        "--no-payload is given.",
+        "networks that reach 30 dB alone. Default: exact with --profile inr, mdl with auto and with --supernet. The file is lossless "
+        "either way, unless --no-payload is given.",
     ),
     click.option(
         "--no-payload",
@@ -79,7 +86,7 @@ OPTIONS = (
         "--loss",
         type=_choice(LOSSES),
         help="What the fit minimizes. bce: the code length of bits. likelihood: that of samples. mse: the squared error. Default: bce for "
-        "bits, likelihood for values, mse for values with --until rate or psnr.",
+        "bits, likelihood for values, mse for values with --until rate or psnr and with --supernet.",
     ),
     click.option(
         "--supernet",
@@ -114,7 +121,8 @@ OPTIONS = (
     click.option(
         "--seconds",
         type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
-        help="End the fit after this many seconds; each weight coding that is tried adds 15 %, with cells 40 %. Default: by effort.",
+        help="End the fit after this many seconds; each weight coding that is tried adds 15 %, with cells and for a supernet 40 %. "
+        "Default: by effort.",
     ),
     click.option(
         "--batch",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import InrcodecError
 from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Level
-from ..options import Goal, Options
+from ..options import Goal, Options, goal_of
 from ..values import Values
 from ..weights.network import MAX_GRID_AXIS, MAX_PARAMETERS
 from .data import Targets
@@ -21,7 +21,13 @@ MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
 BITLINEAR_LAYERS = 4  # of Han et al., for 128 × 128
 MORE_OCTAVES = 2  # than it takes to tell neighbouring places apart: ternary networks then need fewer steps
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
+SUPERNET_BITS = 8  # of a weight of networks in a network
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
+
+
+def goal_for(options: Options, otherwise: str) -> Goal:
+    """The goal of a fit: what options say, else for a supernet the shortest description, else `otherwise`, see `Options.until`."""
+    return goal_of(options.until or ("mdl" if options.supernet else otherwise))
 
 
 def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
@@ -74,7 +80,7 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
 
 def _likelihood(options: Options, goal: Goal) -> bool:
     """Whether a fit of means minimizes the code length, and not the squared error."""
-    return options.loss == "likelihood" or (not options.loss and goal.kind in ("exact", "mdl"))
+    return options.loss == "likelihood" or (not options.loss and not options.supernet and goal.kind in ("exact", "mdl"))
 
 
 def _activation(options: Options, form: str, body: str) -> Activation:
@@ -180,6 +186,6 @@ def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]
         return "ternary", options.bits
     if a.levels:
         return "uniform", options.bits or 8
-    if a.form == "bitlinear" and goal.kind == "exact":
-        return "ternary", 0  # as it is trained
+    if a.widths:
+        return "lsq", options.bits or SUPERNET_BITS
     return ("uniform" if goal.kind == "exact" else "auto"), options.bits

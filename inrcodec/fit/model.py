@@ -10,6 +10,7 @@ Neural Graphics Primitives" (2022). Gaussian activations: Ramasinghe and Lucey, 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -94,6 +95,23 @@ class CoordinateNetwork(nn.Module):
 
         corners: of each level, see `grid.Corners`. Direct levels are left out. part: the smaller network in this one that is meant.
         """
+        a = part or self.architecture
+        return self._arranged(self._run(self._entering(inputs, source, corners), source, a, (a.layers,))[0], len(inputs))
+
+    def every(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners]) -> list[torch.Tensor]:
+        """`forward` of each network in this one, in the order of `Architecture.configurations`; the whole network is the last.
+
+        Networks of one width share the work of their first layers.
+        """
+        a = self.architecture
+        if not a.widths:
+            return [self(inputs, source, corners)]
+        x = self._entering(inputs, source, corners)
+        found = [out for width in a.widths for out in self._run(x, source, a.smaller(a.layers, width), a.depths)]
+        return [self._arranged(out, len(inputs)) for out in found]
+
+    def _entering(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners]) -> torch.Tensor:
+        """What enters the first layer, (calls·n, inputs). inputs: (n, axes)."""
         a = self.architecture
         n = inputs.shape[0]
         features = self.features(source, corners)
@@ -106,7 +124,11 @@ class CoordinateNetwork(nn.Module):
             features = features.repeat(len(columns), 1)
         x = torch.cat(columns) if len(columns) > 1 else columns[0]
         x = positional(x, a.octaves) if a.octaves else x
-        out = self._run(torch.cat([x, features], 1) if features.shape[1] else x, source, part or a)  # (networks, calls·n, outputs)
+        return torch.cat([x, features], 1) if features.shape[1] else x
+
+    def _arranged(self, out: torch.Tensor, n: int) -> torch.Tensor:
+        """The outputs of `forward`. out: (networks, calls·n, outputs)."""
+        a = self.architecture
         if a.form == "bitlinear":
             return out.permute(1, 2, 0)
         calls = out.reshape(a.channels if a.colour else 1, a.bits if a.form == "siren" else 1, n, -1)
@@ -123,8 +145,11 @@ class CoordinateNetwork(nn.Module):
         found = [c.interpolate(source.cells(i) * CELL_STEP) for i, c in enumerate(corners) if not a.levels[i].direct]
         return torch.cat(found, 1).clamp(-limit, limit) if found else self.weights[0].new_zeros(0, 0)
 
-    def _run(self, x: torch.Tensor, source: WeightSource, a: Architecture) -> torch.Tensor:
-        """(n, inputs) → (networks, n, outputs). a: of this network, or of a smaller one in it."""
+    def _run(self, x: torch.Tensor, source: WeightSource, a: Architecture, depths: Sequence[int]) -> list[torch.Tensor]:
+        """(n, inputs) → (networks, n, outputs) after each of these numbers of hidden layers, ascending.
+
+        a: of this network, or of a smaller one in it, whose layers are the last of `depths`.
+        """
         last, shapes = len(a.matrices) - 1, a.shapes
 
         def affine(i: int, entering: torch.Tensor) -> torch.Tensor:
@@ -139,12 +164,16 @@ class CoordinateNetwork(nn.Module):
             hidden = torch.sin(self.omegas[0] * affine(0, x))
             for i in range(1, last, 2):
                 hidden = affine(i, hidden).clamp(-LIMIT, LIMIT) * torch.sin(self.omegas[i + 1] * affine(i + 1, x))
-            return affine(last, hidden)
-        hidden = self._activated(0, affine(0, x))
-        for i in range(1, a.layers):
-            at = min(i, last - 1)
-            hidden = self._activated(at, affine(at, normalized(hidden) if a.normalized else hidden))
-        return affine(last, normalized(hidden) if a.normalized else hidden)
+            return [affine(last, hidden)]
+        hidden, found = self._activated(0, affine(0, x)), []
+        for layer in range(1, a.layers + 1):
+            entering = normalized(hidden) if a.normalized else hidden
+            if layer in depths:
+                found.append(affine(last, entering))
+            if layer < a.layers:
+                at = min(layer, last - 1)
+                hidden = self._activated(at, affine(at, entering))
+        return found
 
     def _activated(self, matrix: int, x: torch.Tensor) -> torch.Tensor:
         if self.architecture.activation == "sine":

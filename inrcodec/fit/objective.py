@@ -167,6 +167,10 @@ class ValueObjective(Objective):
         head, peak = self.head, self.head.peak
         value = batch.values.to(outputs.dtype)
         mean = head.given(head.means(outputs), value)
+        if self.squared and outputs.shape[2] == 1:  # nothing else teaches the scales: a logistic's is its deviation times √3 / π
+            with torch.no_grad():
+                deviation = (value - mean).square().mean(0).sqrt().clamp_min(LEAST_SPREAD)
+                head.log_scales.copy_(torch.log2(deviation * (math.sqrt(3) / math.pi)))
         inverse = torch.exp2(-head.scales(outputs).clamp(-FINEST_SCALE, 16))
         # the mean is subtracted first: in float32, values of many bits leave no room for halves
         distance = value - mean

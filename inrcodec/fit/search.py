@@ -8,24 +8,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from ..errors import InrcodecError
 from ..kernels.architecture import Architecture
 from ..kernels.inr import BoundError
-from ..options import Goal, Options, goal_of
+from ..options import Goal, Options
 from ..values import Values
 from ..weights.network import CodedNetwork
-from .choices import FULL_BATCH, architecture_of, batch_of, omega_of, rate_of, seconds_of, squared_of, steps_of, trains_exactly, weights_of
-from .codings import Coding, Ternary, wanted
+from .choices import (
+    FULL_BATCH,
+    architecture_of,
+    batch_of,
+    goal_for,
+    omega_of,
+    rate_of,
+    seconds_of,
+    squared_of,
+    steps_of,
+    trains_exactly,
+    weights_of,
+)
+from .codings import Coding, Lsq, Ternary, wanted
 from .data import Targets, targets
 from .export import Measured, export, finish, settle
 from .model import CoordinateNetwork, Plain
 from .objective import ValueHead, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
-FINE_TUNE, FINE_TUNE_CELLS = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; cells must learn to be whole numbers
+FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; the long one with cells and for a supernet
 FINE_TUNE_EXACT = 1.0  # budget of fine-tuning until every bit is right, if one coding is tried
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 FINE_TUNE_RATE_EXACT = 1.0  # of fine-tuning until every bit is right
@@ -34,6 +47,7 @@ TERNARY_BITS = 2  # that a ternary weight takes at most
 SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate or PSNR
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
 SECTION_BYTES, LAYER_BYTES = 24, 6  # of section NETW beside its numbers, about, and of the scale of a layer or level
+SMALL_FIRST = 2.0  # see `train.balance`: by this, networks in a network come 0.5 dB nearer to their own fits
 GROWTH = 1.4  # of hidden units from one to the next
 
 
@@ -76,12 +90,11 @@ class Fitted:
     goal: Goal
     options: Options
 
-    def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator) -> Schedule:
-        """How to train a network with the head of `model`."""
+    def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator, small_first: float = 0.0) -> Schedule:
+        """How to train a network with the head of `model`. small_first: see `Schedule`."""
         a = model.architecture
         objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
-        parts = [a.smaller(*c) for c in a.configurations[:-1]] if a.widths else []
-        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, parts, self.steering())
+        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering(), small_first=small_first)
 
     def steering(self) -> Steering | None:
         """What makes the cells of a grid meet a rate or PSNR; None if there are none, or another goal."""
@@ -133,14 +146,14 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
         seconds,
         exactly,
         falling=not exactly or ternary,
-        plateau=not exactly and goal.kind in ("exact", "mdl"),
+        plateau=not exactly and goal.kind in ("exact", "mdl") and not a.widths,  # of a supernet, only the largest network is looked at
         bits_to_beat=bits_to_beat,
     )
     rate = rate_of(a, options)
     fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
     source = Ternary(model) if ternary else Plain(model, torch.Generator(device).manual_seed(options.seed))
     groups = Coding.groups(Ternary(model), rate)
-    schedule = fitted.schedule(budget, model, generator)
+    schedule = fitted.schedule(budget, model, generator, SMALL_FIRST)
     if isinstance(source, Ternary) and exactly:  # its weights are those of the file already
         schedule = replace(schedule, confirm=partial(_is_exact, model, source, fitted))
     outcome = train(model, source, groups, schedule, Watch(options.progress, options.stop))
@@ -157,7 +170,9 @@ def candidates(
     Most codings are tried at several settings.
     """
     for coding in wanted(weights):
-        yield from coding.makers(model, coding.settings(weights == "auto", bits), options.seed)
+        for label, make in coding.makers(model, coding.settings(weights == "auto", bits), options.seed):
+            scaled: dict[str, Any] = {"gradient_scale": True} if coding is Lsq and options.lsq_gradient_scale else {}
+            yield label, partial(make, **scaled)
 
 
 def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
@@ -182,7 +197,10 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
         if not (stopped or already or exact_enough):
             steps = _tune(model, coding, label, fitted, exactly and weights != "auto", best)
             after = _measure(model, coding, label, fitted, steps)
-            best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
+            if a.widths:  # what is measured is the largest network, and the others gain more by fine-tuning
+                best = after or best
+            else:
+                best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
         if best is not None:
             results.append(best)
     if not results:
@@ -197,7 +215,7 @@ def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, 
     """
     options, gridded = fitted.options, bool(model.architecture.levels)
     exactly = trains_exactly(model.architecture, fitted.goal)
-    share = FINE_TUNE_EXACT if long else FINE_TUNE_CELLS if gridded else FINE_TUNE
+    share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or model.architecture.widths else FINE_TUNE
     given = steps_of(model.architecture, options, fitted.goal) if long else fitted.outcome.steps
     # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
     budget = Budget(max(20, int(given * share)), max(1.0, fitted.seconds * share), exactly)
@@ -266,7 +284,7 @@ def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
     Raises:
         InrcodecError: the device is not there, the network is too large, the fit diverged, or it was stopped before its first step.
     """
-    goal = goal_of(options.until or "exact")
+    goal = goal_for(options, "exact")
     with limited_threads(threads_of(values, bits, options, goal)):
         if goal.kind in ("rate", "psnr"):
             return _fit_size(values, bits, options, goal)
@@ -315,7 +333,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> Co
 
     The fit ends early if it will probably not come below `size`.
     """
-    goal = goal_of(options.until or "mdl")
+    goal = goal_for(options, "mdl")
     if goal.kind in ("rate", "psnr"):
         return fit_network(values, bits, options)
     with limited_threads(threads_of(values, bits, options, goal)):

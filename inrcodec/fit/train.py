@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -49,26 +49,29 @@ class Schedule:
     Attributes:
         budget: when it ends.
         batch: places per step; generator: of the order.
-        parts: smaller networks in the network that are trained with it, see `Architecture.smaller`.
         steering: what the cells have to meet.
         confirm: whether the integer network has every bit right too; asked when the float network has. With it, a run until exact ends at
             the first step for which it is true: its weights are those that will be written.
+        small_first: how much more small networks in a network count at first, see `balance`.
     """
 
     objective: Objective
     budget: Budget
     batch: int
     generator: torch.Generator
-    parts: Sequence[Architecture] = ()
     steering: Steering | None = None
     confirm: Callable[[], bool] | None = None
+    small_first: float = 0.0
 
-    def sampled(self) -> list[Architecture]:
-        """Smaller networks for one step: the smallest, and two at random (the sandwich rule of Yu and Huang, "Slimmable", ICCV 2019)."""
-        if not self.parts:
-            return []
-        chosen = torch.randint(len(self.parts), (2,), generator=self.generator).tolist()
-        return [self.parts[i] for i in {0, *chosen}]
+
+def balance(a: Architecture, small_first: float, fraction: float) -> list[float]:
+    """What the loss of each network in a network counts for, in the order of `Architecture.configurations`.
+
+    At first they count for 1 / size^small_first, where the size is layers × units: the small ones find what suits them, and the larger ones
+    build on that. The power falls as `fraction`, the share of the budget that is used, rises; at the end all count the same.
+    """
+    sizes = [layers * hidden for layers, hidden in a.configurations]
+    return [(sizes[0] / size) ** (small_first * (1 - fraction)) for size in sizes]
 
 
 class Steering:
@@ -226,7 +229,7 @@ def train(
         fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds)) if outcome.steps else 0.0
         index = next(supply)
         batch = targets.batch(index, levels)
-        outputs = model(batch.inputs, source, batch.corners)
+        *smaller, outputs = model.every(batch.inputs, source, batch.corners)
         cells = cell_nats([source.cells(i) for i, level in enumerate(levels) if not level.direct])
         loss = objective.loss(outputs, batch)
         with torch.no_grad():
@@ -256,8 +259,11 @@ def train(
             meter = Meter(objective)
         optimizer.zero_grad(set_to_none=True)
         share = batch.places / targets.places
-        for part in plan.sampled():
-            loss = loss + objective.loss(model(batch.inputs, source, batch.corners, part), batch)
+        if smaller:
+            *shares, whole = balance(model.architecture, plan.small_first, fraction)
+            loss = whole * loss
+            for other, part in zip(smaller, shares, strict=True):
+                loss = loss + part * objective.loss(other, batch)
         if plan.steering:
             plan.steering.learn(cells.item() / math.log(2), objective.psnr_of(outputs.detach(), batch))
             cells = cells * plan.steering.weight

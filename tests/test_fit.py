@@ -489,7 +489,7 @@ def test_larger_networks_in_a_network_are_better(network: str) -> None:
     assert parts[-1]["psnr"] > parts[0]["psnr"] + 1
     assert [p["bytes"] for p in parts] == sorted(p["bytes"] for p in parts)
     for p in parts:  # what info says is what is rendered
-        assert psnr(alone(data, configuration=(p["layers"], p["hidden"])), samples) == pytest.approx(p["psnr"], abs=0.5)
+        assert psnr(alone(data, config=(p["layers"], p["hidden"])), samples) == pytest.approx(p["psnr"], abs=0.5)
 
 
 # --- what the encoder chooses -------------------------------------------------------------------------------------

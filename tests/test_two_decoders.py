@@ -1,0 +1,56 @@
+"""The package and the standalone decoder, on random networks: samples, what the network alone says, what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.fuzz.random_networks import FORMS, random_coded
+from inrcodec.errors import FormatError
+from inrcodec.profiles.inr import coding
+from inrcodec.weights import network
+
+STANDALONE = Path(__file__).parent.parent / "formats" / "standalone" / "linr.py"
+
+
+@pytest.fixture(scope="module")
+def linr() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("linr", STANDALONE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["linr"] = module  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_random_networks(form: str, linr: ModuleType) -> None:
+    """A tile of each comes back from both; both refuse the section where a byte is gone or there are too many."""
+    theirs = linr.beside("linr_network")
+    for seed in range(10):
+        coded, values = random_coded(np.random.default_rng(seed), form=form)
+        a, content = coded.network.architecture, network.write(coded)
+        box = tuple(slice(0, n) for n in a.sizes)
+        tile = coding.encode_tile(coded, values, box, a.sizes, lambda n: None)[0] if coded.errors[-1] else b""
+        head: Any = SimpleNamespace(axes=a.sizes, channels=a.channels, bits=a.bits)
+        net = theirs.read_network(content, head)
+        found = theirs.decode_tile(tile, box, head, net)
+        assert np.array_equal(found, values.reshape(-1).astype(np.uint64)), seed
+        for configuration in a.configurations:
+            part = coded.network.part(*configuration) if a.widths else coded.network
+            coordinates = coding.coordinates_of(box, a.sizes, 0, math.prod(a.sizes))
+            alone = coding.network_values(coded, part, coordinates).reshape(*a.sizes, a.channels)
+            assert np.array_equal(theirs.network_values(net, (), 0, configuration), alone.astype(np.uint64)), (seed, configuration)
+        for faulty in (content[:-1], content + b"\0"):
+            with pytest.raises(FormatError):
+                network.read(faulty, a.sizes, a.channels, a.bits)
+            with pytest.raises(linr.Invalid):
+                theirs.read_network(faulty, head)

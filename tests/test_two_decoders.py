@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -31,9 +32,18 @@ def linr() -> ModuleType:
     return module
 
 
+def refuses(fault: type[Exception], read: Callable[..., object], *arguments: object) -> bool:
+    """Whether something cannot be read."""
+    try:
+        read(*arguments)
+    except fault:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_random_networks(form: str, linr: ModuleType) -> None:
-    """A tile of each comes back from both; both refuse the section where a byte is gone or there are too many."""
+    """A tile of each comes back from both; they refuse the same where a byte of the section is gone, or one is there too many."""
     theirs = linr.beside("linr_network")
     for seed in range(10):
         coded, values = random_coded(np.random.default_rng(seed), form=form)
@@ -49,8 +59,7 @@ def test_random_networks(form: str, linr: ModuleType) -> None:
             coordinates = coding.coordinates_of(box, a.sizes, 0, math.prod(a.sizes))
             alone = coding.network_values(coded, part, coordinates).reshape(*a.sizes, a.channels)
             assert np.array_equal(theirs.network_values(net, (), 0, configuration), alone.astype(np.uint64)), (seed, configuration)
-        for faulty in (content[:-1], content + b"\0"):
-            with pytest.raises(FormatError):
-                network.read(faulty, a.sizes, a.channels, a.bits)
-            with pytest.raises(linr.Invalid):
-                theirs.read_network(faulty, head)
+        for changed in (content[:-1], content + b"\0"):
+            ours = refuses(FormatError, network.read, changed, a.sizes, a.channels, a.bits)
+            assert ours == refuses(linr.Invalid, theirs.read_network, changed, head), seed
+            assert ours or coded.coding == "sinr", seed  # its codes go to the end, where zero bytes may be left out

@@ -219,7 +219,8 @@ def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
     try:
         return open_bytes(data, limits)
     except FormatError as fault:
-        sections = container.read_cut(data)
+        sections, begun = container.read_cut(data)
+        sections += [begun] if begun else []
         single = {section.type: section.content for section in sections}
         if HEAD not in single:
             raise
@@ -228,8 +229,9 @@ def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
         if profile.section not in single or header.value_map.bits == 0:
             raise
         axes, channels = split(header.shape, header.channel_axis)
+        cut = begun is not None and begun.type == profile.section
         try:
-            decoder = profile.open(single[profile.section], Layout(axes, channels, axes), header.value_map.bits, cut=True)
+            decoder = profile.open(single[profile.section], Layout(axes, channels, axes), header.value_map.bits, cut=cut)
         except FormatError:
             raise fault from None
         if not decoder.configurations:

@@ -176,8 +176,8 @@ def _next(reader: Reader) -> Section:
     return Section(kind, content)
 
 
-def read_cut(data: bytes) -> list[Section]:
-    """The sections of a file up to its first fault; if it ends inside a section, also what is there of its content.
+def read_cut(data: bytes) -> tuple[list[Section], Section | None]:
+    """The sections of a file up to its first fault; and if it ends inside a section, this one, with what is there of its content.
 
     Raises FormatError if the first bytes are not those of a .linr file.
     """
@@ -190,19 +190,19 @@ def read_cut(data: bytes) -> list[Section]:
             section = _next(reader)
         except FormatError:
             reader.position = start
-            return sections + _begun(reader)
+            return sections, _begun(reader)
         if section.type == END:
-            return sections
+            return sections, None
         sections.append(section)
 
 
-def _begun(reader: Reader) -> list[Section]:
-    """The section that the end of the file cuts, with the content that is there, in a list; an empty list if there is none."""
+def _begun(reader: Reader) -> Section | None:
+    """The section that the end of the file cuts, with the content that is there; None if there is none."""
     try:
         kind, length = reader.take(4), reader.varint()
     except FormatError:
-        return []
-    return [Section(kind, reader.rest())] if length + 4 > reader.left else []
+        return None
+    return Section(kind, reader.rest()) if length + 4 > reader.left else None
 
 
 END_SIZE = framed(0)

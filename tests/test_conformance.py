@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -154,6 +155,33 @@ def test_truncation_anywhere_is_refused(linr: ModuleType) -> None:
                 inrcodec.decode(data[:length])
             with pytest.raises(linr.Invalid):
                 linr.decode(data[:length])
+
+
+@pytest.mark.parametrize("file", ["lossy/inr-sinr", "subset/inr-values-sinr", "lossy/inr-supernet", "uncommon/inr-parts-one"])
+def test_what_is_left_of_a_file_that_was_cut_says_the_same(file: str) -> None:
+    """Of a network that was cut somewhere, either nothing is left, or it is one that the whole file has."""
+    data = (VECTORS / f"{file}.linr").read_bytes()
+    found = inrcodec.info(data)["network"].get("configurations", [])
+    configurations: list[Any] = [(c["layers"], c["hidden"]) for c in found] or [None]
+    left: dict[Any, int] = {}
+    for config in configurations:
+        right = inrcodec.render(data, network_only=True, config=config, threads=1).samples
+        for length in range(len(data)):
+            try:
+                samples = inrcodec.render(data[:length], network_only=True, config=config, threads=1).samples
+            except inrcodec.InrcodecError:
+                continue
+            assert np.array_equal(samples, right), (config, length)
+            left.setdefault(config, length)
+    assert list(left) == configurations
+    assert list(left.values()) == sorted(left.values())
+
+
+@pytest.mark.parametrize("entry", FAULTY)
+def test_a_network_is_refused_with_a_fault_of_the_file(entry: dict[str, Any]) -> None:
+    """A faulty file may have a network that is whole. No fault makes asking it crash."""
+    with contextlib.suppress(inrcodec.FormatError, inrcodec.UnsupportedError):
+        inrcodec.render((VECTORS / entry["file"]).read_bytes(), network_only=True, threads=1, max_samples=10_000)
 
 
 def test_standalone_decoder_stands_alone(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def _index() -> Target:
     def parse(data: bytes, about: int) -> object:
         reader = Reader(data, "an input")
         layout = codec.read_layout(reader, replace(header, shape=(1 << 12,) * (1 + about % 4)))
-        return layout, [reader.varint() for _ in range(min(layout.tiles, len(data)))]
+        return layout, [reader.varint() for _ in range(min(layout.tiles, reader.left))]
 
     return _section_target(b"TIDX", parse, lambda seed: len(seed.opened.layout.axes) - 1)
 

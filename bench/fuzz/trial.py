@@ -44,7 +44,8 @@ COMPARED_BITS = 20_000  # of values, and parameters of networks, that the standa
 COMPARED_PARAMETERS = 20_000
 COMPARED_BYTES = 2000  # of a file that the package does not open
 LARGER = 3  # times the size of an axis that is rendered, at most
-RENDERED = 1 << 14  # places that are rendered, at most
+RENDERED = 1 << 14  # places that are rendered at random sizes, or smoothly, at most
+RENDERED_SAMPLES = 1 << 17  # the limit for rendering, where a sample takes longer: a whole network is evaluated for it
 Judged = tuple[str, int, str]  # what `judge` returns
 
 
@@ -113,10 +114,10 @@ def digest_of(signal: Any, of_samples: bool = False) -> str:
     return hashlib.sha256(meaning + raw).hexdigest()
 
 
-def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
+def _limited(function: Callable[..., Any], samples: int = SAMPLES) -> Callable[..., Any]:
     """A function with the limits, as far as it has such parameters."""
     known = inspect.signature(function).parameters
-    given = {"max_samples": SAMPLES, "max_memory": MEMORY, "threads": 1}
+    given = {"max_samples": samples, "max_memory": MEMORY, "threads": 1}
     options = {name: value for name, value in given.items() if name in known}
     return lambda data, **more: function(data, **{**options, **{name: value for name, value in more.items() if name in known}})
 
@@ -146,7 +147,7 @@ class Judge:
         salvage = getattr(inrcodec, "salvage", None)
         self.salvage = _limited(salvage) if salvage else None
         render = getattr(inrcodec, "render", None)
-        self.render = _limited(render) if callable(render) else None
+        self.render = _limited(render, RENDERED_SAMPLES) if callable(render) else None
         self.standalone = _standalone() if self.render else None
         self.signals: list[Any] = []
         self.seeds: list[bytes] = []

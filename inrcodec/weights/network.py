@@ -359,12 +359,14 @@ def _parse_joint(r: Reader, channels: int) -> Joint:
 def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut: bool = False) -> Written:
     """Parse section NETW without decoding its numbers. sizes: of the coordinate axes; channels, bits per value: of the signal.
 
-    cut: whether the section may end early: of a network with smaller ones in it, the shells that are whole are taken then.
+    cut: whether the section ends early: of a network with smaller ones in it, the shells that are whole are taken; others are refused.
 
     Raises FormatError if the section is damaged, or a size is out of range.
     """
     r = Reader(content, "the network")
     a, gray = _parse_architecture(r, sizes, channels, bits)
+    if cut and not a.widths:
+        raise FormatError("truncated: the network ends too early")
     coding, setting = codings.numbered(r.byte()), r.byte()
     if coding is None or (coding.sparse and a.widths):
         raise FormatError("damaged: the network's description is out of range")
@@ -387,7 +389,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
     sparse = [shape for shape, is_sparse in zip(a.shapes * a.networks, sparse_layers(a) * a.networks, strict=True) if is_sparse]
     counts = sinr.read_counts(r, sparse if coding.sparse else [])
     rest = r.rest() if coding.sparse else b""
-    if not (cut and a.widths):
+    if not cut:
         r.end()
     return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, scales, grains, numbers, ends, counts, rest)
 

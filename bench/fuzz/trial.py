@@ -119,7 +119,8 @@ def _limited(function: Callable[..., Any], samples: int = SAMPLES) -> Callable[.
     known = inspect.signature(function).parameters
     given = {"max_samples": samples, "max_memory": MEMORY, "threads": 1}
     options = {name: value for name, value in given.items() if name in known}
-    return lambda data, **more: function(data, **{**options, **{name: value for name, value in more.items() if name in known}})
+    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    return lambda data, **more: function(data, **options | {name: value for name, value in more.items() if any_name or name in known})
 
 
 FAULTS = ("FormatError", "LimitError")

@@ -206,7 +206,7 @@ def test_a_network_of_values_learns_what_is_sharp_and_what_is_not() -> None:
 def test_fine_tuning_pays(weights: str) -> None:
     """With the coding in the loop the sum of weights and payload is no larger than without."""
     values, value_map = to_values(photo(32, 6, 1))
-    options = Options(profile="inr", network="heads", hidden=56, layers=2, steps=300, learning_rate=3e-3)
+    options = Options(profile="inr", network="heads", hidden=56, layers=2, steps=300, learning_rate=3e-3, seconds=1e6)
     fitted = search.fit_float(values, value_map.bits, options, MDL)
     tuned = search.best_of(fitted, weights, 3)
     bare = search.best_of(replace(fitted, options=replace(options, stop=lambda: True)), weights, 3)

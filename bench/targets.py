@@ -1,7 +1,7 @@
 """Compares what differently compiled kernels write and read: `python -m bench.targets`.
 
-Each way to compile is a process of its own with an empty cache. It encodes and decodes the signals made here, and decodes all conformance
-vectors. Files, samples and what is said of faulty vectors must be those of the first way.
+Each way to compile is a process of its own with an empty cache. It encodes and decodes the signals made here, decodes all conformance
+vectors, and renders their views. Files, samples and what is said of faulty vectors must be those of the first way.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 import inrcodec
 from inrcodec import Signal
 from inrcodec.kernels import events
+
+from .arm.worker import shown_by_package, view_names, views
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT / "formats" / "vectors"
@@ -77,6 +79,7 @@ def work() -> Found:
             found["vectors"][path.relative_to(VECTORS).as_posix()] = digest(inrcodec.decode(path.read_bytes(), threads=2).samples)
         except inrcodec.InrcodecError as fault:
             found["vectors"][path.relative_to(VECTORS).as_posix()] = str(fault)
+    found["vectors"].update(views(shown_by_package, cut=True))
     return found
 
 
@@ -116,6 +119,7 @@ def main() -> None:
 
     kept = json.loads((VECTORS / "manifest.json").read_text("utf-8"))
     manifest = {entry["file"]: entry["sha256"] for entry in kept if "sha256" in entry}
+    manifest |= {name: view["sha256"] for entry in kept for name, view in view_names(entry).items()}
     rows: list[list[Any]] = []
     first: Found = {}
     for way, settings in WAYS.items():

@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from .worker import REFUSED, describe
+from .worker import REFUSED, describe, view_names
 
 Found = dict[str, str]  # what was found, by the name of the vector or file
 PREFIX = 16  # hexadecimal digits of a digest that are shown
 
 
 def expectations(manifest: Sequence[dict[str, Any]]) -> Found:
-    """What the manifest says of each vector. Of those that must be refused it does not say the message."""
-    return {entry["file"]: REFUSED if entry.get("invalid") else describe(entry) for entry in manifest}
+    """What the manifest says of each vector, and of each view. Of those that must be refused it does not say the message."""
+    found = {entry["file"]: REFUSED if entry.get("invalid") or entry.get("lossy") else describe(entry) for entry in manifest}
+    return found | {name: view["sha256"] for entry in manifest for name, view in view_names(entry).items()}
 
 
 def is_expected(found: str | None, expected: str) -> bool:

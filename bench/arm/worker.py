@@ -1,6 +1,7 @@
 """What one machine finds: `python -m bench.arm.worker PART` prints a line for each thing, its name and what was found, as JSON.
 
-A vector's finding is what it decoded to, or "refused: " and the message; a file's finding is its SHA-256.
+A vector's finding is what it decoded to, or "refused: " and the message; that of a view of it, the SHA-256 of the samples; that of a file
+is its own SHA-256.
 """
 
 from __future__ import annotations
@@ -51,7 +52,23 @@ def describe_signal(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample
     return describe(entry)
 
 
-def vectors(decode: Callable[[bytes], str], fault: type[Exception]) -> Findings:
+Faults = type[Exception] | tuple[type[Exception], ...]
+
+
+def view_names(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The views of an entry of the manifest, by what their findings are called."""
+    return {f"{entry['file']}, view {i}": view for i, view in enumerate(entry.get("views", []), 1)}
+
+
+def views(show: Callable[[str, dict[str, Any]], npt.NDArray[Any]], cut: bool) -> Findings:
+    """What `show` makes of the views of all vectors; cut: whether it is asked for those of files that were cut, or else of whole ones."""
+    for entry in json.loads((VECTORS / "manifest.json").read_text("utf-8")):
+        for name, view in view_names(entry).items():
+            samples = show(entry["file"] if cut else entry.get("whole", entry["file"]), view)
+            yield name, hashlib.sha256(samples.astype(samples.dtype.newbyteorder("<")).tobytes()).hexdigest()
+
+
+def vectors(decode: Callable[[bytes], str], fault: Faults) -> Findings:
     """What `decode` says of every conformance vector; `fault` is what it raises if it refuses one."""
     for path in sorted(VECTORS.glob("*/*.linr")):
         try:
@@ -84,7 +101,13 @@ def standalone() -> Findings:
         samples, what = linr.decode(data)
         return describe_signal(samples, **what)
 
-    return vectors(decode, linr.Invalid)
+    def show(file: str, view: dict[str, Any]) -> npt.NDArray[Any]:
+        data, more, parts = (VECTORS / file).read_bytes(), view["more_bits"], view["configuration"]
+        found = linr.deeper(data, more) if view["known"] else linr.network_only(data, view["size"], more, parts and tuple(parts))
+        return found[0]
+
+    yield from vectors(decode, (linr.Invalid, linr.NoSamples))
+    yield from views(show, cut=False)
 
 
 def package() -> Findings:
@@ -95,7 +118,25 @@ def package() -> Findings:
         signal = inrcodec.decode(data, threads=2)
         return describe_signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
 
-    return vectors(decode, inrcodec.InrcodecError)
+    yield from vectors(decode, inrcodec.InrcodecError)
+    yield from views(shown_by_package, cut=True)
+
+
+def shown_by_package(file: str, view: dict[str, Any]) -> npt.NDArray[Any]:
+    """A view of a vector by the package."""
+    import inrcodec
+
+    data, parts, known = (VECTORS / file).read_bytes(), view["configuration"], view["known"]
+    depth = inrcodec.info(data)["bit_depth"] + view["more_bits"] if view["more_bits"] else 0
+    fill = "network" if known else "smooth"
+    asked: dict[str, Any] = {
+        "sizes": tuple(view["size"]),
+        "bit_depth": depth,
+        "network_only": not known,
+        "config": parts and tuple(parts),
+        "fill": fill,
+    }
+    return inrcodec.render(data, threads=2, **asked).samples
 
 
 def files() -> Findings:

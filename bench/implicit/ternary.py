@@ -29,8 +29,8 @@ from ..common import Samples, photo8, photo16, save, table, tell
 
 GOAL = goal_of("exact")
 STEPS = 400
-SIZES = ((24, 8), (32, 8), (64, 8), (24, 16), (32, 16))  # side, bits of a value
-NARROW = ((24, 48), (24, 32), (32, 80))  # side, units
+SIZES = ((24, 8, 96), (32, 8, 96), (64, 8, 160), (24, 16, 64), (32, 16, 64))  # side, bits of a value, units
+NARROW = ((24, 8, 48), (24, 8, 32), (32, 8, 64))
 DETAILS: tuple[tuple[str, dict[str, Any]], ...] = (  # at 24 × 24 with 48 units
     ("as chosen", {}),
     ("learning rate 2e-3", {"learning_rate": 2e-3}),
@@ -156,14 +156,12 @@ def sizes(given: argparse.Namespace) -> tuple[list[str], list[tuple[str, Run]]]:
     """Pictures of several sizes: the text, and the runs by the name of the picture."""
     rows: list[list[Any]] = []
     runs: list[tuple[str, Run]] = []
-    cases = [(side, bits, 0) for side, bits in SIZES] + [(side, 8, units) for side, units in NARROW]
-    if given.size:
-        cases = [(given.size, given.bits, 0)]
+    cases = ((given.size, given.bits, given.units),) if given.size else SIZES + NARROW
     for side, bits, units in cases:
         name, samples = picture(side, bits)
-        found = run(samples, options_of(given, **({"hidden": units} if units else {})))
+        found = run(samples, options_of(given, hidden=units))
         rows.append(row(name, samples, found))
-        runs.append((name if not units else f"{name}, 4 × {units}", found))
+        runs.append((f"{name}, 4 × {units}" if (side, bits, units) in NARROW else name, found))
         tell(str(rows[-1]))
     note = (
         f"At most {given.steps} steps. Wrong bits: by the integer network alone. Float right, integers not: how often training went on "

@@ -21,9 +21,9 @@ from inrcodec.fit.codings import Lsq  # noqa: E402
 from inrcodec.fit.data import targets  # noqa: E402
 from inrcodec.fit.model import CoordinateNetwork, Plain  # noqa: E402
 from inrcodec.fit.objective import ValueHead, objective_of  # noqa: E402
-from inrcodec.fit.train import balance  # noqa: E402
+from inrcodec.fit.train import Steering, balance  # noqa: E402
 from inrcodec.kernels.architecture import Architecture  # noqa: E402
-from inrcodec.options import Options  # noqa: E402
+from inrcodec.options import Goal, Options  # noqa: E402
 from inrcodec.profiles.inr import coding  # noqa: E402
 from inrcodec.values import to_values  # noqa: E402
 
@@ -34,7 +34,13 @@ def picture(size: int = 12) -> np.ndarray:
     """(size, size, 3) uint8: waves and an edge."""
     y, x = np.mgrid[0:size, 0:size] / size
     planes = [np.sin(5 * x + 2 * y), np.cos(4 * y * x), np.where(x + y > 1, 0.7, -0.4)]
-    return np.rint(127.5 + 100 * np.stack(planes, -1)).astype(np.uint8)
+    return np.asarray(np.rint(127.5 + 100 * np.stack(planes, -1)), np.uint8)
+
+
+def waves(size: int) -> np.ndarray:
+    """(size, size) uint8, smooth."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    return np.asarray(np.rint(127.5 + 50 * np.sin(9 * x + 4 * y) + 50 * np.cos(11 * y * x)), np.uint8)
 
 
 def supernet(a: Architecture) -> CoordinateNetwork:
@@ -164,3 +170,67 @@ def test_scales_follow_a_squared_error() -> None:
     for octaves in (-1.0, 1.0):
         head.log_scales.data = scales + octaves
         assert objective_of(data, head, False).nats(noisy, batch) > found
+
+
+# --- a rate, a PSNR -----------------------------------------------------------------------------------------------
+
+
+@given(st.floats(8, 30), st.floats(1.5, 8), st.floats(18, 45))
+def test_sizes_that_are_tried_come_to_a_psnr(at_one: float, slope: float, wanted: float) -> None:
+    tried = {24: at_one + slope * math.log2(24)}
+    for _ in range(8):
+        units = search.next_units(tried, wanted)
+        assert 2 <= units <= 512
+        tried[units] = at_one + slope * math.log2(units)
+    right = 2 ** ((wanted - at_one) / slope)
+    near = min(tried, key=lambda units: abs(tried[units] - wanted))
+    assert near == pytest.approx(min(max(right, 2), 512), abs=1, rel=0.03)
+
+
+@given(st.floats(0.3, 6), st.floats(-2, 3), st.booleans(), st.sampled_from(["mlp", "recurrent", "filters"]))
+def test_the_largest_network_of_a_rate(rate: float, costs: float, free: bool, body: Any) -> None:
+    values, value_map = to_values(picture(48))
+    sizes = search.Sizes(values, value_map.bits, Options(body=body, bits=8, weights="uniform"), Goal("rate", rate), free)
+    hidden, bits = sizes.largest(costs)
+    allowed = rate * 48 * 48
+    assert bits in ((7, 8) if free else (8,))
+    assert sizes.weights(hidden) * (bits + costs) <= allowed < sizes.weights(hidden + 1) * (bits + costs)
+    if free:
+        assert sizes.weights(hidden) * (bits + costs) >= replace_free(sizes, costs)
+
+
+def replace_free(sizes: search.Sizes, costs: float) -> float:
+    """The bits of the largest network where no bit is free."""
+    hidden, bits = replace(sizes, free_bits=False).largest(costs)
+    return sizes.weights(hidden) * (bits + costs)
+
+
+def test_steering_moves_farther_where_steps_are_few() -> None:
+    moved = []
+    for share in (1e-4, 1e-3 / 2, 1e-3, 0.1):
+        steering = Steering("psnr", 30.0)
+        steering.learn(1.0, 60.0, share)
+        moved.append(steering.log_weight)
+    assert moved == [0.02, 0.03, 0.06, 0.06]
+
+
+@pytest.mark.parametrize("rate", [1.5, 2.0])
+def test_cells_meet_a_rate(rate: float) -> None:
+    options: dict[str, Any] = {"steps": 150, "seconds": 1e6, "threads": 1, "payload": False}
+    data = inrcodec.encode(waves(40), kind="image", profile="inr", until=f"rate={rate}", **options)
+    found = 8 * inrcodec.info(data)["bytes"]["weights"] / 1600
+    assert 0.93 * rate <= found <= rate + 8 * 20 / 1600  # the section's framing, and the length of the error
+
+
+def test_cells_meet_a_psnr() -> None:
+    options: dict[str, Any] = {"steps": 400, "seconds": 1e6, "threads": 1, "payload": False}
+    data = inrcodec.encode(waves(32), kind="image", profile="inr", until="psnr=35", **options)
+    assert 35 <= inrcodec.info(data)["network"]["psnr"] <= 36.5
+
+
+@pytest.mark.parametrize("weights", ["uniform", "ternary"])
+def test_a_network_is_as_large_as_a_rate_allows(weights: str) -> None:
+    options: dict[str, Any] = {"steps": 60, "seconds": 1e6, "threads": 1, "payload": False, "body": "mlp", "weights": weights}
+    data = inrcodec.encode(picture(40), kind="image", profile="inr", until="rate=4", **options)
+    found = 8 * inrcodec.info(data)["bytes"]["weights"] / 1600
+    assert 3.6 <= found <= 4 + 8 * 20 / 1600

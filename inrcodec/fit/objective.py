@@ -17,6 +17,7 @@ from ..kernels.architecture import MEAN_BITS
 from ..kernels.inr import LARGEST_HALVING, SCALE_SHIFT
 from ..kernels.meancode import EVEN, FACTOR_BITS, FINEST_SCALE, SCALE_CODE, SCALE_LIMIT, Joint
 from .data import Batch, Targets
+from .model import CoordinateNetwork
 
 OCTAVES = 2.0 ** (MEAN_BITS - SCALE_SHIFT - 10)  # that an output for a scale of 1 stands for
 SCALE_RANGE = SCALE_LIMIT / 2.0**10  # octaves that a network can move a scale
@@ -213,6 +214,13 @@ def cell_nats(cells: list[torch.Tensor]) -> torch.Tensor:
 
         total = total - torch.log(below(numbers + 0.5) - below(numbers - 0.5) + 1e-5).sum()
     return total
+
+
+def cell_bits(model: CoordinateNetwork) -> float:
+    """An estimate of the code length of a network's cells in bits, when they are rounded; without those of direct levels."""
+    with torch.no_grad():
+        rounded = [torch.round(c) for c, level in zip(model.cells, model.architecture.levels, strict=True) if not level.direct]
+        return float(cell_nats(rounded)) / math.log(2)
 
 
 def psnr(square: float, depth: int) -> float:

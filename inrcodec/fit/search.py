@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +35,7 @@ from .codings import Coding, Lsq, Ternary, wanted
 from .data import Targets, targets
 from .export import Measured, export, finish, settle
 from .model import CoordinateNetwork, Plain
-from .objective import ValueHead, objective_of
+from .objective import ValueHead, cell_bits, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
 FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; the long one with cells and for a supernet
@@ -48,7 +48,15 @@ SIZES_TRIED = 4  # networks that are fitted at most until one has a given rate o
 WORTH_THREADS = 1 << 19  # numbers of the widest layer in a step from which on several threads are faster
 SECTION_BYTES, LAYER_BYTES = 24, 6  # of section NETW beside its numbers, about, and of the scale of a layer or level
 SMALL_FIRST = 2.0  # see `train.balance`: by this, networks in a network come 0.5 dB nearer to their own fits
-GROWTH = 1.4  # of hidden units from one to the next
+TUNED_AGAIN = 2  # times at most that cells are tuned again to meet a rate or PSNR
+AIMED_RATE, MISSED_RATE = 0.99, 0.025  # share of a rate that is aimed at, and that may be left over
+AIMED_PSNR, MISSED_PSNR = 0.1, 0.5  # dB above a PSNR that are aimed at, and that may be left over
+PROBE = 0.1  # of the budget: a fit that only tells the bits per weight
+LEAST_SLOPE, USUAL_SLOPE, LARGEST_SLOPE = 1.0, 4.0, 10.0  # dB that twice the units gain
+FIRST_UNITS = 24  # of the first network that is tried for a PSNR
+NOMINAL = {"ternary": 1.7, "sinr": 4.0}  # bits of a weight in the file, about
+LEAST_COST = 0.5
+FARTHEST = 1.5  # octaves of units from one network to the next
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Fitted:
         rate: learning rate.
         seconds: the budget, not the time it took.
         goal, options: what it was fitted for.
+        steering: what made its cells meet a rate or PSNR, as the training left it.
     """
 
     model: CoordinateNetwork
@@ -89,23 +98,21 @@ class Fitted:
     seconds: float
     goal: Goal
     options: Options
+    steering: Steering | None = None
 
     def schedule(self, budget: Budget, model: CoordinateNetwork, generator: torch.Generator, small_first: float = 0.0) -> Schedule:
         """How to train a network with the head of `model`. small_first: see `Schedule`."""
         a = model.architecture
         objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
-        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering(), small_first=small_first)
+        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering, small_first=small_first)
 
-    def steering(self) -> Steering | None:
-        """What makes the cells of a grid meet a rate or PSNR; None if there are none, or another goal."""
-        a = self.model.architecture
-        if not a.levels or self.goal.kind not in ("rate", "psnr"):
-            return None
-        weights = a.weights * weights_of(a, self.options, self.goal)[1] + 8 * (
-            SECTION_BYTES + LAYER_BYTES * (len(a.matrices) + len(a.levels))
-        )
-        cell_bits = max(self.goal.value * self.targets.places - weights, 1.0)
-        return Steering(self.goal.kind, cell_bits if self.goal.kind == "rate" else self.goal.value)
+
+def steering_of(a: Architecture, places: int, options: Options, goal: Goal) -> Steering | None:
+    """What makes the cells of a grid meet a rate or PSNR; None if there are none, or another goal. places: of the signal."""
+    if not a.levels or goal.kind not in ("rate", "psnr"):
+        return None
+    weights = a.weights * weights_of(a, options, goal)[1] + 8 * (SECTION_BYTES + LAYER_BYTES * (len(a.matrices) + len(a.levels)))
+    return Steering(goal.kind, max(goal.value * places - weights, 1.0) if goal.kind == "rate" else goal.value)
 
 
 def device_of(options: Options) -> torch.device:
@@ -150,7 +157,7 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
         bits_to_beat=bits_to_beat,
     )
     rate = rate_of(a, options)
-    fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options)
+    fitted = Fitted(model, Outcome(), data, rate, seconds, goal, options, steering_of(a, data.places, options, goal))
     source = Ternary(model) if ternary else Plain(model, torch.Generator(device).manual_seed(options.seed))
     groups = Coding.groups(Ternary(model), rate)
     schedule = fitted.schedule(budget, model, generator, SMALL_FIRST)
@@ -175,10 +182,11 @@ def candidates(
             yield label, partial(make, **scaled)
 
 
-def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
+def code_all(fitted: Fitted, weights: str, bits: int = 0, tune: bool = True) -> list[Result]:
     """Fine-tune and measure a fitted network under every weight coding that `weights`, a name or "auto", asks for.
 
-    If options.stop says so, the results so far are returned, at least one. Raises InrcodecError if the fit diverged.
+    tune: whether to fine-tune. If options.stop says so, the results so far are returned, at least one. Raises InrcodecError if the fit
+    diverged.
     """
     results: list[Result] = []
     options, a = fitted.options, fitted.model.architecture
@@ -194,13 +202,8 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
         best = _measure(model, coding, label, fitted, 0)
         already = own_coding and label == Ternary.name
         exact_enough = exactly and best is not None and best.measured.wrong == 0
-        if not (stopped or already or exact_enough):
-            steps = _tune(model, coding, label, fitted, exactly and weights != "auto", best)
-            after = _measure(model, coding, label, fitted, steps)
-            if a.widths:  # what is measured is the largest network, and the others gain more by fine-tuning
-                best = after or best
-            else:
-                best = min((r for r in (best, after) if r), key=lambda r: _worth(r, fitted), default=None)
+        if tune and not (stopped or already or exact_enough):
+            best = _fine_tuned(fitted, model, coding, label, best, exactly and weights != "auto")
         if best is not None:
             results.append(best)
     if not results:
@@ -208,14 +211,15 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0) -> list[Result]:
     return results
 
 
-def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, long: bool, before: Result | None) -> int:
-    """Fine-tune a network under a coding, and return the steps taken. long: whether it may take as long as the fit was given.
+def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, long: bool, before: Result | None, again: bool) -> Outcome:
+    """Fine-tune a network under a coding. long: whether it may take as long as the fit was given; again: half of the usual time.
 
     An exact fit ends when every bit of the integer network is right. before: what the network was worth.
     """
     options, gridded = fitted.options, bool(model.architecture.levels)
     exactly = trains_exactly(model.architecture, fitted.goal)
     share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or model.architecture.widths else FINE_TUNE
+    share = share / 2 if again else share
     given = steps_of(model.architecture, options, fitted.goal) if long else fitted.outcome.steps
     # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
     budget = Budget(max(20, int(given * share)), max(1.0, fitted.seconds * share), exactly)
@@ -224,13 +228,56 @@ def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, 
         schedule = replace(schedule, confirm=partial(_is_exact, model, coding, fitted))
     watch = Watch(options.progress, options.stop, label, before.measured.weights_bytes if before else 0)
     rate = fitted.rate * (FINE_TUNE_RATE_CELLS if gridded else FINE_TUNE_RATE_EXACT if exactly else FINE_TUNE_RATE)
-    return train(model, coding, coding.groups(rate), schedule, watch).steps
+    return train(model, coding, coding.groups(rate), schedule, watch)
 
 
 def _is_exact(model: CoordinateNetwork, coding: Coding, fitted: Fitted) -> bool:
     """Whether the integer network has every bit right."""
     found = _measure(model, coding, "", fitted, 0)
     return found is not None and found.measured.wrong == 0
+
+
+def _fine_tuned(fitted: Fitted, model: CoordinateNetwork, coding: Coding, label: str, bare: Result | None, long: bool) -> Result | None:
+    """The best result of a network, fine-tuned under a coding. bare: without that; long: see `_tune`.
+
+    Cells that have to meet a rate or PSNR are tuned again, for a shorter time, if they miss it: what they cost and give is known then.
+    """
+    a = model.architecture
+    best, last, aimed = bare, bare, replace(fitted, steering=copy.copy(fitted.steering))
+    for again in range(TUNED_AGAIN + 1 if fitted.steering else 1):
+        if aimed.steering and last:
+            _aim(aimed.steering, last, model, fitted, again > 0)
+        tuned = _tune(model, coding, label, aimed, long, best, again > 0)
+        last = _measure(model, coding, label, fitted, tuned.steps)
+        if a.widths:  # what is measured is the largest network, and the others gain more by fine-tuning
+            best = last or best
+        else:
+            best = min((r for r in (best, last) if r), key=lambda r: _worth(r, fitted), default=None)
+        if last is None or tuned.stopped or not aimed.steering or aimed.steering.helpless or _meets(last, fitted):
+            break
+    return best
+
+
+def _aim(steering: Steering, last: Result, model: CoordinateNetwork, fitted: Fitted, tuned: bool) -> None:
+    """Set what a steering wants, by what was measured. last: of `model`; tuned: whether it was fine-tuned: else its PSNR says
+    nothing."""
+    goal, m = fitted.goal, last.measured
+    if goal.kind == "rate":
+        cells = cell_bits(model)
+        right = max(goal.value * fitted.targets.places * AIMED_RATE - (8 * m.weights_bytes - cells), 1.0)
+        missed = steering.wanted / max(cells, 1.0) if tuned else 1.0  # by so much the last run missed what it wanted; so will the next
+        steering.wanted = right * min(max(missed, 0.5), 2.0)
+        steering.jump(min(max(math.log2(max(cells, 1.0) / right), -2.0), 2.0))
+    elif tuned:
+        steering.wanted += goal.value + AIMED_PSNR - m.psnr
+
+
+def _meets(result: Result, fitted: Fitted) -> bool:
+    """Whether a result has its rate, or its PSNR, and not much less, or more."""
+    m, goal = result.measured, fitted.goal
+    if goal.kind == "rate":
+        return 1 - MISSED_RATE <= 8 * m.weights_bytes / fitted.targets.places / goal.value <= 1
+    return 0 <= m.psnr - goal.value <= MISSED_PSNR
 
 
 def _measure(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, steps: int) -> Result | None:
@@ -294,38 +341,93 @@ def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
 
 def _fit_size(values: Values, bits: int, options: Options, goal: Goal) -> CodedNetwork:
     """Fit networks of several sizes until one has the rate or the PSNR of the goal: see `Options.until`."""
+    free_bits = not options.bits and options.weights in (None, "uniform", "lsq") and options.network != "bitlinear"
     weights = options.weights or ("ternary" if options.network == "bitlinear" else "uniform")
     options = replace(options, weights=weights, bits=options.bits or (TERNARY_BITS if weights == "ternary" else WEIGHT_BITS))
-    results: list[tuple[tuple[float, float], Result]] = []
-    fixed = bool(options.hidden or options.supernet)
-    for _ in range(SIZES_TRIED):
-        if not fixed and not options.hidden:
-            options = replace(options, hidden=_first_size(values, bits, options, goal))
+    if options.hidden or options.supernet or architecture_of(values, bits, options, goal).levels:
         fitted = fit_float(values, bits, options, goal)
-        result = best_of(fitted, *weights_of(fitted.model.architecture, options, goal))
-        worth = _worth(result, fitted)
-        results.append((worth, result))
-        if worth[0] == 0 or fixed or fitted.model.architecture.levels or (options.stop and options.stop()):
+        return best_of(fitted, *weights_of(fitted.model.architecture, options, goal)).coded
+    results: list[tuple[tuple[float, float], Result]] = []
+    tried: dict[tuple[int, int], float] = {}  # (hidden units, bits per weight): PSNR
+    costs = _probed(values, bits, options, goal) if goal.kind == "rate" else 0.0
+    sizes = Sizes(values, bits, options, goal, free_bits)
+    size: tuple[int, int] | None = sizes.largest(costs) if goal.kind == "rate" else (FIRST_UNITS, options.bits)
+    for _ in range(SIZES_TRIED):
+        if size is None or size in tried:
             break
-        hidden = fitted.model.architecture.hidden
-        options = replace(options, hidden=max(2, hidden - 2) if goal.kind == "rate" else math.ceil(hidden * GROWTH))
+        fitted = fit_float(values, bits, replace(options, hidden=size[0], bits=size[1]), goal)
+        result = best_of(fitted, options.weights or "uniform", size[1])
+        results.append((_worth(result, fitted), result))
+        tried[size] = result.measured.psnr
+        if _meets(result, fitted) or (options.stop and options.stop()):
+            break
+        if goal.kind == "rate":
+            costs = 8 * result.measured.weights_bytes / fitted.model.architecture.weights - size[1]
+            size = sizes.largest(costs)
+        else:
+            size = (next_units({units: psnr for (units, _), psnr in tried.items()}, goal.value + AIMED_PSNR), options.bits)
     return min(results, key=lambda r: r[0])[1].coded
 
 
-def _first_size(values: Values, bits: int, options: Options, goal: Goal) -> int:
-    """Hidden units to begin with: as many as a rate allows, or few."""
-    if goal.kind == "psnr":
-        return 0 if architecture_of(values, bits, options, goal).levels else 24
-    allowed = goal.value * (values.size // values.shape[-1]) / options.bits
-    for hidden in range(256, 2, -1):
-        a = architecture_of(values, bits, replace(options, hidden=hidden), goal)
-        if a.levels:
-            return 0
-        if a.weights <= allowed:
-            return hidden
-    raise InrcodecError(
-        f"until rate={goal.value:g}: too low for a network of this signal; its smallest has {a.weights * options.bits} bits"
-    )
+def _probed(values: Values, bits: int, options: Options, goal: Goal) -> float:
+    """What a weight costs in the file beside the bits that `options.bits` say, in bits; mostly negative. By a short fit."""
+    sizes = Sizes(values, bits, options, goal, False)
+    size = sizes.largest(NOMINAL.get(options.weights or "", options.bits) - options.bits)
+    options = replace(options, hidden=size[0])
+    a = architecture_of(values, bits, options, goal)
+    steps, seconds = max(1, int(PROBE * steps_of(a, options, goal))), PROBE * seconds_of(a, options, goal)
+    fitted = fit_float(values, bits, replace(options, steps=steps, seconds=seconds), goal)
+    result = min(code_all(fitted, options.weights or "uniform", options.bits, tune=False), key=lambda r: r.measured.weights_bytes)
+    return 8 * result.measured.weights_bytes / a.weights - options.bits
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of networks of a given rate. free_bits: whether a bit less per weight may be taken."""
+
+    values: Values
+    bits: int
+    options: Options
+    goal: Goal
+    free_bits: bool
+
+    def weights(self, hidden: int) -> int:
+        """Weights and biases of a network of so many units."""
+        return architecture_of(self.values, self.bits, replace(self.options, hidden=hidden), self.goal).weights
+
+    def largest(self, costs: float) -> tuple[int, int]:
+        """(hidden units, bits per weight) of the network that comes nearest to the rate from below.
+
+        costs: what a weight costs in the file beside the bits per weight, in bits. Raises InrcodecError if no network is so small.
+        """
+        allowed = self.goal.value * (self.values.size // self.values.shape[-1])
+        found: list[tuple[float, int, int]] = []
+        for bits in (self.options.bits, self.options.bits - 1)[: 1 + self.free_bits]:
+            each = max(bits + costs, LEAST_COST)
+            low, high = 1, 512  # the bits that a network takes rise with its units
+            while low < high:
+                middle = (low + high + 1) // 2
+                low, high = (middle, high) if self.weights(middle) * each <= allowed else (low, middle - 1)
+            if low > 1:
+                found.append((self.weights(low) * each, low, bits))
+        if not found:
+            least = self.weights(2) * max(self.options.bits + costs, LEAST_COST)
+            raise InrcodecError(f"until rate={self.goal.value:g}: too low for a network of this signal; its smallest has {least:.0f} bits")
+        _, hidden, bits = max(found)
+        return hidden, bits
+
+
+def next_units(tried: Mapping[int, float], wanted: float) -> int:
+    """Hidden units of the next network to try for a PSNR of `wanted` dB. tried: units → PSNR in dB, at least one."""
+    points = sorted((math.log2(units), psnr) for units, psnr in tried.items())
+    below, above = [p for p in points if p[1] < wanted], [p for p in points if p[1] >= wanted]
+    near = below[-1:] + above[:1] if below and above else (below[-2:] or above[:2])
+    slope = USUAL_SLOPE
+    if len(near) == 2:
+        slope = (near[1][1] - near[0][1]) / max(near[1][0] - near[0][0], 1e-9)
+    slope = min(max(slope, LEAST_SLOPE), LARGEST_SLOPE)
+    x, psnr = min(near, key=lambda p: abs(p[1] - wanted))
+    return max(2, min(512, round(2 ** (x + min(max((wanted - psnr) / slope, -FARTHEST), FARTHEST)))))
 
 
 def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> CodedNetwork | None:

@@ -13,13 +13,17 @@ from ..kernels.architecture import Architecture
 from ..options import Progress
 from .data import Batch, Targets
 from .model import CoordinateNetwork, WeightSource
-from .objective import Objective, cell_nats, psnr
+from .objective import Objective, cell_bits, cell_nats, psnr
 
 REPORT_SECONDS = 0.2  # least time between two reports
 AFTER_EXACT = 1 / 8  # when every bit is right, this share of the steps so far is added, so that most bits stay right when weights are coded
 WARM_UP = 0.02  # of the budget: the learning rate rises in this time, where it also falls
 PLATEAU = 1e-3  # training has reached a plateau if the code length fell by less than this share
 PLATEAU_WINDOW = 1 / 6  # over the last part of the budget of this size
+STEERED = 60.0  # by how much the logarithm of the weight of cells can move over a budget
+FARTHEST = 12.0  # of that logarithm from 0
+PROMPT = 2.0  # by how much it moves at once for all that is wanted
+LEAST_STEERED, MOST_STEERED = 0.02, 0.06  # and in a step: cells need some steps to follow
 
 
 @dataclass(frozen=True)
@@ -77,21 +81,32 @@ def balance(a: Architecture, small_first: float, fraction: float) -> list[float]
 class Steering:
     """Weighs the code length of cells against the error, so that they meet a rate or a PSNR.
 
-    kind: "rate" or "psnr"; wanted: bits of all cells, or dB.
+    kind: "rate" or "psnr"; wanted: bits of all cells, or dB. Of one run, the next can take it over, with another number wanted.
     """
 
     def __init__(self, kind: str, wanted: float) -> None:
-        self.kind, self.wanted, self.log_weight = kind, wanted, 0.0
+        self.kind, self.wanted, self.log_weight, self.off = kind, wanted, 0.0, 0.0
 
     @property
     def weight(self) -> float:
         """What the code length of cells counts for."""
-        return math.exp(self.log_weight)
+        return math.exp(self.log_weight + PROMPT * self.off)
 
-    def learn(self, cell_bits: float, psnr: float) -> None:
-        """Move the weight. cell_bits: of all cells now; psnr: of the network now, in dB."""
+    def jump(self, octaves: float) -> None:
+        """Move the weight by so many factors of 2, within FARTHEST."""
+        self.log_weight, self.off = min(max(self.log_weight + octaves * math.log(2), -FARTHEST), FARTHEST), 0.0
+
+    @property
+    def helpless(self) -> bool:
+        """Whether the weight can go no farther: the network cannot meet what is wanted."""
+        return abs(self.log_weight) >= FARTHEST
+
+    def learn(self, cell_bits: float, psnr: float, moved: float = 0.0) -> None:
+        """Move the weight. cell_bits: of all cells now; psnr: of the network now, in dB; moved: share of the budget that the step took."""
         off = cell_bits / self.wanted - 1 if self.kind == "rate" else (psnr - self.wanted) / 3
-        self.log_weight = min(max(self.log_weight + 0.02 * min(max(off, -1.0), 1.0), -12.0), 12.0)
+        self.off = min(max(off, -1.0), 1.0)  # is felt at once, so that the weight does not swing
+        most = min(max(STEERED * moved, LEAST_STEERED), MOST_STEERED)
+        self.log_weight = min(max(self.log_weight + most * self.off, -FARTHEST), FARTHEST)
 
 
 @dataclass(frozen=True)
@@ -220,7 +235,7 @@ def train(
     best: list[torch.Tensor] | None = None
     best_meter = meter
     started = last_report = time.perf_counter()
-    last_step = budget.steps
+    last_step, steered = budget.steps, 0.0
     supply = batches(targets, plan.batch, plan.generator)
 
     while True:
@@ -265,7 +280,8 @@ def train(
             for other, part in zip(smaller, shares, strict=True):
                 loss = loss + part * objective.loss(other, batch)
         if plan.steering:
-            plan.steering.learn(cells.item() / math.log(2), objective.psnr_of(outputs.detach(), batch))
+            plan.steering.learn(cell_bits(model), objective.psnr_of(outputs.detach(), batch), fraction - steered)
+            steered = fraction
             cells = cells * plan.steering.weight
         torch.autograd.backward((loss + share * cells) / (batch.places * targets.channels * targets.depth))
         scale = 1.0 if not budget.falling else 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (fraction + 1e-3) / WARM_UP)

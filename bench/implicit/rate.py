@@ -22,7 +22,7 @@ import imagecodecs
 import numpy as np
 
 import inrcodec
-from inrcodec import Options, render
+from inrcodec import Options, views
 
 from ..common import Samples, save, table, tell
 from .ani import folder
@@ -60,8 +60,8 @@ def psnr(truth: Samples, found: Samples) -> float:
 
 def rendered(data: bytes) -> Samples:
     """What the network of a file says."""
-    view = render.View(network_only=True)
-    return render.render(data, view, Options()).samples
+    view = views.View(network_only=True)
+    return views.render(data, view, Options()).samples
 
 
 def network(samples: Samples, rate: float, given: dict[str, Any], fit: dict[str, Any]) -> Point | None:

@@ -43,7 +43,7 @@ def fitted(samples: np.ndarray, **more: Any) -> search.Fitted:
 # --- fits until exact -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("weights", "bits"), [("lsq", 3), ("uniform", 3)])
+@pytest.mark.parametrize(("weights", "bits"), [("lsq", 3)])
 @pytest.mark.parametrize("body", ["mlp", "recurrent"])
 def test_fine_tuning_ends_exact(weights: str, bits: int, body: str) -> None:
     """Few bits a weight make some bits wrong; training under the coding goes on until the integer network alone has all of them right."""

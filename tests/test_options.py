@@ -164,6 +164,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "seed": (["--seed", "7"], 7),
     "weights": (["--weights", "lsq"], "lsq"),
     "bits": (["--bits", "5"], 5),
+    "lsq_gradient_scale": (["--lsq-gradient-scale"], True),
     "until": (["--until", "rate=0.5"], "rate=0.5"),
     "payload": (["--no-payload"], False),
     "network": (["--network", "siren"], "siren"),

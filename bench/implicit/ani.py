@@ -7,6 +7,7 @@ After "Adaptive Neural Images": a supernet of 16 configurations is fitted once, 
 "Once-for-All", ICLR 2020; Yu and Huang, "Universally Slimmable Networks", ICCV 2019). The steps of weights are learned while the network is
 fine-tuned with rounded weights (Esser et al., "Learned Step Size Quantization", ICLR 2020). Multiplicative filter networks: Fathony et
 al., ICLR 2021. Every PSNR but that of float networks is that of the integer network of a file, which holds the network alone.
+bench.implicit.plots draws the tables.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from inrcodec.values import to_values
 from inrcodec.weights.network import CodedNetwork
 
 from ..common import Samples, photo8, save, table, tell
-from .drawing import Line, Panel, draw
 
 SUPERNET = "1,2,3,4x16,32,48,64"
 BITS = (8, 4)  # per weight of the supernet
@@ -83,7 +83,7 @@ def supernet(samples: Samples, options: Options, sizes: str) -> dict[int, File]:
     return {bits: file_of(samples, search.best_of(found, "lsq", bits).coded) for bits in BITS}
 
 
-def together(name: str, samples: Samples, options: Options, longer: int) -> tuple[list[str], Panel]:
+def together(name: str, samples: Samples, options: Options, longer: int) -> list[str]:
     """The table of a supernet beside networks fitted alone."""
     alone: dict[int, list[tuple[Network, int]]] = {bits: [] for bits in BITS}
     depths, widths = replace(options, supernet=SUPERNET).configurations
@@ -113,10 +113,7 @@ def together(name: str, samples: Samples, options: Options, longer: int) -> tupl
         told += f"{file.total / every:.2f} × the {len(rows)} files together."
         told += f" With {longer} × the steps: {words(later)} File: {more[bits].total} bytes." if more else ""
         parts += [told, table(heads, rows)]
-    lines = [Line(f"alone, {bits} bits", [(total, own.psnr) for own, total in alone[bits]], line=False) for bits in BITS]
-    lines += [Line(f"supernet, {bits} bits", [(p.bytes, p.psnr) for p in front(file)], strong=True) for bits, file in first.items()]
-    lines += [Line(f"supernet, {bits} bits, {longer} × steps", [(p.bytes, p.psnr) for p in front(file)]) for bits, file in more.items()]
-    return parts, Panel(name, "bytes (of the file up to the network's end)", "PSNR, dB", lines)
+    return parts
 
 
 def words(differences: list[float]) -> str:
@@ -124,15 +121,6 @@ def words(differences: list[float]) -> str:
     within = sum(d >= -0.5 for d in differences)
     mean = statistics.fmean(differences)
     return f"Mean difference {mean:+.2f} dB, worst {min(differences):+.2f}, largest network {differences[-1]:+.2f}; {within} within 0.5 dB."
-
-
-def front(file: File) -> list[Network]:
-    """The networks of a file that no smaller one betters."""
-    found: list[Network] = []
-    for network in sorted(file.networks, key=lambda n: n.bytes):
-        if not found or network.psnr > found[-1].psnr:
-            found.append(network)
-    return found
 
 
 def bits(name: str, samples: Samples, options: Options) -> list[str]:
@@ -183,16 +171,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     given = parser.parse_args()
     options = Options(profile="inr", steps=given.steps, seconds=1e9, batch=given.batch, threads=1, device=given.device)
-    parts, panels = [TARGETS], list[Panel]()
+    parts = [TARGETS]
     pictures = list(folder(given.data, given.pictures, given.scale))
     if given.size:
         pictures.append((f"china.jpg, {given.size} × {given.size}", photo8(given.size)))
-    for name, samples in pictures:
-        text, panel = together(name, samples, options, 0 if panels else given.longer)
-        parts += text + bits(name, samples, options)
-        panels.append(panel)
-    draw("implicit-ani", "Networks in a network, beside networks fitted alone", panels[:2])
-    save("implicit-ani", "Networks in a network, and weights of few bits", parts, "matplotlib", module="bench.implicit.ani")
+    for i, (name, samples) in enumerate(pictures):
+        parts += together(name, samples, options, 0 if i else given.longer) + bits(name, samples, options)
+    save("implicit-ani", "Networks in a network, and weights of few bits", parts, module="bench.implicit.ani")
 
 
 if __name__ == "__main__":

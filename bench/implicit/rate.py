@@ -4,7 +4,7 @@
 
 Each network is fitted with `--until rate=R --no-payload`. The rate is that of its weights; the table has that of the whole file. The lossy
 codecs take the quality whose file comes nearest to the rate. A supernet is fitted once; its row for a rate is the best network among those
-of its prefixes that are not larger.
+of its prefixes that are not larger. bench.implicit.plots draws the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from inrcodec import Options, views
 
 from ..common import Samples, save, table, tell
 from .ani import folder
-from .drawing import Line, Panel, draw
 
 RATES = (0.15, 0.3, 0.6, 1.2)
 SUPERNET = "1,2,3x8,12,16,24,32"
@@ -160,20 +159,15 @@ def main() -> None:
         for method, rate, point in points(name, samples, fit):
             found.setdefault((method, rate), []).append(point)
     rows: list[list[Any]] = []
-    lines: dict[str, list[tuple[float, float]]] = {}
     for (method, rate), each in found.items():
         bpp, mean = (statistics.fmean(getattr(p, what) for p in each) for what in ("bpp", "psnr"))
         met = ", ".join(f"{p.met:.3f}" for p in each if not math.isnan(p.met))
         rows.append([method, f"{rate:g}", len(each), f"{bpp:.3f}", mean, met])
-        if len(each) == len(names):
-            lines.setdefault(method, []).append((bpp, mean))
     heads = ["method", "rate", "pictures", "bpp of the file", "PSNR", "weights / rate, each picture"]
     what = (
         f"Means over {len(names)} pictures: {'; '.join(names)}. A network lacks pictures where its smallest is above the rate; where the "
     )
     what += "smallest files of the other codecs are, they stand as they are."
-    drawn = [Line(method, points, strong="default" in method) for method, points in lines.items()]
-    draw("implicit-rate", "Networks that hold a picture: rate against PSNR", [Panel("", "bits per pixel of the file", "PSNR, dB", drawn)])
     save("implicit-rate", "Networks that hold a picture", [what, table(heads, rows)], "imagecodecs", module="bench.implicit.rate")
 
 

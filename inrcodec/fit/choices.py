@@ -15,7 +15,7 @@ from .data import Targets
 # seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds a share
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
 OTHER_SECONDS = (3, 4, 6, 12, 25, 60, 150, 400, 1200)
-EXACT_STEPS, OTHER_STEPS, GRID_STEPS = 20000, 4000, 8000
+EXACT_STEPS, OTHER_STEPS, LONG_STEPS = 20000, 4000, 8000  # the last with cells and for a supernet
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places
 BITLINEAR_LAYERS = 4  # of Han et al., for 128 × 128
@@ -175,7 +175,7 @@ def seconds_of(a: Architecture, options: Options, goal: Goal) -> float:
 
 def steps_of(a: Architecture, options: Options, goal: Goal) -> int:
     """The budget of the first fit in steps."""
-    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else GRID_STEPS if a.levels else OTHER_STEPS)
+    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else LONG_STEPS if a.levels or a.widths else OTHER_STEPS)
 
 
 def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]:

@@ -102,7 +102,7 @@ def encode(
         samples = Signal(plain, likely_kind(plain) if kind == "auto" else kind, bit_depth, sample_rate, metadata or {})
     watched, stages = Options(**options).watched()
     data = codec.encode(samples, watched)
-    if unused := watched.unused(stages):
+    if unused := watched.unused(stages, codec.activation_of(data)):
         warnings.warn(Notice(unused), stacklevel=2)
     return data
 

@@ -279,6 +279,9 @@ def encode(signal: Signal, options: Options) -> bytes:
         UnsupportedError: the profile cannot code the signal.
         ValueError: there is no such profile.
     """
+    if not options.payload and (options.profile == "auto" or not profiles.named(options.profile).renders):
+        able = ", ".join(profile.name for profile in profiles.registered() if profile.renders)
+        raise UnsupportedError(f"profile {options.profile} always writes the samples; a file without them takes profile {able}")
     samples = signal.samples
     unsigned, value_map = values.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
@@ -435,6 +438,11 @@ def _with_psnr(model: Any, header: Header) -> Any:
             found["psnr"] = 10 * math.log10(peak * peak / found["mse"]) if found["mse"] else None
         return found
     return [_with_psnr(part, header) for part in model] if isinstance(model, list) else model
+
+
+def activation_of(data: bytes) -> str:
+    """The activation of the network of profile `inr` that a file holds; "" if there is none. Raises FormatError."""
+    return str(open_bytes(data).decoder.describe().get("activation", ""))
 
 
 def info(data: bytes, stages: bool = False, options: Options | None = None) -> dict[str, Any]:

@@ -51,6 +51,7 @@ MOST_REGRESSORS = 100
 SAMPLES_PER_REGRESSOR = 4  # at least, in each phase
 FITTED = 1 << 18  # places that are fitted to, about
 SLAB, MARGIN = 1 << 23, 64  # samples worked on at a time, and places beside them along the first axis
+SAMPLE_BYTES = 160  # that each of them takes at most while it is worked on
 
 
 def expand(
@@ -99,6 +100,13 @@ def expand(
             lowest += np.moveaxis(places.reshape(shape[-1], *shape[:-1]), 0, -1).reshape(lowest.shape) << extra >> kn.MEAN
         found[part][inner] = lowest[inner]
     return found
+
+
+def memory(shape: tuple[int, ...], wanted_depth: int) -> int:
+    """Bytes that `expand` takes at most for samples of a shape, with those that it returns, but without those that are given."""
+    row = math.prod(shape[1:])
+    rows = max((part.stop - part.start for part, _ in _slabs(shape)), default=0)
+    return SAMPLE_BYTES * rows * row + math.prod(shape) * ((wanted_depth + 7) // 8)
 
 
 def nominal_range(bit_depth: int, signed: bool) -> tuple[int, int]:

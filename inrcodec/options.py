@@ -118,7 +118,8 @@ class Options:
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
         verify: whether to decode the result and compare it with the signal.
-        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact", "lsq" for a supernet, else "auto".
+        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact" and where there are cells, "ternary" for
+            "bitlinear", "lsq" for a supernet, else "auto".
         bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4, for a supernet 8; with weights "auto", 5 and
             7, and 3 and 5, are tried.
         lsq_gradient_scale: whether "lsq" scales the gradient of a layer's step by 1/√(weights · largest integer), as it was published. Adam
@@ -261,17 +262,18 @@ class Options:
 
         return replace(self, progress=note), stages
 
-    def unused(self, stages: Collection[str], spell: Callable[[str], str] = str) -> str | None:
+    def unused(self, stages: Collection[str], activation: str = "", spell: Callable[[str], str] = str) -> str | None:
         """What to say of options for fits that are not at their defaults and changed nothing; None if there are none.
 
-        stages: what was reported while encoding; spell: how an option's name is written.
+        stages: what was reported while encoding; activation: of the network in the file, "" if there is none; spell: how an option's name
+        is written.
         """
         looked_at = {name for stage in stages for name in FIT_OPTIONS.get(stage, ())}
         if self.weights in ("ternary", "sinr"):  # they have no number of bits to choose
             looked_at.discard("bits")
         if not any(stage.startswith("lsq") for stage in stages):
             looked_at.discard("lsq_gradient_scale")
-        if self.network == "bitlinear":  # it has no sine layer
+        if activation not in ("", "sine"):  # omega is the frequency of sines
             looked_at.discard("omega")
         names = [name for name in FIT_OPTIONS["fit"] if getattr(self, name) != getattr(type(self), name) and name not in looked_at]
         if not names:

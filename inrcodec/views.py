@@ -72,7 +72,17 @@ def open_for(view: View, data: bytes, limits: Limits) -> Opened:
     try:
         return codec.open_bytes(data, limits)
     except FormatError as fault:
-        raise FormatError(f"{fault}; what is left of a network can be rendered by the network alone") from fault
+        if not _has_network(data, limits):
+            raise
+        raise FormatError(f"{fault}; its network is whole and can be rendered alone (network only)") from fault
+
+
+def _has_network(data: bytes, limits: Limits) -> bool:
+    """Whether a network is left of a damaged file."""
+    try:
+        return bool(codec.open_cut(data, limits).decoder.configurations)
+    except FormatError:
+        return False
 
 
 def render_opened(opened: Opened, view: View, options: Options) -> Signal:
@@ -183,16 +193,16 @@ def _to_samples(opened: Opened, values: Values, extra: int, missing: int) -> npt
 
 def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:
     """Samples of a box, whose own bits are known, with `extra` bits below them. Raises UnsupportedError."""
-    from .expand import expand
+    from .expand import expand, memory
 
     h = opened.header
-    known = opened.samples(options)
     depth = h.bit_depth + extra
     if fill != "network":  # what is near a part tells of it too
-        return expand(known, h.bit_depth, depth, h.channel_axis, None, fill)[box]
-    known = known[box]
+        options.limits.check_memory(h.raw_bytes + memory(h.shape, depth))
+        return expand(opened.samples(options), h.bit_depth, depth, h.channel_axis, None, fill)[box]
     if not opened.decoder.most_extra:
         raise UnsupportedError("it has no network that says anything of further bits; --fill smooth, midpoint or zero needs none")
+    known = opened.samples(options)[box]
     least = expand(known, h.bit_depth, depth, h.channel_axis, None, "zero")
     found = _network_samples(opened, View(), opened.layout.axes, box, extra, options).astype(np.int64)
     return np.clip(found, least.astype(np.int64), least.astype(np.int64) + ((1 << extra) - 1)).astype(least.dtype)

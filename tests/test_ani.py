@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -154,6 +155,15 @@ def test_a_gradient_scale_without_lsq_is_told() -> None:
     options = Options(profile="inr", lsq_gradient_scale=True)
     assert "lsq_gradient_scale" in (options.unused({"fit", "uniform 8"}) or "")
     assert options.unused({"fit", "uniform 5", "lsq 4"}) is None
+
+
+@pytest.mark.parametrize(("given", "told"), [({}, True), ({"activation": "sine"}, False), ({"network": "bitlinear"}, True)])
+def test_a_frequency_without_sines_is_told(given: dict[str, Any], told: bool) -> None:
+    """The default network of small pictures has none."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inrcodec.encode(np.arange(64, dtype=np.uint8).reshape(8, 8), profile="inr", omega=9.0, steps=2, threads=1, **given)
+    assert any("omega" in str(w.message) for w in caught) == told
 
 
 def test_scales_follow_a_squared_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inrcodec.errors import UnsupportedError
-from inrcodec.expand import Fill, expand, nominal_range
+from inrcodec.expand import Fill, expand, memory, nominal_range
 
 Samples = npt.NDArray[Any]
 
@@ -233,3 +234,21 @@ def test_wrong_arguments() -> None:
         expand(samples, 8, 16, False, estimate=np.zeros((4, 3), np.int64))
     with pytest.raises(UnsupportedError, match="0 axes"):
         expand(np.zeros(3, np.uint8), 8, 16, True)
+
+
+COLOURS = [(300, 200, 3), (40, 40, 40, 3), (200_000, 2)]
+
+
+@pytest.mark.parametrize("shape", [*COLOURS, (300, 400), (200_000,), (60, 60, 60), (14, 14, 14, 14)], ids=str)
+def test_the_memory_is_at_most_what_is_told(shape: tuple[int, ...]) -> None:
+    channel_axis = shape in COLOURS
+    samples = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    expand(samples[:9], 8, 16, channel_axis)  # compiles
+    tracemalloc.start()
+    try:
+        expand(samples, 8, 16, channel_axis)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    told = memory(shape, 16)
+    assert told / 8 < peak <= told

@@ -121,7 +121,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     if plot:
         with naming(input):
             replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
-    if unused := options.unused(stages, lambda name: f"--{name.replace('_', '-')}"):
+    if unused := options.unused(stages, codec.activation_of(data), lambda name: f"--{name.replace('_', '-')}"):
         warnings.warn(Notice(unused), stacklevel=1)
     if not quiet:
         found = codec.info(data)

@@ -37,7 +37,7 @@ OPTIONS = (
         type=click.Choice(CODING_NAMES),
         help=f"How the weights of a network are coded: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}; "
         "auto tries all and takes the smallest weights + payload. Default: uniform with profile inr and --until exact, and where there are "
-        "cells; lsq for a supernet; else auto.",
+        "cells; ternary for bitlinear; lsq for a supernet; else auto.",
     ),
     click.option(
         "--bits",
@@ -64,7 +64,8 @@ OPTIONS = (
         flag_value=False,
         type=bool,
         default=None,
-        help="Write the network alone: a lossy file, for --until rate, psnr or mdl. decode refuses it without --network-only.",
+        help="With --profile inr: write the network alone, a lossy file, for --until rate, psnr or mdl. decode refuses it without "
+        "--network-only.",
     ),
     click.option(
         "--network",
@@ -110,7 +111,7 @@ OPTIONS = (
     click.option(
         "--omega",
         type=click.FloatRange(0, LIMITS["omega"][1], min_open=True),
-        help="Frequency of the first sine layer. Default: by the size of the signal.",
+        help="Frequency of the first sine layer, for activation sine. Default: by the size of the signal.",
     ),
     click.option(
         "--learning-rate",

@@ -43,11 +43,13 @@ def fitted(samples: np.ndarray, **more: Any) -> search.Fitted:
 # --- fits until exact -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("weights", "bits"), [("lsq", 3)])
-@pytest.mark.parametrize("body", ["mlp", "recurrent"])
-def test_fine_tuning_ends_exact(weights: str, bits: int, body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "hidden", "weights", "bits"),
+    [("mlp", 40, "lsq", 3), ("mlp", 32, "uniform", 4), ("recurrent", 40, "lsq", 3), ("recurrent", 40, "uniform", 4)],
+)
+def test_fine_tuning_ends_exact(body: str, hidden: int, weights: str, bits: int) -> None:
     """Few bits a weight make some bits wrong; training under the coding goes on until the integer network alone has all of them right."""
-    found = fitted(noise(12), body=body, layers=3, hidden=40, steps=800)
+    found = fitted(noise(12), body=body, layers=3, hidden=hidden, steps=800)
     (before,) = search.code_all(replace(found, options=replace(found.options, stop=lambda: True)), weights, bits)
     (after,) = search.code_all(found, weights, bits)
     assert before.measured.wrong > 0

@@ -69,6 +69,8 @@ def recurrent(depth: int) -> Shape:
 
 
 HEADS = Shape("heads, 3", {"network": "heads", "layers": 3})
+# network and units, in fourths of the size of the small crop
+LARGE = ((HEADS, 22), (HEADS, 20), (recurrent(1), 29), (recurrent(1), 27), (recurrent(2), 30), (recurrent(2), 28))
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def exact(given: argparse.Namespace) -> list[str]:
     tables = {"equal units": same_units, "equal parameters, so about equal bytes": equal, "narrower": ladder, "values": [plain]}
     for title, runs in tables.items():
         parts += [f"### Exact: {title}", table(RUN_HEADS, [r.row() for r in runs])]
-    changes = {r.name: _changes(r.fitted, given) for r in (same_units[i] for i in DEPTHS)}
+    changes = {f"recurrent, R = {depth}": _changes(r.fitted, given) for depth, r in zip(DEPTHS, same_units[1:], strict=True)}
     return [*parts, *_stability("Stability of the networks of bits at equal units, before coding", changes)]
 
 
@@ -199,10 +201,8 @@ def _least(runs: Sequence[Run], start: str) -> str:
 def large(given: argparse.Namespace) -> list[str]:
     """A crop of 64 × 64 by heads, by a recurrent network, and by the default."""
     samples, coding = photo8(2 * given.size), ("lsq", WEIGHT_BITS)
-    found = [
-        run(shape.of(units), samples, given, coding)
-        for shape, units in ((HEADS, 11 * given.size // 2), (recurrent(2), 15 * given.size // 2))
-    ]
+    unit = given.size // 4
+    found = [run(shape.of(units * unit), samples, given, coding) for shape, units in LARGE]
     start = clock(given.device)
     data = codec.encode(Signal(samples, "image"), usual(given, steps=CELL_STEPS))
     seconds = clock(given.device) - start
@@ -271,11 +271,24 @@ def _changes(fitted: search.Fitted, given: argparse.Namespace) -> list[float]:
 
 
 def _stability(title: str, changes: dict[str, list[float]]) -> list[str]:
-    falls = [name for name, c in changes.items() if all(b < a for a, b in pairwise(c))]
+    trained = dict(zip(changes, DEPTHS, strict=True))
+    deep = [name for name, depth in trained.items() if depth > 1]  # of one step, there is nothing that could fall
+    falls = [name for name in deep if _falling(changes[name][: trained[name]])]
+    beyond = [name for name in deep if _falling(changes[name])]
     note = "‖h_r − h_(r−1)‖ / ‖h_r‖ over all places, also beyond the R that was trained. √2 is what unrelated states of one length have. "
-    note += f"It falls at every step for: {', '.join(falls) or 'none'}."
+    note += f"Up to the trained R it falls at every step for {len(falls)} of {len(deep)} networks{_listed(falls, deep)}; "
+    note += f"at all {STATES} steps for {len(beyond)}{_listed(beyond, deep)}."
     rows = [[name, *(f"{c:.3f}" for c in found)] for name, found in changes.items()]
     return [f"## {title}", note, table(["network", *(f"r = {i + 1}" for i in range(STATES))], rows)]
+
+
+def _falling(numbers: Sequence[float]) -> bool:
+    return all(after < before for before, after in pairwise(numbers))
+
+
+def _listed(names: Sequence[str], among: Sequence[str]) -> str:
+    """Which ones, if it is some of them."""
+    return f" ({', '.join(names)})" if 0 < len(names) < len(among) else ""
 
 
 # --- cells ----------------------------------------------------------------------------------------------------------

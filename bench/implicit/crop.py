@@ -35,7 +35,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "siren": {"network": "siren", "learning_rate": 1e-3},
     "bitlinear": {"network": "bitlinear"},
     "recurrent": {"network": "heads", "body": "recurrent"},
-    "filters": {"network": "heads", "body": "filters", "learning_rate": 1e-2},
+    "filters": {"network": "heads", "body": "filters"},
 }
 # so that exact fits of the crop take a minute of a CPU at most: a siren is evaluated for each bit, and ternary networks take many steps
 EXACT: dict[str, dict[str, Any]] = {

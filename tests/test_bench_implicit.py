@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inrcodec
-from bench.implicit import bits, crop, paper, watching
-from bench.implicit.watching import Curve, Panel, Setup
+from bench.implicit import bits, crop, figures, paper, watching
+from bench.implicit.figures import Curve, Panel
+from bench.implicit.watching import Setup
 from inrcodec import Signal
 from inrcodec.cli import main as command_line
 from inrcodec.fit.choices import architecture_of
@@ -79,18 +80,18 @@ def test_the_most_significant_bits_are_kept(depth: int) -> None:
 def test_a_plot_is_the_same_each_time(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     panels = [Panel("a", "steps", "errors", [Curve("b", range(100), [1 / (i + 1) for i in range(100)], 0.5)], "y", (0, 50))]
-    first = watching.draw("x", "title", panels, tmp_path).read_bytes()
-    assert watching.draw("x", "title", panels, tmp_path).read_bytes() == first
+    first = figures.draw("x", "title", panels, tmp_path).read_bytes()
+    assert figures.draw("x", "title", panels, tmp_path).read_bytes() == first
     assert first.startswith(b"<?xml")
     assert b" \n" not in first
 
 
 @given(st.integers(1, 500))
 def test_curves_keep_their_ends(n: int) -> None:
-    x, y = watching.thinned(Curve("", range(n), [2.0 * i for i in range(n)], 0))
+    x, y = figures.thinned(Curve("", range(n), [2.0 * i for i in range(n)], 0))
     assert (x[0], x[-1]) == (0, n - 1)
     assert y == [2 * a for a in x]
-    assert len(x) <= watching.POINTS
+    assert len(x) <= figures.POINTS
 
 
 # the studies of bit-planes

@@ -28,12 +28,10 @@ from inrcodec.options import Options
 from inrcodec.values import Values, join_bits
 
 from ..common import photo8, photo16, save, table, tell
+from .figures import Curve, Panel, draw
 from .watching import (
-    Curve,
-    Panel,
     Setup,
     Watched,
-    draw,
     first_below,
     fit,
     middle,

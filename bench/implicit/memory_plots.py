@@ -2,7 +2,7 @@
 
     python -m bench.implicit.memory_plots
 
-It fits nothing. It needs matplotlib; the same version of it writes the same bytes.
+It fits nothing.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ import matplotlib.pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 
 from ..plots import FRAME, INK, OURS, SETTINGS, SOFT
 from ..rows import Row, tables_of
+from .figures import DOCS, number, write
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
 COLOURS = ("#0a7f6f", "#c2571a", "#3b6fb5", "#8a5aa8", "#98a3af", "#59636e", "#b8860b", "#1f2328")
 STYLE: dict[str, Any] = {
     **SETTINGS,
     "axes.edgecolor": FRAME, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "font.size": 9, "axes.titlesize": 10,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8,
 }  # fmt: skip
-
-
-def number(cell: str) -> float:
-    """The number in a cell of a table."""
-    return float(cell.replace(" ", ""))
 
 
 def columns_of(row: Row, start: str) -> list[float]:
@@ -101,14 +96,6 @@ def first_right(axes: Any, tables: dict[str, list[Row]]) -> None:
         axes.plot(range(1, len(found) + 1), found, color=colour, lw=1.3, marker="o", ms=3, label=row["picture"])
     axes.set(xlabel="bit-plane, the most significant first", ylabel="step", title="Right for the first time")
     axes.legend()
-
-
-def write(figure: Any, path: Path, title: str) -> None:
-    """Write a figure as SVG without what would differ the next time."""
-    figure.savefig(path, format="svg", metadata={"Date": None, "Title": title})
-    plt.close(figure)
-    text = path.read_text(encoding="utf-8")
-    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
 
 
 def main(docs: Path = DOCS) -> None:

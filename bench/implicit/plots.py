@@ -2,68 +2,15 @@
 
     python -m bench.implicit.plots
 
-It fits nothing. It needs matplotlib (`pip install matplotlib`); the same version of it writes the same bytes.
+It fits nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import matplotlib.pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 
 from ..rows import Row, tables_of
-
-DOCS = Path(__file__).parent.parent.parent / "docs"
-SETTINGS: dict[str, Any] = {"svg.hashsalt": "inrcodec", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
-
-
-@dataclass(frozen=True)
-class Line:
-    """Points of one kind. line: whether they are joined; strong: whether it is drawn boldly."""
-
-    label: str
-    points: Sequence[tuple[float, float]]
-    line: bool = True
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One pair of axes. logarithmic: whether the horizontal axis is."""
-
-    title: str
-    across: str
-    up: str
-    lines: Sequence[Line]
-    logarithmic: bool = True
-
-
-def draw(name: str, title: str, panels: Sequence[Panel]) -> None:
-    """Write docs/NAME.svg, with panels side by side."""
-    plt.switch_backend("svg")
-    with plt.rc_context(SETTINGS):  # type: ignore[arg-type,unused-ignore]
-        figure, axes = plt.subplots(1, len(panels), figsize=(max(8.4, 5.6 * len(panels)), 5), squeeze=False, layout="constrained")
-        figure.suptitle(title)
-        for one, panel in zip(axes[0], panels, strict=True):
-            for i, line in enumerate(panel.lines):
-                across, up = zip(*sorted(line.points), strict=True)
-                style: dict[str, Any] = {"lw": 2.2 if line.strong else 1.1} if line.line else {"ls": "none", "ms": 7}
-                one.plot(across, up, marker="os^vDPX*"[i % 8], label=line.label, **{"ms": 4, **style})
-            one.set_title(panel.title)
-            one.set_xlabel(panel.across)
-            one.set_ylabel(panel.up)
-            if panel.logarithmic:
-                one.set_xscale("log")
-            one.grid(alpha=0.3)
-            one.legend(fontsize=7.5)
-        path = DOCS / f"{name}.svg"
-        figure.savefig(path, format="svg", metadata={"Date": None, "Title": title})
-        plt.close(figure)
-    text = path.read_text(encoding="utf-8")
-    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+from .figures import Curve, Panel, draw, number
 
 
 def supernets() -> list[Panel]:
@@ -73,12 +20,13 @@ def supernets() -> list[Panel]:
         name, _, what = heading.partition(": ")
         if not what.startswith("a supernet"):
             continue
-        lines = []
+        lines: list[Curve] = []
         for bits, part in zip(("8 bits", "4 bits"), parted(rows), strict=True):
             alone = [(number(row["bytes"]), number(row["alone"])) for row in part]
             inside = [(number(row["bytes of the prefix"]), number(row["in the supernet"])) for row in part]
-            lines += [Line(f"alone, {bits}", alone, line=False), Line(f"prefixes of the supernet, {bits}", front(inside), strong=True)]
-        found.append(Panel(name, "bytes of the file up to the network's end", "PSNR, dB", lines))
+            shade = len(lines) / 4
+            lines += [curve(f"alone, {bits}", alone, shade, joined=False), curve(f"prefixes of the supernet, {bits}", front(inside), shade)]
+        found.append(Panel(name, "bytes of the file up to the network's end", "PSNR, dB", lines, "x"))
     return found
 
 
@@ -88,9 +36,10 @@ def parted(rows: list[Row]) -> list[list[Row]]:
     return [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
 
 
-def number(cell: str) -> float:
-    """A number of a table, whose digits may be grouped."""
-    return float(cell.replace(" ", ""))
+def curve(label: str, points: Sequence[tuple[float, float]], shade: float, joined: bool = True) -> Curve:
+    """Marked points, from left to right."""
+    x, y = zip(*sorted(points), strict=True)
+    return Curve(label, x, y, shade, marked=True, joined=joined)
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -110,14 +59,14 @@ def rates() -> list[Panel]:
     for row in rows:
         if number(row["pictures"]) == most:
             lines.setdefault(row["method"], []).append((number(row["bpp of the file"]), number(row["PSNR"])))
-    drawn = [Line(method, points, strong="default" in method) for method, points in lines.items()]
-    return [Panel("means over the pictures", "bits per pixel of the file", "PSNR, dB", drawn)]
+    drawn = [curve(method, points, i / max(len(lines) - 1, 1)) for i, (method, points) in enumerate(lines.items())]
+    return [Panel("means over the pictures", "bits per pixel of the file", "PSNR, dB", drawn, "x")]
 
 
 def main() -> None:
     """Draw both."""
-    draw("implicit-ani", "Networks in a network, beside networks fitted alone", supernets())
-    draw("implicit-rate", "Networks that hold a picture: rate against PSNR", rates())
+    draw("implicit-ani", "Networks in a network, beside networks fitted alone", supernets(), height=4.2)
+    draw("implicit-rate", "Networks that hold a picture: rate against PSNR", rates(), height=4.2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What studies of fits share: fits that are seen at every step, tables of several seeds, and curves as SVG in docs/."""
+"""What studies of fits share: fits that are seen at every step, and numbers of several seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -21,10 +20,7 @@ from inrcodec.fit.model import CoordinateNetwork
 from inrcodec.options import Options, Progress, goal_of
 from inrcodec.values import Values
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
 DAY = 86400.0  # seconds, so that steps end a fit, and its result does not depend on the clock
-POINTS = 48  # of a curve that are drawn
-GREY = "#59636e"
 
 Look = Callable[[CoordinateNetwork, Targets], Any]
 
@@ -127,72 +123,6 @@ def middle(found: Sequence[float | None], form: str = "{:.0f}") -> str:
     lacking = f", {len(found) - len(known)} of {len(found)} not" if len(known) < len(found) else ""
     median, least, most = (form.format(x) for x in (statistics.median(known), known[0], known[-1]))
     return median + (f" ({least}–{most}{lacking})" if len(found) > 1 else "")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A line of a plot. shade: 0 to 1, of its colour; dashed: how it is drawn; marked: whether its points are."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    shade: float
-    dashed: bool = False
-    marked: bool = False
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One part of a plot. x, y: what the axes are; logarithmic: which of "x", "y" are so; ticks: of x, or all that suit."""
-
-    title: str
-    x: str
-    y: str
-    curves: Sequence[Curve]
-    logarithmic: str = ""
-    ticks: Sequence[float] = ()
-
-
-def thinned(curve: Curve) -> tuple[list[float], list[float]]:
-    """x and y of at most POINTS points of a curve."""
-    index = np.unique(np.linspace(0, len(curve.x) - 1, POINTS).round().astype(int)) if len(curve.x) > POINTS else range(len(curve.x))
-    return [float(curve.x[i]) for i in index], [float(curve.y[i]) for i in index]
-
-
-def draw(name: str, title: str, panels: Sequence[Panel], folder: Path = DOCS) -> Path:
-    """Write a plot, panels side by side, into folder/NAME.svg. The same numbers and version of matplotlib write the same bytes."""
-    import matplotlib.pyplot as plt  # it is needed for nothing else
-
-    from ..plots import SETTINGS
-
-    plt.switch_backend("svg")
-    settings: Any = {**SETTINGS, "font.size": 8.5, "axes.spines.top": False, "axes.spines.right": False}
-    with plt.rc_context(settings):
-        figure, axes = plt.subplots(1, len(panels), figsize=(8.6, 3.2), squeeze=False, layout="constrained")
-        figure.suptitle(title, fontsize=10, fontweight="bold")
-        for axis, panel in zip(axes[0], panels, strict=True):
-            for curve in panel.curves:
-                x, y = thinned(curve)
-                style: dict[str, Any] = {"linestyle": "--" if curve.dashed else "-", "marker": "o" if curve.marked else "", "markersize": 3}
-                axis.plot(x, y, color=plt.get_cmap("viridis")(0.92 * curve.shade), lw=1.2, label=curve.label, **style)
-            if "x" in panel.logarithmic:
-                axis.set_xscale("log")
-            if "y" in panel.logarithmic:
-                axis.set_yscale("log")
-            if panel.ticks:
-                axis.set_xticks(panel.ticks, [f"{t:g}" for t in panel.ticks])
-                axis.set_xticks([], minor=True)
-            axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
-            axis.title.set_fontsize(8.5)
-            axis.tick_params(colors=GREY)
-            if panel is panels[0] or [c.label for c in panel.curves] != [c.label for c in panels[0].curves]:
-                axis.legend(fontsize=6, frameon=False, ncols=2 if len(panel.curves) > 8 else 1)
-        path = folder / f"{name}.svg"
-        figure.savefig(path, format="svg", transparent=False, metadata={"Date": None, "Title": title})
-        plt.close(figure)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")
-    return path
 
 
 def with_machine(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -70,7 +70,7 @@ def recurrent(depth: int) -> Shape:
 
 HEADS = Shape("heads, 3", {"network": "heads", "layers": 3})
 # network and units, in fourths of the size of the small crop
-LARGE = ((HEADS, 22), (HEADS, 20), (recurrent(1), 29), (recurrent(1), 27), (recurrent(2), 30), (recurrent(2), 28))
+LARGE = tuple((HEADS, n) for n in (22, 20, 18)) + tuple((recurrent(1), n) for n in (29, 27, 25, 23)) + ((recurrent(2), 28),)
 
 
 @dataclass(frozen=True)

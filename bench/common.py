@@ -111,7 +111,7 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
 
 
 def save(name: str, title: str, parts: list[str], *packages: str, module: str = "") -> None:
-    """Write and print bench/results/NAME.md: title, command, versions, machine, seconds, then the parts. module: if it is not bench.FILE."""
+    """Write and print bench/results/NAME.md: title, command, versions, machine, time, then the parts. module: if it is not bench.FILE."""
     command = " ".join(["python", "-m", module or f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}; {time.perf_counter() - STARTED:.0f} s in all\n"
     text = "\n".join([head, *(p + "\n" for p in parts)])

@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--signal", choices=[*CASES], default="photo8")
     parser.add_argument("--size", type=int, default=0, help="pixels of a side, or frames; default: by the signal")
     told = "the most that a fit until exact and one for the shortest description get; each coding adds 15 to 40 %%"
-    parser.add_argument("--seconds", type=float, nargs=2, metavar=("EXACT", "MDL"), default=(60.0, 20.0), help=told)
+    parser.add_argument("--seconds", type=float, nargs=2, metavar=("EXACT", "MDL"), default=(60.0, 25.0), help=told)
     arguments = with_machine(parser).parse_args()
     case = CASES[arguments.signal]
     signal = case.make(arguments.size or case.size)

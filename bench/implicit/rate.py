@@ -13,7 +13,7 @@ import argparse
 import io
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,8 @@ def nearest(samples: Samples, rate: float, encode: Callable[[Samples, int], byte
     return Point(8 * len(data) / (samples.shape[0] * samples.shape[1]), psnr(samples, decode(data)))
 
 
-def points(name: str, samples: Samples, fit: dict[str, Any]) -> Iterator[tuple[str, float, Point]]:
-    """(method, rate, point) of a picture."""
+def points(name: str, samples: Samples, fit: dict[str, Any], without: Collection[str]) -> Iterator[tuple[str, float, Point]]:
+    """(method, rate, point) of a picture. without: words of the methods that are left out."""
     for method, (encode, decode) in LOSSY.items():
         for rate in RATES:
             yield method, rate, nearest(samples, rate, encode, decode)
@@ -133,6 +133,8 @@ def points(name: str, samples: Samples, fit: dict[str, Any]) -> Iterator[tuple[s
         if possible := [p for p in parts if p.bpp <= rate * (1 + MISSED)]:
             yield f"prefixes of {SUPERNET}, lsq 8", rate, max(possible, key=lambda p: p.psnr)
     for method, given in NETWORKS.items():
+        if any(word in method for word in without):
+            continue
         for rate in RATES:
             if point := network(samples, rate, given, fit):
                 yield method, rate, point
@@ -148,6 +150,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0, help="for each fit; 0: by effort")
     parser.add_argument("--steps", type=int, default=0, help="of each fit; 0: by the network")
     parser.add_argument("--batch", type=int, default=0, help="places per step; 0: by the size of the picture")
+    parser.add_argument(
+        "--without", action="append", default=[], help="leave out the methods with this in their name, as sinr, which is slow"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     given = parser.parse_args()
     fit: dict[str, Any] = {"device": given.device, "batch": given.batch, "steps": given.steps, "threads": 1, "verify": False}
@@ -155,19 +160,22 @@ def main() -> None:
     found: dict[tuple[str, float], list[Point]] = {}
     names = []
     for name, samples in folder(given.data, given.pictures, given.scale):
-        names.append(name)
-        for method, rate, point in points(name, samples, fit):
+        for method, rate, point in points(name, samples, fit, given.without):
             found.setdefault((method, rate), []).append(point)
+        names.append(name)
+        report(names, found)  # a run that is ended early has a table of the pictures so far
+
+
+def report(names: list[str], found: dict[tuple[str, float], list[Point]]) -> None:
+    """Save the table. found: (method, rate) → a point of each picture that the method can do."""
     rows: list[list[Any]] = []
     for (method, rate), each in found.items():
         bpp, mean = (statistics.fmean(getattr(p, what) for p in each) for what in ("bpp", "psnr"))
         met = ", ".join(f"{p.met:.3f}" for p in each if not math.isnan(p.met))
         rows.append([method, f"{rate:g}", len(each), f"{bpp:.3f}", mean, met])
     heads = ["method", "rate", "pictures", "bpp of the file", "PSNR", "weights / rate, each picture"]
-    what = (
-        f"Means over {len(names)} pictures: {'; '.join(names)}. A network lacks pictures where its smallest is above the rate; where the "
-    )
-    what += "smallest files of the other codecs are, they stand as they are."
+    what = f"Means over {len(names)} pictures: {'; '.join(names)}. A network lacks pictures where its smallest is above the rate; where "
+    what += "the smallest files of the other codecs are, they stand as they are."
     save("implicit-rate", "Networks that hold a picture", [what, table(heads, rows)], "imagecodecs", module="bench.implicit.rate")
 
 

@@ -171,7 +171,7 @@ def render(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, ma
     Args:
         data: see `decode`. If the network is asked, a file serves that was cut, as long as a whole network is left of it.
         threads, max_samples, max_memory: see `decode`.
-        view: fields of `inrcodec.View`: sizes, region, bit_depth, network_only, config, fill.
+        view: fields of `inrcodec.View`: sizes, sample_rate, region, bit_depth, network_only, config, fill.
 
     Raises:
         FormatError: the data is damaged or is not a .linr file.

@@ -286,7 +286,8 @@ def encode(signal: Signal, options: Options) -> bytes:
     unsigned, value_map = values.to_values(samples)
     axes, channels = split(samples.shape, signal.channel_axis)
     silence = -value_map.offset // value_map.step
-    subject = profiles.Subject(unsigned.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate)
+    peak = (2.0**signal.bit_depth - 1) / value_map.step
+    subject = profiles.Subject(unsigned.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak)
     coded = profiles.encode(subject, options)
     parts = coded.parts
     header = Header(

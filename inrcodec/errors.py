@@ -40,6 +40,10 @@ class MissingError(InrcodecError):
         super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install {' '.join(packages)}")
 
 
+class FitError(InrcodecError):
+    """The network that the options ask for cannot be fitted to the signal: it is too large, too small for a rate, or diverged."""
+
+
 class Notice(UserWarning):
     """A warning: the work is done, but not quite as asked. The command line prints it as one line."""
 

@@ -59,7 +59,6 @@ def expand(
     bit_depth: int,
     wanted_depth: int,
     channel_axis: bool,
-    estimate: npt.NDArray[np.int64] | None = None,
     fill: Fill = "smooth",
 ) -> npt.NDArray[Any]:
     """Samples of `wanted_depth` bits whose upper `bit_depth` bits are those given.
@@ -69,8 +68,6 @@ def expand(
         bit_depth: bits of the given samples.
         wanted_depth: bits of those returned, at least as many, at most 32.
         channel_axis: whether the last axis holds channels; else it is a coordinate axis as the others.
-        estimate: the samples of `wanted_depth` bits by another source, as a network, of the same shape. It counts as far as the
-            neighbours confirm it.
         fill: what the lower bits are: "smooth" estimates them, "midpoint" takes the middle of the cell, "zero" zeros.
 
     Returns:
@@ -79,13 +76,11 @@ def expand(
 
     Raises:
         UnsupportedError: the samples are not integers of 1 to 4 axes, do not fit `bit_depth`, or the depths are not in order.
-        ValueError: the estimate has another shape, or `fill` is unknown.
+        ValueError: `fill` is unknown.
     """
     _check(samples, bit_depth, wanted_depth, channel_axis)
     if fill not in get_args(Fill):
         raise ValueError(f"unknown fill {fill!r}: one of {', '.join(get_args(Fill))}")
-    if estimate is not None and estimate.shape != samples.shape:
-        raise ValueError(f"the estimate has shape {estimate.shape}, the samples {samples.shape}")
     extra, signed = wanted_depth - bit_depth, samples.dtype.kind == "i"
     width = next(w for w in (1, 2, 4) if wanted_depth <= 8 * w)
     found = np.empty(samples.shape, np.dtype(f"{'i' if signed else 'u'}{width}"))
@@ -95,8 +90,7 @@ def expand(
             lowest += 1 << (extra - 1)
         elif extra and fill == "smooth":
             shape = lowest.shape if channel_axis else (*lowest.shape, 1)
-            offsets = None if estimate is None else _by_channel(_offsets(estimate[part], lowest, extra), shape)
-            places = _places(_by_channel(lowest >> extra, shape), shape[:-1], offsets, nominal_range(bit_depth, signed))
+            places = _places(_by_channel(lowest >> extra, shape), shape[:-1], nominal_range(bit_depth, signed))
             lowest += np.moveaxis(places.reshape(shape[-1], *shape[:-1]), 0, -1).reshape(lowest.shape) << extra >> kn.MEAN
         found[part][inner] = lowest[inner]
     return found
@@ -143,17 +137,10 @@ def _by_channel(x: Ints, shape: tuple[int, ...]) -> Ints:
     return np.ascontiguousarray(np.moveaxis(x.reshape(shape), -1, 0)).reshape(shape[-1], -1)
 
 
-def _offsets(estimate: npt.NDArray[np.int64], lowest: Ints, extra: int) -> Ints:
-    """Estimates of the samples → offsets from the middles of the cells, that begin at `lowest` and have 2^extra values."""
-    limit = kn.FAR >> kn.STEP << extra
-    inside = (estimate.astype(np.int64) - lowest).clip(-limit, limit - 1)
-    return (((2 * inside + 1) << (kn.STEP - 1)) >> extra) - kn.ONE // 2
+def _places(samples: Ints, lengths: tuple[int, ...], limits: tuple[int, int]) -> Ints:
+    """Where the samples lie in their cells, in units of 2^-MEAN from the lower end: (channels, places), as samples are.
 
-
-def _places(samples: Ints, lengths: tuple[int, ...], estimates: Ints | None, limits: tuple[int, int]) -> Ints:
-    """Where the samples lie in their cells, in units of 2^-MEAN from the lower end: (channels, places), as samples and estimates are.
-
-    lengths: of the axes of the places; estimates: offsets from the middles; limits: the least and the largest sample.
+    lengths: of the axes of the places; limits: the least and the largest sample.
     """
     grid = Grid(tuple(n for n in lengths if n > 1) or (1,))
     cells = samples - (samples.sum(1, keepdims=True) // samples.shape[1])
@@ -172,8 +159,6 @@ def _places(samples: Ints, lengths: tuple[int, ...], estimates: Ints | None, lim
         for end in ends:
             end.tilt(variances, offsets)
         kn.most_likely(offsets, variances, kn.posterior_means(), means[channel])
-        if estimates is not None:
-            _consider(estimates[channel], offsets, variances, means[channel])
         for end in ends:
             end.saturate(grid, means[channel])
     means += 1 << (kn.MEAN - 1)
@@ -401,23 +386,3 @@ def _ends(samples: Ints, limits: tuple[int, int]) -> list[End]:
         if count > beside and limits[1] - limits[0] > 1:
             found.append(End(here, count, beside, sign, limit == 0))
     return found
-
-
-def _consider(estimates: Ints, offsets: Ints, variances: Ints, means: Ints) -> None:
-    """Take estimates from outside where they are surer than the neighbours. All: (places,); estimates: offsets from the middles.
-
-    They are compared with the predictions, which are independent of them: the share of them that the predictions confirm is what they are
-    worth. So low bits that are as good as random do no harm.
-    """
-    half, unit = kn.ONE // 2, 4  # sums of products are of units of 2^-8 of a cell, so that they fit in 64 bits
-    inside = estimates.clip(-half, half - 1)
-    weights = (1 << (kn.SQUARE + 2)) // (variances + kn.UNIFORM)
-    weights *= weights
-    a, b = inside >> unit, (offsets >> unit).clip(-kn.ONE, kn.ONE)
-    power, common, total = int((weights * a * a).sum()), int((weights * a * b).sum()), int(weights.sum())
-    if common <= 0 or total == 0:
-        return
-    share = min((common << 16) // power, 1 << 16)
-    error = kn.UNIFORM - (share * share * (power // total) >> (32 - kn.SQUARE + 2 * (kn.STEP - unit)))
-    surer = variances * kn.UNIFORM // (variances + kn.UNIFORM) > max(error, LEAST_VARIANCE)
-    means[surer] = inside[surer] * share >> (16 - kn.MEAN + kn.STEP)

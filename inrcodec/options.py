@@ -87,7 +87,7 @@ class Progress:
 
     Attributes:
         stage: what is being done: "fit" or the label of a weight coding, as "lsq 4" (profile `inr`); "fitting" (context networks of
-            `hybrid` to a picture); "searching" (settings for a sound); "coding" or "decoding".
+            `hybrid` to a picture); "searching" (settings for a sound); "coding", "decoding" or "rendering".
         step: steps, rows, frames or tiles done in this stage.
         seconds: since the stage began.
         fraction: share of this stage's work or budget that is done, 0 to 1.
@@ -118,10 +118,10 @@ class Options:
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
         verify: whether to decode the result and compare it with the signal.
-        weights: coding of fitted weights; None is "uniform" for `inr` with until "exact" and where there are cells, "ternary" for
-            "bitlinear", "lsq" for a supernet, else "auto".
-        bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4, for a supernet 8; with weights "auto", 5 and
-            7, and 3 and 5, are tried.
+        weights: coding of fitted weights; None is "ternary" for "bitlinear", but for until "mdl", "lsq" for a supernet, "uniform" for `inr`
+            with until "exact", a rate or a PSNR and where there are cells, else "auto".
+        bits: bits per weight for "uniform" and "lsq"; 0 chooses: 16 and 4; 8 for both with a rate or PSNR and for a supernet, and for
+            "uniform" where there are cells; with weights "auto", 5 and 7, and 3 and 5, are tried.
         lsq_gradient_scale: whether "lsq" scales the gradient of a layer's step by 1/√(weights · largest integer), as it was published. Adam
             divides gradients by their size, so it changes little.
         seed: of everything random. With one thread, the same seed gives the same file on the same machine if steps end the fit. With
@@ -131,9 +131,11 @@ class Options:
             supernet.
         network: what the network predicts. "values": the mean of each value. "heads": the bits, one output each. "siren": the bits, the
             index of the bit being one more coordinate. "bitlinear": the bits, a network for each index, with positional encoding, GELU,
-            layer normalization and ternary weights. "" is "values", or "heads" where values have more than 24 bits.
+            layer normalization and ternary weights. "" is "values", or "heads" where values have more than 24
+            bits, and with loss "bce".
         body: what is between coordinates and outputs. "mlp"; "recurrent": the same matrix for all layers; "filters": a multiplicative
-            filter network; "grid": cells of several resolutions, and a small mlp. "" is "grid" for "values", else "mlp".
+            filter network; "grid": cells of several resolutions, and a small mlp. "" is "grid" for "values", but "mlp" for bits, for a
+            supernet, and with octaves or activation "sine".
         activation: of hidden layers: "sine", "gelu" or "gaussian"; "" is "gelu" with a grid and for "bitlinear", else "sine".
         loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
             "likelihood" for values, but "mse" for values with until rate or psnr, and for those of a supernet.
@@ -146,8 +148,10 @@ class Options:
         bit_places: for "siren": places on the axis of the bit; more than the bits of a value, and the bits below them can be asked for.
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.
         learning_rate: of Adam; 0 chooses by the width of the network.
-        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort. Fine-tuning
-            adds 15 % for each weight coding that is tried, 40 % with cells and for a supernet.
+        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort, or without
+            limit if steps are given. Fine-tuning adds 15 % for each weight coding that is tried, 40 % with cells and for a supernet, up to
+            80 % where cells must meet a rate or PSNR, and up to 100 % where a network without cells is to be exact. For a rate or PSNR,
+            up to four networks without cells are fitted.
         batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.
@@ -224,6 +228,7 @@ class Options:
         values = self.network in ("", "values")
         faults = (
             (self.body == "grid" and self.network == "bitlinear", "a grid cannot be given to network bitlinear"),
+            (self.body == "filters" and self.network == "bitlinear", "network bitlinear has no body filters"),
             (self.body == "filters" and self.activation not in ("", "sine"), "body filters has sines; activation cannot be chosen"),
             (self.loss == "likelihood" and not values, "loss likelihood is for network values"),
             (self.loss == "bce" and self.network == "values", "loss bce is for networks that predict bits"),
@@ -269,7 +274,8 @@ class Options:
         is written.
         """
         looked_at = {name for stage in stages for name in FIT_OPTIONS.get(stage, ())}
-        if self.weights in ("ternary", "sinr"):  # they have no number of bits to choose
+        own_weights = self.network == "bitlinear" and self.weights is None and self.until != "mdl"
+        if self.weights in ("ternary", "sinr") or own_weights:  # they have no number of bits to choose
             looked_at.discard("bits")
         if not any(stage.startswith("lsq") for stage in stages):
             looked_at.discard("lsq_gradient_scale")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import codec
 from .errors import InrcodecError, MissingError
+from .kernels.architecture import MEAN_BITS
 from .kernels.calibration import gain
 from .kernels.meancode import EVEN, FACTOR_BITS, FINEST_SCALE, SCALE_CODE, SCALE_LIMIT
 from .options import Progress
@@ -47,7 +48,8 @@ class Recorder:
     def __call__(self, status: Progress) -> None:
         """Take a report."""
         if status.bit_errors:
-            if self.seen and status.stage != self.seen[-1][1].stage:
+            last = self.seen[-1][1] if self.seen else status
+            if status.stage != last.stage or status.step < last.step:  # a stage can come again
                 self.before = self.seen[-1][0]
             self.seen.append((self.before + status.seconds, status))
         if self.also:
@@ -76,7 +78,7 @@ def _bits_of_values(coded: CodedNetwork, coordinates: npt.NDArray[np.int64], val
     joint, bits = coded.joint, coded.network.architecture.bits
     assert joint is not None
     means, scales = coded.network.means(coordinates)
-    unit = 2.0 ** (30 - bits)
+    unit = 2.0 ** (MEAN_BITS - bits)
     total = np.zeros(len(values))
     for i, channel in enumerate(joint.order):
         mean = means[:, channel] / unit

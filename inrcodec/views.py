@@ -17,6 +17,7 @@ import numpy.typing as npt
 from . import codec, parallel
 from .codec import Opened
 from .errors import FormatError, UnsupportedError
+from .header import LARGEST_SHAPE
 from .layout import Box, box_shape
 from .limits import Limits
 from .options import Options
@@ -27,6 +28,7 @@ from .values import Values, value_type
 Fill = Literal["smooth", "network", "midpoint", "zero"]
 PART_PLACES = 1 << 18  # rendered at a time, by one thread
 MAX_DEPTH = 32
+DEEPER_BYTES = 40  # that a value takes at most while the network gives the bits below its own
 PLACE_BYTES = 24  # that a value takes while it is rendered, at most
 
 
@@ -42,6 +44,7 @@ class View:
         config: (layers, units) of the network in a supernet that is asked; None: the largest that is there.
         fill: the bits below those of samples that are known: "smooth": see `expand`; "network": what the network says, within the cell that
             the known bits leave; "midpoint" of the cell; "zero".
+        sample_rate: of sounds, in place of sizes: so many frames per second; 0: that of the file.
     """
 
     sizes: tuple[int, ...] = ()
@@ -50,6 +53,7 @@ class View:
     network_only: bool = False
     config: tuple[int, int] | None = None
     fill: Fill = "smooth"
+    sample_rate: int = 0
 
     @property
     def asks_network(self) -> bool:
@@ -97,7 +101,7 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
         UnsupportedError: the file has no network that could be asked, or the view does not fit it.
     """
     header, axes = opened.header, opened.layout.axes
-    sizes = view.sizes or axes
+    sizes = _sizes(opened, view)
     if len(sizes) != len(axes):
         raise UnsupportedError(f"it has {len(axes)} coordinate axes, and {len(sizes)} sizes were given")
     box = view.region or tuple(slice(0, n) for n in sizes)
@@ -111,10 +115,27 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
         samples = _deeper(opened, box, extra, view.fill, options)
     else:
         samples = _network_samples(opened, view, sizes, box, extra, options)
-    rate = header.sample_rate
-    if rate is not None and sizes != axes:
+    rate = view.sample_rate or header.sample_rate
+    if rate is not None and sizes != axes and not view.sample_rate:
         rate = max(1, round(rate * (sizes[0] - 1) / max(axes[0] - 1, 1)))
     return Signal(samples, header.kind, header.bit_depth + extra, rate, opened.metadata)
+
+
+def _sizes(opened: Opened, view: View) -> tuple[int, ...]:
+    """Places along each axis that are wanted. Raises UnsupportedError."""
+    axes, rate = opened.layout.axes, opened.header.sample_rate
+    sizes = view.sizes or axes
+    if view.sample_rate:
+        if rate is None or view.sizes:
+            raise UnsupportedError("a sample rate is for sounds, and stands in place of sizes")
+        sizes = (max(1, round((axes[0] - 1) * view.sample_rate / rate) + 1),)
+        if sizes == axes and view.sample_rate != rate:
+            raise UnsupportedError(f"its {axes[0]} frames are too few for a rate of {view.sample_rate} instead of {rate}")
+    if math.prod(sizes) > LARGEST_SHAPE:
+        raise UnsupportedError(
+            f"{' × '.join(map(str, sizes))} places are too many; at most 2^{LARGEST_SHAPE.bit_length() - 1} can be asked for"
+        )
+    return sizes
 
 
 def _extra(opened: Opened, view: View) -> int:
@@ -122,7 +143,9 @@ def _extra(opened: Opened, view: View) -> int:
     depth = opened.header.bit_depth
     if not view.bit_depth:
         return 0
-    if not depth <= view.bit_depth <= MAX_DEPTH:
+    if depth > MAX_DEPTH and view.bit_depth != depth:
+        raise UnsupportedError(f"its samples have {depth} bits; only samples of up to {MAX_DEPTH} can be given another bit depth")
+    if depth <= MAX_DEPTH and not depth <= view.bit_depth <= MAX_DEPTH:
         raise UnsupportedError(f"its samples have {depth} bits; a bit depth of {depth} to {MAX_DEPTH} can be rendered")
     return view.bit_depth - depth
 
@@ -196,13 +219,14 @@ def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) 
     from .expand import expand, memory
 
     h = opened.header
-    depth = h.bit_depth + extra
+    depth, held = h.bit_depth + extra, math.prod(h.shape) * h.dtype.itemsize
     if fill != "network":  # what is near a part tells of it too
-        options.limits.check_memory(h.raw_bytes + memory(h.shape, depth))
-        return expand(opened.samples(options), h.bit_depth, depth, h.channel_axis, None, fill)[box]
+        options.limits.check_memory(held + memory(h.shape, depth))
+        return expand(opened.samples(options), h.bit_depth, depth, h.channel_axis, fill)[box]
     if not opened.decoder.most_extra:
         raise UnsupportedError("it has no network that says anything of further bits; --fill smooth, midpoint or zero needs none")
+    options.limits.check_memory(held + DEEPER_BYTES * math.prod(box_shape(box)) * opened.layout.channels)
     known = opened.samples(options)[box]
-    least = expand(known, h.bit_depth, depth, h.channel_axis, None, "zero")
+    least = expand(known, h.bit_depth, depth, h.channel_axis, "zero")
     found = _network_samples(opened, View(), opened.layout.axes, box, extra, options).astype(np.int64)
     return np.clip(found, least.astype(np.int64), least.astype(np.int64) + ((1 << extra) - 1)).astype(least.dtype)

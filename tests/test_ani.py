@@ -67,7 +67,8 @@ def test_every_network_at_once_is_each_network_alone(depths: Any, widths: Any, f
     found = model.every(x, source, [])
     assert len(found) == len(a.configurations)
     for out, (layers, hidden) in zip(found, a.configurations, strict=True):
-        assert torch.allclose(out, model(x, source, [], a.smaller(layers, hidden)), atol=1e-5)
+        (alone,) = model._run(model._entering(x, source, []), source, a.smaller(layers, hidden), (layers,))
+        assert torch.allclose(out, model._arranged(alone, len(x)), atol=1e-5)
     assert torch.allclose(found[-1], model(x, source, []), atol=1e-5)
 
 
@@ -155,6 +156,12 @@ def test_a_gradient_scale_without_lsq_is_told() -> None:
     options = Options(profile="inr", lsq_gradient_scale=True)
     assert "lsq_gradient_scale" in (options.unused({"fit", "uniform 8"}) or "")
     assert options.unused({"fit", "uniform 5", "lsq 4"}) is None
+
+
+def test_bits_of_ternary_weights_are_told() -> None:
+    assert "bits" in (Options(profile="inr", network="bitlinear", bits=5).unused({"fit", "ternary"}) or "")
+    assert Options(profile="inr", network="bitlinear", bits=5, weights="lsq").unused({"fit", "lsq 5"}) is None
+    assert Options(profile="inr", network="bitlinear", bits=5, until="mdl").unused({"fit", "lsq 5"}) is None
 
 
 @pytest.mark.parametrize(("given", "told"), [({}, True), ({"activation": "sine"}, False), ({"network": "bitlinear"}, True)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +14,11 @@ import torch
 import inrcodec
 from inrcodec import views
 from inrcodec.fit import search
-from inrcodec.fit.choices import architecture_of
+from inrcodec.fit.choices import architecture_of, network_of, seconds_of, weights_of
 from inrcodec.fit.data import targets
 from inrcodec.fit.export import settle
 from inrcodec.fit.model import CoordinateNetwork, Plain
-from inrcodec.fit.objective import BitObjective, ValueHead, ValueObjective
+from inrcodec.fit.objective import BitObjective, ValueHead, ValueObjective, objective_of
 from inrcodec.fit.train import Budget, Meter, Steering
 from inrcodec.kernels.architecture import Architecture, Level
 from inrcodec.kernels.inr import BoundError, Cells
@@ -294,7 +296,7 @@ def test_stopping_writes_the_best_so_far() -> None:
 
 
 def test_stopping_before_the_beginning_writes_nothing() -> None:
-    with pytest.raises(inrcodec.InrcodecError, match="before the fit had begun"):
+    with pytest.raises(inrcodec.Stopped):
         inrcodec.encode(photo(), kind="image", profile="inr", stop=lambda: True)
 
 
@@ -575,3 +577,67 @@ def test_budget_ends_a_fit() -> None:
     fitted = search.fit_float(values, value_map.bits, Options(hidden=16, steps=7), EXACT)
     assert fitted.outcome.steps == 7
     assert Budget(1, 1.0, True).bits_to_beat == float("inf")
+
+
+# --- what options choose ------------------------------------------------------------------------------------------
+
+
+def test_steps_alone_end_a_fit() -> None:
+    """Else the clock would have a say in the learning rate, and the same seed would not give the same file."""
+    a = architecture_of(photo(8), 8, Options(), EXACT)
+    assert seconds_of(a, Options(steps=9), EXACT) == math.inf
+    assert seconds_of(a, Options(steps=9, seconds=3.0), EXACT) == 3.0
+    assert seconds_of(a, Options(), EXACT) < 100
+
+
+def test_a_loss_of_bits_is_for_a_network_of_bits() -> None:
+    assert network_of(photo(8), 8, Options(loss="bce"))[0] == "heads"
+    assert network_of(photo(8), 8, Options(loss="mse"))[0] == "values"
+    with pytest.raises(inrcodec.InrcodecError, match="loss likelihood"):
+        network_of(photo(8), 25, Options(loss="likelihood"))
+
+
+@pytest.mark.parametrize(
+    ("given", "weights", "bits"),
+    [({}, "uniform", 8), ({"supernet": "1x4"}, "lsq", 8), ({"body": "mlp"}, "uniform", 0), ({"body": "mlp", "weights": "lsq"}, "lsq", 0)],
+)
+def test_naming_the_default_coding_changes_nothing(given: dict[str, Any], weights: str, bits: int) -> None:
+    options = Options(**given)
+    a = architecture_of(photo(8), 8, options, EXACT)
+    assert weights_of(a, options, EXACT) == weights_of(a, replace(options, weights=weights), EXACT) == (weights, bits)
+    assert weights_of(a, replace(options, weights=weights, bits=6), EXACT) == (weights, 6)
+
+
+def test_each_bit_needs_a_place() -> None:
+    with pytest.raises(inrcodec.InrcodecError, match="bit_places 7: the samples have 8 bits"):
+        architecture_of(photo(8), 8, Options(network="siren", bit_places=7), EXACT)
+
+
+@pytest.mark.parametrize("until", ["psnr=44", "psnr=47"])
+def test_the_psnr_that_is_met_is_that_of_info(until: str) -> None:
+    """Samples that use a part of their range have values of fewer bits."""
+    samples = (photo(24) // 7 + 100).astype(np.uint8)
+    data = inrcodec.encode(samples, kind="image", profile="inr", until=until, steps=300, threads=1, payload=False)
+    wanted = float(until[5:])
+    assert wanted <= inrcodec.info(data)["network"]["psnr"] < wanted + 2
+
+
+def test_auto_keeps_what_it_has_if_no_network_can_be_fitted() -> None:
+    samples = np.random.default_rng(0).integers(0, 1 << 20, (30, 30)).astype(np.uint32)
+    plain = inrcodec.encode(samples, effort=1)
+    assert inrcodec.encode(samples, stop=lambda: True, steps=9) == plain
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", inrcodec.Notice)
+        assert inrcodec.encode(samples, until="rate=0.0001", steps=9) == plain
+
+
+def test_a_batch_that_was_measured_has_no_corners() -> None:
+    """Those of all batches of a large signal would fill the memory."""
+    values, value_map = to_values(photo(8))
+    fitted = search.fit_float(values, value_map.bits, Options(steps=1, batch=16), MDL)
+    objective = objective_of(fitted.targets, fitted.model.head, False)
+    levels = fitted.model.architecture.levels
+    batch, meter = fitted.targets.batch(None, levels), Meter(objective)
+    meter.add(fitted.model(batch.inputs, Plain(fitted.model, torch.Generator()), batch.corners), batch, 0.0, 0.0)
+    assert batch.corners
+    assert not meter.read[0][1].corners

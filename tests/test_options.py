@@ -85,6 +85,7 @@ def test_what_are_no_configurations(text: str) -> None:
         ({"body": "grid", "network": "bitlinear"}, "grid"),
         ({"body": "filters", "activation": "gelu"}, "body filters"),
         ({"body": "filters", "activation": "gaussian"}, "body filters"),
+        ({"body": "filters", "network": "bitlinear"}, "body filters"),
         ({"loss": "likelihood", "network": "heads"}, "likelihood"),
         ({"loss": "bce", "network": "values"}, "bce"),
         ({"supernet": "1x4", "body": "recurrent"}, "supernet"),
@@ -124,7 +125,6 @@ def test_what_contradicts_itself_is_refused(given: dict[str, Any], told: str) ->
     "given",
     [
         {"body": "filters", "activation": "sine"},
-        {"body": "filters", "network": "bitlinear"},
         {"body": "grid", "network": "siren"},
         {"loss": "likelihood"},
         {"loss": "mse", "network": "heads"},

@@ -473,6 +473,46 @@ def test_files_without_a_network_are_not_said_to_have_one(data: bytes) -> None:
     assert "network" not in str(found.value)
 
 
+@pytest.mark.parametrize("rate", [96_000, 8_000, 7_800, 400])
+def test_a_rate_that_is_asked_for_is_written(rate: int) -> None:
+    data, _, _ = made("stereo")
+    found = views.render(data, View(sample_rate=rate), ONE)
+    assert found.sample_rate == rate
+    assert len(found.samples) == round(39 * rate / 8000) + 1
+    assert (found.samples[0] == shown(data, network_only=True)[0]).all() or rate == 8000
+
+
+def test_rates_that_cannot_be_rendered() -> None:
+    with pytest.raises(UnsupportedError, match="40 frames are too few"):
+        shown(made("stereo")[0], sample_rate=8001)
+    for name, view in (("grey", {"sample_rate": 9}), ("stereo", {"sample_rate": 9, "sizes": (3,)})):
+        with pytest.raises(UnsupportedError, match="is for sounds"):
+            shown(made(name)[0], **view)
+
+
+def test_sizes_have_a_limit() -> None:
+    """With longer axes, coordinates would not fit in 64 bits."""
+    with pytest.raises(UnsupportedError, match="too many"):
+        shown(made("grey")[0], sizes=(1 << 40, 1), region=(slice(5, 6), slice(0, 1)))
+    end = (1 << 36) - 1
+    last = shown(made("grey")[0], sizes=(1 << 36, 1), region=(slice(end, end + 1), slice(0, 1)))
+    assert (last == shown(made("grey")[0], sizes=(2, 1))[1]).all()
+
+
+def test_samples_of_64_bits_have_no_other_depth() -> None:
+    data = inrcodec.encode(np.array([[1, 2], [3, 2**40]], np.uint64), profile="stored")
+    with pytest.raises(UnsupportedError, match="up to 32"):
+        shown(data, bit_depth=32)
+
+
+def test_a_smaller_network_is_made_once() -> None:
+    """Each part of what is rendered asks it."""
+    opened = codec.open_bytes(made("supernet")[0])
+    with mock.patch.object(Network, "part", autospec=True, side_effect=Network.part) as part, mock.patch.object(views, "PART_PLACES", 7):
+        views.render_opened(opened, View(config=(1, 3)), ONE)
+    assert part.call_count == 1
+
+
 def test_damage_behind_the_network_does_not_matter_to_it() -> None:
     data, _, _ = made("grey")
     whole = shown(data, network_only=True)
@@ -758,6 +798,9 @@ def test_the_default_profile_refuses_to_leave_out_the_samples_before_it_codes(mo
         ("grey", ("--size", "0x9"), 2),
         ("grey", ("--size", "9,9"), 2),
         ("grey", ("--scale", "0"), 2),
+        ("grey", ("--scale", "nan"), 2),
+        ("grey", ("--fill", "zero"), 2),
+        ("grey", ("--fill", "zero", "--bit-depth", "9", "--network-only"), 2),
         ("grey", ("--scale", "4097"), 2),
         ("grey", ("--rate", "9"), 1),
         ("grey", ("--region", "9x9+0+0"), 1),

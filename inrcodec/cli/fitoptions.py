@@ -37,13 +37,13 @@ OPTIONS = (
         type=click.Choice(CODING_NAMES),
         help=f"How the weights of a network are coded: {', '.join(f'{c.name} ({c.words})' for c in codings.CODINGS)}; "
         "auto tries all and takes the smallest weights + payload. Default: uniform with profile inr and --until exact, and where there are "
-        "cells; ternary for bitlinear; lsq for a supernet; else auto.",
+        "cells or a rate or PSNR; ternary for bitlinear, but for mdl; lsq for a supernet; else auto.",
     ),
     click.option(
         "--bits",
         type=click.IntRange(2, _most("bits")),
-        help="Bits per weight for uniform and lsq. Default: 16 for uniform (8 where there are cells, or with a rate), 4 for lsq (8 for a "
-        "supernet).",
+        help="Bits per weight for uniform and lsq. Default: 16 for uniform, 4 for lsq; 8 for both with a rate or PSNR and for a supernet, "
+        "and for uniform where there are cells.",
     ),
     click.option(
         "--lsq-gradient-scale",
@@ -54,9 +54,9 @@ OPTIONS = (
     click.option(
         "--until",
         help="When a fit ends before its time is over. exact: when the network gives every bit. mdl: when weights + payload have stopped "
-        "falling (minimum description length). rate=0.3: the best network of 0.3 bits of weights per pixel. psnr=30: the smallest of some "
-        "networks that reach 30 dB alone. Default: exact with --profile inr, mdl with auto and with --supernet. The file is lossless "
-        "either way, unless --no-payload is given.",
+        "falling (minimum description length). rate=0.3: the best network of 0.3 bits of weights per pixel. psnr=30: up to four "
+        "sizes are tried, and the smallest network is taken that has 30 dB without the payload. Default: exact with --profile inr, mdl "
+        "with auto and with --supernet. The file is lossless either way, unless --no-payload is given.",
     ),
     click.option(
         "--no-payload",
@@ -72,13 +72,14 @@ OPTIONS = (
         type=_choice(NETWORKS),
         help="What the network predicts. values: the mean of each sample. heads: the bits, an output for each bit-plane. siren: the bits, "
         "the index of the bit being one more coordinate. bitlinear: the bits, a ternary network with layer normalization for each bit. "
-        "Default: values, for samples of more than 24 bits heads.",
+        "Default: values; heads for samples of more than 24 bits, and with --loss bce.",
     ),
     click.option(
         "--body",
         type=_choice(BODIES),
         help="What is between coordinates and outputs. mlp: layers. recurrent: the same layer again and again. filters: a multiplicative "
-        "filter network. grid: cells of several resolutions and a small mlp. Default: grid for values, else mlp.",
+        "filter network. grid: cells of several resolutions and a small mlp. Default: grid for values; mlp for bits, for a supernet, "
+        "and with --octaves or --activation sine.",
     ),
     click.option(
         "--activation", type=_choice(ACTIVATIONS), help="Of hidden layers. Default: gelu with a grid and for bitlinear, else sine."
@@ -106,7 +107,8 @@ OPTIONS = (
     click.option(
         "--bit-places",
         type=click.IntRange(1, _most("bit_places")),
-        help="For siren: places on the axis of the bit. More than the samples have bits, and render --bit-depth gives the others.",
+        help="For siren: places on the axis of the bit. With more places than a sample has bits, render --bit-depth can ask for the bits "
+        "below.",
     ),
     click.option(
         "--omega",
@@ -122,8 +124,7 @@ OPTIONS = (
     click.option(
         "--seconds",
         type=click.FloatRange(0, LIMITS["seconds"][1], min_open=True),
-        help="End the fit after this many seconds; each weight coding that is tried adds 15 %, with cells and for a supernet 40 %. "
-        "Default: by effort.",
+        help="End the fit after this many seconds; fine-tuning adds to them. Default: by effort; with --steps, no limit.",
     ),
     click.option(
         "--batch",

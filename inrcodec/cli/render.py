@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
         if not re.fullmatch(r"[1-9]\d{0,9}(x[1-9]\d{0,9})*", str(value)):
             self.fail(f"{value!r} is no size; give numbers with an x between them, like 1024x768", param, ctx)
         return tuple(map(int, str(value).split("x")))
+
+
+class Factor(click.FloatRange):
+    """A number within limits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; NaN, which is within any limits to click, is none."""
+        found = float(super().convert(value, param, ctx))
+        return self.fail(f"{value!r} is no number", param, ctx) if math.isnan(found) else found
 
 
 class Region(click.ParamType):  # type: ignore[type-arg]
@@ -48,9 +58,7 @@ class Region(click.ParamType):  # type: ignore[type-arg]
     help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the sizes of "
     "its axes in their order.",
 )
-@click.option(
-    "--scale", type=click.FloatRange(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis."
-)
+@click.option("--scale", type=Factor(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis.")
 @click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second.")
 @click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, WIDTHxHEIGHT+LEFT+TOP in its pixels.")
 @click.option(
@@ -61,10 +69,8 @@ class Region(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--fill",
     type=click.Choice(("smooth", "network", "midpoint", "zero")),
-    default="smooth",
-    show_default=True,
-    help="With --bit-depth: where the lower bits come from. smooth: from the samples around. network: from the network. midpoint: the "
-    "middle of what the known bits leave. zero: zeros.",
+    help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network. "
+    "midpoint: the middle of what the known bits leave. zero: zeros.",
 )
 @click.option("--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them.")
 @THREADS
@@ -92,6 +98,9 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
     wanted = {name: given.pop(name) for name in ("size", "scale", "rate", "region", "bit_depth", "fill", "configuration", "network_only")}
     if sum(wanted[name] is not None for name in ("size", "scale", "rate")) > 1:
         raise click.UsageError("--size, --scale and --rate exclude one another")
+    asked = wanted["network_only"] or any(wanted[name] is not None for name in ("size", "scale", "rate", "configuration"))
+    if wanted["fill"] is not None and (asked or wanted["bit_depth"] is None):
+        raise click.UsageError("--fill goes with --bit-depth, and where the samples are known: not with what asks the network")
     if wanted["configuration"] is not None and len(wanted["configuration"]) != 2:
         raise click.UsageError("--config takes LAYERSxUNITS, like 3x64")
     data = read_linr(input, given)
@@ -116,11 +125,12 @@ def _view(opened: Any, wanted: dict[str, Any]) -> Any:
     elif wanted["rate"]:
         if kind != "audio":
             raise UnsupportedError(f"--rate is for sounds, and this is an {kind}")
-        sizes = (max(1, round((axes[0] - 1) * wanted["rate"] / opened.header.sample_rate) + 1),)
+        sizes = ()
     region: tuple[slice, ...] = ()
     if wanted["region"]:
         if kind != "image":
             raise UnsupportedError(f"--region is for pictures, and this is an {kind}")
         width, height, left, top = wanted["region"]
         region = (slice(top, top + height), slice(left, left + width))
-    return View(sizes, region, wanted["bit_depth"] or 0, wanted["network_only"], wanted["configuration"], wanted["fill"])
+    names = {name: wanted[name] for name in ("bit_depth", "network_only", "fill") if wanted[name] is not None}
+    return View(sizes, region, config=wanted["configuration"], sample_rate=wanted["rate"] or 0, **names)

@@ -1,10 +1,10 @@
-"""Fits networks to a signal with torch: the bit-plane network of profile `inr`, and context networks of `hybrid` to one picture.
+"""Fits networks to a signal with torch: the network of profile `inr`, and context networks of `hybrid` to one picture.
 
 Only this package, and the script that trains the priors, import torch and scikit-learn. They come with the extra `fit`. Without them
 everything decodes, and `hybrid` encodes. Callers ask `require` or `available` before they import a module of this package.
 
-A fit of `inr` goes through `data` (coordinates and bits), `model` (the float network), `train` (the training loop), `codings` (weight
-codings, with fine-tuning) and `export` (the integer network of the file); `search` runs them. `context` fits context networks.
+A fit of `inr` goes through `data` (coordinates, values and bits), `model` (the float network), `train` (the training loop), `codings`
+(weight codings, with fine-tuning) and `export` (the integer network of the file); `search` runs them. `context` fits context networks.
 """
 
 from __future__ import annotations

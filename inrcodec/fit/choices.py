@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..errors import InrcodecError
+from ..errors import FitError, InrcodecError
 from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Level
 from ..options import Goal, Options, goal_of
 from ..values import Values
@@ -22,7 +22,7 @@ BITLINEAR_LAYERS = 4  # of Han et al., for 128 × 128
 MORE_OCTAVES = 2  # than it takes to tell neighbouring places apart: ternary networks then need fewer steps
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
 FILTERS_OMEGA = 10.0  # times √units: pictures of 96 × 64 to 384 × 256 have 1 to 4 dB more than with frequencies of 5 to 96
-SUPERNET_BITS = 8  # of a weight of networks in a network
+SHORT_BITS = 8  # of a weight of networks in a network, and beside cells, where there are few weights
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
 
@@ -32,9 +32,11 @@ def goal_for(options: Options, otherwise: str) -> Goal:
 
 
 def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
-    """(form, body) of the network for values, (axes…, channels): see `Options.network` and `Options.body`."""
+    """(form, body) of the network for values, (axes…, channels): see `Options.network` and `Options.body`. Raises InrcodecError."""
     possible = bits <= MAX_VALUE_BITS
-    form = options.network or ("values" if possible else "heads")
+    form = options.network or ("values" if possible and options.loss != "bce" else "heads")
+    if form != "values" and options.loss == "likelihood":
+        raise InrcodecError(f"loss likelihood: it takes values of at most {MAX_VALUE_BITS} bits, and these have {bits}; take bce or mse")
     if form == "values" and not possible:
         raise InrcodecError(f"network values: it takes values of at most {MAX_VALUE_BITS} bits, and these have {bits}; take heads")
     gridded = form == "values" and not options.supernet and max(values.shape[:-1]) <= MAX_GRID_AXIS
@@ -48,6 +50,8 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
     Raises InrcodecError if the network cannot be written.
     """
     form, body = network_of(values, bits, options)
+    if 0 < options.bit_places < bits:
+        raise InrcodecError(f"bit_places {options.bit_places}: the samples have {bits} bits, and each needs a place")
     sizes, channels = values.shape[:-1], values.shape[-1]
     layers = options.layers or (BITLINEAR_LAYERS if form == "bitlinear" else 1 if body == "grid" else 3)
     a = Architecture(
@@ -73,9 +77,7 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
         depths, widths = options.configurations
         a = replace(a, hidden=widths[-1], layers=depths[-1], depths=depths, widths=widths)
     if a.parameters > MAX_PARAMETERS:
-        raise InrcodecError(
-            f"a network of {a.parameters} parameters is too large: at most {MAX_PARAMETERS} can be written; take fewer units"
-        )
+        raise FitError(f"a network of {a.parameters} parameters is too large: at most {MAX_PARAMETERS} can be written; take fewer units")
     return a
 
 
@@ -104,7 +106,8 @@ def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: G
 
 
 def _levels(a: Architecture, goal: Goal) -> tuple[Level, ...]:
-    """The levels of a grid: cells at every second place and farther apart; for an exact fit, also one at each place that is direct.
+    """The levels of a grid: cells at every second place and farther apart; for an exact fit, also a direct level, with a
+    cell at each place.
 
     Levels that would make the network too large are left out, the finest first. Raises InrcodecError if the direct one would.
     """
@@ -113,7 +116,7 @@ def _levels(a: Architecture, goal: Goal) -> tuple[Level, ...]:
     direct = (Level(0, a.channels, direct=True),) if goal.kind == "exact" and a.form == "values" else ()
     room = MAX_PARAMETERS - SPARE_PARAMETERS - sum(level.cells(a.sizes) * level.features for level in direct)
     if room < 0:
-        raise InrcodecError(
+        raise FitError(
             f"too large for an exact network: it has more than {MAX_PARAMETERS - SPARE_PARAMETERS} values; --until mdl fits smaller ones"
         )
     while levels and sum(level.cells(a.sizes) for level in levels) > room:
@@ -159,8 +162,12 @@ def rate_of(a: Architecture, options: Options) -> float:
 
 def batch_of(data: Targets, options: Options) -> int:
     """Places per step: all places of a small signal, else a mini-batch."""
-    device = data.device.type
-    return options.batch or (data.places if data.places <= FULL_BATCH[device] else MINI_BATCH[device])
+    return batch_size(data.places, data.device.type, options)
+
+
+def batch_size(places: int, device: str, options: Options) -> int:
+    """As `batch_of`. device: "cpu" or "cuda"."""
+    return min(options.batch, places) or (places if places <= FULL_BATCH[device] else MINI_BATCH[device])
 
 
 def squared_of(form: str, options: Options, goal: Goal) -> bool:
@@ -174,7 +181,9 @@ def trains_exactly(a: Architecture, goal: Goal) -> bool:
 
 
 def seconds_of(a: Architecture, options: Options, goal: Goal) -> float:
-    """The budget of the first fit in seconds."""
+    """The budget of the first fit in seconds: none if only steps are given, so that the clock changes nothing."""
+    if options.steps and not options.seconds:
+        return math.inf
     return options.seconds or (EXACT_SECONDS if trains_exactly(a, goal) else OTHER_SECONDS)[options.effort - 1]
 
 
@@ -184,13 +193,18 @@ def steps_of(a: Architecture, options: Options, goal: Goal) -> int:
 
 
 def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]:
-    """(the weight coding, bits per weight or 0): of few weights beside cells, more bits cost little."""
-    if options.weights:
-        return options.weights, options.bits
+    """(the weight coding, bits per weight or 0): see `Options.weights` and `Options.bits`."""
+    weights = options.weights or _coding(a, goal)
+    if weights in ("uniform", "lsq") and not options.bits and (a.widths or (a.levels and weights == "uniform")):
+        return weights, SHORT_BITS
+    return weights, options.bits
+
+
+def _coding(a: Architecture, goal: Goal) -> str:
     if a.form == "bitlinear" and goal.kind != "mdl":  # it is trained with ternary weights, and any other coding would change them
-        return "ternary", options.bits
+        return "ternary"
     if a.levels:
-        return "uniform", options.bits or 8
+        return "uniform"
     if a.widths:
-        return "lsq", options.bits or SUPERNET_BITS
-    return ("uniform" if goal.kind == "exact" else "auto"), options.bits
+        return "lsq"
+    return "uniform" if goal.kind == "exact" else "auto"

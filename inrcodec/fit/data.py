@@ -41,6 +41,7 @@ class Targets:
         bits: (places, channels, bits) uint8 of 0 and 1, on the device, the most significant bit first.
         values: (places, channels) int64 on the device.
         gray: whether `bits` are those of the values' Gray code.
+        peak: what a PSNR of the values is relative to: see `profiles.Subject`.
     """
 
     sizes: tuple[int, ...]
@@ -49,6 +50,7 @@ class Targets:
     bits: torch.Tensor
     values: torch.Tensor
     gray: bool
+    peak: float
     _corners: dict[Level, Corners] = field(default_factory=dict, repr=False)
 
     @property
@@ -87,8 +89,8 @@ class Targets:
         return Batch(self.inputs[index], self.bits[index], self.values[index], corners)
 
 
-def targets(values: Values, bits: int, device: torch.device, gray: bool = False) -> Targets:
-    """The targets for values, (axes…, channels), below 2^bits. gray: whether to fit to their Gray code."""
+def targets(values: Values, bits: int, device: torch.device, gray: bool = False, peak: float = 0.0) -> Targets:
+    """The targets for values, (axes…, channels), below 2^bits. gray: whether to fit to their Gray code; peak: 0 stands for 2^bits − 1."""
     axes, channels = values.shape[:-1], values.shape[-1]
     grid = np.meshgrid(*[axis_coordinates(n) for n in axes], indexing="ij")
     coordinates = np.stack([g.ravel() for g in grid], axis=1)
@@ -100,4 +102,5 @@ def targets(values: Values, bits: int, device: torch.device, gray: bool = False)
         torch.from_numpy(planes).to(device),
         torch.from_numpy(values.reshape(-1, channels).astype(np.int64)).to(device),
         gray,
+        peak or 2.0**bits - 1,
     )

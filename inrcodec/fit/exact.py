@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..kernels import inr
-from ..kernels.architecture import FEATURE_BITS, FEATURE_LIMIT
+from ..kernels.architecture import FEATURE_BITS
 from ..kernels.inr import Network
 from ..kernels.tables import GELU_LIMIT, SINE_BITS, gaussian, gelu, sine
 
@@ -86,4 +86,4 @@ def _normalized(x: torch.Tensor) -> torch.Tensor:
     r = torch.where(r * r > n, r - 1, r)
     r = torch.where((r + 1) * (r + 1) <= n, r + 1, r).clamp_min(1)
     scaled = torch.div(d << (FEATURE_BITS + inr.NORM_BITS), r, rounding_mode="floor")
-    return scaled.clamp(-FEATURE_LIMIT, FEATURE_LIMIT - 1)
+    return scaled.clamp(-GELU_LIMIT, GELU_LIMIT - 1)

@@ -222,4 +222,4 @@ def finish(coded: CodedNetwork, targets: Targets) -> Measured:
         alone = from_gray(likeliest) if targets.gray else likeliest
     square = float(np.square(alone.astype(np.float64) - values).mean())
     payload = n * len(output.finish()) if wrong or n > 1 else 0  # a network that is always right needs none
-    return Measured(coded, len(network.write(coded)), payload, n * wrong, psnr(square, depth))
+    return Measured(coded, len(network.write(coded)), payload, n * wrong, psnr(square, targets.peak))

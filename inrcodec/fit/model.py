@@ -90,12 +90,12 @@ class CoordinateNetwork(nn.Module):
             return 1 / math.sqrt(inputs)
         return 1 / inputs if a.takes_inputs(matrix) else math.sqrt(6 / inputs) / HIDDEN_OMEGA
 
-    def forward(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners], part: Architecture | None = None) -> torch.Tensor:
+    def forward(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners]) -> torch.Tensor:
         """Outputs for inputs (n, axes): logits (n, channels, bits), or of form "values" (n, channels, 1 or 2): means, then scales.
 
-        corners: of each level, see `grid.Corners`. Direct levels are left out. part: the smaller network in this one that is meant.
+        corners: of each level, see `grid.Corners`. Direct levels are left out.
         """
-        a = part or self.architecture
+        a = self.architecture
         return self._arranged(self._run(self._entering(inputs, source, corners), source, a, (a.layers,))[0], len(inputs))
 
     def every(self, inputs: torch.Tensor, source: WeightSource, corners: list[Corners]) -> list[torch.Tensor]:

@@ -48,7 +48,7 @@ class Objective(ABC):
 
     def psnr_of(self, outputs: torch.Tensor, batch: Batch) -> float:
         """PSNR of the likeliest values of a batch, in dB."""
-        return psnr(float((self.predicted(outputs) - batch.values).double().square().mean()), self.targets.depth)
+        return psnr(float((self.predicted(outputs) - batch.values).double().square().mean()), self.targets.peak)
 
     def right(self, outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Which bits of the likeliest values are right, (n, channels, bits) bool."""
@@ -223,7 +223,6 @@ def cell_bits(model: CoordinateNetwork) -> float:
         return float(cell_nats(rounded)) / math.log(2)
 
 
-def psnr(square: float, depth: int) -> float:
-    """PSNR in dB of a mean squared error of values of `depth` bits; infinite if it is 0."""
-    peak = 2.0**depth - 1
+def psnr(square: float, peak: float) -> float:
+    """PSNR in dB of a mean squared error of values; infinite if it is 0. peak: see `data.Targets`."""
     return 10 * math.log10(peak * peak / square) if square else math.inf

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from ..errors import InrcodecError
+from ..errors import FitError, InrcodecError, Stopped
 from ..kernels.architecture import Architecture
 from ..kernels.inr import BoundError
 from ..options import Goal, Options
 from ..values import Values
 from ..weights.network import CodedNetwork
 from .choices import (
-    FULL_BATCH,
     architecture_of,
     batch_of,
+    batch_size,
     goal_for,
     omega_of,
     rate_of,
@@ -127,13 +127,15 @@ def least_bytes(a: Architecture, weights: str) -> float:
     return a.weights * min(coding.least_bits for coding in wanted(weights)) / 8
 
 
-def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: float = math.inf) -> Fitted:
+def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: float = math.inf, peak: float = 0.0) -> Fitted:
     """Train a float network, with ternary weights if it is "bitlinear".
 
-    values: (axes…, channels), below 2^bits; to_beat: a file size in bytes; training ends when the file will probably be larger.
+    values: (axes…, channels), below 2^bits; to_beat: a file size in bytes; training ends when the file will probably be larger;
+    peak: see `data.targets`.
 
     Raises:
-        InrcodecError: the device is not there, the network is too large, or options.stop said so before the first step.
+        InrcodecError: the device is not there, or the network is too large.
+        Stopped: options.stop said so before the first step.
     """
     device = device_of(options)
     generator = torch.Generator().manual_seed(options.seed)
@@ -141,7 +143,7 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
     omega, lowest = omega_of(a, options, goal)
     model = CoordinateNetwork(a, omega, generator, lowest).to(device)
     # an exact fit needs fewer steps with plain bit-planes; a short description is 4 to 20 % shorter with Gray code
-    data = targets(values, bits, device, gray=goal.kind == "mdl" and a.form != "values" and a.bit_places <= bits)
+    data = targets(values, bits, device, gray=goal.kind == "mdl" and a.form != "values" and a.bit_places <= bits, peak=peak)
     if a.form == "values":
         model.head = ValueHead(data, a.scales, a.colour).to(device)
     weights, _ = weights_of(a, options, goal)
@@ -165,7 +167,7 @@ def fit_float(values: Values, bits: int, options: Options, goal: Goal, to_beat: 
         schedule = replace(schedule, confirm=partial(_is_exact, model, source, fitted))
     outcome = train(model, source, groups, schedule, Watch(options.progress, options.stop))
     if outcome.stopped and outcome.steps == 0:
-        raise InrcodecError("stopped before the fit had begun; nothing was written")
+        raise Stopped
     return replace(fitted, outcome=outcome)
 
 
@@ -207,7 +209,7 @@ def code_all(fitted: Fitted, weights: str, bits: int = 0, tune: bool = True) -> 
         if best is not None:
             results.append(best)
     if not results:
-        raise InrcodecError("the fit diverged: its weights are too large for exact evaluation; try a smaller learning rate or omega")
+        raise FitError("the fit diverged: its weights are too large for exact evaluation; try a smaller learning rate or omega")
     return results
 
 
@@ -265,7 +267,7 @@ def _aim(steering: Steering, last: Result, model: CoordinateNetwork, fitted: Fit
     if goal.kind == "rate":
         cells = cell_bits(model)
         right = max(goal.value * fitted.targets.places * AIMED_RATE - (8 * m.weights_bytes - cells), 1.0)
-        missed = steering.wanted / max(cells, 1.0) if tuned else 1.0  # by so much the last run missed what it wanted; so will the next
+        missed = steering.wanted / max(cells, 1.0) if tuned else 1.0  # the next run will probably miss its target by the same factor
         steering.wanted = right * min(max(missed, 0.5), 2.0)
         steering.jump(min(max(math.log2(max(cells, 1.0) / right), -2.0), 2.0))
     elif tuned:
@@ -310,7 +312,7 @@ def best_of(fitted: Fitted, weights: str, bits: int) -> Result:
 def threads_of(values: Values, bits: int, options: Options, goal: Goal) -> int:
     """Threads for torch: with little to do in a step, several would mostly wait for each other."""
     a = architecture_of(values, bits, options, goal)
-    numbers = min(options.batch or FULL_BATCH["cpu"], values.size // a.channels) * max(a.inputs, a.hidden, a.outputs)
+    numbers = batch_size(values.size // a.channels, "cpu", options) * max(a.inputs, a.hidden, a.outputs)
     return options.workers if numbers >= WORTH_THREADS else 1
 
 
@@ -325,38 +327,39 @@ def limited_threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def fit_network(values: Values, bits: int, options: Options) -> CodedNetwork:
-    """Fit a network of profile `inr` to values, (axes…, channels), below 2^bits, bits at least 1.
+def fit_network(values: Values, bits: int, options: Options, peak: float = 0.0) -> CodedNetwork:
+    """Fit a network of profile `inr` to values, (axes…, channels), below 2^bits, bits at least 1. peak: see `data.targets`.
 
     Raises:
-        InrcodecError: the device is not there, the network is too large, the fit diverged, or it was stopped before its first step.
+        InrcodecError: the device is not there, the network is too large, or the fit diverged.
+        Stopped: options.stop said so before the first step.
     """
     goal = goal_for(options, "exact")
     with limited_threads(threads_of(values, bits, options, goal)):
         if goal.kind in ("rate", "psnr"):
-            return _fit_size(values, bits, options, goal)
-        fitted = fit_float(values, bits, options, goal)
+            return _fit_size(values, bits, options, goal, peak)
+        fitted = fit_float(values, bits, options, goal, peak=peak)
         return best_of(fitted, *weights_of(fitted.model.architecture, options, goal)).coded
 
 
-def _fit_size(values: Values, bits: int, options: Options, goal: Goal) -> CodedNetwork:
+def _fit_size(values: Values, bits: int, options: Options, goal: Goal, peak: float) -> CodedNetwork:
     """Fit networks of several sizes until one has the rate or the PSNR of the goal: see `Options.until`."""
     free_bits = not options.bits and options.weights in (None, "uniform", "lsq") and options.network != "bitlinear"
-    weights = options.weights or ("ternary" if options.network == "bitlinear" else "uniform")
+    weights = options.weights or ("ternary" if options.network == "bitlinear" else "lsq" if options.supernet else "uniform")
     options = replace(options, weights=weights, bits=options.bits or (TERNARY_BITS if weights == "ternary" else WEIGHT_BITS))
     if options.hidden or options.supernet or architecture_of(values, bits, options, goal).levels:
-        fitted = fit_float(values, bits, options, goal)
+        fitted = fit_float(values, bits, options, goal, peak=peak)
         return best_of(fitted, *weights_of(fitted.model.architecture, options, goal)).coded
     results: list[tuple[tuple[float, float], Result]] = []
     tried: dict[tuple[int, int], float] = {}  # (hidden units, bits per weight): PSNR
-    costs = _probed(values, bits, options, goal) if goal.kind == "rate" else 0.0
+    costs = _probed(values, bits, options, goal, weights) if goal.kind == "rate" else 0.0
     sizes = Sizes(values, bits, options, goal, free_bits)
     size: tuple[int, int] | None = sizes.largest(costs) if goal.kind == "rate" else (FIRST_UNITS, options.bits)
     for _ in range(SIZES_TRIED):
         if size is None or size in tried:
             break
-        fitted = fit_float(values, bits, replace(options, hidden=size[0], bits=size[1]), goal)
-        result = best_of(fitted, options.weights or "uniform", size[1])
+        fitted = fit_float(values, bits, replace(options, hidden=size[0], bits=size[1]), goal, peak=peak)
+        result = best_of(fitted, weights, size[1])
         results.append((_worth(result, fitted), result))
         tried[size] = result.measured.psnr
         if _meets(result, fitted) or (options.stop and options.stop()):
@@ -369,15 +372,15 @@ def _fit_size(values: Values, bits: int, options: Options, goal: Goal) -> CodedN
     return min(results, key=lambda r: r[0])[1].coded
 
 
-def _probed(values: Values, bits: int, options: Options, goal: Goal) -> float:
+def _probed(values: Values, bits: int, options: Options, goal: Goal, weights: str) -> float:
     """What a weight costs in the file beside the bits that `options.bits` say, in bits; mostly negative. By a short fit."""
     sizes = Sizes(values, bits, options, goal, False)
-    size = sizes.largest(NOMINAL.get(options.weights or "", options.bits) - options.bits)
+    size = sizes.largest(NOMINAL.get(weights, options.bits) - options.bits)
     options = replace(options, hidden=size[0])
     a = architecture_of(values, bits, options, goal)
     steps, seconds = max(1, int(PROBE * steps_of(a, options, goal))), PROBE * seconds_of(a, options, goal)
-    fitted = fit_float(values, bits, replace(options, steps=steps, seconds=seconds), goal)
-    result = min(code_all(fitted, options.weights or "uniform", options.bits, tune=False), key=lambda r: r.measured.weights_bytes)
+    fitted = fit_float(values, bits, replace(options, steps=steps, seconds=seconds if math.isfinite(seconds) else 0.0), goal)
+    result = min(code_all(fitted, weights, options.bits, tune=False), key=lambda r: r.measured.weights_bytes)
     return 8 * result.measured.weights_bytes / a.weights - options.bits
 
 
@@ -412,7 +415,7 @@ class Sizes:
                 found.append((self.weights(low) * each, low, bits))
         if not found:
             least = self.weights(2) * max(self.options.bits + costs, LEAST_COST)
-            raise InrcodecError(f"until rate={self.goal.value:g}: too low for a network of this signal; its smallest has {least:.0f} bits")
+            raise FitError(f"until rate={self.goal.value:g}: too low for a network of this signal; its smallest has {least:.0f} bits")
         _, hidden, bits = max(found)
         return hidden, bits
 
@@ -430,16 +433,16 @@ def next_units(tried: Mapping[int, float], wanted: float) -> int:
     return max(2, min(512, round(2 ** (x + min(max((wanted - psnr) / slope, -FARTHEST), FARTHEST)))))
 
 
-def fit_if_smaller(values: Values, bits: int, options: Options, size: int) -> CodedNetwork | None:
+def fit_if_smaller(values: Values, bits: int, options: Options, size: int, peak: float = 0.0) -> CodedNetwork | None:
     """As `fit_network`, but for the shortest description by default, and None if weights + payload will not be below `size` bytes.
 
     The fit ends early if it will probably not come below `size`.
     """
     goal = goal_for(options, "mdl")
     if goal.kind in ("rate", "psnr"):
-        return fit_network(values, bits, options)
+        return fit_network(values, bits, options, peak)
     with limited_threads(threads_of(values, bits, options, goal)):
-        fitted = fit_float(values, bits, options, goal, to_beat=size)
+        fitted = fit_float(values, bits, options, goal, to_beat=size, peak=peak)
         weights, weight_bits = weights_of(fitted.model.architecture, options, goal)
         least = fitted.outcome.code_bits / 8 + least_bytes(fitted.model.architecture, weights)
         if fitted.outcome.hopeless or least > size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -81,7 +81,7 @@ def balance(a: Architecture, small_first: float, fraction: float) -> list[float]
 class Steering:
     """Weighs the code length of cells against the error, so that they meet a rate or a PSNR.
 
-    kind: "rate" or "psnr"; wanted: bits of all cells, or dB. Of one run, the next can take it over, with another number wanted.
+    kind: "rate" or "psnr"; wanted: bits of all cells, or dB. The next run can go on with it, with another target.
     """
 
     def __init__(self, kind: str, wanted: float) -> None:
@@ -164,7 +164,7 @@ class Meter:
 
     def add(self, outputs: torch.Tensor, batch: Batch, nats: float, cells: float) -> None:
         """Add a batch. outputs: see `CoordinateNetwork.forward`; nats, cells: code length of the batch, and of all cells."""
-        self.read.append((outputs, batch))
+        self.read.append((outputs, replace(batch, corners=[])))  # of a large signal, corners would fill the memory
         self.places += batch.places
         self.nats += nats
         self.cells = cells
@@ -201,7 +201,7 @@ class Meter:
         square = 0.0
         for outputs, batch in self.read:
             square += float((self.objective.predicted(outputs) - batch.values).double().square().sum())
-        return psnr(square / max(self.places * self.objective.targets.channels, 1), self.objective.targets.depth)
+        return psnr(square / max(self.places * self.objective.targets.channels, 1), self.objective.targets.peak)
 
 
 def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator[torch.Tensor | None]:

@@ -17,9 +17,9 @@ from .adaptive import update
 from .arrays import Bytes2, Int, Ints1, Words1, Words2
 from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
-from .tables import LOGIT_BITS, LOGIT_LIMIT, squash
+from .tables import CALIBRATED_BITS, LOGIT_LIMIT, squash
 
-NODES = 2 * (LOGIT_LIMIT >> LOGIT_BITS) + 1  # estimates of a bit-plane
+NODES = 2 * (LOGIT_LIMIT >> CALIBRATED_BITS) + 1  # estimates of a bit-plane
 START_AGE = 12  # bits that an estimate counts as having learnt at the start
 AGE_LIMIT = 250
 GAIN_CODES = 256
@@ -39,6 +39,11 @@ class Maps(NamedTuple):
     age: Ints1  # (bit-planes·NODES,)
 
 
+def first_estimates(squashed: npt.NDArray[Any], planes: int) -> npt.NDArray[np.int64]:
+    """The estimates of maps before they learn, (planes · NODES,): at each node its own probability. squashed: see `tables.squash`."""
+    return np.tile(squashed[:: 1 << CALIBRATED_BITS].astype(np.int64) << (adaptive.BITS - 16), planes)
+
+
 class Calibration:
     """Codes the bits of a set of bit-planes with the logits of a network, and adapts to them.
 
@@ -48,8 +53,7 @@ class Calibration:
     def __init__(self, gain_codes: npt.NDArray[Any]) -> None:
         gains = np.array([gain(int(code)) for code in gain_codes], np.int64)
         squashed = squash()
-        nodes = squashed[:: 1 << LOGIT_BITS].astype(np.int64) << (adaptive.BITS - 16)
-        estimate = np.tile(nodes, len(gains))
+        estimate = first_estimates(squashed, len(gains))
         self.state = Maps(gains, squashed, estimate, np.full(len(estimate), START_AGE, np.int64))
 
     def encode(self, output: Output, logits: Words2, bits: Bytes2) -> None:
@@ -67,12 +71,12 @@ class Calibration:
 def predict(m: Any, logit: Int, plane: Int) -> tuple[Int, Int]:
     """(probability of a 1 in units of 2^-16, index of the nearest estimate) for a logit × 2^10. m: Maps, or what has its fields."""
     t = min(max((np.int64(logit) * m.gains[plane]) >> 10, -LOGIT_LIMIT + 1), LOGIT_LIMIT - 1) + LOGIT_LIMIT
-    left = plane * NODES + (t >> LOGIT_BITS)
-    right_share = t & ((1 << LOGIT_BITS) - 1)
-    mean = m.estimate[left] * ((1 << LOGIT_BITS) - right_share) + m.estimate[left + 1] * right_share
-    mapped = mean >> (LOGIT_BITS + adaptive.BITS - 16)
+    left = plane * NODES + (t >> CALIBRATED_BITS)
+    right_share = t & ((1 << CALIBRATED_BITS) - 1)
+    mean = m.estimate[left] * ((1 << CALIBRATED_BITS) - right_share) + m.estimate[left + 1] * right_share
+    mapped = mean >> (CALIBRATED_BITS + adaptive.BITS - 16)
     p = (m.squash[t] + 3 * mapped + 2) >> 2
-    return min(max(p, 1), 65535), left + (right_share >> (LOGIT_BITS - 1))
+    return min(max(p, 1), 65535), left + (right_share >> (CALIBRATED_BITS - 1))
 
 
 @kernel

@@ -86,8 +86,8 @@ class Cells:
 class Network:
     """A network of profile `inr`, immutable. Raises BoundError if not all sums of its weights are exact.
 
-    layers: [network][matrix]; cells: [level]; halvings: (outputs,) of form "values": each output is divided by 2 so many times, before its
-    bias is added, so that outputs of different ranges share one step; None: by 1.
+    layers: [network][matrix]; cells: [level]; halvings: (outputs,) of form "values": an output is shifted right by so many more bits
+    before its bias is added, so that all share one step; None: by none.
     """
 
     architecture: Architecture

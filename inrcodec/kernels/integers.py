@@ -2,8 +2,8 @@
 
 A value is coded as the bit length of its magnitude in unary, its sign, and the bits of its magnitude below the leading one (Elias gamma
 code). The unary bits and the MODELLED highest of the others have adaptive probabilities; the sign and the rest have probability 1/2.
-In an array whose elements have neighbours, such as the
-cells of a grid, the unary bits also depend on the magnitudes of two of them. SPEC.md, "Coded bits and integers", defines it.
+In an array whose elements have neighbours, such as the cells of a grid, the unary bits also depend on the magnitudes of two of them.
+SPEC.md, "Coded bits and integers", defines it.
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import adaptive
 from .adaptive import update
 from .architecture import MEAN_BITS
 from .arrays import Int, Ints1, Ints2, Shorts1, Words1
-from .calibration import AGE_LIMIT, START_AGE, gain, predict
+from .calibration import AGE_LIMIT, START_AGE, first_estimates, gain, predict
 from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
-from .tables import LOGIT_BITS, SIGMOID_LIMIT, exp2_fractions, sigmoids, squash, stretches
+from .tables import SIGMOID_LIMIT, exp2_fractions, sigmoids, squash, stretches
 
 FACTOR_BITS = 12  # fractional bits of a factor between channels
 SCALE_CODE = 6  # a scale code is in units of 2^6·2^-10 octaves: 1/16 octave; code 64 is a scale of 1 value
@@ -78,8 +77,7 @@ class MeanCoder:
         self.bits = bits
         planes = len(joint.order) * bits
         squashed = squash()
-        nodes = squashed[:: 1 << LOGIT_BITS].astype(np.int64) << (adaptive.BITS - 16)
-        estimate = np.tile(nodes, planes)
+        estimate = first_estimates(squashed, planes)
         gains = np.full(planes, UNIT_GAIN, np.int64)
         age = np.full(len(estimate), START_AGE, np.int64)
         recent = np.full((sizes[-1] if len(sizes) > 1 else 2, len(joint.order)), USUAL_ERROR, np.int64)

@@ -24,8 +24,8 @@ SINE_BITS = 14  # the output of a sine layer is in units of 2^-14
 GELU_BITS = 12  # argument and output of a GELU layer are in units of 2^-12
 GELU_LIMIT = 8 << GELU_BITS  # the argument is limited to [−8, 8)
 GAUSSIAN_BITS = 14  # the output of a Gaussian layer is in units of 2^-14; its argument is that of a GELU layer
-LOGIT_BITS = 8  # a calibrated logit is in units of 2^-8 (natural logarithm)
-LOGIT_LIMIT = 12 << LOGIT_BITS  # a calibrated logit is limited to (−12, 12)
+CALIBRATED_BITS = 8  # a calibrated logit is in units of 2^-8 (natural logarithm)
+LOGIT_LIMIT = 12 << CALIBRATED_BITS  # a calibrated logit is limited to (−12, 12)
 EXP2_STEPS = 256  # entries per unit of the argument, here and in the next two
 LOG2_STEPS = 256
 SIGMOID_STEPS = 64
@@ -153,7 +153,7 @@ def gaussian() -> npt.NDArray[np.int16]:
 @_checked("0fba0ee59b1e8e54ae85a34f16014e415e47357996056107788898dddac23c39")
 def squash() -> npt.NDArray[np.int32]:
     """(6145,): round(2^16 / (1 + e^(−t/2^8))), within 1 … 2^16 − 1, for t = i − 3072, i = 0 … 6144: the probability for a logit."""
-    step = _exp_of_fraction(1, 1 << LOGIT_BITS)
+    step = _exp_of_fraction(1, 1 << CALIBRATED_BITS)
     power = ONE  # e^(t/2^8)
     rise = np.empty(LOGIT_LIMIT + 1, np.int32)
     for t in range(LOGIT_LIMIT + 1):

@@ -32,6 +32,7 @@ class Subject:
         kind: of the signal.
         silence: the value of a sample 0; it may lie outside 0 … 2^bits − 1.
         sample_rate: frames per second; None if the signal is no sound.
+        peak: the range of samples, 2^depth − 1, in steps of the values, which PSNRs are relative to; 0: that of the values, 2^bits − 1.
     """
 
     values: Values
@@ -39,6 +40,7 @@ class Subject:
     kind: Kind = "array"
     silence: int = 0
     sample_rate: int | None = None
+    peak: float = 0.0
 
 
 class Parts(NamedTuple):

@@ -12,6 +12,7 @@ class WeightCoding:
     Attributes:
         name: its name in options.
         number: its number in files; never reused.
+        words: what a weight is, for `--help`.
         sparse: whether matrices are written as sparse codes over the seeded dictionary (`weights.sinr`) instead of as integers.
     """
 

@@ -230,11 +230,6 @@ class Written:
         nested = [codes[i : i + per] for i in range(0, len(codes), per)] if codings.named(self.coding).sparse else ()
         return CodedNetwork(network, self.coding, self.setting, self.gains, self.joint, self.gray, nested, self.errors)
 
-    def part(self, configuration: int) -> Network:
-        """The network of a configuration, from the shells up to its own. Raises FormatError."""
-        a = self.architecture
-        return self._joined(configuration + 1).part(*a.configurations[configuration]) if a.widths else self.decode().network
-
     def _plain(self, codes: Sequence[sinr.Sparse | None]) -> Network:
         """The network from one string of integers and the codes of the sparse layers. Raises FormatError."""
         a, shapes = self.architecture, self.shapes

@@ -1,4 +1,4 @@
-"""The profile `inr`: predicts each bit from its coordinates and bit index alone, by a network fitted to the signal."""
+"""The profile `inr`: a network fitted to the signal predicts samples, or their bits, from coordinates."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import fit
-from ...errors import FormatError
+from ...errors import FitError, FormatError, Stopped
 from ...layout import Layout
 from ...options import Options
 from ..base import Encoded, Profile, Subject, TileDecoder
 
 NETW = b"NETW"
-SMALLEST_NETWORK_BYTES = 400  # no network is written in less
+WORTH_A_FIT = 400  # bytes of a file; networks hardly ever come below
 
 
 class Inr(Profile):
@@ -33,17 +33,20 @@ class Inr(Profile):
         from ...fit.search import fit_network
         from . import coding
 
-        return Encoded(self, coding.encode_with(fit_network(subject.values, subject.bits, options), subject.values, options))
+        return Encoded(self, coding.encode_with(fit_network(subject.values, subject.bits, options, subject.peak), subject.values, options))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         """Fits a network only if no other profile with a model can code the signal, or if options give a budget of steps or seconds."""
         wanted = options.steps > 0 or options.seconds > 0 if modelled else options.fits_in_auto
-        if not wanted or best is None or best.size < SMALLEST_NETWORK_BYTES or not fit.available():
+        if not wanted or best is None or best.size < WORTH_A_FIT or not fit.available():
             return None
         from ...fit.search import fit_if_smaller
         from . import coding
 
-        network = fit_if_smaller(subject.values, subject.bits, options, best.size)
+        try:
+            network = fit_if_smaller(subject.values, subject.bits, options, best.size, subject.peak)
+        except (FitError, Stopped):  # what another profile made is there
+            return None
         if network is None:
             return None
         found = Encoded(self, coding.encode_with(network, subject.values, options))

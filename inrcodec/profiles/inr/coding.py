@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,7 @@ from . import NETW
 TILE_PLACES = 1 << 18
 CHUNK_VALUES = 1 << 20  # numbers of the widest layer that are computed at a time; does not change the result
 PLANE_BYTES = 32 * NODES  # that the calibration of a bit-plane takes
+PART_BYTES = 12  # that a parameter of a smaller network in a network takes, when it is asked
 CHUNK_BYTES = 48  # that each of them takes at most, with what is made of it
 ERROR_BITS = 8  # fractional bits of a mean squared error
 
@@ -169,6 +171,7 @@ class Decoder(TileDecoder):
     def __init__(self, written: Written, layout: Layout, section_bytes: int) -> None:
         self.written, self.layout, self.section_bytes = written, layout, section_bytes
         self.coded = Once(written.decode)
+        self.parts = [Once(partial(self._part, *c)) for c in written.architecture.configurations[: len(written.numbers)]]
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         coded, a = self.coded(), self.written.architecture
@@ -192,7 +195,8 @@ class Decoder(TileDecoder):
 
     @property
     def shared(self) -> int:
-        return self.written.memory
+        w = self.written
+        return w.memory + (PART_BYTES * w.architecture.parameters if w.architecture.widths else 0)
 
     def weights_bytes(self, section: int) -> int:
         return section
@@ -210,12 +214,15 @@ class Decoder(TileDecoder):
         coded = self.coded()
         which = range(len(self.configurations))[configuration]
         a = coded.network.architecture
-        asked = coded.network.part(*self.configurations[which]) if a.widths else coded.network
+        asked = self.parts[which]() if a.widths else coded.network
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits + extra))
         for places, coordinates in pieces(a, box, sizes):
             values[places] = network_values(coded, asked, coordinates, extra)
             tick(len(coordinates) / len(values))
         return values.reshape(*box_shape(box), a.channels)
+
+    def _part(self, layers: int, hidden: int) -> Network:
+        return self.coded().network.part(layers, hidden)
 
     def describe(self) -> Mapping[str, object]:
         w, a = self.written, self.written.architecture

@@ -74,7 +74,7 @@ def goal_of(until: str) -> Goal:
 def configurations_of(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(depths, widths) that a text such as "1,2,4x16,32" stands for, ascending. Raises ValueError."""
     sizes = r"[1-9]\d{0,3}(?:,[1-9]\d{0,3})*"
-    match = re.fullmatch(f"({sizes})x({sizes})", text)
+    match = re.fullmatch(f"({sizes})x({sizes})", text) if isinstance(text, str) else None
     found = [tuple(sorted({int(n) for n in part.split(",")})) for part in match.groups()] if match else []
     if not found or max(map(len, found)) > MAX_SIZES or found[0][-1] > LIMITS["layers"][1] or found[1][-1] > LIMITS["hidden"][1]:
         raise ValueError(f"supernet is {text!r}; it must be depths and widths, as '1,2,3,4x16,32,48,64', up to 32 layers of 8192 units")
@@ -235,6 +235,10 @@ class Options:
             (bool(self.supernet) and self.body not in ("", "mlp"), "a supernet has body mlp"),
             (bool(self.supernet) and self.network == "bitlinear", "a supernet cannot have network bitlinear"),
             (bool(self.supernet) and self.weights in ("sinr", "auto"), "a supernet's weights are uniform, lsq or ternary"),
+            (
+                bool(self.supernet) and goal_of(self.until or "mdl").kind in ("rate", "psnr"),
+                "a supernet has the sizes that it lists: no rate, no psnr",
+            ),
             (bool(self.supernet) and (self.hidden or self.layers), "a supernet has the sizes that it lists: no hidden, no layers"),
             (self.bit_places > 0 and self.network != "siren", "bit_places is for network siren"),
             (self.colour and self.network == "bitlinear", "colour cannot be a coordinate of network bitlinear"),

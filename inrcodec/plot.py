@@ -6,7 +6,7 @@ It needs matplotlib, which comes with the extra `plot`.
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ LIMIT = 12.0  # of a logit, as while coding
 
 def check(path: Path) -> None:
     """Raise MissingError if matplotlib is not installed, InrcodecError if it cannot write a file of this name."""
-    if find_spec("matplotlib") is None:
-        raise MissingError("a plot", ["matplotlib"])
+    try:
+        import_module("matplotlib")  # that it is found would not say that it can be imported
+    except ImportError:
+        raise MissingError("a plot", ["matplotlib"]) from None
     if path.suffix.lower() not in SUFFIXES:
         raise InrcodecError(f"{path}: a plot is {', '.join(SUFFIXES)}")
 
@@ -92,14 +94,18 @@ def _bits_of_values(coded: CodedNetwork, coordinates: npt.NDArray[np.int64], val
     return total
 
 
+def can_draw(data: bytes, recorder: Recorder) -> bool:
+    """Whether a network of profile `inr` was fitted, and is in the file."""
+    return bool(recorder.seen) and isinstance(codec.open_bytes(data).decoder, coding.Decoder)
+
+
 def draw(path: Path, data: bytes, original: Signal, recorder: Recorder) -> None:
     """Write the picture of a fit to a file. data: the `.linr` file; original: what it was made of; recorder: what was told of the fit.
 
-    Raises InrcodecError if no network was fitted.
+    The file must be one for which `can_draw` is true.
     """
     decoder = codec.open_bytes(data).decoder
-    if not isinstance(decoder, coding.Decoder) or not recorder.seen:
-        raise InrcodecError("no network of profile inr was fitted, so there is no plot of it")
+    assert isinstance(decoder, coding.Decoder)
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ class View:
         fill: the bits below those of samples that are known: "smooth": see `expand`; "network": what the network says, within the cell that
             the known bits leave; "midpoint" of the cell; "zero".
         sample_rate: of sounds, in place of sizes: so many frames per second; 0: that of the file.
+
+    Raises ValueError if a field has a value that it cannot have.
     """
 
     sizes: tuple[int, ...] = ()
@@ -54,6 +56,14 @@ class View:
     config: tuple[int, int] | None = None
     fill: Fill = "smooth"
     sample_rate: int = 0
+
+    def __post_init__(self) -> None:
+        if any(not isinstance(s, slice) or s.step not in (None, 1) for s in self.region):
+            raise ValueError(f"region is {self.region!r}; it must be slices without a step")
+        if self.fill not in get_args(Fill):
+            raise ValueError(f"fill is {self.fill!r}; it can be {', '.join(map(repr, get_args(Fill)))}")
+        if self.config is not None and (isinstance(self.config, str) or len(self.config) != 2):
+            raise ValueError(f"config is {self.config!r}; it must be (layers, units)")
 
     @property
     def asks_network(self) -> bool:
@@ -78,7 +88,7 @@ def open_for(view: View, data: bytes, limits: Limits) -> Opened:
     except FormatError as fault:
         if not _has_network(data, limits):
             raise
-        raise FormatError(f"{fault}; its network is whole and can be rendered alone (network only)") from fault
+        raise FormatError(f"{fault}; what is left of its network can be rendered alone (--network-only)") from fault
 
 
 def _has_network(data: bytes, limits: Limits) -> bool:

@@ -433,7 +433,6 @@ def test_mdl_is_smaller_than_stored() -> None:
         (64, 1.5, {}),
         (24, 4.0, {"body": "mlp"}),
         (24, 4.0, {"network": "heads", "layers": 1}),
-        (24, 4.0, {"supernet": "1,2x4,8"}),
         (24, 4.0, {"hidden": 8, "layers": 1, "body": "mlp", "weights": "lsq"}),
     ],
 )
@@ -641,3 +640,22 @@ def test_a_batch_that_was_measured_has_no_corners() -> None:
     meter.add(fitted.model(batch.inputs, Plain(fitted.model, torch.Generator()), batch.corners), batch, 0.0, 0.0)
     assert batch.corners
     assert not meter.read[0][1].corners
+
+
+@pytest.mark.parametrize(
+    ("until", "more", "told"),
+    [
+        ("psnr=90", {"body": "mlp", "hidden": 4}, "psnr=90 was not reached: the network alone has"),
+        ("rate=0.1", {"body": "mlp", "hidden": 40}, "rate=0.1 was not reached: the weights take"),
+        ("exact", {"body": "mlp", "hidden": 4}, "exact was not reached"),
+        ("exact", {}, None),
+        ("psnr=20", {}, None),
+    ],
+)
+def test_a_goal_that_is_not_reached_is_told(until: str, more: dict[str, Any], told: str | None) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inrcodec.encode(photo(16), kind="image", profile="inr", until=until, steps=60, threads=1, **more)
+    found = [str(w.message) for w in caught if "reached" in str(w.message)]
+    assert len(found) == (told is not None)
+    assert not told or told in found[0]

@@ -429,7 +429,7 @@ def test_a_supernet_that_was_cut(payload: bool) -> None:
     data, _, _ = made("supernet", payload)
     section = next(s.content for s in container.read(data) if s.type == b"NETW")
     start = data.index(section)
-    ends = [start + p["bytes"] for p in inrcodec.info(data)["network"]["configurations"]]
+    ends = [p["bytes"] for p in inrcodec.info(data)["network"]["configurations"]]
     assert ends[-1] == start + len(section)
     each = [shown(data, config=c) for c in SUPER.configurations]
     for n in range(len(data)):
@@ -488,6 +488,14 @@ def test_rates_that_cannot_be_rendered() -> None:
     for name, view in (("grey", {"sample_rate": 9}), ("stereo", {"sample_rate": 9, "sizes": (3,)})):
         with pytest.raises(UnsupportedError, match="is for sounds"):
             shown(made(name)[0], **view)
+
+
+@pytest.mark.parametrize(
+    "view", [{"region": (slice(0, 9, 2), slice(0, 7))}, {"region": ((0, 9), (0, 7))}, {"fill": "x"}, {"config": "1x8"}, {"config": (1,)}]
+)
+def test_views_that_cannot_be(view: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(view))):
+        View(**view)
 
 
 def test_sizes_have_a_limit() -> None:
@@ -732,9 +740,9 @@ def test_render_of_networks_in_a_network(coded: Callable[..., Path], tmp_path: P
     assert (rendered(source, "--config", "1x3") == shown(data, config=(1, 3))).all()
     text = run("info", source).output
     assert "network 1x3:" in text
-    end = inrcodec.info(data)["network"]["configurations"][1]["bytes"] + data.index(b"NETW") + 6
+    end = inrcodec.info(data)["network"]["configurations"][1]["bytes"]
     cut = tmp_path / "cut.linr"
-    cut.write_bytes(data[: end + 3])
+    cut.write_bytes(data[:end])
     assert (rendered(cut, "--network-only") == shown(data, config=(2, 3))).all()
     assert (rendered(cut, "--config", "1x3", "--scale", "3") == shown(data, config=(1, 3), sizes=(27, 21))).all()
     target = tmp_path / "not.png"
@@ -780,6 +788,17 @@ def test_a_lossy_file_is_encoded_on_the_command_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
     assert not (tmp_path / "not.linr").exists()
+
+
+def test_a_plot_of_nothing_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    source, target, plot = tmp_path / "a.png", tmp_path / "a.linr", tmp_path / "a.svg"
+    Image.fromarray(np.full((9, 9), 7, np.uint8)).save(source)
+    result = run("encode", source, "-o", target, "--profile", "inr", "--plot", plot)
+    assert result.exit_code == 0
+    assert "--plot" in result.stderr
+    assert target.exists()
+    assert not plot.exists()
 
 
 def test_the_default_profile_refuses_to_leave_out_the_samples_before_it_codes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,9 +118,10 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
         path.write_bytes(data)
 
     replace(target, write, force, input)
-    if plot:
-        with naming(input):
-            replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
+    if plot and drawing.can_draw(data, recorder):
+        replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
+    elif plot:
+        warnings.warn(Notice("without effect: --plot (the file holds no network of profile inr that was fitted)"), stacklevel=1)
     if unused := options.unused(stages, codec.activation_of(data), lambda name: f"--{name.replace('_', '-')}"):
         warnings.warn(Notice(unused), stacklevel=1)
     if not quiet:
@@ -133,13 +134,12 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
             f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
         )
         if line.fitted and found["profile"] == "inr":
-            error = sum(line.fitted.bit_errors) / len(line.fitted.bit_errors)
-            ended = ", interrupted" if stop() else ""
-            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}: bit error rate {error:.2g} before weight coding")
-        if not found["lossless"]:
             psnr = found["network"]["psnr"]
-            shown = f"PSNR {psnr:.2f} dB" if psnr is not None else "it gives every sample all the same"
-            say(f"the file is lossy: it holds the network alone ({shown})")
+            alone = f"PSNR {psnr:.2f} dB" if psnr is not None else "every value right"
+            ended = ", interrupted" if stop() else ""
+            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}; the network alone: {alone}")
+        if not found["lossless"]:
+            say("the file is lossy: it holds the network alone")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
             say("the file is larger than the samples; --profile auto writes a smaller one", err=True)
 

@@ -108,7 +108,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     total, (unit, _) = found["file_bytes"], _unit(found)
     rate = found[f"bits_per_{unit}"]
     rows = [
-        ("profile", found["profile"]),
+        ("profile", found["profile"] + ("" if found["lossless"] else ", lossy: the network alone, without the samples")),
         ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {_bits(found['bit_depth'])} ({found['dtype']})"),
         *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
         ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),

@@ -58,19 +58,22 @@ class Region(click.ParamType):  # type: ignore[type-arg]
     help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the sizes of "
     "its axes in their order.",
 )
-@click.option("--scale", type=Factor(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis.")
+@click.option(
+    "--scale", type=Factor(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis; 1: the samples."
+)
 @click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second.")
 @click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, WIDTHxHEIGHT+LEFT+TOP in its pixels.")
 @click.option(
     "--bit-depth",
     type=click.IntRange(1, 32),
-    help="Render samples of so many bits. At the file's own size, the bits that it has do not change; the others are estimated.",
+    help="Render samples of so many bits. Where the file has the samples, their bits do not change and the others are estimated; where the "
+    "network is asked, it gives all.",
 )
 @click.option(
     "--fill",
     type=click.Choice(("smooth", "network", "midpoint", "zero")),
-    help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network. "
-    "midpoint: the middle of what the known bits leave. zero: zeros.",
+    help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network, of "
+    "values or of siren with enough --bit-places. midpoint: the middle of what the known bits leave. zero: zeros.",
 )
 @click.option("--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them.")
 @THREADS

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from ... import fit
-from ...errors import FitError, FormatError, Stopped
+from ...errors import FitError, FormatError, Notice, Stopped
 from ...layout import Layout
-from ...options import Options
-from ..base import Encoded, Profile, Subject, TileDecoder
+from ...options import Goal, Options
+from ..base import Encoded, Parts, Profile, Subject, TileDecoder
 
 NETW = b"NETW"
+RATE_MISSED = 1.05  # times a rate, above which it counts as missed: it is met to a few per cent
 WORTH_A_FIT = 400  # bytes of a file; networks hardly ever come below
 
 
@@ -30,10 +33,29 @@ class Inr(Profile):
 
     def encode(self, subject: Subject, options: Options) -> Encoded:
         fit.require("profile inr")
+        from ...fit.choices import goal_for
         from ...fit.search import fit_network
         from . import coding
 
-        return Encoded(self, coding.encode_with(fit_network(subject.values, subject.bits, options, subject.peak), subject.values, options))
+        parts = coding.encode_with(fit_network(subject.values, subject.bits, options, subject.peak), subject.values, options)
+        if missed := self._missed(parts, subject, goal_for(options, "exact")):
+            warnings.warn(Notice(missed), stacklevel=2)
+        return Encoded(self, parts)
+
+    def _missed(self, parts: Parts, subject: Subject, goal: Goal) -> str | None:
+        """What to say of a goal that the network did not reach; None if it did."""
+        assert parts.section is not None
+        layout, size = parts.layout, len(parts.section.content)
+        found = self.open(parts.section.content, layout, subject.bits).describe()
+        mse, rate = float(str(found["mse"])), 8 * size / layout.places
+        psnr = 10 * math.log10((subject.peak or 2.0**subject.bits - 1) ** 2 / mse) if mse else math.inf
+        if goal.kind == "exact" and mse:
+            return "until exact was not reached: the network alone gives not every value, and the payload has the rest"
+        if goal.kind == "psnr" and psnr < goal.value:
+            return f"until psnr={goal.value:g} was not reached: the network alone has {psnr:.2f} dB; more time or another network may do it"
+        if goal.kind == "rate" and rate > goal.value * RATE_MISSED:
+            return f"until rate={goal.value:g} was not reached: the weights take {rate:.3g} bits per place"
+        return None
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         """Fits a network only if no other profile with a model can code the signal, or if options give a budget of steps or seconds."""
@@ -66,7 +88,7 @@ class Inr(Profile):
         cells = f", {n['cells']} numbers in {len(n['levels'])} levels of cells" if "levels" in n else ""
         octaves = f", {n['octaves']} octaves" if n["octaves"] else ""
         parts = [
-            (f"network {c['layers']}x{c['hidden']}", f"{c['bytes']} bytes up to its end, {_shown(c['psnr'])}")
+            (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {_shown(c['psnr'])}")
             for c in n.get("configurations", [])
         ]
         return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -140,14 +141,19 @@ def read_metadata(content: bytes, limits: Limits) -> dict[str, bytes]:
     limits.check_memory(2 * size)  # decompressed in parts, which are joined
     items = Reader(decompress(r.rest(), size, "the metadata"), "the metadata")
     metadata: dict[str, bytes] = {}
-    while items.left:
-        limits.check_memory(2 * size + ENTRY * len(metadata))
-        key = items.take(items.varint())
-        try:
-            name = key.decode()
-        except UnicodeDecodeError as fault:
-            raise FormatError("damaged: a metadata key is not UTF-8") from fault
-        if name in metadata:
-            raise FormatError("damaged: a metadata key is there twice")
-        metadata[name] = items.take(items.varint())
+    try:
+        while items.left:
+            limits.check_memory(2 * size + ENTRY * len(metadata))
+            key = items.take(items.varint())
+            try:
+                name = key.decode()
+            except UnicodeDecodeError as fault:
+                raise FormatError("damaged: a metadata key is not UTF-8") from fault
+            if name in metadata:
+                raise FormatError("damaged: a metadata key is there twice")
+            metadata[name] = items.take(items.varint())
+    except FormatError as fault:  # who handles it shall not hold what was decompressed, as frames of a traceback do
+        traceback.clear_frames(fault.__traceback__)
+        del items, metadata
+        raise
     return metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import codec, container, damage
+from inrcodec import FormatError, codec, container, damage
+from inrcodec.compression import compress
+from inrcodec.container import varint
+from inrcodec.header import read_metadata
+from inrcodec.limits import Limits
 from inrcodec.options import Options
 from inrcodec.profiles import stored
 from inrcodec.profiles.hybrid.sound import analysis
@@ -334,3 +339,17 @@ def test_the_index_of_a_sound_is_guessed(unlike: tuple[bytes, Signal]) -> None:
     found = damage.salvage(data[: start + 6] + bytes([data[start + 6] ^ 1]) + data[start + 7 :])
     assert found.signal.equals(signal)
     assert found.faults
+
+
+def test_a_fault_in_metadata_does_not_hold_what_was_decompressed() -> None:
+    """Whoever handles the fault may read the file again in another way, and would need that memory twice."""
+    pair = varint(1) + b"k" + varint(1 << 22) + bytes(1 << 22)
+    content = varint(2 * len(pair)) + compress(2 * pair, 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match="there twice") as fault:
+            read_metadata(content, Limits())
+        assert tracemalloc.get_traced_memory()[0] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert fault.value.args

@@ -166,7 +166,7 @@ def test_auto_keeps_what_is_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (32, 32)).astype(np.uint8)
     calls = []
 
-    def pretend(values: Any, bits: int, options: Options, size: int) -> Any:
+    def pretend(values: Any, bits: int, options: Options, size: int, peak: float) -> Any:
         calls.append(size)
         return search.fit_network(values, bits, Options(**FAST))
 

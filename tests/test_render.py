@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import tracemalloc
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,8 @@ def coded_of(a: Architecture, seed: int = 0, gray: bool = False) -> CodedNetwork
 
 def file_of(signal: Signal, coded: CodedNetwork, payload: bool = True) -> bytes:
     """A file of a signal with this network, which was not fitted to it."""
-    with mock.patch("inrcodec.fit.search.fit_network", return_value=coded):
+    with mock.patch("inrcodec.fit.search.fit_network", return_value=coded), warnings.catch_warnings():
+        warnings.simplefilter("ignore", inrcodec.Notice)  # that it is not exact
         return inrcodec.encode(signal, profile="inr", payload=payload)
 
 

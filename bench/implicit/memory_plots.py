@@ -70,7 +70,7 @@ def file_sizes(axes: Any, tables: dict[str, list[Row]]) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color=SOFT, lw=0.8)
     axes.set(xlabel="bytes, beside dense cells", title="Exact files")
-    axes.legend()
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def planes(axes: Any, tables: dict[str, list[Row]]) -> None:

@@ -1,28 +1,24 @@
 """Compares what differently compiled kernels write and read: `python -m bench.targets`.
 
-Each way to compile is a process of its own with an empty cache. It encodes and decodes the signals made here, decodes all conformance
-vectors, and renders their views. Files, samples and what is said of faulty vectors must be those of the first way.
+Each way to compile is a process of its own with an empty cache. It encodes and decodes the signals of bench.signals, decodes all
+conformance vectors, and renders their views. Files, samples and what is said of faulty vectors must be those of the first way.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import inrcodec
-from inrcodec import Signal
 from inrcodec.kernels import events
 
 from .arm.worker import shown_by_package, view_names, views
+from .signals import digest, signals
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT / "formats" / "vectors"
@@ -37,30 +33,6 @@ WAYS = {
 }
 HEADS = ["kernels compiled", "settings", "files the same", "samples the same", "vectors the same", "vectors as in the manifest"]
 Found = dict[str, dict[str, str]]
-
-
-def signals() -> Iterator[tuple[str, Signal, tuple[int, ...]]]:
-    """Names, signals and the efforts to encode them at. No libm: its last bits differ between machines."""
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[0:96, 0:80]
-    wave = (x * x + 3 * x * y) // 7 % 511
-    noise = rng.integers(-6, 7, (96, 80, 3))
-    colour = np.abs(wave[..., None] - 255) // 2 + np.array([0, 11, 40]) + noise
-    yield "colours, 8 bits", Signal(np.clip(colour, 0, 255).astype(np.uint8), "image"), (1, 5, 7)
-    yield "a grey picture, 16 bits", Signal((wave * 97 + rng.integers(0, 900, wave.shape)).astype(np.uint16), "image"), (1, 7)
-    yield "a drawing of 5 colours", Signal(rng.integers(0, 256, (5, 3))[(x // 9 + y // 7) % 5].astype(np.uint8), "image"), (5,)
-    step = rng.integers(-40, 41, (6000, 2)).cumsum(0)
-    sound = step * 3 + np.abs(np.arange(6000) % 200 - 100)[:, None] * 50
-    yield "stereo, 16 bits", Signal(np.clip(sound, -32768, 32767).astype(np.int16), "audio", 16, 44100), (1, 5, 9)
-    yield "mono, 24 bits", Signal((sound[:, :1] * 191).astype(np.int32), "audio", 24, 48000), (5,)
-    yield "an array of 32 bits", Signal(rng.integers(-(2**30), 2**30, (40, 50), np.int32).cumsum(1, np.int32)), (5,)
-
-
-def digest(data: Any) -> str:
-    """The SHA-256 of bytes or of an array's little-endian bytes."""
-    if isinstance(data, np.ndarray):
-        data = data.astype(data.dtype.newbyteorder("<")).tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def work() -> Found:
@@ -131,7 +103,7 @@ def main() -> None:
     from llvmlite import binding
 
     how = f"This processor is {binding.get_host_cpu_name()} to LLVM. Each row is a process that compiles everything it uses; 2 threads."
-    what = "Signals are made in the script and encoded at several efforts. Faulty vectors are the same if the message is the same."
+    what = "Signals are those of bench.signals, and encoded at several efforts. Faulty vectors are the same if the message is the same."
     save("targets", "Kernels compiled in other ways", [f"{how} {what}", table(HEADS, rows)], "numba", "llvmlite")
 
 

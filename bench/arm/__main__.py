@@ -22,7 +22,7 @@ OF_VECTORS = (
     "refuses, the message. The last column is the beginning of one SHA-256 of all that it says."
 )
 OF_FILES = (
-    "The signals of `bench.targets`, encoded by 2 threads. A file is shown by the beginning of its SHA-256; it was decoded on the machine "
+    "The signals of `bench.signals`, encoded by 2 threads. A file is shown by the beginning of its SHA-256; it was decoded on the machine "
     "that made it. That files are the same is found, not promised: an encoder also chooses by floats of NumPy and SciPy."
 )
 MANIFEST = VECTORS.relative_to(ROOT) / "manifest.json"

@@ -140,10 +140,10 @@ def shown_by_package(file: str, view: dict[str, Any]) -> npt.NDArray[Any]:
 
 
 def files() -> Findings:
-    """The files of the signals of bench.targets. Each is decoded again here."""
+    """The files of the signals of bench.signals. Each is decoded again here."""
     import inrcodec
 
-    from ..targets import digest, signals
+    from ..signals import digest, signals
 
     for name, signal, efforts in signals():
         for effort in efforts:

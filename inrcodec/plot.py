@@ -118,7 +118,7 @@ def draw(path: Path, data: bytes, original: Signal, recorder: Recorder) -> None:
     _draw_length(panels[0, 0], recorder, len(data))
     _draw_errors(panels[0, 1], recorder)
     _draw_weights(panels[1, 0], coded)
-    _draw_spent(figure, panels[1, 1], bits_spent(coded, shaped))
+    _draw_spent(figure, panels[1, 1], bits_spent(coded, shaped), decoder.written.exact)
     figure.savefig(path, metadata={"Software" if path.suffix.lower() == ".png" else "Creator": "inrcodec"})
     plt.close(figure)
 
@@ -160,8 +160,8 @@ def _draw_weights(panel: Any, coded: CodedNetwork) -> None:
     panel.legend(fontsize="x-small")
 
 
-def _draw_spent(figure: Any, panel: Any, spent: npt.NDArray[np.float64]) -> None:
-    title = f"Bits spent: {spent.mean():.2f} at a place"
+def _draw_spent(figure: Any, panel: Any, spent: npt.NDArray[np.float64], exact: bool) -> None:
+    title = f"Bits a payload would spend (there is none): {spent.mean():.2f}" if exact else f"Bits spent: {spent.mean():.2f} at a place"
     if spent.ndim == 1:
         panel.plot(spent, linewidth=0.5)
         panel.set(title=title, xlabel="place", ylabel="bits")

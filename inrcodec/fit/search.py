@@ -228,7 +228,8 @@ def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, 
     schedule = fitted.schedule(budget, model, torch.Generator().manual_seed(options.seed))
     if exactly:
         schedule = replace(schedule, confirm=partial(_is_exact, model, coding, fitted))
-    watch = Watch(options.progress, options.stop, label, before.measured.weights_bytes if before else 0)
+    direct = any(level.direct for level in model.architecture.levels)  # its cells hold what is told as payload here
+    watch = Watch(options.progress, options.stop, label, before.measured.weights_bytes if before and not direct else 0)
     rate = fitted.rate * (FINE_TUNE_RATE_CELLS if gridded else FINE_TUNE_RATE_EXACT if exactly else FINE_TUNE_RATE)
     return train(model, coding, coding.groups(rate), schedule, watch)
 

@@ -110,9 +110,17 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _shown(argument: str) -> str:
+    """An argument as a result shows it: of a folder of this machine, what comes from `data` on, or its name."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return "/".join(path.parts[path.parts.index("data") :]) if "data" in path.parts else path.name
+
+
 def save(name: str, title: str, parts: list[str], *packages: str, module: str = "") -> None:
     """Write and print bench/results/NAME.md: title, command, versions, machine, time, then the parts. module: if it is not bench.FILE."""
-    command = " ".join(["python", "-m", module or f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    command = " ".join(["python", "-m", module or f"bench.{Path(sys.argv[0]).stem}", *map(_shown, sys.argv[1:])])
     head = f"# {title}\n\n`{command}`\n\n{versions(*packages)}; {machine()}; {time.perf_counter() - STARTED:.0f} s in all\n"
     text = "\n".join([head, *(p + "\n" for p in parts)])
     RESULTS.mkdir(exist_ok=True)

@@ -446,11 +446,6 @@ def activation_of(data: bytes) -> str:
     return str(open_bytes(data).decoder.describe().get("activation", ""))
 
 
-def _start_of(section: bytes | None, data: bytes) -> int:
-    """Where the content of a section begins in a file."""
-    return data.index(next(s.content for s in container.read(data) if s.type == section))
-
-
 def info(data: bytes, stages: bool = False, options: Options | None = None) -> dict[str, Any]:
     """What a .linr file holds and where its bytes go: see `inrcodec.info`. Raises FormatError; LimitError.
 
@@ -468,8 +463,10 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = _with_psnr(dict(opened.decoder.describe()), h)
-    for part in model.get("configurations", []):  # bytes of the section; what is wanted is where a file may be cut
-        part["bytes"] += _start_of(opened.profile.section, data)
+    if parts := model.get("configurations"):  # their bytes are those of the section; what is wanted is where a file may be cut
+        start = data.index(next(section.content for section in opened.sections if section.type == opened.profile.section))
+        for part in parts:
+            part["bytes"] += start
     return {
         "profile": opened.profile.name,
         "lossless": not h.lossy,

@@ -1,10 +1,21 @@
-"""Hypothesis without deadlines, since the first example may compile kernels; and Ctrl-C for the programs that tests start."""
+"""Hypothesis without deadlines, since the first example may compile kernels; Ctrl-C for programs of tests; the standalone decoder."""
 
 import signal
+from pathlib import Path
+from types import ModuleType
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("inrcodec", deadline=None)
 settings.load_profile("inrcodec")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts programs in the background so, and they hand it on
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def linr() -> ModuleType:
+    """The standalone decoder, loaded anew for each file of tests: others load it too."""
+    from tests.support import loaded  # not sooner: it imports the package
+
+    return loaded(Path(__file__).parent.parent / "formats" / "standalone" / "linr.py")

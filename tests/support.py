@@ -1,6 +1,9 @@
-"""What the tests of file formats share."""
+"""What several tests share."""
 
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from inrcodec import files
 from inrcodec.signal import Signal
@@ -15,3 +18,14 @@ def through(path: Path, data: bytes) -> Signal:
     assert path.read_bytes() == data
     assert files.read(path).equals(signal)
     return signal
+
+
+def loaded(path: Path) -> ModuleType:
+    """The module in a file that is in no package, under the name of the file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.support import loaded
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "docs" / "draw_architecture.py"
@@ -33,13 +33,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def draw() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw_architecture", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["draw_architecture"] = module  # dataclasses look for their module there
-    spec.loader.exec_module(module)
-    return module
+    return loaded(SCRIPT)
 
 
 @pytest.fixture

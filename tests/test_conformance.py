@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -27,17 +26,6 @@ VALID = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid
 LOSSY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "lossy" in entry]
 FAULTY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" in entry]
 VIEWS = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "views" in entry]
-
-
-@pytest.fixture(scope="module")
-def linr() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("linr", STANDALONE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["linr"] = module  # dataclasses look for their module there
-    spec.loader.exec_module(module)
-    return module
 
 
 def entry_of(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes]) -> dict[str, Any]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -32,23 +28,8 @@ from inrcodec.weights.sinr import Counts, Form, Sparse
 
 from .test_bounds import peak_of
 
-STANDALONE = Path(__file__).parent.parent / "formats" / "standalone" / "linr.py"
 SHAPE = (7, 60)  # of a matrix whose rows are its vectors
 FORMS = [Form(), Form(2, True, 8), Form(4, False, 12), Form(8, True, 16), Form(8, False, 9)]
-
-
-@pytest.fixture(scope="module")
-def linr() -> Iterator[ModuleType]:
-    """The standalone decoder."""
-    spec = importlib.util.spec_from_file_location("linr", STANDALONE)
-    assert spec is not None
-    assert spec.loader is not None
-    before = sys.modules.get("linr")
-    module = sys.modules["linr"] = importlib.util.module_from_spec(spec)  # dataclasses look for their module there
-    spec.loader.exec_module(module)
-    yield module
-    if before is not None:
-        sys.modules["linr"] = before
 
 
 def codes_of(shapes: list[tuple[int, int]], form: Form, share: float, rng: np.random.Generator) -> list[Sparse]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -17,19 +14,6 @@ from bench.fuzz.random_networks import FORMS, random_coded
 from inrcodec.errors import FormatError
 from inrcodec.profiles.inr import coding
 from inrcodec.weights import network
-
-STANDALONE = Path(__file__).parent.parent / "formats" / "standalone" / "linr.py"
-
-
-@pytest.fixture(scope="module")
-def linr() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("linr", STANDALONE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["linr"] = module  # dataclasses look for their module there
-    spec.loader.exec_module(module)
-    return module
 
 
 def refuses(fault: type[Exception], read: Callable[..., object], *arguments: object) -> bool:

@@ -15,16 +15,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
-
 import inrcodec
-from inrcodec import files
 from inrcodec.fit import search
 from inrcodec.fit.choices import goal_for
 from inrcodec.options import Goal, Options
@@ -32,6 +28,7 @@ from inrcodec.values import to_values
 from inrcodec.weights.network import CodedNetwork
 
 from ..common import Samples, photo8, save, table, tell
+from .pictures import folder, titled
 
 SUPERNET = "1,2,3,4x16,32,48,64"
 BITS = (8, 4)  # per weight of the supernet
@@ -141,23 +138,6 @@ def bits(name: str, samples: Samples, options: Options) -> list[str]:
     return [f"## {name}: bits per weight", table(heads, rows)]
 
 
-def reduced(path: Path, factor: int) -> Samples:
-    """A picture's colours, (height, width, 3) uint8, each pixel the mean of factor × factor."""
-    whole = files.read(path).samples.astype(np.float64)
-    height, width = (n // factor for n in whole.shape[:2])
-    means = whole[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
-    return np.asarray(np.rint(means[:, :, :3]), np.uint8)
-
-
-def folder(data: Path | None, count: int, factor: int) -> Iterator[tuple[str, Samples]]:
-    """(name, samples) of `count` pictures spread over a folder, reduced by `factor`."""
-    paths = sorted(data.glob("*.png")) if data else []
-    for i in range(min(count, len(paths))):
-        path = paths[len(paths) * (2 * i + 1) // (2 * min(count, len(paths)))]
-        samples = reduced(path, factor)
-        yield f"{path.stem}, {samples.shape[1]} × {samples.shape[0]}", samples
-
-
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,7 +152,7 @@ def main() -> None:
     given = parser.parse_args()
     options = Options(profile="inr", steps=given.steps, seconds=1e9, batch=given.batch, threads=1, device=given.device)
     parts = [TARGETS]
-    pictures = list(folder(given.data, given.pictures, given.scale))
+    pictures = [(titled(*p), p[1]) for p in folder(given.data, given.pictures, given.scale)]
     if given.size:
         pictures.append((f"china.jpg, {given.size} × {given.size}", photo8(given.size)))
     for i, (name, samples) in enumerate(pictures):

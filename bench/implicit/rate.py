@@ -25,7 +25,7 @@ import inrcodec
 from inrcodec import Options, views
 
 from ..common import Samples, save, table, tell
-from .ani import folder
+from .pictures import folder, titled
 
 RATES = (0.15, 0.3, 0.6, 1.2)
 SUPERNET = "1,2,3x8,12,16,24,32"
@@ -159,7 +159,8 @@ def main() -> None:
     fit |= {"seconds": given.seconds or (1e9 if given.steps else 0.0)}
     found: dict[tuple[str, float], list[Point]] = {}
     names = []
-    for name, samples in folder(given.data, given.pictures, given.scale):
+    for stem, samples in folder(given.data, given.pictures, given.scale):
+        name = titled(stem, samples)
         for method, rate, point in points(name, samples, fit, given.without):
             found.setdefault((method, rate), []).append(point)
         names.append(name)

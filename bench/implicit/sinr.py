@@ -24,7 +24,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from inrcodec import files
 from inrcodec.compression import compress
 from inrcodec.container import Reader
 from inrcodec.fit.codings.sinr import Pursuit, nonzeros, pursue, words
@@ -34,6 +33,7 @@ from inrcodec.weights import sinr
 from inrcodec.weights.sinr import Form
 
 from ..common import Samples, photo8, save, table, tell
+from .pictures import folder
 
 NETWORKS = ((3, 128), (3, 64), (5, 64), (7, 64), (2, 20))  # hidden layers × units; the last one's matrices are flattened
 OMEGA = 30.0
@@ -324,13 +324,8 @@ def rms(errors: Sequence[float]) -> float:
 def pictures(size: int, data: Path | None, count: int, factor: int) -> Iterator[Picture]:
     """The pictures to fit to: china.jpg's crop, and `count` pictures spread over a folder, reduced by `factor`."""
     yield Picture(f"china.jpg {size} × {size}", photo8(size))
-    paths = sorted(data.glob("*.png")) if data else []
-    for i in range(min(count, len(paths))):
-        path = paths[len(paths) * (2 * i + 1) // (2 * count)]
-        whole = files.read(path).samples.astype(np.float64)
-        height, width = (n // factor for n in whole.shape[:2])
-        means = whole[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
-        yield Picture(f"{path.stem} {width} × {height}", np.rint(means[:, :, :3]).astype(np.uint8))
+    for name, samples in folder(data, count, factor):
+        yield Picture(f"{name} {samples.shape[1]} × {samples.shape[0]}", samples)
 
 
 def main() -> None:

@@ -346,9 +346,9 @@ def fit_network(values: Values, bits: int, options: Options, peak: float = 0.0) 
 def _fit_size(values: Values, bits: int, options: Options, goal: Goal, peak: float) -> CodedNetwork:
     """Fit networks of several sizes until one has the rate or the PSNR of the goal: see `Options.until`."""
     free_bits = not options.bits and options.weights in (None, "uniform", "lsq") and options.network != "bitlinear"
-    weights = options.weights or ("ternary" if options.network == "bitlinear" else "lsq" if options.supernet else "uniform")
+    weights = options.weights or ("ternary" if options.network == "bitlinear" else "uniform")
     options = replace(options, weights=weights, bits=options.bits or (TERNARY_BITS if weights == "ternary" else WEIGHT_BITS))
-    if options.hidden or options.supernet or architecture_of(values, bits, options, goal).levels:
+    if options.hidden or architecture_of(values, bits, options, goal).levels:
         fitted = fit_float(values, bits, options, goal, peak=peak)
         return best_of(fitted, *weights_of(fitted.model.architecture, options, goal)).coded
     results: list[tuple[tuple[float, float], Result]] = []

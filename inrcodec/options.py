@@ -17,10 +17,11 @@ NetworkName = Literal["", "heads", "siren", "bitlinear", "values"]
 BodyName = Literal["", "mlp", "recurrent", "filters", "grid"]
 ActivationName = Literal["", "sine", "gelu", "gaussian"]
 Loss = Literal["", "bce", "likelihood", "mse"]
+PriorName = Literal["", "meta", "modulations"]
 
 DEVICES = get_args(Device)
 CODING_NAMES = ("auto", *codings.NAMES)
-NETWORKS, BODIES, ACTIVATIONS, LOSSES = (get_args(t) for t in (NetworkName, BodyName, ActivationName, Loss))
+NETWORKS, BODIES, ACTIVATIONS, LOSSES, PRIORS = (get_args(t) for t in (NetworkName, BodyName, ActivationName, Loss, PriorName))
 UNTIL = ("exact", "mdl", "rate", "psnr")
 MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
@@ -47,7 +48,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 # `hybrid`, to a picture at efforts 8 and 9.
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": (
-        "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "colour",
+        "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "prior", "colour",
         "payload", "hidden", "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
     ),
     "fitting": ("device", "weights", "seed"),
@@ -140,6 +141,9 @@ class Options:
         loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
             "likelihood" for values, but "mse" for values with until rate or psnr, and for those of a supernet.
         supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
+        prior: the network of the package from which that of the file is made, for pictures of red, green and blue. "meta": the file holds the
+            difference of the weights (`bits` each, 7 by default). "modulations": it holds a short vector for each patch of 32 × 32 pixels
+            (`bits` for an element, 5 by default; weights "uniform" or "sinr"). "": there is none. The shape of the network is the prior's.
         colour: whether the index of the channel is one more coordinate.
         payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
         hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal; 3 layers, 4 for
@@ -177,6 +181,7 @@ class Options:
     activation: ActivationName = ""
     loss: Loss = ""
     supernet: str = ""
+    prior: PriorName = ""
     colour: bool = False
     payload: bool = True
     hidden: int = 0
@@ -201,6 +206,7 @@ class Options:
             ("body", self.body, BODIES),
             ("activation", self.activation, ACTIVATIONS),
             ("loss", self.loss, LOSSES),
+            ("prior", self.prior, PRIORS),
         )
         for name, value, allowed in choices:
             if value not in allowed:
@@ -240,6 +246,22 @@ class Options:
                 "a supernet has the sizes that it lists: no rate, no psnr",
             ),
             (bool(self.supernet) and (self.hidden or self.layers), "a supernet has the sizes that it lists: no hidden, no layers"),
+            (
+                bool(self.prior)
+                and any((self.network, self.body, self.activation, self.hidden, self.layers, self.octaves, self.omega, self.colour)),
+                "a prior has its own network: its form, body, activation and size cannot be chosen",
+            ),
+            (bool(self.prior) and bool(self.supernet), "a prior has no supernet"),
+            (bool(self.prior) and self.loss not in ("", "mse"), "a network from a prior is fitted by its squared error (loss mse)"),
+            (
+                bool(self.prior) and goal_of(self.until or "mdl").kind != "mdl",
+                "a prior has its own size: no until exact, rate or psnr; bits and steps can be chosen",
+            ),
+            (self.prior == "meta" and self.weights not in (None, "uniform"), "prior meta takes weights uniform"),
+            (
+                self.prior == "modulations" and self.weights not in (None, "uniform", "sinr"),
+                "prior modulations takes weights uniform or sinr",
+            ),
             (self.bit_places > 0 and self.network != "siren", "bit_places is for network siren"),
             (self.colour and self.network == "bitlinear", "colour cannot be a coordinate of network bitlinear"),
         )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..options import ACTIVATIONS, BODIES, CODING_NAMES, DEVICES, LIMITS, LOSSES, NETWORKS
+from ..options import ACTIVATIONS, BODIES, CODING_NAMES, DEVICES, LIMITS, LOSSES, NETWORKS, PRIORS
 from ..weights import codings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -95,6 +95,13 @@ OPTIONS = (
         metavar="DEPTHSxWIDTHS",
         help="Train networks of these depths and widths together, one inside the other, as 1,2,3,4x16,32,48,64. A file that is cut is then "
         "a smaller network; render --config asks any of them.",
+    ),
+    click.option(
+        "--prior",
+        type=_choice(PRIORS),
+        help="Begin with a network that comes with the package, for pictures of red, green and blue. meta: weights learned over many "
+        "photographs, of which the file holds the difference. modulations: one network for all, of which the file holds a short vector "
+        "for each patch of 32 × 32 pixels.",
     ),
     click.option("--colour", is_flag=True, default=None, help="Make the channel one more coordinate, not an output each."),
     click.option("--hidden", type=click.IntRange(1, _most("hidden")), help="Units of a hidden layer. Default: by the size of the signal."),

@@ -27,8 +27,8 @@ SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
 
 def goal_for(options: Options, otherwise: str) -> Goal:
-    """The goal of a fit: what options say, else for a supernet the shortest description, else `otherwise`, see `Options.until`."""
-    return goal_of(options.until or ("mdl" if options.supernet else otherwise))
+    """The goal of a fit: what options say, else for a supernet and with a prior the shortest description, else `otherwise`, see `Options.until`."""
+    return goal_of(options.until or ("mdl" if options.supernet or options.prior else otherwise))
 
 
 def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:

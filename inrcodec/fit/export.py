@@ -42,7 +42,7 @@ MEASURED_PLACES = 1 << 16  # the cost is measured at no more places than this
 GAIN_STEP = 3  # every third gain code is tried: neighbouring codes are 3 to 6 % apart
 
 
-def _scale(factor: float, peak: int) -> tuple[int, int]:
+def scale_of(factor: float, peak: int) -> tuple[int, int]:
     """(multiplier, shift) that come nearest to a factor. peak: the largest magnitude of what is multiplied.
 
     Raises BoundError if the factor is not finite.
@@ -67,7 +67,7 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     sine = a.is_sine(index)
     unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
     bits = a.argument_bits(index)
-    multiplier, shift = _scale(step * unit * 2.0 ** (bits - a.entry_bits(index)), peak_of(integers, a.largest_input(index)))
+    multiplier, shift = scale_of(step * unit * 2.0 ** (bits - a.entry_bits(index)), peak_of(integers, a.largest_input(index)))
     scaled = np.rint(bias * (unit * 2.0**bits))
     if not (np.abs(scaled) < 2.0**62).all():
         raise BoundError("a bias is out of range")
@@ -93,7 +93,7 @@ def _cells(model: CoordinateNetwork, coding: Coding) -> list[Cells]:
     for i, level in enumerate(model.architecture.levels):
         numbers = as_integers(coding.cells(i))
         peak = int(np.abs(numbers).max()) << FRACTION_BITS if numbers.size else 0
-        found.append(Cells(numbers, *((0, 0) if level.direct else _scale(CELL_STEP * 2.0 ** (FEATURE_BITS - FRACTION_BITS), peak))))
+        found.append(Cells(numbers, *((0, 0) if level.direct else scale_of(CELL_STEP * 2.0 ** (FEATURE_BITS - FRACTION_BITS), peak))))
     return found
 
 

@@ -57,6 +57,7 @@ class Schedule:
         confirm: whether the integer network has every bit right too; asked when the float network has. With it, a run until exact ends at
             the first step for which it is true: its weights are those that will be written.
         small_first: how much more small networks in a network count at first, see `balance`.
+        penalty: nats that the network costs now, beside its cells; differentiable.
     """
 
     objective: Objective
@@ -66,6 +67,7 @@ class Schedule:
     steering: Steering | None = None
     confirm: Callable[[], bool] | None = None
     small_first: float = 0.0
+    penalty: Callable[[], torch.Tensor] | None = None
 
 
 def balance(a: Architecture, small_first: float, fraction: float) -> list[float]:
@@ -246,6 +248,8 @@ def train(
         batch = targets.batch(index, levels)
         *smaller, outputs = model.every(batch.inputs, source, batch.corners)
         cells = cell_nats([source.cells(i) for i, level in enumerate(levels) if not level.direct])
+        if plan.penalty:
+            cells = cells + plan.penalty()
         loss = objective.loss(outputs, batch)
         with torch.no_grad():
             nats = objective.nats(outputs.detach(), batch) if objective.squared else loss

@@ -53,6 +53,13 @@ class Affine(NamedTuple):
     bias: Ints1
 
 
+class Shifts(NamedTuple):
+    """What is added to the arguments of hidden layers: table (patches, layers·hidden), and which row of it each place takes, (n,)."""
+
+    table: Ints2
+    rows: Ints1
+
+
 class BoundError(ValueError):
     """Weights have wrong shapes, are too large, or could make a sum that is not exact."""
 
@@ -146,6 +153,10 @@ class Network:
             np.clip(means, -MEAN_LIMIT, MEAN_LIMIT, out=means)
         return means, scales
 
+    def shifted_means(self, coordinates: Integers, shifts: Shifts) -> Integers:
+        """The means of `means`, (n, channels) int64, of a plain network of sines without cells or scales, whose hidden layers are shifted."""
+        return np.asarray(self._run(0, np.empty((len(coordinates), 0), np.int64), list(coordinates.T), shifts), np.int64)
+
     def part(self, layers: int, hidden: int) -> Network:
         """The smaller network in this one that has so many hidden layers of so many units."""
         smaller = self.architecture.smaller(layers, hidden)
@@ -178,8 +189,8 @@ class Network:
                 found.append(np.clip((sums * cells.multiplier) >> cells.shift, -FEATURE_LIMIT, FEATURE_LIMIT))
         return np.hstack(found), extra
 
-    def _run(self, network: int, features: Integers, columns: list[Integers]) -> Any:
-        """The outputs of one network, (n, outputs) int32 or, of form "values", int64."""
+    def _run(self, network: int, features: Integers, columns: list[Integers], shifts: Shifts | None = None) -> Any:
+        """The outputs of one network, (n, outputs) int32 or, of form "values", int64. shifts: see `shifted_means`."""
         a, layers, matrices = self.architecture, self.layers[network], self._matrices[network]
         inputs = np.hstack([encoded(columns, a.octaves, a.input_bits), features])
 
@@ -187,7 +198,7 @@ class Network:
             matrix = matrices[i]
             return entering.astype(matrix.dtype) @ matrix, Affine(layers[i].multiplier, layers[i].shift, layers[i].bias)
 
-        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs))
+        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs), _of_layer(shifts, 0, a.hidden))
         if a.body == "filters":
             hidden >>= SINE_BITS - FEATURE_BITS
             for i in range(1, 2 * a.layers - 1, 2):
@@ -198,7 +209,8 @@ class Network:
             for i in range(1, a.layers):
                 if a.normalized:
                     _normalize(hidden)
-                hidden = _activated(a.is_sine(0), a.activation, *sums(min(i, len(matrices) - 2), hidden))
+                entering = sums(min(i, len(matrices) - 2), hidden)
+                hidden = _activated(a.is_sine(0), a.activation, *entering, _of_layer(shifts, i, a.hidden))
             if a.normalized:
                 _normalize(hidden)
         found, affine = sums(len(matrices) - 1, hidden)
@@ -236,14 +248,19 @@ def encoded(columns: Sequence[Integers], octaves: int, bits: int) -> Integers:
     return np.stack(out, axis=1)
 
 
+def positions_of(coordinates: Integers, sizes: tuple[int, ...]) -> Integers:
+    """Where coordinates (n, axes) lie on axes of these sizes, in units of 2^-8 places: (n, axes) int64, within the axes."""
+    limits = np.array([(n - 1) << FRACTION_BITS for n in sizes], np.int64)
+    return np.clip(((coordinates + (1 << COORDINATE_BITS)) * limits + (1 << COORDINATE_BITS)) >> (COORDINATE_BITS + 1), 0, limits)
+
+
 def interpolated(level: Level, numbers: npt.NDArray[Any], coordinates: Integers, sizes: tuple[int, ...]) -> Integers:
     """The features of a level at some coordinates, × 2^8, by multilinear interpolation of integers: (n, features) int64.
 
     numbers: (cells, features); coordinates: (n, axes) int64; sizes: of the axes.
     """
     axes = len(sizes)
-    limits = np.array([(n - 1) << FRACTION_BITS for n in sizes], np.int64)
-    positions = np.clip(((coordinates + (1 << COORDINATE_BITS)) * limits + (1 << COORDINATE_BITS)) >> (COORDINATE_BITS + 1), 0, limits)
+    positions = positions_of(coordinates, sizes)
     nodes = np.array(level.nodes(sizes), np.int64)
     out: Ints2 = np.empty((len(coordinates), level.features), np.int64)
     primes = np.array(PRIMES[:axes], np.int64)
@@ -304,10 +321,17 @@ def _matrix(layer: Layer, peak: int) -> npt.NDArray[Any]:
     return np.ascontiguousarray(layer.weights.T, np.float32 if peak < EXACT_FLOAT32 else np.float64)
 
 
-def _activated(periodic: bool, activation: str, sums: Sums, affine: Affine) -> Activated:
-    """The activations of a layer's sums, (n, outputs) int16. periodic: whether they are sines."""
+def _of_layer(shifts: Shifts | None, layer: int, hidden: int) -> Shifts | None:
+    """The shifts of one hidden layer: table (patches, hidden)."""
+    return shifts and Shifts(np.ascontiguousarray(shifts.table[:, layer * hidden : (layer + 1) * hidden]), shifts.rows)
+
+
+def _activated(periodic: bool, activation: str, sums: Sums, affine: Affine, shifts: Shifts | None = None) -> Activated:
+    """The activations of a layer's sums, (n, outputs) int16. periodic: whether they are sines; shifts: of the arguments of sines."""
     out: Activated = np.empty(sums.shape, np.int16)
-    if periodic:
+    if shifts is not None:
+        _shifted_sine(sums, affine, shifts.table, shifts.rows, sine(), out)
+    elif periodic:
         _sine(sums, affine, sine(), out)
     else:
         _bounded(sums, affine, gelu() if activation == "gelu" else gaussian(), out)
@@ -320,6 +344,15 @@ def _sine(sums: Sums, affine: Affine, table: Table, out: Activated) -> None:
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             out[i, j] = table[(((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j]) & 0xFFFF]
+
+
+@kernel
+def _shifted_sine(sums: Sums, affine: Affine, shifts: Ints2, rows: Ints1, table: Table, out: Activated) -> None:
+    """As `_sine`, with a shift of each argument: shifts (patches, outputs); rows (n,): which of them a place takes."""
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            argument = ((np.int64(sums[i, j]) * affine.multiplier) >> affine.shift) + affine.bias[j] + shifts[rows[i], j]
+            out[i, j] = table[argument & 0xFFFF]
 
 
 @kernel

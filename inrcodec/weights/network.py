@@ -194,6 +194,11 @@ class Written:
         return self.errors[-1] == 0
 
     @property
+    def parameters(self) -> int:
+        """Numbers that the file holds."""
+        return self.architecture.parameters
+
+    @property
     def shapes(self) -> list[tuple[int, int]]:
         """(outputs, inputs) of each layer of all networks."""
         return self.architecture.shapes * self.architecture.networks

@@ -11,6 +11,7 @@ from ... import fit
 from ...errors import FitError, FormatError, Notice, Stopped
 from ...layout import Layout
 from ...options import Goal, Options
+from ...weights.network import CodedNetwork
 from ..base import Encoded, Parts, Profile, Subject, TileDecoder
 
 NETW = b"NETW"
@@ -37,7 +38,13 @@ class Inr(Profile):
         from ...fit.search import fit_network
         from . import coding
 
-        parts = coding.encode_with(fit_network(subject.values, subject.bits, options, subject.peak), subject.values, options)
+        if options.prior:
+            from ...fit.priors import fit_from_prior
+
+            coded: CodedNetwork = fit_from_prior(subject.values, subject.bits, options, subject.peak, subject.silence)
+        else:
+            coded = fit_network(subject.values, subject.bits, options, subject.peak)
+        parts = coding.encode_with(coded, subject.values, options)
         if missed := self._missed(parts, subject, goal_for(options, "exact")):
             warnings.warn(Notice(missed), stacklevel=2)
         return Encoded(self, parts)

@@ -27,8 +27,9 @@ from ...options import Options
 from ...parallel import Once
 from ...progress import Ticker
 from ...values import Values, from_gray, join_bits, plane_bits, to_gray, value_type
-from ...weights import network
-from ...weights.network import CodedNetwork, Written
+from ...weights import adapted, network
+from ...weights.adapted import Adapted
+from ...weights.network import CodedNetwork
 from ..base import Parts, Tick, TileDecoder, ignore
 from . import NETW
 
@@ -36,6 +37,8 @@ TILE_PLACES = 1 << 18
 CHUNK_VALUES = 1 << 20  # numbers of the widest layer that are computed at a time; does not change the result
 PLANE_BYTES = 32 * NODES  # that the calibration of a bit-plane takes
 PART_BYTES = 12  # that a parameter of a smaller network in a network takes, when it is asked
+Written = network.Written | adapted.Written
+
 CHUNK_BYTES = 48  # that each of them takes at most, with what is made of it
 ERROR_BITS = 8  # fractional bits of a mean squared error
 
@@ -140,7 +143,8 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     smaller = [part_error(coded, values, *c) for c in coded.network.architecture.configurations[:-1]]
     coded = replace(coded, errors=(*smaller, whole))
     # a network that is always right needs no payload
-    return Parts(layout, Section(NETW, network.write(coded)), [data if whole else b"" for data, _ in found])
+    content = adapted.write(coded) if isinstance(coded, Adapted) else network.write(coded)
+    return Parts(layout, Section(NETW, content), [data if whole else b"" for data, _ in found])
 
 
 def error_code(squares: float, count: int) -> int:
@@ -233,6 +237,7 @@ class Decoder(TileDecoder):
             "hidden": a.hidden,
             "layers": a.layers,
             "octaves": a.octaves,
+            **({"prior": w.key.hex(), "patches": w.patches} if isinstance(w, adapted.Written) else {}),
             **({"planes": "gray" if w.gray else "binary"} if a.form != "values" else {}),
             **({"levels": [level.nodes(a.sizes) for level in a.levels], "cells": a.cells} if a.levels else {}),
             "mse": w.errors[len(w.numbers) - 1 if a.widths else 0] / (1 << ERROR_BITS),
@@ -240,8 +245,8 @@ class Decoder(TileDecoder):
             "weights": {
                 "coding": w.coding,
                 "setting": w.setting,
-                "parameters": a.parameters,
-                "bits_per_parameter": 8 * self.section_bytes / a.parameters,
+                "parameters": w.parameters,
+                "bits_per_parameter": 8 * self.section_bytes / w.parameters,
             },
         }
 
@@ -254,4 +259,11 @@ class Decoder(TileDecoder):
 
 def open_decoder(content: bytes, layout: Layout, bits: int, cut: bool = False) -> Decoder:
     """Parse and check section NETW, of which the end may be missing with `cut`. Raises FormatError."""
-    return Decoder(network.parse(content, layout.axes, layout.channels, bits, cut), layout, len(content))
+    written: Written
+    if adapted.names_prior(content):
+        if cut:
+            raise FormatError("truncated: the network ends too early")
+        written = adapted.parse(content, layout.axes, layout.channels, bits)
+    else:
+        written = network.parse(content, layout.axes, layout.channels, bits, cut)
+    return Decoder(written, layout, len(content))

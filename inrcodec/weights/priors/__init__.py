@@ -1,0 +1,1 @@
+"""The priors of profile `inr` that come with the package, one file each; `weights.prior` reads them."""

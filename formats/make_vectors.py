@@ -6,7 +6,7 @@ A vector that exists is never written again unless --force is given: files that 
 where a later encoder would write other bytes. What was written is decoded with the package and with standalone/linr.py.
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
-vectors_network.py, vectors_faults.py and vectors_lossy.py (profile inr), vectors_pictures.py and vectors_sound.py. A new vector belongs
+vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py and vectors_sound.py. A new vector belongs
 to one of their functions; a new function belongs to a list below.
 """
 
@@ -27,6 +27,7 @@ import vectors_header
 import vectors_lossy
 import vectors_network
 import vectors_pictures
+import vectors_priors
 import vectors_sound
 import vectors_stored
 from vector_tools import (
@@ -62,6 +63,7 @@ SUBSET = (
     vectors_network.subset_signals,
     vectors_network.subset_bodies,
     vectors_network.subset_tiles,
+    vectors_priors.subset,
     vectors_pictures.subset,
     vectors_sound.subset,
 )
@@ -79,6 +81,7 @@ UNCOMMON = (
     vectors_network.uncommon_tiles,
     vectors_network.uncommon_exact,
     vectors_lossy.of_known_samples,
+    vectors_priors.uncommon,
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
 )
@@ -98,6 +101,7 @@ FAULTY = (
     vectors_faults.faulty_parts,
     vectors_faults.faulty_sparse,
     vectors_faults.faulty_lossy,
+    vectors_priors.faulty,
     vectors_pictures.faulty_signals,
     vectors_pictures.faulty_settings,
     vectors_pictures.faulty_sources,
@@ -110,7 +114,7 @@ FAULTY = (
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
 )
-LOSSY = (vectors_lossy.by_fit, vectors_lossy.by_hand, vectors_lossy.of_samples, vectors_lossy.cut)
+LOSSY = (vectors_lossy.by_fit, vectors_lossy.by_hand, vectors_lossy.of_samples, vectors_lossy.cut, vectors_priors.of_networks)
 FOLDERS = (
     Folder(
         "subset",

@@ -1,7 +1,7 @@
 """A decoder of .linr files in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
 
 It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
-linr_network.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py.
+linr_network.py, networks from priors (18) in linr_prior.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py.
 
     python linr.py IN.linr OUT.npy [--more-bits N]
     python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]

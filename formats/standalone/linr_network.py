@@ -25,6 +25,7 @@ from linr import (
     Reader,
     Span,
     Words,
+    beside,
     coded_integers,
     exp2_table,
     gauss_table,
@@ -67,6 +68,14 @@ class Level:
 
 
 @dataclass
+class Modulation:
+    """What a network from a prior of patches of 2^patch places along each axis adds to its hidden layers: a row of shifts per patch."""
+
+    patch: int
+    shifts: Ints
+
+
+@dataclass
 class Network:
     """The network of a file, or several, with what is needed to evaluate them."""
 
@@ -97,6 +106,7 @@ class Network:
     factors: list[list[int]] = field(default_factory=list)  # factors[i][j] is k_ij
     scale_codes: list[int] = field(default_factory=list)
     halvings: list[int] = field(default_factory=list)
+    modulation: Modulation | None = None  # 18
 
     @property
     def at_once(self) -> int:
@@ -133,6 +143,9 @@ class Network:
 
 
 def read_network(content: bytes, head: Head) -> Network:
+    if content[:1] == b"\x40":
+        found: Network = beside("linr_prior").read_network(content, head)
+        return found
     reader = Reader(content)
     net = read_architecture(reader, head)
     coding, setting = reader.byte(), reader.byte()
@@ -422,6 +435,9 @@ def logits(net: Network, places: Ints, bits: int) -> Ints:
 
 def means_and_scales(net: Network, places: Ints) -> tuple[Ints, Ints]:
     """Those of each channel: place, channel."""
+    if net.modulation:
+        means = modulated(net, net.modulation, places)
+        return means, np.zeros_like(means)
     means, scales = np.zeros((2, len(places), net.channels), np.int64)
     for channels, colour in groups(net):
         outputs = outputs_of(net, net.networks[0], network_inputs(net, places, *colour))
@@ -434,14 +450,40 @@ def means_and_scales(net: Network, places: Ints) -> tuple[Ints, Ints]:
     return np.clip(means, -(2**31), 2**31), scales
 
 
+# 18. Networks from priors
+
+
+def modulated(net: Network, modulation: Modulation, places: Ints) -> Ints:
+    """The means of each channel: place, channel."""
+    rows, local = np.zeros(len(places), np.int64), []
+    bits = 8 + modulation.patch
+    for c, n in zip(places.T, net.axes, strict=True):
+        q = position(c, n)
+        rows = rows * -(-n >> modulation.patch) + (q >> bits)
+        last = (1 << bits) - 256
+        local.append(np.minimum((2 * (q - (q >> bits << bits)) - last << 24) // max(last, 1), 2**24))
+    y = network_inputs(net, np.stack(local, axis=1))
+    *hidden, output = net.networks[0]
+    shifts = modulation.shifts[rows]
+    for i, layer in enumerate(hidden):
+        y = sine(arguments(layer, y) + shifts[:, i * net.hidden : (i + 1) * net.hidden])
+    return np.clip(arguments(output, y), -(2**31), 2**31)
+
+
 # 6. Cells
+
+
+def position(c: Ints, n: int) -> Ints:
+    """q: the positions of coordinates on an axis of n places, in units of 2^-8 places."""
+    found: Ints = np.clip((c + 2**24) * ((n - 1) << 8) + 2**24 >> 25, 0, (n - 1) << 8)
+    return found
 
 
 def features(level: Level, places: Ints, axes: Sequence[int]) -> Ints:
     """The values g of a level's features, a row per place."""
     below, shares = [], []
     for c, n in zip(places.T, axes, strict=True):
-        q = np.clip((c + 2**24) * ((n - 1) << 8) + 2**24 >> 25, 0, (n - 1) << 8)
+        q = position(c, n)
         below.append(q >> 8 + level.spacing)
         shares.append((q >> level.spacing) % 2**8)
     g = np.zeros((len(places), level.features), np.int64)

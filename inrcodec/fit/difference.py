@@ -43,7 +43,7 @@ def units_of(architecture: Architecture, found: Prior) -> list[float]:
     """What 1 of the integer weights of each layer of a prior stands for in the float network."""
     count = len(architecture.shapes)
     units = []
-    for i, layer in enumerate(found.network.network.layers[0]):
+    for i, layer in enumerate(found.network.layers[0]):
         factor = layer.multiplier * 2.0**-layer.shift
         if i < count - 1:
             omega = HIDDEN_OMEGA
@@ -57,7 +57,7 @@ def float_network(architecture: Architecture, found: Prior, frame: Frame) -> Coo
     """The float network of a prior of whole pictures, with the signal's shape and head."""
     model = CoordinateNetwork(architecture, HIDDEN_OMEGA, torch.Generator().manual_seed(0))
     head, usual = PriorHead(frame), PriorHead(Frame())
-    layers, units = found.network.network.layers[0], units_of(architecture, found)
+    layers, units = found.network.layers[0], units_of(architecture, found)
     with torch.no_grad():
         for i, (layer, unit) in enumerate(zip(layers, units, strict=True)):
             model.weights[i].copy_(torch.from_numpy(layer.weights * unit).float()[None])
@@ -158,7 +158,7 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
 
     key, found = prior.named("meta")
     device, frame = device_of(options), frame_of(bits, peak, silence)
-    a = replace(found.network.network.architecture, sizes=values.shape[:-1], bits=bits)
+    a = replace(found.network.architecture, sizes=values.shape[:-1], bits=bits)
     generator = torch.Generator().manual_seed(options.seed)
     model = float_network(a, found, frame)
     first = [w.detach().clone().to(device) for w in model.weights]
@@ -181,7 +181,7 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
 
 def _integer(key: bytes, found: Prior, model: CoordinateNetwork, coding: Rounded, frame: Frame) -> Adapted:
     """The integer network."""
-    a, own, head = model.architecture, found.network.network.layers[0], model.head
+    a, own, head = model.architecture, found.network.layers[0], model.head
     assert isinstance(head, PriorHead)
     grids = [coding.grid(i).integers[0] for i in range(len(own))]
     biases = []
@@ -192,7 +192,7 @@ def _integer(key: bytes, found: Prior, model: CoordinateNetwork, coding: Rounded
         biases.append(np.rint(turned / BIAS_STEP).astype(np.int64))
     content = Difference(grids, biases, [*coding.steps, *[BIAS_STEP] * (len(own) - 1)])
     last = last_layer(own[-1], model.biases[-1].detach().double().cpu().numpy()[0], head, frame)
-    coded = CodedNetwork(found.network.network, "uniform", coding.setting, np.zeros(0, np.uint8), head.joint())
+    coded = CodedNetwork(found.network, "uniform", coding.setting, np.zeros(0, np.uint8), head.joint())
     return adapted.of(key, coded, content, last, a.sizes, a.bits)
 
 

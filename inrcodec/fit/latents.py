@@ -67,12 +67,11 @@ def patches(values: Values, frame: Frame) -> Patches:
 
 def float_network(found: Prior) -> Shifted:
     """The float network of a prior of patches; its map gives shifts in radians."""
-    coded = found.network.network
-    a = coded.architecture
+    a = found.network.architecture
     model = Shifted(a.hidden, a.layers, torch.Generator().manual_seed(0))
     assert found.map is not None
     with torch.no_grad():
-        for i, layer in enumerate(coded.layers[0]):
+        for i, layer in enumerate(found.network.layers[0]):
             factor = layer.multiplier * 2.0**-layer.shift
             if i < a.layers:
                 radians = 2 * math.pi * 2.0**-TURN_BITS / model.omegas[i]
@@ -162,9 +161,9 @@ def fit_latents(values: Values, bits: int, options: Options, peak: float, silenc
     else:
         setting, content = options.bits or BITS, _plain(found, step, prior_)
     head = PriorHead(frame)
-    own = prior_.network.network.layers[0][-1]
+    own = prior_.network.layers[0][-1]
     bias = float_network(prior_).biases[-1].double().numpy()[[1, 0, 2]]
-    coded = CodedNetwork(prior_.network.network, "sinr" if sparse else "uniform", setting, np.zeros(0, np.uint8), head.joint())
+    coded = CodedNetwork(prior_.network, "sinr" if sparse else "uniform", setting, np.zeros(0, np.uint8), head.joint())
     return adapted.of(key, coded, content, last_layer(own, bias, head, frame), values.shape[:-1], bits)
 
 

@@ -69,12 +69,12 @@ def of(key: bytes, coded: CodedNetwork, content: Difference | Latents, last: Lay
     multiplier and shift of the last layer; axes, bits: of the signal. Raises BoundError if a number is out of range.
     """
     found = prior.hashed(key)
-    architecture = replace(found.network.network.architecture, sizes=axes, bits=bits)
-    own = found.network.network.layers[0]
+    architecture = replace(found.network.architecture, sizes=axes, bits=bits)
+    own = found.network.layers[0]
     if isinstance(content, Latents):
         assert found.map is not None
         ends = replace(own[-1], bias=last.bias, multiplier=last.multiplier, shift=last.shift)
-        base = Network(architecture, [[*own[:-1], ends]], (), found.network.network.halvings)
+        base = Network(architecture, [[*own[:-1], ends]], (), np.zeros(architecture.outputs, np.int64))
         network = Modulated(base, axes, found.patch, found.map, content.values, content.multiplier, content.shift)
         return Adapted(network, *_rest(coded), key=key, content=content)  # type: ignore[arg-type]
     count = len(own)
@@ -87,7 +87,7 @@ def of(key: bytes, coded: CodedNetwork, content: Difference | Latents, last: Lay
             layers.append(Layer(weights, layer.bias + content.biases[i] * content.steps[count + i], layer.multiplier, layer.shift))
         else:
             layers.append(Layer(weights, last.bias, last.multiplier, last.shift))
-    return Adapted(Network(architecture, [layers], (), found.network.network.halvings), *_rest(coded), key=key, content=content)
+    return Adapted(Network(architecture, [layers], (), np.zeros(architecture.outputs, np.int64)), *_rest(coded), key=key, content=content)
 
 
 def _rest(coded: CodedNetwork) -> tuple[object, ...]:
@@ -116,13 +116,7 @@ def write(coded: Adapted) -> bytes:
     out.append(varint(content.multiplier) + bytes([content.shift]))
     if content.sparse is not None:
         return b"".join([*out, sinr.write([content.sparse])])
-    return b"".join([*out, latent_bytes(content.values, network.architecture.sizes, prior.hashed(coded.key).patch)])
-
-
-def latent_bytes(values: npt.NDArray[np.int64], sizes: tuple[int, ...], patch: int) -> bytes:
-    """Latent values, (patches, latents), as coded integers: an array for each latent, whose neighbours are those of the patches."""
-    count = values.shape[1]
-    return integers.encode(list(values.T), [patches_of(sizes, patch)[-1]] * count, [integers.fresh()] * count)
+    return b"".join([*out, integers.encode([content.values], [content.values.shape[1]])])
 
 
 @dataclass(frozen=True)
@@ -191,14 +185,14 @@ class Written:
     @property
     def memory(self) -> int:
         """The most bytes that `decode` takes at once, its result included."""
-        own = self.prior.network.network.architecture.parameters + (self.prior.map.size if self.prior.map is not None else 0)
+        own = self.prior.network.architecture.parameters + (self.prior.map.size if self.prior.map is not None else 0)
         sparse = sinr.memory(self.counts, [self.values]) if codings.named(self.coding).sparse else 0
         return 40 * own + 24 * self.parameters + sparse
 
     def decode(self) -> Adapted:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""
         a = self.architecture
-        coded = CodedNetwork(self.prior.network.network, self.coding, self.setting, np.zeros(0, np.uint8), self.joint, errors=self.errors)
+        coded = CodedNetwork(self.prior.network, self.coding, self.setting, np.zeros(0, np.uint8), self.joint, errors=self.errors)
         try:
             if self.prior.patch:
                 content: Difference | Latents = self._latents()
@@ -217,9 +211,7 @@ class Written:
         if codings.named(self.coding).sparse:
             sparse = sinr.decode(self.counts, self.data, [(latents, patches)])[0]
             return Latents(np.ascontiguousarray(sinr.expand(sparse, self.setting).T), *self.scale, sparse)
-        width = patches_of(self.architecture.sizes, self.prior.patch)[-1]
-        found = integers.decode(self.data, [patches] * latents, [width] * latents, [integers.fresh()] * latents)
-        return Latents(np.stack(found, axis=1), *self.scale)
+        return Latents(integers.decode(self.data, [patches * latents], [latents])[0].reshape(patches, latents), *self.scale)
 
 
 def names_prior(content: bytes) -> bool:
@@ -233,7 +225,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     r.byte()
     key = r.take(prior.NAME_BYTES)
     found = prior.hashed(key)
-    own = found.network.network.architecture
+    own = found.network.architecture
     if (len(sizes), channels) != (own.axes, own.channels) or not 1 <= bits <= MAX_VALUE_BITS:
         raise FormatError("damaged: the network's prior does not fit the signal")
     coding, setting, error = codings.numbered(r.byte()), r.byte(), r.varint(MAX_ERROR)
@@ -244,8 +236,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     if max(abs(int(b)) for b in bias) << BIAS_UNIT > LARGEST_BIAS:
         raise FormatError("damaged: a layer's bias is out of range")
     last = Layer(np.zeros((0, 0), np.int64), bias.astype(np.int64) << BIAS_UNIT, *scale)
-    assert found.network.joint is not None
-    joint = found.network.joint._replace(scales=np.frombuffer(r.take(channels), np.uint8).astype(np.int64))
+    joint = Joint(found.order, found.factors, np.frombuffer(r.take(channels), np.uint8).astype(np.int64))
     steps: tuple[int, ...] = ()
     counts, step = sinr.Counts(), (0, 0)
     if found.patch:

@@ -29,8 +29,10 @@ from ...fit.learned import INNER, OCTAVES, Learned, adapted
 from ...fit.model import HIDDEN_OMEGA, CoordinateNetwork
 from ...fit.shifted import FIRST_OMEGA, SIDE, Shifted, first_latents, places
 from ...kernels.architecture import Architecture
+from ...kernels.inr import Layer, Network
 from ...kernels.tables import TURN_BITS
 from ...weights import prior
+from ...weights.prior import Prior
 
 Pictures = list[torch.Tensor]  # (height, width, 3) float32, samples as shares of their range
 WARM_UP = 200  # steps in which the learning rate rises
@@ -44,6 +46,7 @@ MODULATION_HIDDEN, MODULATION_LAYERS = 300, 5
 MODULATION_PATCHES, MODULATION_PLACES = 48, 64  # in a step, and pixels of each
 MODULATION_RATE = 2e-4
 WEIGHT_BITS, MAP_BITS = 14, 11  # of the numbers of a prior
+ROOM = 8  # octaves that the sums of a layer may grow
 
 
 def read(folders: Sequence[Path], side: int = 0) -> tuple[Pictures, Pictures]:
@@ -184,23 +187,31 @@ def pack(found: dict[str, npt.NDArray[np.float32]]) -> bytes:
     weights[-1], biases[-1] = weights[-1][in_order], biases[-1][in_order]
     patch = 0 if "map" not in found else SIDE.bit_length() - 1
     hidden, octaves = weights[0].shape[0], 0 if patch else OCTAVES
-    a = Architecture(prior.SHAPE, prior.CHANNELS, prior.BITS, hidden, count - 1, "values", octaves=octaves)
+    a = Architecture((1, 1), 3, 1, hidden, count - 1, "values", octaves=octaves)
     model = CoordinateNetwork(a, FIRST_OMEGA if patch else HIDDEN_OMEGA, torch.Generator())
     with torch.no_grad():
         for i in range(count):
             model.weights[i].copy_(torch.from_numpy(weights[i])[None])
             model.biases[i].copy_(torch.from_numpy(biases[i])[None])
-    model.head = PriorHead(Frame())
-    coded = replace(export(model, Uniform(model, WEIGHT_BITS)), errors=(1,))
+    head = PriorHead(Frame())
+    model.head = head
+    exported, joint = export(model, Uniform(model, WEIGHT_BITS)).network, head.joint()
+    network = Network(a, [[_with_room(layer) for layer in exported.layers[0]]])
     if patch:
         turns = found["map"] * (2.0**TURN_BITS / (2 * math.pi))
         unit = math.floor(math.log2(2 ** (MAP_BITS - 1) / float(np.abs(turns).max())))
-        return prior.write(prior.Prior(coded, patch, np.rint(turns * 2.0**unit).astype(np.int32), unit, np.zeros((0, 0), np.float32)))
+        words = np.rint(turns * 2.0**unit).astype(np.int32)
+        return prior.write(Prior(network, joint.order, joint.factors, patch, words, unit, np.zeros((0, 0), np.float32)))
     rates = [found[f"log_rates.{i}"] for i in range(2 * count)]
     for i in (count - 1, 2 * count - 1):
         rates[i] = rates[i][:, in_order]
     flat = np.exp(np.concatenate([r.reshape(len(r), -1) for r in rates], axis=1))
-    return prior.write(prior.Prior(coded, 0, None, 0, flat))
+    return prior.write(Prior(network, joint.order, joint.factors, 0, None, 0, flat))
+
+
+def _with_room(layer: Layer) -> Layer:
+    """A layer with a coarser multiplier, so that its sums stay exact when a difference makes its weights larger."""
+    return replace(layer, multiplier=layer.multiplier >> ROOM, shift=layer.shift - ROOM) if layer.shift >= ROOM else layer
 
 
 def main() -> None:

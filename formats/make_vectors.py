@@ -6,8 +6,8 @@ A vector that exists is never written again unless --force is given: files that 
 where a later encoder would write other bytes. What was written is decoded with the package and with standalone/linr.py.
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
-vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py and vectors_sound.py. A new vector belongs
-to one of their functions; a new function belongs to a list below.
+vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py and
+vectors_sound.py. A new vector belongs to one of their functions; a new function belongs to a list below.
 """
 
 from __future__ import annotations

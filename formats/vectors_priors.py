@@ -125,7 +125,11 @@ def uncommon() -> Iterable[Recipe]:
         "meta-biases": ("the largest biases", FromPrior(SMALL_IMAGE, META, biases=(1 << 25, -(1 << 25), 0)), 8),
         "modulations-0": ("a scale of 0: all patches alike", FromPrior(IMAGE, MODULATIONS, latent_scale=(0, 62)), 8),
         "modulations-large": ("large shifts, which wrap", FromPrior(IMAGE, MODULATIONS, latent_scale=(1 << 20, 0), largest=200), 8),
-        "modulations-sinr": ("sparse latent values by hand", FromPrior(IMAGE, MODULATIONS, coding=SINR, setting=200, latent_scale=(1, 6)), 8),
+        "modulations-sinr": (
+            "sparse latent values by hand",
+            FromPrior(IMAGE, MODULATIONS, coding=SINR, setting=200, latent_scale=(1, 6)),
+            8,
+        ),
     }
     for name, (what, spec, bits) in files.items():
         made = partial(_file, spec, bits)

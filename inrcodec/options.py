@@ -21,7 +21,8 @@ PriorName = Literal["", "meta", "modulations"]
 
 DEVICES = get_args(Device)
 CODING_NAMES = ("auto", *codings.NAMES)
-NETWORKS, BODIES, ACTIVATIONS, LOSSES, PRIORS = (get_args(t) for t in (NetworkName, BodyName, ActivationName, Loss, PriorName))
+NETWORKS, BODIES, ACTIVATIONS = (get_args(t) for t in (NetworkName, BodyName, ActivationName))
+LOSSES, PRIORS = get_args(Loss), get_args(PriorName)
 UNTIL = ("exact", "mdl", "rate", "psnr")
 MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
@@ -48,8 +49,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 # `hybrid`, to a picture at efforts 8 and 9.
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": (
-        "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "prior", "colour",
-        "payload", "hidden", "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
+        "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "prior",
+        "colour", "payload", "hidden", "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
     ),
     "fitting": ("device", "weights", "seed"),
 }  # fmt: skip
@@ -141,7 +142,7 @@ class Options:
         loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
             "likelihood" for values, but "mse" for values with until rate or psnr, and for those of a supernet.
         supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
-        prior: the network of the package from which that of the file is made, for pictures of red, green and blue. "meta": the file holds the
+        prior: the network of the package from which that of the file is made, for RGB pictures. "meta": the file holds the
             difference of the weights (`bits` each, 7 by default). "modulations": it holds a short vector for each patch of 32 × 32 pixels
             (`bits` for an element, 5 by default; weights "uniform" or "sinr"). "": there is none. The shape of the network is the prior's.
         colour: whether the index of the channel is one more coordinate.

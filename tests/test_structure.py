@@ -36,6 +36,7 @@ ROOMS = (
     "profiles.hybrid.sound",
     "profiles.hybrid.priors",
     "profiles.hybrid.limits",
+    "profiles.inr.train",
     "profiles.inr",
     "profiles.stored",
     "profiles.base",

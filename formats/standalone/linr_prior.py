@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from linr import SINR, ArithmeticDecoder, Head, Ints, Layer, Reader, coded_integers, read_sparse, require, unbrotli
-from linr_network import VALUES, Modulation, Network, check_exact
 from linr_network import SINE as SINES
+from linr_network import VALUES, Modulation, Network, check_exact
 
 MAGIC = b"LINRprior2"
 

@@ -27,7 +27,7 @@ SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
 
 def goal_for(options: Options, otherwise: str) -> Goal:
-    """The goal of a fit: what options say, else for a supernet and with a prior the shortest description, else `otherwise`, see `Options.until`."""
+    """The goal of a fit: what options say, else, with a supernet or a prior, "mdl", else `otherwise`, see `Options.until`."""
     return goal_of(options.until or ("mdl" if options.supernet or options.prior else otherwise))
 
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..kernels.architecture import MEAN_BITS, TURN_BITS, Architecture
+from ..kernels.architecture import MEAN_BITS, Architecture
 from ..kernels.inr import LARGEST_BIAS, Layer
+from ..kernels.tables import TURN_BITS
 from ..options import Options
 from ..values import Values
 from ..weights import adapted, prior
@@ -78,7 +79,7 @@ def take_first_steps(model: CoordinateNetwork, found: Prior, data: Targets, fram
     flat = [*(w.detach()[0] for w in model.weights), *(b.detach()[0] for b in model.biases)]
     last = len(model.weights) - 1
     shapes = [p.shape for p in flat]
-    rates = torch.from_numpy(found.rates).split([math.prod(s) for s in shapes], dim=1)
+    rates = torch.split(torch.from_numpy(found.rates), [math.prod(s) for s in shapes], dim=1)
     with torch.no_grad():
         for i, (p, rate) in enumerate(zip(flat, rates, strict=True)):
             own = learned.weights[i] if i <= last else learned.biases[i - last - 1]
@@ -118,7 +119,8 @@ class Rounded(Bits):
     def _step(self, layer: int) -> int:
         """The step of a layer in the prior's units."""
         most = float(self.difference(layer).detach().abs().max())
-        return min(max(math.ceil(most / self.largest / self.units[layer]), 1), MAX_STEP)
+        wanted: int = math.ceil(most / self.largest / self.units[layer])
+        return min(max(wanted, 1), MAX_STEP)
 
     def forward(self, layer: int) -> torch.Tensor:
         return self.coded(layer)

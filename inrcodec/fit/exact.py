@@ -44,7 +44,8 @@ class OnDevice(Network):
     products: list[list[torch.Tensor]]
     tables: dict[str, torch.Tensor]
 
-    def _run(self, network: int, features: np.ndarray, columns: list[np.ndarray]) -> np.ndarray:
+    def _run(self, network: int, features: np.ndarray, columns: list[np.ndarray], moved: inr.Shifts | None = None) -> np.ndarray:
+        assert moved is None, "networks whose layers are shifted are evaluated by kernels.modulation"
         a = self.architecture
         inputs = np.hstack([inr.encoded(columns, a.octaves, a.input_bits), features])
         x = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)

@@ -15,10 +15,11 @@ import numpy.typing as npt
 import torch
 
 from ..errors import FitError, Stopped
-from ..kernels.architecture import MEAN_BITS, TURN_BITS
+from ..kernels.architecture import MEAN_BITS
 from ..kernels.dictionary import deviation
 from ..kernels.inr import EXACT_FLOAT64
 from ..kernels.modulation import patches_of
+from ..kernels.tables import TURN_BITS
 from ..options import Options, Progress
 from ..values import Values
 from ..weights import adapted, prior, sinr
@@ -142,7 +143,9 @@ def fitted(model: Shifted, cut: Patches, step: float, largest: int, options: Opt
 def fit_latents(values: Values, bits: int, options: Options, peak: float, silence: float) -> Adapted:
     """Fit the latent vectors of a picture for the prior "modulations".
 
-    values: (height, width, 3), below 2^bits; peak, silence: see `profiles.Subject`. Raises InrcodecError if the device is not there; Stopped.
+    values: (height, width, 3), below 2^bits; peak, silence: see `profiles.Subject`.
+
+    Raises InrcodecError if the device is not there; Stopped if options.stop says so before the first step.
     """
     from .search import device_of
 

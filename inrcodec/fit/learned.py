@@ -52,7 +52,8 @@ def network(weights: Tensors, biases: Tensors, x: torch.Tensor) -> torch.Tensor:
 
 def encoded(x: torch.Tensor) -> torch.Tensor:
     """Coordinates (tasks, places, 2) as inputs (tasks, places, inputs)."""
-    return positional(x.flatten(0, 1), OCTAVES).unflatten(0, x.shape[:2])
+    found = positional(x.flatten(0, 1), OCTAVES)
+    return found.reshape(*x.shape[:2], found.shape[1])
 
 
 def adapted(

@@ -74,7 +74,7 @@ def frequencies() -> torch.Tensor:
     k = np.arange(SIDE)
     cosines = np.cos(np.pi * (k + 0.5) * k[:, None] / SIDE) * math.sqrt(2 / SIDE)
     cosines[0] /= math.sqrt(2)
-    order = sorted(((math.hypot(u, v), u, v) for u in range(SIDE) for v in range(SIDE)))
+    order = sorted((math.hypot(u, v), u, v) for u in range(SIDE) for v in range(SIDE))
     rows: list[npt.NDArray[np.float64]] = []
     for axis, count in zip(AXES, (LUMA, CHROMA, CHROMA), strict=True):
         for f, u, v in order[:count]:

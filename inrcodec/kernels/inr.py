@@ -154,7 +154,7 @@ class Network:
         return means, scales
 
     def shifted_means(self, coordinates: Integers, shifts: Shifts) -> Integers:
-        """The means of `means`, (n, channels) int64, of a plain network of sines without cells or scales, whose hidden layers are shifted."""
+        """The means of `means`, (n, channels) int64, of a plain network of sines without cells or scales, its layers shifted."""
         return np.asarray(self._run(0, np.empty((len(coordinates), 0), np.int64), list(coordinates.T), shifts), np.int64)
 
     def part(self, layers: int, hidden: int) -> Network:
@@ -189,8 +189,8 @@ class Network:
                 found.append(np.clip((sums * cells.multiplier) >> cells.shift, -FEATURE_LIMIT, FEATURE_LIMIT))
         return np.hstack(found), extra
 
-    def _run(self, network: int, features: Integers, columns: list[Integers], shifts: Shifts | None = None) -> Any:
-        """The outputs of one network, (n, outputs) int32 or, of form "values", int64. shifts: see `shifted_means`."""
+    def _run(self, network: int, features: Integers, columns: list[Integers], moved: Shifts | None = None) -> Any:
+        """The outputs of one network, (n, outputs) int32 or, of form "values", int64. moved: see `shifted_means`."""
         a, layers, matrices = self.architecture, self.layers[network], self._matrices[network]
         inputs = np.hstack([encoded(columns, a.octaves, a.input_bits), features])
 
@@ -198,7 +198,7 @@ class Network:
             matrix = matrices[i]
             return entering.astype(matrix.dtype) @ matrix, Affine(layers[i].multiplier, layers[i].shift, layers[i].bias)
 
-        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs), _of_layer(shifts, 0, a.hidden))
+        hidden = _activated(a.is_sine(0), a.activation, *sums(0, inputs), _of_layer(moved, 0, a.hidden))
         if a.body == "filters":
             hidden >>= SINE_BITS - FEATURE_BITS
             for i in range(1, 2 * a.layers - 1, 2):
@@ -210,7 +210,7 @@ class Network:
                 if a.normalized:
                     _normalize(hidden)
                 entering = sums(min(i, len(matrices) - 2), hidden)
-                hidden = _activated(a.is_sine(0), a.activation, *entering, _of_layer(shifts, i, a.hidden))
+                hidden = _activated(a.is_sine(0), a.activation, *entering, _of_layer(moved, i, a.hidden))
             if a.normalized:
                 _normalize(hidden)
         found, affine = sums(len(matrices) - 1, hidden)

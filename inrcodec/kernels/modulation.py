@@ -1,6 +1,6 @@
 """A network whose hidden layers are shifted by a vector of each patch of the signal, in exact integer arithmetic.
 
-Dupont et al., "COIN++: Neural Compression Across Modalities" (TMLR 2022). SPEC.md, "NETW: a network from a prior", defines the function.
+Dupont et al., "COIN++: Neural Compression Across Modalities" (TMLR 2022). SPEC.md, "Networks from priors", defines the function.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""A network that is made from a prior ↔ the content of section NETW. SPEC.md, "NETW: a network from a prior", defines it."""
+"""A network that is made from a prior ↔ the content of section NETW. SPEC.md, "Networks from priors", defines it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -69,30 +70,33 @@ def of(key: bytes, coded: CodedNetwork, content: Difference | Latents, last: Lay
     multiplier and shift of the last layer; axes, bits: of the signal. Raises BoundError if a number is out of range.
     """
     found = prior.hashed(key)
-    architecture = replace(found.network.architecture, sizes=axes, bits=bits)
-    own = found.network.layers[0]
+    a, own = replace(found.network.architecture, sizes=axes, bits=bits), found.network.layers[0]
+    halvings = np.zeros(a.outputs, np.int64)
+    network: Network | Modulated  # what a file asks of a Network, a Modulated can do
     if isinstance(content, Latents):
         assert found.map is not None
         ends = replace(own[-1], bias=last.bias, multiplier=last.multiplier, shift=last.shift)
-        base = Network(architecture, [[*own[:-1], ends]], (), np.zeros(architecture.outputs, np.int64))
+        base = Network(a, [[*own[:-1], ends]], (), halvings)
         network = Modulated(base, axes, found.patch, found.map, content.values, content.multiplier, content.shift)
-        return Adapted(network, *_rest(coded), key=key, content=content)  # type: ignore[arg-type]
-    count = len(own)
+    else:
+        network = Network(a, [_layers(own, content, last)], (), halvings)
+    fields = coded.coding, coded.setting, coded.gains, coded.joint
+    return Adapted(cast(Network, network), *fields, errors=coded.errors, key=key, content=content)
+
+
+def _layers(own: Sequence[Layer], content: Difference, last: Layer) -> list[Layer]:
+    """The layers of a prior, with a difference. Raises BoundError if a weight is out of range."""
     layers = []
     for i, layer in enumerate(own):
         weights = layer.weights.astype(np.int64) + content.weights[i] * content.steps[i]
         if int(np.abs(weights).max()) > LARGEST_WEIGHT:
             raise BoundError("a weight is out of range")
-        if i < count - 1:
-            layers.append(Layer(weights, layer.bias + content.biases[i] * content.steps[count + i], layer.multiplier, layer.shift))
+        if i < len(own) - 1:
+            bias = layer.bias + content.biases[i] * content.steps[len(own) + i]
+            layers.append(replace(layer, weights=weights, bias=bias))
         else:
-            layers.append(Layer(weights, last.bias, last.multiplier, last.shift))
-    return Adapted(Network(architecture, [layers], (), np.zeros(architecture.outputs, np.int64)), *_rest(coded), key=key, content=content)
-
-
-def _rest(coded: CodedNetwork) -> tuple[object, ...]:
-    """The fields of a CodedNetwork after the network."""
-    return coded.coding, coded.setting, coded.gains, coded.joint, False, (), coded.errors
+            layers.append(replace(last, weights=weights))
+    return layers
 
 
 def write(coded: Adapted) -> bytes:

@@ -1,8 +1,8 @@
 """The priors of profile `inr`: networks that come with the package, from which the network of a file is made.
 
-A prior of pictures as a whole is the beginning of a fit: a file holds the difference from it. A prior of patches is a network that is shared
-by all pictures: a file holds a short vector for each patch. A file names its prior by a hash. SPEC.md, "Priors of profile inr", defines the
-bytes of a prior.
+A prior of pictures as a whole is the beginning of a fit: a file holds the difference from it. A prior of patches is a network that is
+shared by all pictures: a file holds a short vector for each patch. A file names its prior by a hash. SPEC.md,
+"Networks from priors", defines the bytes.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Prior:
         patch: 0: the network is of a whole picture; p > 0: of a patch of 2^p × 2^p places.
         map: of patches: (layers·hidden, latents) int32, see `kernels.modulation`; else None.
         unit: a latent of 1 shifts arguments by the map's number·2^-unit, in units of 2^-16 turns.
-        rates: of whole pictures: (steps, parameters) float32, learned rates of the first steps of a fit, for the weights of all layers, then
-            the biases of all. Only the encoder looks at them.
+        rates: of whole pictures: (steps, parameters) float32, learned rates of the first steps of a fit, for the weights of all
+            layers, then the biases of all. Only the encoder looks at them.
     """
 
     network: Network

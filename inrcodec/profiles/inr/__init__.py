@@ -98,8 +98,11 @@ class Inr(Profile):
             (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {_shown(c['psnr'])}")
             for c in n.get("configurations", [])
         ]
+        patches = f", a vector for each of {n['patches']} patches" if n.get("patches") else ""
+        prior = [("made from", f"prior {n['prior']}{patches}")] if "prior" in n else []
         return [
             ("network", f"{n['form']}, {n['body']}, {n['activation']}: {layers}{octaves}{cells}"),
+            *prior,
             ("network alone", _shown(n["psnr"])),
             *parts,
             *([("planes", n["planes"])] if "planes" in n else []),

@@ -1,7 +1,7 @@
 """Trains the priors of profile `inr`: `python -m inrcodec.profiles.inr.train meta|modulations OUT FOLDER…`.
 
-FOLDER holds photographs of 8 bits, RGB, PNG. Every tenth file of each family (a folder, and in it the part of a name before `_`) is held out
-for validation. With the same torch, thread count and seed the result is the same.
+FOLDER holds photographs of 8 bits, RGB, PNG. Every tenth file of each family (a folder, and in it the part of a name before `_`) is held
+out for validation. With the same torch, thread count and seed the result is the same.
 
 meta: first weights from which three steps with learned rates lead to most of a picture, by second-order meta-learning (Finn et al., "MAML",
 ICML 2017; Li et al., "Meta-SGD", 2017; for pictures: Strümpler et al., "Implicit Neural Representations for Image Compression", ECCV 2022).
@@ -134,18 +134,38 @@ def train_meta(folders: Sequence[Path], hidden: int, layers: int, steps: int, se
         network = adapted(model, data[:-1], second_order=True)
         square = (network(data[-1][0]) - data[-1][1]).square().mean((1, 2))
         optimizer.zero_grad()
-        torch.log(square).mean().backward()  # a picture counts the same whether it is smooth or not
+        torch.autograd.backward(torch.log(square).mean())  # a picture counts the same whether it is smooth or not
         torch.nn.utils.clip_grad_norm_(first, NORM)
         optimizer.step()
         tell(step, float(torch.exp(torch.log(square.detach()).mean())), on_held)
     return {name: p.detach().numpy() for name, p in model.named_parameters()}
 
 
-def train_modulations(folders: Sequence[Path], steps: int, seed: int) -> dict[str, npt.NDArray[np.float32]]:
-    """The network and its map of latent vectors, by name: see `fit.shifted.Shifted`."""
+def recoloured(patches: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Half of the patches, (patches, places, 3), with their channels in another order, and each channel with another range.
+
+    Few photographs have patches of strong colours, which drawings are made of.
+    """
+    count = len(patches)
+    order = torch.rand(count, 3, generator=generator).argsort(1)
+    least, most = (torch.rand(count, 1, 3, generator=generator) for _ in range(2))
+    changed = torch.gather(patches, 2, order[:, None].expand_as(patches)) * (most - least) + least
+    chosen = torch.rand(count, 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, changed.clamp(0, 255 / 256), patches)
+
+
+def train_modulations(
+    folders: Sequence[Path], steps: int, seed: int, first: dict[str, npt.NDArray[np.float32]] | None = None
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The network and its map of latent vectors, by name: see `fit.shifted.Shifted`.
+
+    first: of an earlier training, which goes on with half of the rate and with `recoloured` patches.
+    """
     pictures, held = read(folders)
     generator, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     model = Shifted(MODULATION_HIDDEN, MODULATION_LAYERS, generator)
+    if first:
+        model.load_state_dict({name: torch.from_numpy(p) for name, p in first.items()})
     network = [*model.weights, *model.biases]
     optimizer = torch.optim.Adam([{"params": network}, {"params": [model.map]}], betas=(0.9, 0.99))
 
@@ -166,13 +186,15 @@ def train_modulations(folders: Sequence[Path], steps: int, seed: int) -> dict[st
     tell = Told(steps)
     for step, rate in enumerate(rates(steps)):
         for group, factor in zip(optimizer.param_groups, (1, 3), strict=True):
-            group["lr"] = rate * factor * MODULATION_RATE
+            group["lr"] = rate * factor * MODULATION_RATE * (0.5 if first else 1.0)
         batch = patches(pictures, MODULATION_PATCHES)
+        if first:
+            batch = recoloured(batch, generator)
         index = torch.randint(0, SIDE * SIDE, (len(batch), MODULATION_PLACES), generator=generator)
         wanted = torch.gather(batch, 1, index[..., None].expand(-1, -1, 3))
         square = (model(places()[index], first_latents(batch)) - wanted).square().mean()
         optimizer.zero_grad()
-        square.backward()
+        torch.autograd.backward(square)
         torch.nn.utils.clip_grad_norm_(list(model.parameters()), NORM)
         optimizer.step()
         tell(step, square.item(), on_held)
@@ -225,6 +247,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="for torch; another number may change the result in its last digits")
+    parser.add_argument("--first", type=Path, help="modulations: float weights, .npz, to go on from, with colours changed")
     parser.add_argument("--pack", action="store_true", help="only write the prior of the float weights that are there")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -233,7 +256,7 @@ def main() -> None:
     elif given.kind == "meta":
         found = train_meta(given.folders, given.hidden, given.layers, given.steps, given.seed)
     else:
-        found = train_modulations(given.folders, given.steps, given.seed)
+        found = train_modulations(given.folders, given.steps, given.seed, dict(np.load(given.first)) if given.first else None)
     np.savez(given.out.with_suffix(".npz"), **found)
     given.out.with_suffix(".prior").write_bytes(pack(found))
 

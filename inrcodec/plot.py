@@ -22,6 +22,7 @@ from .options import Progress
 from .profiles.inr import coding
 from .signal import Signal
 from .values import Values, plane_bits, to_gray, to_values
+from .weights.adapted import Adapted, Difference
 from .weights.network import CodedNetwork
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -148,10 +149,16 @@ def _draw_errors(panel: Any, recorder: Recorder) -> None:
 
 
 def _draw_weights(panel: Any, coded: CodedNetwork) -> None:
-    shown: list[tuple[str, str, npt.NDArray[Any]]] = [
-        *((f"matrix {i + 1}", "-", layer.weights) for i, layer in enumerate(coded.network.layers[0][:MOST_MATRICES])),
-        *((f"cells {i + 1}", "--", cells.numbers) for i, cells in enumerate(coded.network.cells[:MOST_MATRICES])),
-    ]
+    shown: list[tuple[str, str, npt.NDArray[Any]]]
+    if isinstance(coded, Adapted):
+        own = coded.content
+        matrices = own.weights if isinstance(own, Difference) else [own.values]
+        shown = [(f"{'difference' if len(matrices) > 1 else 'vectors'} {i + 1}", "-", m) for i, m in enumerate(matrices[:MOST_MATRICES])]
+    else:
+        shown = [
+            *((f"matrix {i + 1}", "-", layer.weights) for i, layer in enumerate(coded.network.layers[0][:MOST_MATRICES])),
+            *((f"cells {i + 1}", "--", cells.numbers) for i, cells in enumerate(coded.network.cells[:MOST_MATRICES])),
+        ]
     for name, style, numbers in shown:
         levels, counts = np.unique(numbers.astype(np.float64), return_counts=True)
         top = max(1.0, float(np.abs(levels).max()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import FormatError, InrcodecError, Options, Signal, UnsupportedError, codec
+from inrcodec import FormatError, InrcodecError, Options, Signal, UnsupportedError, codec, plot
 from inrcodec.fit import difference, frame, latents, shifted
 from inrcodec.fit.model import Plain
 from inrcodec.kernels.inr import BoundError, axis_coordinates
@@ -216,6 +217,16 @@ def test_a_stopped_fit_still_makes_a_file() -> None:
         inrcodec.encode(signal, prior="modulations", stop=lambda: True, **FIT)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fit_can_be_drawn(name: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    signal, recorder = photograph(40, 40), plot.Recorder()
+    data = inrcodec.encode(signal, prior=name, steps=12, progress=recorder, **FIT)
+    assert plot.can_draw(data, recorder)
+    plot.draw(tmp_path / "fit.svg", data, signal, recorder)
+    assert (tmp_path / "fit.svg").stat().st_size > 1000
+
+
 def test_a_fit_tells_how_it_goes() -> None:
     seen: list[Any] = []
     inrcodec.encode(photograph(64, 64), prior="modulations", steps=12, progress=seen.append, **FIT)
@@ -230,7 +241,7 @@ def test_a_fit_tells_how_it_goes() -> None:
         (np.zeros((8, 8), np.uint8), "image"),
         (np.arange(8 * 8 * 4, dtype=np.uint8).reshape(8, 8, 4), "image"),
         (np.arange(100, dtype=np.int16), "array"),
-        (np.arange(300, dtype=np.uint32).reshape(10, 10, 3) << 22, "image"),
+        (np.random.default_rng(0).integers(0, 2**32, (10, 10, 3), dtype=np.uint32), "image"),
     ],
 )
 @pytest.mark.parametrize("name", NAMES)

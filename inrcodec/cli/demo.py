@@ -53,6 +53,7 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
         ("photograph", "photo.png", photo, {}),
         ("64×64 crop, fitted until exact", "crop.png", crop, exact),
         ("64×64 crop, shortest description", "crop-mdl.png", crop, {"profile": "inr", "until": "mdl"}),
+        ("64×64 crop, patches of one network", "crop-patches.png", crop, {"profile": "inr", "prior": "modulations"}),
         ("8 s of sound", "bell.wav", chime(8 * RATE), {}),
         ("½ s of sound, fitted until exact", "chime.wav", chime(), exact),
     ]

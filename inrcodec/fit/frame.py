@@ -27,6 +27,10 @@ class Frame:
         """Samples as shares of their range, float32. values: integers."""
         return ((values.double() / 2.0**self.bits - self.offset) / self.gain).float()
 
+    def values(self, shares: torch.Tensor) -> torch.Tensor:
+        """The inverse of `shares`: the nearest values, int64."""
+        return torch.round((shares.double() * self.gain + self.offset) * 2.0**self.bits).clamp(0, 2**self.bits - 1).long()
+
 
 def frame_of(bits: int, peak: float, silence: float) -> Frame:
     """The frame of a signal. bits: of its values; peak, silence: see `profiles.Subject`; peak 0: the values are the samples."""

@@ -91,22 +91,29 @@ def float_network(found: Prior) -> Shifted:
 class Watched:
     """Reports how a fit goes. total: steps of all patches."""
 
-    def __init__(self, options: Options, total: int, peak: float) -> None:
-        self.options, self.total, self.peak = options, total, peak
+    def __init__(self, options: Options, total: int, frame: Frame) -> None:
+        self.options, self.total, self.frame = options, total, frame
         self.started, self.done = time.perf_counter(), 0
 
-    def __call__(self, square: float, bytes_: float) -> bool:
-        """After a step: square: the mean squared error of shares. Returns whether the fit is to end."""
+    def __call__(self, found: torch.Tensor, wanted: torch.Tensor) -> bool:
+        """After a step. found, wanted: samples as shares, of one shape. Returns whether the fit is to end."""
         self.done += 1
         seconds, fraction = time.perf_counter() - self.started, self.done / self.total
         if self.options.progress and (self.done % 10 == 1 or self.done == self.total):
-            status = Progress("fit", self.done, seconds, fraction, (), psnr(square, 1.0), bytes_)
-            self.options.progress(status)
+            values, truth = self.frame.values(found), self.frame.values(wanted)
+            wrong = [((values ^ truth) >> b & 1).double().mean().item() for b in reversed(range(self.frame.bits))]
+            square = float((found - wanted).square().mean())
+            # nats of a Gaussian of this spread, for each value: about what a payload would take
+            bits = max(0.5 * math.log2(2 * math.pi * math.e * max(square, 1e-12)) + self.frame.bits, 0.0)
+            payload = bits / 8 * wanted.numel() * self.total / max(self.done, 1)
+            self.options.progress(Progress("fit", self.done, seconds, fraction, tuple(wrong), psnr(square, 1.0), payload))
         return bool(self.options.stop and self.options.stop()) or bool(self.options.seconds and seconds > self.options.seconds)
 
 
-def fitted(model: Shifted, cut: Patches, step: float, largest: int, options: Options, sparse: bool) -> torch.Tensor:
-    """Latent vectors, (patches, latents), as float multiples of `step`, rounded unless `sparse`; at most `largest` steps.
+def fitted(model: Shifted, cut: Patches, frame: Frame, rounding: tuple[float, int] | None, options: Options) -> torch.Tensor:
+    """Latent vectors, (patches, latents).
+
+    rounding: (step, largest): vectors are multiples of the step, at most so many; None: they are not rounded.
 
     Raises Stopped if options.stop says so before the first step.
     """
@@ -116,7 +123,7 @@ def fitted(model: Shifted, cut: Patches, step: float, largest: int, options: Opt
     steps = options.steps or STEPS[options.effort - 1]
     found = first_latents(cut.samples.cpu()).to(device)
     groups = range(0, len(found), PATCHES)
-    watch, ended = Watched(options, len(groups) * steps, 1.0), False
+    watch, ended = Watched(options, len(groups) * steps, frame), False
     grid = places().to(device)
     for start in groups:
         own, known = cut.samples[start : start + PATCHES], cut.known[start : start + PATCHES]
@@ -126,18 +133,24 @@ def fitted(model: Shifted, cut: Patches, step: float, largest: int, options: Opt
             optimizer.param_groups[0]["lr"] = (options.learning_rate or RATE) * (1 - at / steps)
             index = torch.randint(0, SIDE * SIDE, (len(own), PLACES), generator=generator).to(device)
             used = latents
-            if not sparse and at >= steps * (1 - ROUNDED):
-                used = round_through(latents / step).clamp(-largest, largest) * step
-            off = (model(grid[index], used) - torch.gather(own, 1, index[..., None].expand(-1, -1, 3))).square().mean(2)
+            if rounding and at >= steps * (1 - ROUNDED):
+                used = _rounded(latents, *rounding)
+            out, wanted = model(grid[index], used), torch.gather(own, 1, index[..., None].expand(-1, -1, 3))
+            off = (out - wanted).square().mean(2)
             loss = (off * torch.gather(known, 1, index)).sum() / PLACES
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            ended = watch(loss.item() / len(own), 0.0)
+            ended = watch(out.detach(), wanted)
             if ended:
                 break
         found[start : start + PATCHES] = latents.detach()
-    return found if sparse else (found / step).round().clamp(-largest, largest) * step
+    return _rounded(found, *rounding) if rounding else found
+
+
+def _rounded(latents: torch.Tensor, step: float, largest: int) -> torch.Tensor:
+    """Multiples of a step, with the gradient of what was rounded."""
+    return round_through(latents / step).clamp(-largest, largest) * step
 
 
 def fit_latents(values: Values, bits: int, options: Options, peak: float, silence: float) -> Adapted:
@@ -158,7 +171,7 @@ def fit_latents(values: Values, bits: int, options: Options, peak: float, silenc
     model = float_network(prior_).to(device)
     sparse = options.weights == "sinr"
     on_device = Patches(cut.samples.to(device), cut.known.to(device))
-    found = fitted(model, on_device, step, largest, options, sparse).cpu()
+    found = fitted(model, on_device, frame, None if sparse else (step, largest), options).cpu()
     if sparse:
         setting, content = options.seed % 256, _sparse(found, prior_, options.seed % 256)
     else:

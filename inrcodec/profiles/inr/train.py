@@ -46,7 +46,7 @@ MODULATION_HIDDEN, MODULATION_LAYERS = 300, 5
 MODULATION_PATCHES, MODULATION_PLACES = 48, 64  # in a step, and pixels of each
 MODULATION_RATE = 2e-4
 WEIGHT_BITS, MAP_BITS = 14, 11  # of the numbers of a prior
-ROOM = 8  # octaves that the sums of a layer may grow
+MULTIPLIER_BITS = 20  # of a multiplier in a prior, at most
 
 
 def read(folders: Sequence[Path], side: int = 0) -> tuple[Pictures, Pictures]:
@@ -233,7 +233,8 @@ def pack(found: dict[str, npt.NDArray[np.float32]]) -> bytes:
 
 def _with_room(layer: Layer) -> Layer:
     """A layer with a coarser multiplier, so that its sums stay exact when a difference makes its weights larger."""
-    return replace(layer, multiplier=layer.multiplier >> ROOM, shift=layer.shift - ROOM) if layer.shift >= ROOM else layer
+    room = min(max(layer.multiplier.bit_length() - MULTIPLIER_BITS, 0), layer.shift)
+    return replace(layer, multiplier=layer.multiplier >> room, shift=layer.shift - room)
 
 
 def main() -> None:

@@ -61,6 +61,7 @@ SUBSET = (
     vectors_network.subset_weights,
     vectors_network.subset_signals,
     vectors_network.subset_bodies,
+    vectors_network.subset_occupancy,
     vectors_network.subset_tiles,
     vectors_pictures.subset,
     vectors_sound.subset,

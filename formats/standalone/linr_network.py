@@ -91,6 +91,7 @@ class Network:
     widths: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     errors: list[int] = field(default_factory=list)
+    distances: list[int] = field(default_factory=list)
     networks: list[list[Layer]] = field(default_factory=list)  # one; bitlinear: one per bit of a value
     gains: list[int] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
@@ -140,6 +141,10 @@ def read_network(content: bytes, head: Head) -> Network:
     require(coding != SINR or not net.parts, "a sparse network of parts")
     net.errors = [reader.varint() for _ in net.configurations]
     require(max(net.errors) < 1 << 63, "the error of a configuration is out of range")
+    if net.bits == 1:
+        net.distances = [reader.varint() for _ in net.configurations]
+        require(max(net.distances) <= 1 << 24, "the distance of a configuration is out of range")
+        require([e > 0 for e in net.errors] == [d > 0 for d in net.distances], "an error and its distance contradict each other")
     layers = make_layers(net)
     read_scales(reader, net, layers)
     if net.parts:

@@ -14,6 +14,7 @@ from .. import codec, profiles
 from .. import plot as drawing
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
 from ..options import LIMITS
+from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
 from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_signal, with_limits
@@ -134,10 +135,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
             f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
         )
         if line.fitted and found["profile"] == "inr":
-            psnr = found["network"]["psnr"]
-            alone = f"PSNR {psnr:.2f} dB" if psnr is not None else "every value right"
             ended = ", interrupted" if stop() else ""
-            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}; the network alone: {alone}")
+            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}; the network alone: {alone(found['network'])}")
         if not found["lossless"]:
             say("the file is lossy: it holds the network alone")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:

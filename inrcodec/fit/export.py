@@ -65,7 +65,7 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     Raises BoundError if a number is not finite or too large.
     """
     sine = a.is_sine(index)
-    unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
+    unit = omega / (2 * math.pi) if sine else omega  # the argument of a sine is counted in turns
     bits = a.argument_bits(index)
     multiplier, shift = _scale(step * unit * 2.0 ** (bits - a.entry_bits(index)), peak_of(integers, a.largest_input(index)))
     scaled = np.rint(bias * (unit * 2.0**bits))

@@ -23,12 +23,14 @@ from .choices import (
     batch_of,
     batch_size,
     goal_for,
+    near_of,
     omega_of,
     rate_of,
     seconds_of,
     squared_of,
     steps_of,
     trains_exactly,
+    usual_goal,
     weights_of,
 )
 from .codings import Coding, Lsq, Ternary, wanted
@@ -104,7 +106,8 @@ class Fitted:
         """How to train a network with the head of `model`. small_first: see `Schedule`."""
         a = model.architecture
         objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
-        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering, small_first=small_first)
+        batch, near = batch_of(self.targets, self.options), near_of(a, self.goal)
+        return Schedule(objective, budget, batch, generator, self.steering, small_first=small_first, near=near)
 
 
 def steering_of(a: Architecture, places: int, options: Options, goal: Goal) -> Steering | None:
@@ -335,7 +338,7 @@ def fit_network(values: Values, bits: int, options: Options, peak: float = 0.0) 
         InrcodecError: the device is not there, the network is too large, or the fit diverged.
         Stopped: options.stop said so before the first step.
     """
-    goal = goal_for(options, "exact")
+    goal = goal_for(options, usual_goal(values, bits))
     with limited_threads(threads_of(values, bits, options, goal)):
         if goal.kind in ("rate", "psnr"):
             return _fit_size(values, bits, options, goal, peak)

@@ -86,7 +86,7 @@ class Coding(ABC, nn.Module):
         model = self.model[0]
         if not model.architecture.takes_coordinates(layer):
             return None
-        return COORDINATE_STEP * (2 * np.pi / model.omegas[layer] if model.architecture.is_sine(layer) else 1.0)
+        return float(COORDINATE_STEP * (2 * np.pi if model.architecture.is_sine(layer) else 1.0) / model.omegas[layer])
 
     def forward(self, layer: int) -> torch.Tensor:
         """The weights of a layer as the decoder will see them, (networks, outputs, inputs)."""

@@ -33,12 +33,12 @@ class Inr(Profile):
 
     def encode(self, subject: Subject, options: Options) -> Encoded:
         fit.require("profile inr")
-        from ...fit.choices import goal_for
+        from ...fit.choices import goal_for, usual_goal
         from ...fit.search import fit_network
         from . import coding
 
         parts = coding.encode_with(fit_network(subject.values, subject.bits, options, subject.peak), subject.values, options)
-        if missed := self._missed(parts, subject, goal_for(options, "exact")):
+        if missed := self._missed(parts, subject, goal_for(options, usual_goal(subject.values, subject.bits))):
             warnings.warn(Notice(missed), stacklevel=2)
         return Encoded(self, parts)
 
@@ -88,18 +88,20 @@ class Inr(Profile):
         cells = f", {n['cells']} numbers in {len(n['levels'])} levels of cells" if "levels" in n else ""
         octaves = f", {n['octaves']} octaves" if n["octaves"] else ""
         parts = [
-            (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {_shown(c['psnr'])}")
+            (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {alone(c)}")
             for c in n.get("configurations", [])
         ]
         return [
             ("network", f"{n['form']}, {n['body']}, {n['activation']}: {layers}{octaves}{cells}"),
-            ("network alone", _shown(n["psnr"])),
+            ("network alone", alone(n)),
             *parts,
             *([("planes", n["planes"])] if "planes" in n else []),
             ("weights coded", f"{w['coding']}{setting}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
 
 
-def _shown(psnr: float | None) -> str:
-    """A PSNR in words; None: all values are right."""
-    return "every value right" if psnr is None else f"PSNR {psnr:.2f} dB"
+def alone(network: Mapping[str, Any]) -> str:
+    """What a network alone is worth, in words: PSNR, and IoU of values of one bit. network: its entry in `inrcodec.info`."""
+    if network["psnr"] is None:
+        return "every value right"
+    return f"PSNR {network['psnr']:.2f} dB" + (f", IoU {network['iou']:.4f}" if "iou" in network else "")

@@ -177,8 +177,9 @@ def rate_of(a: Architecture, options: Options) -> float:
 
 def batch_of(data: Targets, options: Options) -> int:
     """Places per step: all places of a small signal, else a mini-batch."""
-    usual = batch_size(data.places, data.device.type, options)
-    return usual if options.batch or usual == data.places or not len(data.near) else usual // 2  # a surface wants steps more than places
+    if len(data.near) and not options.batch:  # a surface wants steps more than places
+        return min(MINI_BATCH[data.device.type] // 2, data.places)
+    return batch_size(data.places, data.device.type, options)
 
 
 def batch_size(places: int, device: str, options: Options) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ... import parallel
 from ...container import Section
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ...kernels import coder
 from ...kernels.architecture import MEAN_BITS, Architecture
 from ...kernels.calibration import NODES, Calibration
@@ -71,6 +71,15 @@ def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray
     means, _ = asked.means(coordinates)
     join_means(means, coded.joint, a.bits, extra == 0)
     return rounded(means, a.bits, extra).astype(value_type(a.bits + extra))
+
+
+def network_field(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Of values of one bit and one channel, what `network_values` decides by, (places, 1): logits, or how far means are above a half."""
+    if coded.joint is None:
+        return asked.logits(coordinates).astype(np.int64)
+    means, _ = asked.means(coordinates)
+    join_means(means, coded.joint, 1, False)
+    return means - ((1 << MEAN_BITS - 2) - 1)  # a mean of a half of a value is a 1
 
 
 def squared_error(found: Values, values: Values) -> float:
@@ -248,6 +257,19 @@ class Decoder(TileDecoder):
             values[places] = network_values(coded, asked, coordinates, extra)
             tick(len(coordinates) / len(values))
         return values.reshape(*box_shape(box), a.channels)
+
+    def field(self, sizes: tuple[int, ...], box: Box, configuration: int = -1, tick: Tick = ignore) -> npt.NDArray[np.int64]:
+        coded = self.coded()
+        a = coded.network.architecture
+        if a.planes != 1:
+            raise UnsupportedError(f"its network gives {a.planes} bits at a place; only a network of one bit has a field")
+        which = range(len(self.configurations))[configuration]
+        asked = self.parts[which]() if a.widths else coded.network
+        found = np.empty((math.prod(box_shape(box)), a.channels), np.int64)
+        for places, coordinates in pieces(a, box, sizes):
+            found[places] = network_field(coded, asked, coordinates)
+            tick(len(coordinates) / len(found))
+        return found.reshape(*box_shape(box), a.channels)
 
     def _part(self, layers: int, hidden: int) -> Network:
         return self.coded().network.part(layers, hidden)

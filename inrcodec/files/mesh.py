@@ -187,7 +187,7 @@ def write_field(path: Path | str, field: npt.NDArray[np.float32], shape: Sequenc
 
             found, faces, _, _ = marching_cubes(field, 0.0, gradient_direction="ascent")  # type: ignore[no-untyped-call]
             origin, pitch = placed(metadata)
-            spacing = [pitch * (n - 1) / max(m - 3, 1) for n, m in zip(shape, field.shape, strict=True)]
+            spacing = [pitch * (n - 1) / (m - 3) if n > 1 and m > 3 else pitch for n, m in zip(shape, field.shape, strict=True)]
             vertices = (found.astype(np.float64) - 1) * np.array(spacing) + origin
             mesh = trimesh.Trimesh(vertices, faces, process=False)
             mesh.export(path, file_type=path.suffix.lower()[1:])

@@ -81,10 +81,12 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
 
 
 def _grain(a: Architecture, index: int) -> int:
-    """Bits that the biases of a matrix of a network of values need not have: 1/64 of a value, and 1/256 of what enters GELU, are enough."""
-    if a.form != "values" or a.is_sine(index):
-        return 0
-    return max(0, MEAN_BITS - a.bits - 6) if index == len(a.matrices) - 1 else 4
+    """Bits that the biases of a matrix need not have: 1/256 of what enters a Gaussian is enough, and in a network of values 1/64 of a value
+    and 1/256 of what enters GELU."""
+    of_values = a.form == "values"
+    if index == len(a.matrices) - 1:
+        return max(0, MEAN_BITS - a.bits - 6) if of_values else 0
+    return 4 if (of_values and not a.is_sine(index)) or a.activation == "gaussian" else 0
 
 
 def _cells(model: CoordinateNetwork, coding: Coding) -> list[Cells]:

@@ -185,7 +185,7 @@ def uncommon_numbers() -> Iterable[Recipe]:
     }
     yield from of_options(LITTLE, extras)
     yield from of_options(
-        Signal(picture(7, 6, 1, 1, bool), "image"),
+        Signal(picture(7, 6, 1, 1, bool), "image", 1),
         {
             "distance-greatest": ("a distance of 2^24, the ones have no place in common", {"errors": [5], "distances": [2**24]}),
             "distances": (

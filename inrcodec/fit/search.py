@@ -40,7 +40,8 @@ from .model import CoordinateNetwork, Plain
 from .objective import ValueHead, cell_bits, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
-FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; the long one with cells and for a supernet
+# budget of fine-tuning, relative to that of the fit; the long one with cells, for a supernet, and near a surface
+FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4
 FINE_TUNE_EXACT = 1.0  # budget of fine-tuning until every bit is right, if one coding is tried
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 FINE_TUNE_RATE_EXACT = 1.0  # of fine-tuning until every bit is right
@@ -221,9 +222,9 @@ def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, 
 
     An exact fit ends when every bit of the integer network is right. before: what the network was worth.
     """
-    options, gridded = fitted.options, bool(model.architecture.levels)
-    exactly = trains_exactly(model.architecture, fitted.goal)
-    share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or model.architecture.widths else FINE_TUNE
+    options, a = fitted.options, model.architecture
+    gridded, exactly = bool(a.levels), trains_exactly(a, fitted.goal)
+    share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or a.widths or near_of(a, fitted.goal) else FINE_TUNE
     share = share / 2 if again else share
     given = steps_of(model.architecture, options, fitted.goal) if long else fitted.outcome.steps
     # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit

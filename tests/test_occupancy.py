@@ -225,6 +225,23 @@ def test_goals_of_rate_and_psnr() -> None:
     assert (inrcodec.decode(data).samples == samples).all()
 
 
+def test_a_goal_of_iou() -> None:
+    samples = ball(16)
+    common: dict[str, Any] = {"profile": "inr", "threads": 1, "steps": 400, "hidden": 12}
+    found = inrcodec.info(inrcodec.encode(samples, **common, until="iou=0.8"))
+    better = inrcodec.info(inrcodec.encode(samples, **common, until="iou=0.95"))
+    assert 0.8 <= found["network"]["iou"]
+    assert 0.95 <= better["network"]["iou"]
+    assert found["bytes"]["weights"] <= better["bytes"]["weights"]
+    with pytest.warns(inrcodec.Notice, match=r"until iou=0.99 was not reached: the network alone has 0\."):
+        inrcodec.encode(samples, **{**common, "steps": 3}, until="iou=0.99")
+    with pytest.raises(inrcodec.InrcodecError, match="for values of one bit, and these have 6"):
+        inrcodec.encode(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), **common, until="iou=0.9")
+    for wrong in ("iou=1", "iou=0", "iou", "iou=90"):
+        with pytest.raises(ValueError, match="until is"):
+            Options(until=wrong)
+
+
 # --- what the network shows ---------------------------------------------------------------------------------------
 
 

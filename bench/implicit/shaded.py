@@ -93,9 +93,9 @@ def draw(picture: Path, original: Path, files: dict[str, bytes]) -> None:
         told = f"network alone, {label}: {found['bytes']['weights']:,} bytes, IoU {found['network']['iou']:.4f}"
         panels.append((told, surface(files[label], True)))
     figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.8), squeeze=False)
-    for axis, (title, found) in zip(axes[0], panels, strict=True):
-        faces = np.asarray(found.faces, np.int64)
-        axis.imshow(shaded(np.asarray(found.vertices, np.float64), faces, middle, half), cmap="gray", vmin=0, vmax=1)
+    for axis, (title, seen) in zip(axes[0], panels, strict=True):
+        faces = np.asarray(seen.faces, np.int64)
+        axis.imshow(shaded(np.asarray(seen.vertices, np.float64), faces, middle, half), cmap="gray", vmin=0, vmax=1)
         axis.set_title(title, fontsize=8)
         axis.axis("off")
     figure.tight_layout()

@@ -59,6 +59,8 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
     Raises InrcodecError if the network cannot be written.
     """
     form, body = network_of(values, bits, options)
+    if goal.kind == "iou" and bits != 1:
+        raise InrcodecError(f"until iou={goal.value:g}: it is for values of one bit, and these have {bits}")
     if 0 < options.bit_places < bits:
         raise InrcodecError(f"bit_places {options.bit_places}: the samples have {bits} bits, and each needs a place")
     sizes, channels = values.shape[:-1], values.shape[-1]
@@ -106,7 +108,7 @@ def _activation(options: Options, form: str, body: str, occupancy: bool) -> Acti
 def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: Goal) -> int:
     """Hidden units by the size of the signal."""
     total, places = values.size * bits, values.size // values.shape[-1]
-    if is_occupancy(values, bits) and form == "heads" and body != "grid" and goal.kind == "mdl":
+    if is_occupancy(values, bits) and form == "heads" and body != "grid" and goal.kind in ("mdl", "iou"):
         return min(max(8 * round(math.pow(places, 1 / 3) / 8), 8), OCCUPANCY_UNITS)
     if body == "grid":
         return next(units for limit, units in GRID_UNITS if places < limit)

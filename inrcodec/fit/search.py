@@ -305,6 +305,8 @@ def _worth(result: Result, fitted: Fitted) -> tuple[float, float]:
         return max(0.0, 8 * m.weights_bytes / places - goal.value), -m.psnr
     if goal.kind == "psnr":
         return max(0.0, goal.value - m.psnr), m.weights_bytes
+    if goal.kind == "iou":
+        return max(0.0, goal.value - m.iou), m.weights_bytes
     exactly = trains_exactly(m.coded.network.architecture, goal)
     return float(exactly and m.wrong > 0), result.total
 
@@ -444,7 +446,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int, peak:
     The fit ends early if it will probably not come below `size`.
     """
     goal = goal_for(options, "mdl")
-    if goal.kind in ("rate", "psnr"):
+    if goal.kind in ("rate", "psnr", "iou"):
         return fit_network(values, bits, options, peak)
     with limited_threads(threads_of(values, bits, options, goal)):
         fitted = fit_float(values, bits, options, goal, to_beat=size, peak=peak)

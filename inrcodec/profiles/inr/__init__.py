@@ -53,6 +53,8 @@ class Inr(Profile):
             return "until exact was not reached: the network alone gives not every value, and the payload has the rest"
         if goal.kind == "psnr" and psnr < goal.value:
             return f"until psnr={goal.value:g} was not reached: the network alone has {psnr:.2f} dB; more time or another network may do it"
+        if goal.kind == "iou" and float(str(found["iou"])) < goal.value:
+            return f"until iou={goal.value:g} was not reached: the network alone has {found['iou']:.4f}; more time or units may do it"
         if goal.kind == "rate" and rate > goal.value * RATE_MISSED:
             return f"until rate={goal.value:g} was not reached: the weights take {rate:.3g} bits per place"
         return None

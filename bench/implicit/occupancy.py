@@ -1,7 +1,7 @@
 """Occupancy fields: networks fitted to a mesh's voxels and to a gyroid, in several weight codings, beside what exact coders take.
 
-    python -m bench.implicit.occupancy armadillo.obj          also draws docs/implicit-occupancy.png
-    python -m bench.implicit.occupancy                        the gyroid alone
+    python -m bench.implicit.occupancy armadillo.obj          a mesh; also draws docs/implicit-occupancy.png
+    python -m bench.implicit.occupancy                        a gyroid
 
 The networks are those of Ramasinghe and Lucey, "Beyond Periodicity" (ECCV 2022): Gaussian units. IoU is intersection over union of the
 voxels that are 1, and of the integer network of the file, but for the row of the float network. Every file is decoded and compared.
@@ -10,7 +10,6 @@ voxels that are 1, and of the integer network of the file, but for the row of th
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,22 +154,18 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="to draw the mesh before and after into; default: docs/implicit-occupancy.png")
     given = parser.parse_args()
     options = Options(threads=1, steps=given.steps, hidden=given.hidden)
-    cases = [Case(f"a gyroid, {given.voxels}³", Signal(gyroid(given.voxels)))]
     if given.mesh:
         from inrcodec.files import mesh
 
         signal, seconds = timed(lambda: mesh.read(given.mesh, given.voxels))
-        tell(f"voxelized in {seconds:.1f} s")
-        cases.insert(0, Case(f"{given.mesh.stem}, {given.voxels}³", signal))
-    parts: list[str] = []
-    started = time.perf_counter()
-    for case in cases:
-        more, files = study(case, options, given.shares, given.small)
-        parts += more
-        if given.mesh and case is cases[0]:
-            draw(given.picture or Path("docs") / "implicit-occupancy.png", given.mesh, files)
-        tell(f"{time.perf_counter() - started:.0f} s")
-    save("implicit-occupancy", "Occupancy fields", parts, "brotli", "trimesh", module="bench.implicit.occupancy")
+        case = Case(f"{given.mesh.stem}, {given.voxels}³, voxelized in {seconds:.1f} s", signal)
+    else:
+        case = Case(f"a gyroid, {given.voxels}³", Signal(gyroid(given.voxels)))
+    parts, files = study(case, options, given.shares, given.small)
+    if given.mesh:
+        draw(given.picture or Path("docs") / "implicit-occupancy.png", given.mesh, files)
+    name = "implicit-occupancy" if given.mesh else "implicit-occupancy-gyroid"
+    save(name, f"Occupancy fields: {given.mesh.stem if given.mesh else 'a gyroid'}", parts, "brotli", module="bench.implicit.occupancy")
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ class Options:
         supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
         colour: whether the index of the channel is one more coordinate.
         payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
-        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, at most 128 for an
-            occupancy field; 3 layers, 4 for "bitlinear", 1 with a grid.
+        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, for an
+            occupancy field at most 128, and more for until "iou" than for "mdl"; 3 layers, 4 for "bitlinear", 1 with a grid.
         octaves: sines and cosines of each coordinate that are inputs too (positional encoding); 0: none, for "bitlinear" by the size.
         bit_places: for "siren": places on the axis of the bit; more than the bits of a value, and the bits below them can be asked for.
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.

@@ -140,9 +140,11 @@ def test_what_is_chosen_for_an_occupancy_field() -> None:
     assert is_occupancy(values, 1)
     assert usual_goal(values, 1) == "mdl"
     a = architecture_of(values, 1, Options(), MDL)
-    assert (a.form, a.body, a.activation, a.layers, a.hidden) == ("heads", "mlp", "gaussian", 3, 24)
+    assert (a.form, a.body, a.activation, a.layers, a.hidden) == ("heads", "mlp", "gaussian", 3, 8)
+    assert architecture_of(values, 1, Options(), Goal("iou", 0.9)).hidden == 24
     large = np.broadcast_to(np.uint8(1), (200, 150, 100, 1))
-    assert architecture_of(large, 1, Options(), MDL).hidden == 128
+    assert architecture_of(large, 1, Options(), Goal("iou", 0.9)).hidden == 128
+    assert architecture_of(large, 1, Options(), MDL).hidden == 64
     own = architecture_of(values, 1, Options(network="siren", layers=2, hidden=9, activation="sine"), MDL)
     assert (own.form, own.activation, own.layers, own.hidden) == ("siren", "sine", 2, 9)
     for other in (values[0], values * np.uint8(3)):  # a picture of one bit, a volume of two

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("mesh", type=Path, nargs="?", help="a closed mesh")
     parser.add_argument("--voxels", type=int, default=128, help="along each axis")
     parser.add_argument("--steps", type=int, default=4000, help="of each fit")
-    parser.add_argument("--hidden", type=int, default=0, help="units; 0: by the size of the volume")
+    parser.add_argument("--hidden", type=int, default=128, help="units of the network that is coded in many ways")
     parser.add_argument("--small", type=int, nargs="*", default=[56], help="units of networks for the smallest exact file")
     parser.add_argument("--shares", type=float, nargs="*", default=[1 / 4, 1 / 2], help="non-zeros per weight of sinr")
     parser.add_argument("--picture", type=Path, help="to draw the mesh before and after into; default: docs/implicit-occupancy.png")

@@ -23,7 +23,9 @@ MORE_OCTAVES = 2  # than it takes to tell neighbouring places apart: ternary net
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
 FILTERS_OMEGA = 10.0  # times √units: pictures of 96 × 64 to 384 × 256 have 1 to 4 dB more than with frequencies of 5 to 96
 SHORT_BITS = 8  # of a weight of networks in a network, and beside cells, where there are few weights
-OCCUPANCY_UNITS = 128  # of an occupancy field at most: as many as the side of a cube of its places, which its surface grows with
+# Units for an occupancy field: so many for each place along the side of a cube of as many places, as its surface grows with that; at most.
+# The shortest description needs fewer than a network that alone is to be nearly right.
+OCCUPANCY_SHARE, OCCUPANCY_SHORT, OCCUPANCY_UNITS = 1.0, 0.44, 128
 OCCUPANCY_SECONDS = 5  # times as long as other fits may take: only the places near the surface teach much
 NEAR_SHARE = 0.8  # of a batch that is drawn from the places near the surface
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
@@ -109,7 +111,8 @@ def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: G
     """Hidden units by the size of the signal."""
     total, places = values.size * bits, values.size // values.shape[-1]
     if is_occupancy(values, bits) and form == "heads" and body != "grid" and goal.kind in ("mdl", "iou"):
-        return min(max(8 * round(math.pow(places, 1 / 3) / 8), 8), OCCUPANCY_UNITS)
+        share = OCCUPANCY_SHARE if goal.kind == "iou" else OCCUPANCY_SHORT
+        return min(max(8 * round(share * math.pow(places, 1 / 3) / 8), 8), OCCUPANCY_UNITS)
     if body == "grid":
         return next(units for limit, units in GRID_UNITS if places < limit)
     matrices = 1 if body == "recurrent" else max(1, layers - 1)

@@ -26,7 +26,9 @@ torch = pytest.importorskip("torch")
 
 from inrcodec.fit import search  # noqa: E402
 from inrcodec.fit.choices import architecture_of, batch_of, near_of, usual_goal  # noqa: E402
+from inrcodec.fit.codings import Lsq  # noqa: E402
 from inrcodec.fit.data import is_occupancy, near_surface, targets  # noqa: E402
+from inrcodec.fit.model import CoordinateNetwork  # noqa: E402
 from inrcodec.fit.objective import BitObjective  # noqa: E402
 from inrcodec.fit.train import Meter, batches  # noqa: E402
 from inrcodec.options import Goal  # noqa: E402
@@ -216,6 +218,14 @@ def test_a_ball_is_learned() -> None:
     told = inrcodec.info(data)
     assert told["network"]["iou"] > 0.97
     assert told["bytes"]["payload"] < 120
+
+
+@pytest.mark.parametrize(("bits", "share"), [(3, 3.0), (5, 3.0), (8, 3.0 * 15 / 127)])
+def test_a_fine_step_is_learned_slowly(bits: int, share: float) -> None:
+    """Else it moves all weights by more than itself: 8 bits were worse than without learning the step."""
+    a = architecture_of(to_values(ball(12))[0][..., None], 1, Options(), MDL)
+    coding = Lsq(CoordinateNetwork(a, 30.0, torch.Generator().manual_seed(0)), bits)
+    assert coding.groups(0.1)[-1]["lr"] == pytest.approx(0.1 * share)
 
 
 def test_goals_of_rate_and_psnr() -> None:

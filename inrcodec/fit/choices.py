@@ -173,8 +173,6 @@ def rate_of(a: Architecture, options: Options) -> float:
         return 1e-4
     if a.body == "filters":
         return 2e-3 if a.form == "values" else 1e-2
-    if a.activation == "gaussian" and not a.normalized and not a.levels:
-        return 2e-3
     if a.activation == "sine":
         return min(1e-2 if a.form == "heads" else 2e-3, 0.15 / a.hidden)
     return 1e-2 if a.levels else 2e-3

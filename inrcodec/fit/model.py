@@ -21,7 +21,8 @@ from ..kernels.tables import GELU_BITS, GELU_LIMIT
 from .grid import Corners
 
 HIDDEN_OMEGA = 30.0  # frequency of sine layers after the first
-# 1/a of a Gaussian exp(−x²/(2a²)): of the inputs, for each place along the longest axis, within limits; of other layers
+# 1/a of a Gaussian exp(−x²/(2a²)): of coordinates, for each place along the longest axis, within limits; of the layers after them.
+# With octaves or cells, whose features are sharp already, a is 1.
 INPUT_SHARPNESS, LEAST_SHARPNESS, MOST_SHARPNESS, HIDDEN_SHARPNESS = 0.2, 5.0, 100.0, 10.0
 LIMIT = GELU_LIMIT / 2.0**GELU_BITS  # arguments of GELU and Gaussian layers are limited to ±8, the range of the integer tables
 CELL_STEP = 2.0**-4  # a cell of 1 is a feature of so much
@@ -86,7 +87,7 @@ class CoordinateNetwork(nn.Module):
         a = self.architecture
         if a.is_sine(matrix):
             return omega if a.takes_inputs(matrix) else HIDDEN_OMEGA
-        if a.activation != "gaussian" or a.normalized or a.levels or matrix == len(a.matrices) - 1:
+        if a.activation != "gaussian" or a.normalized or a.levels or a.octaves or matrix == len(a.matrices) - 1:
             return 1.0
         if not a.takes_coordinates(matrix):
             return HIDDEN_SHARPNESS

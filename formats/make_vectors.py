@@ -62,6 +62,7 @@ SUBSET = (
     vectors_network.subset_weights,
     vectors_network.subset_signals,
     vectors_network.subset_bodies,
+    vectors_network.subset_occupancy,
     vectors_network.subset_tiles,
     vectors_priors.subset,
     vectors_pictures.subset,

@@ -322,6 +322,7 @@ class NetworkSpec:
     coding: int = 0
     setting: int = 8
     errors: Sequence[int] = (1,)  # used in turn
+    distances: Sequence[int] = ()  # used in turn; empty: as small as the errors allow
     scales: dict[int, tuple[int, int]] = field(default_factory=dict)  # of layers, then of levels
     biases: dict[int, Sequence[int]] = field(default_factory=dict)  # of a layer, used in turn; as they are written, without their grain
     matrices: dict[int, Sequence[int]] = field(default_factory=dict)  # of a layer, used in turn, row by row
@@ -393,10 +394,12 @@ class NetworkSpec:
         scales = [self.scale(i, matrix) for i, matrix in enumerate(layers)]
         scales += [self.scales.get(len(layers) + i, (3, 2)) for i, level in enumerate(self.levels) if level[2] < 128]
         grains = bytes(in_turn(self.grains, len(layers))) if not self.flags & UNBIASED else b""
+        errors = list(in_turn(self.errors, max(1, len(self.widths) * len(self.depths))))
+        distances = in_turn(self.distances, len(errors)) if self.distances else [min(error, 1) for error in errors]
         parts = [
             self.architecture(),
             bytes([self.coding, self.setting]),
-            *map(varint, in_turn(self.errors, max(1, len(self.widths) * len(self.depths)))),
+            *map(varint, [*errors, *(distances if self.bits == 1 else [])]),
             *(varint(m) + bytes([s]) for m, s in scales),
             grains,
             self.joint() if self.form == VALUES else bytes(in_turn(self.gains, self.signal.channels * self.bits)),

@@ -58,6 +58,16 @@ def of_specs(specs: Specs) -> Iterable[Recipe]:
         yield netw(name, what, NetworkSpec(SMALL, 8, **options).content)
 
 
+def of_bits(specs: Specs) -> Iterable[Recipe]:
+    """Faulty files of values of one bit: what is wrong with each, and the options of its network."""
+    signal = Signal(np.array([True, False, True, True, False]))
+    faultless(coded(signal, NetworkSpec(signal, 1), bits=1))
+    for name, (what, options) in specs.items():
+        spec = NetworkSpec(signal, 1, **options)
+        first, _, *others = coded(signal, NetworkSpec(signal, 1), bits=1)
+        yield fault(f"netw-{name}", f"NETW: {what}", [first, (b"NETW", spec.content()), *others])
+
+
 def faulty_network() -> Iterable[Recipe]:
     with_network = small_coded()
     network = with_network[1][1]
@@ -104,6 +114,17 @@ def faulty_network() -> Iterable[Recipe]:
             "grain-32": ("a grain of 32", {"grains": [0, 32], "biases": {1: [0]}}),
             "order": ("an order of channels that names another", {"form": VALUES, "order": [1]}),
             "halvings-32": ("32 halvings", {"form": VALUES, "halvings": [32]}),
+        }
+    )
+    two_parts: dict[str, Any] = {"widths": [2, 5], "depths": [1]}
+    yield from of_bits(
+        {
+            "distance-2p24": ("a distance of more than 2^24", {"distances": [2**24 + 1]}),
+            "distance-0": ("an error, and a distance of 0", {"distances": [0]}),
+            "distance-of-nothing": (
+                "an error of 0 of one of two networks, and a distance",
+                {**two_parts, "errors": [0, 1], "distances": [1]},
+            ),
         }
     )
     yield fault(

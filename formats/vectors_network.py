@@ -107,6 +107,17 @@ def subset_bodies() -> Iterable[Recipe]:
         yield by_encoder(f"inr-{name}", what, signal, **common, **options)
 
 
+def subset_occupancy() -> Iterable[Recipe]:
+    """Volumes of one bit, whose networks have a distance beside each error."""
+    distances = np.indices((7, 6, 8)) - np.array([3, 2.5, 4])[:, None, None, None]
+    ball = Signal((distances**2).sum(0) < 8.5)
+    common: dict[str, Any] = {"profile": "inr", "hidden": 8, "steps": 40}
+    for weights, bits in (("uniform", 8), ("lsq", 4), ("ternary", 0), ("sinr", 0)):
+        yield by_encoder(f"inr-occupancy-{weights}", f"an occupancy field, weights {weights}", ball, **common, weights=weights, bits=bits)
+    options: dict[str, Any] = {"supernet": "1,2x4,8", "weights": "uniform", "steps": 40}
+    yield by_encoder("inr-occupancy-supernet", "four networks of an occupancy field in one", ball, profile="inr", **options)
+
+
 def subset_tiles() -> Iterable[Recipe]:
     signal = Signal(picture(13, 11, 3, 6), "image", 6)
     for name, form in NUMBERS.items():
@@ -173,6 +184,16 @@ def uncommon_numbers() -> Iterable[Recipe]:
         ),
     }
     yield from of_options(LITTLE, extras)
+    yield from of_options(
+        Signal(picture(7, 6, 1, 1, bool), "image", 1),
+        {
+            "distance-greatest": ("a distance of 2^24, the ones have no place in common", {"errors": [5], "distances": [2**24]}),
+            "distances": (
+                "distances of several networks",
+                {"errors": [9, 2**63 - 1], "distances": [1, 300], "widths": [2, 5], "depths": [1]},
+            ),
+        },
+    )
 
 
 def uncommon_forms() -> Iterable[Recipe]:

@@ -57,6 +57,7 @@ class FromPrior:
     coding: int = 0
     setting: int = 7
     error: int = 5000
+    bits: int = 8
     scale: tuple[int, int] | None = None  # of the last layer
     biases: Sequence[int] = (0, 1 << 23, 0)
     scale_codes: Sequence[int] = (110, 120, 110)
@@ -76,7 +77,7 @@ class FromPrior:
             b"\x40",
             self.name or name,
             bytes([self.coding, self.setting]),
-            varint(self.error),
+            varint(self.error) + (varint(4000) if self.bits == 1 else b""),
             varint(multiplier) + bytes([shift]),
             *map(signed, self.biases),
             bytes(self.scale_codes),
@@ -135,7 +136,7 @@ def uncommon() -> Iterable[Recipe]:
         made = partial(_file, spec, bits)
         yield recipe(f"inr-prior-{name}", what, spec.signal, made)
     one = Signal(picture(6, 5, 3, 1, seed=8), "image", 1)
-    yield recipe("inr-prior-1-bit", "values of one bit", one, partial(_file, FromPrior(one, META), 1))
+    yield recipe("inr-prior-1-bit", "values of one bit", one, partial(_file, FromPrior(one, META, bits=1), 1))
 
 
 def _file(spec: FromPrior, bits: int) -> bytes:

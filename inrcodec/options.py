@@ -23,7 +23,7 @@ DEVICES = get_args(Device)
 CODING_NAMES = ("auto", *codings.NAMES)
 NETWORKS, BODIES, ACTIVATIONS = (get_args(t) for t in (NetworkName, BodyName, ActivationName))
 LOSSES, PRIORS = get_args(Loss), get_args(PriorName)
-UNTIL = ("exact", "mdl", "rate", "psnr")
+UNTIL = ("exact", "mdl", "rate", "psnr", "iou")
 MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
 # smallest and largest number of each option; where 0 is allowed (but for seed), it means that the encoder chooses
@@ -57,7 +57,7 @@ FIT_OPTIONS: dict[str, tuple[str, ...]] = {
 
 
 class Goal(NamedTuple):
-    """When a fit ends. kind: see `Options.until`; value: bits of weights per place for "rate", dB for "psnr", else 0."""
+    """When a fit ends. kind: see `Options.until`; value: bits of weights per place for "rate", dB for "psnr", 0 … 1 for "iou", else 0."""
 
     kind: str
     value: float = 0.0
@@ -68,9 +68,13 @@ def goal_of(until: str) -> Goal:
     kind, _, number = until.partition("=")
     if kind in ("exact", "mdl") and until == kind:
         return Goal(kind)
-    if kind in ("rate", "psnr") and re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) and 0 < float(number) < 1000:
+    below = {"rate": 1000, "psnr": 1000, "iou": 1}.get(kind, 0)
+    if re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) and 0 < float(number) < below:
         return Goal(kind, float(number))
-    raise ValueError(f"until is {until!r}; it can be 'exact', 'mdl', 'rate=0.3' (bits of weights per place) or 'psnr=30' (dB)")
+    raise ValueError(
+        f"until is {until!r}; it can be 'exact', 'mdl', 'rate=0.3' (bits of weights per place), 'psnr=30' (dB) "
+        "or 'iou=0.99' (for values of one bit, below 1)"
+    )
 
 
 def configurations_of(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -129,16 +133,18 @@ class Options:
         seed: of everything random. With one thread, the same seed gives the same file on the same machine if steps end the fit. With
             more threads torch may sum in another order; if seconds end it, the file also depends on the clock.
         until: "exact" fits until every bit is right, "mdl" until weights + payload stop falling; "rate=0.3" as well as 0.3 bits of weights
-            per place allow, "psnr=30" until the network alone has 30 dB. "" is "exact" for profile "inr", "mdl" for "auto" and a
-            supernet.
+            per place allow, "psnr=30" until the network alone has 30 dB; "iou=0.99", for values of one bit, takes the least weights with
+            which the ones of the network alone have this intersection over union. "" is "exact" for profile "inr", but "mdl" for an
+            occupancy field (a volume of one bit and at least three axes), for "auto" and a supernet.
         network: what the network predicts. "values": the mean of each value. "heads": the bits, one output each. "siren": the bits, the
             index of the bit being one more coordinate. "bitlinear": the bits, a network for each index, with positional encoding, GELU,
             layer normalization and ternary weights. "" is "values", or "heads" where values have more than 24
-            bits, and with loss "bce".
+            bits, for an occupancy field, and with loss "bce".
         body: what is between coordinates and outputs. "mlp"; "recurrent": the same matrix for all layers; "filters": a multiplicative
             filter network; "grid": cells of several resolutions, and a small mlp. "" is "grid" for "values", but "mlp" for bits, for a
             supernet, and with octaves or activation "sine".
-        activation: of hidden layers: "sine", "gelu" or "gaussian"; "" is "gelu" with a grid and for "bitlinear", else "sine".
+        activation: of hidden layers: "sine", "gelu" or "gaussian"; "" is "gelu" with a grid and for "bitlinear", "gaussian" for an
+            occupancy field, else "sine".
         loss: what the fit minimizes: "bce" (bits), "likelihood" (code length of values) or "mse" (squared error); "" is "bce" for bits,
             "likelihood" for values, but "mse" for values with until rate or psnr, and for those of a supernet.
         supernet: depths and widths of networks that are trained together, one inside the other, as "1,2,3,4x16,32,48,64"; "": one network.
@@ -147,16 +153,16 @@ class Options:
             (`bits` for an element, 5 by default; weights "uniform" or "sinr"). "": there is none. The shape of the network is the prior's.
         colour: whether the index of the channel is one more coordinate.
         payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
-        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal; 3 layers, 4 for
-            "bitlinear", 1 with a grid.
+        hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, for an
+            occupancy field at most 128, and more for until "iou" than for "mdl"; 3 layers, 4 for "bitlinear", 1 with a grid.
         octaves: sines and cosines of each coordinate that are inputs too (positional encoding); 0: none, for "bitlinear" by the size.
         bit_places: for "siren": places on the axis of the bit; more than the bits of a value, and the bits below them can be asked for.
         omega: frequency of the first sine layer; 0 chooses by the size of the signal.
         learning_rate: of Adam; 0 chooses by the width of the network.
-        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort, or without
-            limit if steps are given. Fine-tuning adds 15 % for each weight coding that is tried, 40 % with cells and for a supernet, up to
-            80 % where cells must meet a rate or PSNR, and up to 100 % where a network without cells is to be exact. For a rate or PSNR,
-            up to four networks without cells are fitted.
+        steps, seconds: budget of the fit, which ends at the first of the two; 0 chooses: steps by `until`, seconds by effort, five times as
+            many for an occupancy field, or without limit if steps are given. Fine-tuning adds 15 % for each weight coding that is tried,
+            40 % with cells, for a supernet and for an occupancy field, up to 80 % where cells must meet a rate or PSNR, and up to 100 %
+            where a network without cells is to be exact. For a rate or PSNR, up to four networks without cells are fitted.
         batch: places per step; 0 is all places of a small signal, else a mini-batch.
         progress: called now and then, from any thread, while networks are fitted, and while samples are coded or decoded.
         stop: asked now and then, from any thread. When it returns True, a fit ends, and the file is written with the best network so far.

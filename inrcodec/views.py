@@ -7,9 +7,9 @@ theirs are left to say, and they come from the network, or from smoothness withi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -111,14 +111,8 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
         UnsupportedError: the file has no network that could be asked, or the view does not fit it.
     """
     header, axes = opened.header, opened.layout.axes
-    sizes = _sizes(opened, view)
-    if len(sizes) != len(axes):
-        raise UnsupportedError(f"it has {len(axes)} coordinate axes, and {len(sizes)} sizes were given")
-    box = view.region or tuple(slice(0, n) for n in sizes)
-    if len(box) != len(sizes) or not all(0 <= s.start < s.stop <= n for s, n in zip(box, sizes, strict=True)):
-        raise UnsupportedError(f"the region does not lie inside {' × '.join(map(str, sizes))} places")
-    extra = _extra(opened, view)
-    known = not (view.asks_network or header.lossy or sizes != axes)
+    sizes, box = _places(opened, view)
+    extra, known = _extra(opened, view), not asks(opened, view)
     if known and not extra:
         samples = opened.samples(options)[box] if not view.region else opened.decode(box, options)
     elif known:
@@ -129,6 +123,33 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
     if rate is not None and sizes != axes and not view.sample_rate:
         rate = max(1, round(rate * (sizes[0] - 1) / max(axes[0] - 1, 1)))
     return Signal(samples, header.kind, header.bit_depth + extra, rate, opened.metadata)
+
+
+def asks(opened: Opened, view: View) -> bool:
+    """Whether the network is asked for a view, and not the samples. Raises UnsupportedError if the view does not fit the file."""
+    return view.asks_network or opened.header.lossy or _sizes(opened, view) != opened.layout.axes
+
+
+def field(opened: Opened, view: View, options: Options) -> npt.NDArray[np.int64]:
+    """How sure the network of values of one bit and one channel is that each is 1: above 0 where it says so, (axes…) int64.
+
+    view: sizes, region and config matter. Raises as `render_opened`.
+    """
+    sizes, box = _places(opened, view)
+    shape = (*box_shape(box), *opened.header.shape[len(box) :])
+    ask = opened.decoder.field
+    return _asked(opened, view, box, np.dtype(np.int64), options, lambda part, which, tick: ask(sizes, part, which, tick)).reshape(shape)
+
+
+def _places(opened: Opened, view: View) -> tuple[tuple[int, ...], Box]:
+    """The sizes of the axes that are wanted, and which of their places. Raises UnsupportedError."""
+    sizes, axes = _sizes(opened, view), opened.layout.axes
+    if len(sizes) != len(axes):
+        raise UnsupportedError(f"it has {len(axes)} coordinate axes, and {len(sizes)} sizes were given")
+    box = view.region or tuple(slice(0, n) for n in sizes)
+    if len(box) != len(sizes) or not all(0 <= s.start < s.stop <= n for s, n in zip(box, sizes, strict=True)):
+        raise UnsupportedError(f"the region does not lie inside {' × '.join(map(str, sizes))} places")
+    return sizes, box
 
 
 def _sizes(opened: Opened, view: View) -> tuple[int, ...]:
@@ -162,6 +183,19 @@ def _extra(opened: Opened, view: View) -> int:
 
 def _network_samples(opened: Opened, view: View, sizes: tuple[int, ...], box: Box, extra: int, options: Options) -> npt.NDArray[np.generic]:
     """What the network says, in the header's order of axes, with `extra` bits below those of the file. Raises UnsupportedError."""
+    given, ask = min(extra, opened.decoder.most_extra), opened.decoder.alone
+    dtype = value_type(opened.header.value_map.bits + given)
+    found = _asked(opened, view, box, dtype, options, lambda part, which, tick: ask(sizes, part, given, which, tick))
+    return _to_samples(opened, found, extra, extra - given)
+
+
+def _asked(
+    opened: Opened, view: View, box: Box, dtype: np.dtype[Any], options: Options, ask: Callable[[Box, int, Ticker], npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
+    """What the network says of a box, (*sizes of the box, channels), a part after the other. Raises UnsupportedError.
+
+    ask: called with a part, the index of the network that is asked, and what is to be called now and then.
+    """
     decoder = opened.decoder
     found = decoder.configurations
     if not found:
@@ -176,17 +210,16 @@ def _network_samples(opened: Opened, view: View, sizes: tuple[int, ...], box: Bo
     parts = _parts(box)
     at_once = decoder.memory(parts[0]) * min(options.workers, len(parts))
     options.limits.check_memory(PLACE_BYTES * math.prod(shape) * opened.layout.channels + decoder.shared + at_once)
-    given = min(extra, decoder.most_extra)
-    out = np.empty((*shape, opened.layout.channels), value_type(opened.header.value_map.bits + given))
+    out = np.empty((*shape, opened.layout.channels), dtype)
     ticker = Ticker(options, "rendering")
     ticker.expect(len(parts))
 
     def fill(part: Box) -> None:
         target = tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
-        out[target] = decoder.alone(sizes, part, given, which, ticker)
+        out[target] = ask(part, which, ticker)
 
     parallel.run(fill, parts, options.workers, ticker.cancel)
-    return _to_samples(opened, out, extra, extra - given)
+    return out
 
 
 def _named(configuration: tuple[int, int]) -> str:

@@ -50,7 +50,8 @@ def supernet(a: Architecture) -> CoordinateNetwork:
 
 def errors(coded: Any, values: Any) -> list[int]:
     """The squared error of each network in a coded network."""
-    return [coding.part_error(coded, values, *c) for c in coded.network.architecture.configurations]
+    found = [coding.compare_part(coded, values, *c) for c in coded.network.architecture.configurations]
+    return [coding.error_code(part.squares, values.size, 8) for part in found]
 
 
 sizes = st.sets(st.integers(1, 6), min_size=1, max_size=3).map(lambda s: tuple(sorted(s)))

@@ -104,8 +104,10 @@ def test_an_error_in_the_last_bit_counts(bits: int) -> None:
     coded = CodedNetwork(Network(a, [layers]), "uniform", 8, np.full(bits, 64, np.uint8))
     for wrong in (0, 1):
         values = np.array([[2**bits - 1], [2**bits - 1 - wrong]], value_type(bits))
-        _, error = coding.encode_tile(coded, values, (slice(0, 2),), (2,), lambda _: None)
-        assert coding.error_code(error, 2) == (128 if wrong else 0)
+        _, found = coding.encode_tile(coded, values, (slice(0, 2),), (2,), lambda _: None)
+        told = coding.with_errors(coded, values, found)
+        assert told.errors == (1 << 23 if bits == 1 and wrong else 128 if wrong else 0,)
+        assert told.distances == ((1 << 23 if wrong else 0,) if bits == 1 else ())
 
 
 def test_a_network_with_every_value_needs_no_payload(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,4 +249,4 @@ def test_adding_a_type_is_adding_a_module(added: Path, tmp_path: Path) -> None:
 def test_heavy_libraries_wait_until_they_are_needed() -> None:
     program = "import sys, inrcodec.files; inrcodec.files.types(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"PIL", "cv2", "imagecodecs", "soundfile", "tifffile", "png", "torch"} & set(loaded)
+    assert not {"PIL", "cv2", "imagecodecs", "soundfile", "tifffile", "png", "torch", "trimesh", "skimage"} & set(loaded)

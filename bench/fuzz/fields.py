@@ -202,6 +202,8 @@ def _network(t: Taker, opened: codec.Opened) -> None:
     t.bytes_of("coding", "setting")
     for i in range(len(known.errors)):
         t.varint(f"error {i}")
+    for i in range(len(known.distances)):
+        t.varint(f"distance {i}")
     for i in range(len(known.scales)):
         t.varint(f"multiplier {i}")
         t.bytes_of(f"shift {i}")

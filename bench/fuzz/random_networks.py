@@ -158,7 +158,7 @@ def exact(coded: CodedNetwork) -> tuple[CodedNetwork, Values]:
     a = coded.network.architecture
     coordinates = coordinates_of(tuple(slice(0, n) for n in a.sizes), a.sizes, 0, math.prod(a.sizes))
     values = network_values(coded, coded.network, coordinates).reshape(*a.sizes, a.channels)
-    return replace(coded, errors=(*coded.errors[:-1], 0)), values
+    return replace(coded, errors=(*coded.errors[:-1], 0), distances=()), values
 
 
 def random_values(rng: Generator, coded: CodedNetwork) -> Values:

@@ -327,11 +327,12 @@ def cells(given: argparse.Namespace) -> list[str]:
             "bits": WEIGHT_BITS,
         }
         means: dict[str, Any] = {"network": "values", "body": "recurrent", "layers": 3, "until": "mdl", "weights": "lsq", "bits": 5}
+        grid: dict[str, Any] = {"network": "values", "until": "exact", "steps": CELL_STEPS}  # the default, but for occupancy
         kinds: list[tuple[str, int, dict[str, Any]]] = [
-            (DEFAULT, 0, {"steps": CELL_STEPS}),
-            *((f"cells, hashed to 2^{n}", n, {"steps": CELL_STEPS}) for n in TABLES),
-            (f"recurrent, R = 2, × {units}, bits", 0, memory),
-            ("cells, dense, values and payload", 0, {"until": "mdl", "steps": CELL_STEPS}),
+            (DEFAULT, 0, grid),
+            *((f"cells, hashed to 2^{n}", n, grid) for n in TABLES),
+            (f"recurrent, R = 2, × {units}, bits", 0, memory | {"until": "exact"}),
+            ("cells, dense, values and payload", 0, grid | {"until": "mdl"}),
             ("recurrent, R = 2, values and payload", 0, means | {"steps": CELL_STEPS}),
         ]
         sizes = []

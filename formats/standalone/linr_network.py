@@ -100,6 +100,7 @@ class Network:
     widths: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     errors: list[int] = field(default_factory=list)
+    distances: list[int] = field(default_factory=list)
     networks: list[list[Layer]] = field(default_factory=list)  # one; bitlinear: one per bit of a value
     gains: list[int] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
@@ -151,8 +152,7 @@ def read_network(content: bytes, head: Head) -> Network:
     coding, setting = reader.byte(), reader.byte()
     require(coding <= SINR, "an unknown coding of weights")
     require(coding != SINR or not net.parts, "a sparse network of parts")
-    net.errors = [reader.varint() for _ in net.configurations]
-    require(max(net.errors) < 1 << 63, "the error of a configuration is out of range")
+    read_errors(reader, net)
     layers = make_layers(net)
     read_scales(reader, net, layers)
     if net.parts:
@@ -165,6 +165,16 @@ def read_network(content: bytes, head: Head) -> Network:
     reader.finish()
     check_exact(net)
     return net
+
+
+def read_errors(reader: Reader, net: Network) -> None:
+    """The errors of the configurations, and the distances, which values of one bit have."""
+    net.errors = [reader.varint() for _ in net.configurations]
+    require(max(net.errors) < 1 << 63, "the error of a configuration is out of range")
+    if net.bits == 1:
+        net.distances = [reader.varint() for _ in net.configurations]
+        require(max(net.distances) <= 1 << 24, "the distance of a configuration is out of range")
+        require([e > 0 for e in net.errors] == [d > 0 for d in net.distances], "an error and its distance contradict each other")
 
 
 def read_architecture(reader: Reader, head: Head) -> Network:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from linr import SINR, ArithmeticDecoder, Head, Ints, Layer, Reader, coded_integers, read_sparse, require, unbrotli
 from linr_network import SINE as SINES
-from linr_network import VALUES, Modulation, Network, check_exact
+from linr_network import VALUES, Modulation, Network, check_exact, read_errors
 
 MAGIC = b"LINRprior2"
 
@@ -82,10 +82,10 @@ def read_network(content: bytes, head: Head) -> Network:
     )  # fmt: skip
     net.widths, net.depths = [prior.hidden], [prior.depth]
     net.order, net.factors, net.halvings = prior.order, prior.factors, [0] * prior.channels
-    coding, setting, error = reader.byte(), reader.byte(), reader.varint()
+    coding, setting = reader.byte(), reader.byte()
     require(coding == 0 or (coding == SINR and prior.patch > 0), "a coding that a prior does not have")
-    require(error < 1 << 63, "the error is out of range")
-    net.errors, net.networks = [error], [prior.layers]
+    read_errors(reader, net)
+    net.networks = [prior.layers]
     last = prior.layers[-1]
     last.multiplier, last.shift = scale(reader)
     last.bias = np.array([reader.signed() for _ in range(prior.channels)], object)

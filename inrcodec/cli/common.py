@@ -142,6 +142,47 @@ def read_signal(path: Path, limits: Limits) -> Signal:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
+def read_input(path: Path, voxels: int | None, limits: Limits) -> Signal:
+    """As `read_signal`, or the voxels of a mesh. Raises click.UsageError if one is given without the other."""
+    from ..files import mesh
+    from ..files.registry import MESHES
+
+    if voxels is None and mesh.is_mesh(path):
+        raise click.UsageError(f"{path} is a mesh; say by --voxels how many it becomes along its longest side, such as --voxels 128")
+    if voxels is None:
+        return read_signal(path, limits)
+    if not mesh.is_mesh(path):
+        raise click.UsageError(f"--voxels is for a mesh, and {path} is not named {', '.join(MESHES)}")
+    try:
+        return mesh.read(path, voxels, limits)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def check_type(output: Path) -> None:
+    """Raise InrcodecError if the extension of an output names no type that can be written."""
+    from .. import files
+    from ..files import mesh
+
+    if mesh.is_mesh(output):
+        mesh.check(output)
+    else:
+        files.check(output)
+
+
+def write_as(output: Path, write: Callable[[Path], None], force: bool, source: Path) -> None:
+    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten."""
+
+    def named(path: Path) -> None:
+        try:
+            write(path)
+        except InrcodecError as fault:  # its message names the temporary file
+            fault.args = (str(fault).replace(str(path), str(output)),)
+            raise
+
+    replace(output, named, force, source)
+
+
 def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
     """What `decode` makes with Options of these fields, with a line of progress."""
     line = ProgressLine(on_terminal())
@@ -152,20 +193,23 @@ def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
 
 
 def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None:
-    """Write a signal to a file of the type that its name says, and say what that type does not keep. source: must not be overwritten."""
+    """Write a signal to a file of the type that its name says, and say what that type does not keep. source: must not be overwritten.
+
+    Of a volume that is written as a mesh, the surface is kept, and nothing is said.
+    """
     from .. import files
+    from ..files import mesh
 
     lost: list[str] = []
 
     def write(path: Path) -> None:
-        try:
-            files.write(path, found)
-            lost.extend(sorted(files.lost(path, found)))
-        except InrcodecError as fault:  # its message names the temporary file
-            fault.args = (str(fault).replace(str(path), str(output)),)
-            raise
+        if mesh.is_mesh(path):
+            mesh.write(path, found)
+            return
+        files.write(path, found)
+        lost.extend(sorted(files.lost(path, found)))
 
-    replace(output, write, force, source)
+    write_as(output, write, force, source)
     if lost:
         say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import FormatError, naming
 from ..storage import check_output
-from .common import IN, THREADS, Seconds, decoded, fail, read_linr, with_limits, write_signal
+from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -44,14 +44,15 @@ def decode(
     """Decompress IN.linr to an image, a sound or a .npy array.
 
     The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
-    checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly.
+    checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a volume of one bit, a
+    mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
 
     \b
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     """
-    from .. import codec, damage, files, views
+    from .. import codec, damage, views
 
     part = None if start is None and duration is None else (start or 0.0, duration)
     if salvage and part:
@@ -59,7 +60,7 @@ def decode(
     if network_only and (salvage or part):
         raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start and --duration")
 
-    files.check(output)
+    check_type(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
     with naming(input):

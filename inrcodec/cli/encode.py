@@ -13,10 +13,12 @@ import click
 from .. import codec, profiles
 from .. import plot as drawing
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
+from ..files.mesh import LEAST_VOXELS, MOST_VOXELS
 from ..options import LIMITS
+from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
-from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_signal, with_limits
+from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_input, with_limits
 from .fitoptions import with_fit_options
 from .output import say
 from .progress import ProgressLine
@@ -38,6 +40,12 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option("--sample-rate", type=click.IntRange(1, MAX_RATE), help="Frames per second of a .npy array with --kind audio.")
 @click.option("--bit-depth", type=click.IntRange(1, 64), help="Bits per sample of a .npy array. Default: those of its type.")
+@click.option(
+    "--voxels",
+    type=click.IntRange(LEAST_VOXELS, MOST_VOXELS),
+    help="For a closed mesh (.obj, .ply, .stl, .off): the voxels of a cube along its longest side. Those whose centres lie inside the mesh "
+    "become an array of bool, which is what the file holds exactly; of the mesh between the voxels nothing is kept.",
+)
 @click.option(
     "--profile",
     type=click.Choice(PROFILES),
@@ -71,7 +79,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and notices.")
 def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
-    """Compress IN, an image, a sound or a .npy array, losslessly.
+    """Compress IN, an image, a sound or a .npy array, losslessly; or the voxels of a mesh.
 
     Before the file is written, the result is decoded and compared with IN.
 
@@ -85,6 +93,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
     inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload      lossy: a network of 0.5 bits per pixel
+    inrcodec encode bust.ply --voxels 128 --profile inr           an occupancy field: 128 voxels along the longest side of a mesh
     """
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
@@ -97,7 +106,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     if plot:
         drawing.check(plot)
         check_output(plot, force, input)
-    original = read_signal(input, limits_of(given))
+    original = read_input(input, given.pop("voxels"), limits_of(given))
     del given["max_samples"], given["max_memory"]
     with naming(input):
         original = _as_asked(original, given.pop("kind"), given.pop("sample_rate"), given.pop("bit_depth"))
@@ -134,10 +143,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
             f"{rate:.3f} bits per {unit}; weights {sizes['weights']}, payload {sizes['payload']}), {time.perf_counter() - started:.1f} s"
         )
         if line.fitted and found["profile"] == "inr":
-            psnr = found["network"]["psnr"]
-            alone = f"PSNR {psnr:.2f} dB" if psnr is not None else "every value right"
             ended = ", interrupted" if stop() else ""
-            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}; the network alone: {alone}")
+            say(f"fitted in {line.fitted.step} steps, {line.fitted.seconds:.1f} s{ended}; the network alone: {alone(found['network'])}")
         if not found["lossless"]:
             say("the file is lossy: it holds the network alone")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:

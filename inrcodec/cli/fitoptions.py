@@ -55,8 +55,10 @@ OPTIONS = (
         "--until",
         help="When a fit ends before its time is over. exact: when the network gives every bit. mdl: when weights + payload have stopped "
         "falling (minimum description length). rate=0.3: the best network of 0.3 bits of weights per pixel. psnr=30: up to four "
-        "sizes are tried, and the smallest network is taken that has 30 dB without the payload. Default: exact with --profile inr, mdl "
-        "with auto and with --supernet. The file is lossless either way, unless --no-payload is given.",
+        "sizes are tried, and the smallest network is taken that has 30 dB without the payload. iou=0.99, for samples of one bit: the "
+        "least weights with which the ones of the network alone have this intersection over union. Default: exact with --profile inr, "
+        "but mdl for an occupancy field (a volume of one bit); mdl with auto and with --supernet. The file is lossless either way, unless "
+        "--no-payload is given.",
     ),
     click.option(
         "--no-payload",
@@ -72,7 +74,7 @@ OPTIONS = (
         type=_choice(NETWORKS),
         help="What the network predicts. values: the mean of each sample. heads: the bits, an output for each bit-plane. siren: the bits, "
         "the index of the bit being one more coordinate. bitlinear: the bits, a ternary network with layer normalization for each bit. "
-        "Default: values; heads for samples of more than 24 bits, and with --loss bce.",
+        "Default: values; heads for samples of more than 24 bits, for occupancy fields, and with --loss bce.",
     ),
     click.option(
         "--body",
@@ -82,7 +84,9 @@ OPTIONS = (
         "and with --octaves or --activation sine.",
     ),
     click.option(
-        "--activation", type=_choice(ACTIVATIONS), help="Of hidden layers. Default: gelu with a grid and for bitlinear, else sine."
+        "--activation",
+        type=_choice(ACTIVATIONS),
+        help="Of hidden layers. Default: gelu with a grid and for bitlinear, gaussian for occupancy fields, else sine.",
     ),
     click.option(
         "--loss",
@@ -104,7 +108,7 @@ OPTIONS = (
         "for each patch of 32 × 32 pixels.",
     ),
     click.option("--colour", is_flag=True, default=None, help="Make the channel one more coordinate, not an output each."),
-    click.option("--hidden", type=click.IntRange(1, _most("hidden")), help="Units of a hidden layer. Default: by the size of the signal."),
+    click.option("--hidden", type=click.IntRange(1, _most("hidden")), help="Units of a hidden layer. Default: by the size."),
     click.option("--layers", type=click.IntRange(1, _most("layers")), help="Hidden layers. Default: 3; 4 for bitlinear, 1 with a grid."),
     click.option(
         "--octaves",

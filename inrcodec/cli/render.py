@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UnsupportedError, naming
-from .common import IN, THREADS, decoded, limits_of, read_linr, with_limits, write_signal
+from .common import IN, THREADS, check_type, decoded, limits_of, read_linr, with_limits, write_as, write_signal
 
 
 class Sizes(click.ParamType):  # type: ignore[type-arg]
@@ -91,12 +91,13 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
     inrcodec render photo.linr -o deep.png --bit-depth 16            16 bits, of which those of the file do not change
     inrcodec render photo.linr -o small.png --config 2x16            a small network of a supernet
     inrcodec render take.linr -o fine.wav --rate 96000               a sound at another rate
+    inrcodec render bust.linr -o bust.ply --scale 2                  a mesh: the surface of an occupancy field, from its network
     """
     from .. import views as rendering
-    from ..files import check
+    from ..files import mesh
     from ..storage import check_output
 
-    check(output)
+    check_type(output)
     check_output(output, force, input)
     wanted = {name: given.pop(name) for name in ("size", "scale", "rate", "region", "bit_depth", "fill", "configuration", "network_only")}
     if sum(wanted[name] is not None for name in ("size", "scale", "rate")) > 1:
@@ -111,8 +112,19 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
         first = rendering.View(network_only=wanted["network_only"], config=wanted["configuration"])
         opened = rendering.open_for(first, data, limits_of(given))
         view = _view(opened, wanted)
-        found = decoded(lambda options: rendering.render_opened(opened, view, options), **given)
-    write_signal(output, found, force, input)
+        header = opened.header
+        if mesh.is_mesh(output) and (fault := mesh.fault_of(header.shape, header.value_map.bits)):
+            raise UnsupportedError(fault)
+        if mesh.is_mesh(output) and rendering.asks(opened, view):
+            field = mesh.closed(decoded(lambda options: rendering.field(opened, view, options), **given))
+            metadata = opened.metadata
+        else:
+            field = None
+            found = decoded(lambda options: rendering.render_opened(opened, view, options), **given)
+    if field is None:
+        write_signal(output, found, force, input)
+    else:
+        write_as(output, lambda path: mesh.write_field(path, field, header.shape, metadata), force, input)
 
 
 def _view(opened: Any, wanted: dict[str, Any]) -> Any:

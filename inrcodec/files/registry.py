@@ -23,6 +23,7 @@ from .refused import refusal
 from .tags import id3_size
 
 HEAD = 64  # bytes that are looked at to recognize a type
+MESHES = (".obj", ".off", ".ply", ".stl")  # extensions of what `mesh` reads and writes, which is no signal
 ALTERNATIVE: dict[Kind, str] = {"image": ".png", "audio": ".wav", "array": ".npy"}  # the extension to name where another cannot be written
 
 
@@ -103,6 +104,8 @@ def recognized(path: Path, file: BufferedReader) -> FileType:
 def _named(path: Path, listed: Iterable[FileType], unknown: str = "") -> FileType:
     """The type that the extension of `path` names; the fault begins with `unknown` and lists the extensions of `listed`."""
     extension = path.suffix.lower()
+    if extension in MESHES:
+        raise UnsupportedError(f"{extension} is a mesh: encode --voxels reads it as voxels, decode and render write it")
     found = next((kind for kind in types() if extension in kind.extensions), None)
     if found is None:
         known = " ".join(sorted(e for kind in listed for e in kind.extensions))

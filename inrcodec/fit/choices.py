@@ -10,7 +10,7 @@ from ..kernels.architecture import MAX_VALUE_BITS, Activation, Architecture, Lev
 from ..options import Goal, Options, goal_of
 from ..values import Values
 from ..weights.network import MAX_GRID_AXIS, MAX_PARAMETERS
-from .data import Targets
+from .data import Targets, is_occupancy
 
 # seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds a share
 EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
@@ -23,6 +23,11 @@ MORE_OCTAVES = 2  # than it takes to tell neighbouring places apart: ternary net
 GRID_UNITS = ((1 << 17, 16), (1 << 63, 24))  # hidden units beside a grid, by the number of places
 FILTERS_OMEGA = 10.0  # times √units: pictures of 96 × 64 to 384 × 256 have 1 to 4 dB more than with frequencies of 5 to 96
 SHORT_BITS = 8  # of a weight of networks in a network, and beside cells, where there are few weights
+# Units for an occupancy field: so many for each place along the side of a cube of as many places, as its surface grows with that; at most.
+# The shortest description needs fewer than a network that alone is to be nearly right.
+OCCUPANCY_SHARE, OCCUPANCY_SHORT, OCCUPANCY_UNITS = 1.0, 0.44, 128
+OCCUPANCY_SECONDS = 5  # times as long as other fits may take: only the places near the surface teach much
+NEAR_SHARE = 0.8  # of a batch that is drawn from the places near the surface
 SPARE_PARAMETERS = 1 << 16  # that a network with a grid keeps for its matrices
 
 
@@ -31,10 +36,16 @@ def goal_for(options: Options, otherwise: str) -> Goal:
     return goal_of(options.until or ("mdl" if options.supernet or options.prior else otherwise))
 
 
+def usual_goal(values: Values, bits: int) -> str:
+    """The goal of a fit of profile `inr`, unless options say otherwise."""
+    return "mdl" if is_occupancy(values, bits) else "exact"
+
+
 def network_of(values: Values, bits: int, options: Options) -> tuple[str, str]:
     """(form, body) of the network for values, (axes…, channels): see `Options.network` and `Options.body`. Raises InrcodecError."""
     possible = bits <= MAX_VALUE_BITS
-    form = options.network or ("values" if possible and options.loss != "bce" else "heads")
+    of_values = possible and options.loss != "bce" and (options.loss == "likelihood" or not is_occupancy(values, bits))
+    form = options.network or ("values" if of_values else "heads")
     if form != "values" and options.loss == "likelihood":
         raise InrcodecError(f"loss likelihood: it takes values of at most {MAX_VALUE_BITS} bits, and these have {bits}; take bce or mse")
     if form == "values" and not possible:
@@ -50,6 +61,8 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
     Raises InrcodecError if the network cannot be written.
     """
     form, body = network_of(values, bits, options)
+    if goal.kind == "iou" and bits != 1:
+        raise InrcodecError(f"until iou={goal.value:g}: it is for values of one bit, and these have {bits}")
     if 0 < options.bit_places < bits:
         raise InrcodecError(f"bit_places {options.bit_places}: the samples have {bits} bits, and each needs a place")
     sizes, channels = values.shape[:-1], values.shape[-1]
@@ -62,7 +75,7 @@ def architecture_of(values: Values, bits: int, options: Options, goal: Goal) -> 
         layers,
         form,  # type: ignore[arg-type]
         body if body in ("recurrent", "filters") else "mlp",  # type: ignore[arg-type]
-        _activation(options, form, body),
+        _activation(options, form, body, is_occupancy(values, bits)),
         options.octaves,
         max(options.bit_places, bits) if form == "siren" else 0,
         options.colour,
@@ -86,15 +99,20 @@ def _likelihood(options: Options, goal: Goal) -> bool:
     return options.loss == "likelihood" or (not options.loss and not options.supernet and goal.kind in ("exact", "mdl"))
 
 
-def _activation(options: Options, form: str, body: str) -> Activation:
+def _activation(options: Options, form: str, body: str, occupancy: bool) -> Activation:
     if options.activation:
         return options.activation
+    if occupancy and form == "heads" and body in ("mlp", "recurrent"):
+        return "gaussian"
     return "gelu" if form == "bitlinear" or body == "grid" else "sine"
 
 
 def _units(values: Values, bits: int, layers: int, form: str, body: str, goal: Goal) -> int:
     """Hidden units by the size of the signal."""
     total, places = values.size * bits, values.size // values.shape[-1]
+    if is_occupancy(values, bits) and form == "heads" and body != "grid" and goal.kind in ("mdl", "iou"):
+        share = OCCUPANCY_SHARE if goal.kind == "iou" else OCCUPANCY_SHORT
+        return min(max(8 * round(share * math.pow(places, 1 / 3) / 8), 8), OCCUPANCY_UNITS)
     if body == "grid":
         return next(units for limit, units in GRID_UNITS if places < limit)
     matrices = 1 if body == "recurrent" else max(1, layers - 1)
@@ -162,6 +180,8 @@ def rate_of(a: Architecture, options: Options) -> float:
 
 def batch_of(data: Targets, options: Options) -> int:
     """Places per step: all places of a small signal, else a mini-batch."""
+    if len(data.near) and not options.batch:  # a surface wants steps more than places
+        return min(MINI_BATCH[data.device.type] // 2, data.places)
     return batch_size(data.places, data.device.type, options)
 
 
@@ -175,6 +195,14 @@ def squared_of(form: str, options: Options, goal: Goal) -> bool:
     return options.loss == "mse" or (form == "values" and not _likelihood(options, goal))
 
 
+def near_of(a: Architecture, goal: Goal) -> float:
+    """The share of a batch that is drawn from the places near the surface of an occupancy field; 0: all places are as likely.
+
+    An exact fit ends when all places were seen to be right, and cells must be met everywhere to have their rate.
+    """
+    return NEAR_SHARE if a.bits == 1 and len(a.sizes) > 2 and a.form != "values" and not a.levels and goal.kind != "exact" else 0.0
+
+
 def trains_exactly(a: Architecture, goal: Goal) -> bool:
     """Whether training is to go on until every bit is right: not if cells of the network are then set to what is wrong."""
     return goal.kind == "exact" and not any(level.direct for level in a.levels)
@@ -184,12 +212,14 @@ def seconds_of(a: Architecture, options: Options, goal: Goal) -> float:
     """The budget of the first fit in seconds: none if only steps are given, so that the clock changes nothing."""
     if options.steps and not options.seconds:
         return math.inf
-    return options.seconds or (EXACT_SECONDS if trains_exactly(a, goal) else OTHER_SECONDS)[options.effort - 1]
+    usual = (EXACT_SECONDS if trains_exactly(a, goal) else OTHER_SECONDS)[options.effort - 1]
+    return options.seconds or usual * (OCCUPANCY_SECONDS if near_of(a, goal) else 1)
 
 
 def steps_of(a: Architecture, options: Options, goal: Goal) -> int:
     """The budget of the first fit in steps."""
-    return options.steps or (EXACT_STEPS if trains_exactly(a, goal) else LONG_STEPS if a.levels or a.widths else OTHER_STEPS)
+    usual = EXACT_STEPS if trains_exactly(a, goal) else LONG_STEPS if a.levels or a.widths else OTHER_STEPS
+    return options.steps or (EXACT_STEPS if near_of(a, goal) else usual)
 
 
 def weights_of(a: Architecture, options: Options, goal: Goal) -> tuple[str, int]:

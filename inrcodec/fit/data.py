@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from ..kernels.architecture import COORDINATE_BITS, Level
 from ..kernels.inr import axis_coordinates
@@ -17,17 +18,25 @@ KEPT_CORNERS = 1 << 27  # corners of all levels that are kept at once; for a lar
 
 @dataclass(frozen=True)
 class Batch:
-    """Some places. inputs: (n, axes) float32; bits: (n, channels, bits) uint8; values: (n, channels) int64; corners: of each level."""
+    """Some places. inputs: (n, axes) float32; bits: (n, channels, bits) uint8; values: (n, channels) int64; corners: of each level.
+
+    near: how many of them, the first, were drawn from the places near a surface, and the others from the rest; 0: all from all.
+    """
 
     inputs: torch.Tensor
     bits: torch.Tensor
     values: torch.Tensor
     corners: list[Corners]
+    near: int = 0
 
     @property
     def places(self) -> int:
         """n."""
         return int(self.values.shape[0])
+
+    def part(self, places: slice) -> Batch:
+        """Some of the places, without corners, which only the network needs: of a large signal, they would fill the memory."""
+        return Batch(self.inputs[places], self.bits[places], self.values[places], [])
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Targets:
         values: (places, channels) int64 on the device.
         gray: whether `bits` are those of the values' Gray code.
         peak: what a PSNR of the values is relative to: see `profiles.Subject`.
+        near, far: of an occupancy field, the places near its surface, see `near_surface`, and the others, (n,) int64 each, on the CPU; else
+            empty.
     """
 
     sizes: tuple[int, ...]
@@ -51,6 +62,8 @@ class Targets:
     values: torch.Tensor
     gray: bool
     peak: float
+    near: torch.Tensor
+    far: torch.Tensor
     _corners: dict[Level, Corners] = field(default_factory=dict, repr=False)
 
     @property
@@ -73,8 +86,8 @@ class Targets:
         """Where the tensors are."""
         return self.bits.device
 
-    def batch(self, index: torch.Tensor | None, levels: tuple[Level, ...] = ()) -> Batch:
-        """The places with these numbers, (n,) int64; None: all. levels: whose corners are wanted."""
+    def batch(self, index: torch.Tensor | None, levels: tuple[Level, ...] = (), near: int = 0) -> Batch:
+        """The places with these numbers, (n,) int64; None: all. levels: whose corners are wanted; near: see `Batch`."""
         if self.places * len(levels) << len(self.sizes) <= KEPT_CORNERS:
             for level in levels:
                 if level not in self._corners:
@@ -86,7 +99,19 @@ class Targets:
             corners = [corners_of(level, chosen, self.sizes, self.device) for level in levels]
         if index is None:
             return Batch(self.inputs, self.bits, self.values, corners)
-        return Batch(self.inputs[index], self.bits[index], self.values[index], corners)
+        return Batch(self.inputs[index], self.bits[index], self.values[index], corners, near)
+
+
+def is_occupancy(values: Values, bits: int) -> bool:
+    """Whether values, (axes…, channels), are an occupancy field: of one bit, in a space of at least three axes."""
+    return bits == 1 and values.ndim > 3
+
+
+def near_surface(values: Values) -> np.ndarray:
+    """The places of an occupancy field whose neighbourhood, 3 places along each axis, holds both values: their numbers, (n,) int64."""
+    size = (*[3] * (values.ndim - 1), 1)
+    mixed = ndimage.maximum_filter(values, size, mode="nearest") != ndimage.minimum_filter(values, size, mode="nearest")
+    return np.flatnonzero(mixed.any(axis=-1))
 
 
 def targets(values: Values, bits: int, device: torch.device, gray: bool = False, peak: float = 0.0) -> Targets:
@@ -95,6 +120,8 @@ def targets(values: Values, bits: int, device: torch.device, gray: bool = False,
     grid = np.meshgrid(*[axis_coordinates(n) for n in axes], indexing="ij")
     coordinates = np.stack([g.ravel() for g in grid], axis=1)
     planes = plane_bits((to_gray(values) if gray else values).reshape(-1, channels), bits).reshape(-1, channels, bits)
+    near = near_surface(values) if is_occupancy(values, bits) else np.empty(0, np.int64)
+    far = np.setdiff1d(np.arange(len(coordinates)), near, assume_unique=True) if len(near) else near
     return Targets(
         axes,
         coordinates,
@@ -103,4 +130,6 @@ def targets(values: Values, bits: int, device: torch.device, gray: bool = False,
         torch.from_numpy(values.reshape(-1, channels).astype(np.int64)).to(device),
         gray,
         peak or 2.0**bits - 1,
+        torch.from_numpy(near),
+        torch.from_numpy(far),
     )

@@ -39,6 +39,7 @@ from .objective import ValueHead, psnr
 
 GAIN_PLACES = 1 << 15  # gains are chosen by every n-th place, so that at least this many remain, and less than twice as many
 MEASURED_PLACES = 1 << 16  # the cost is measured at no more places than this
+MEASURED_BITS = 1 << 18  # and values of one bit, of which few are wrong, at no more than this
 GAIN_STEP = 3  # every third gain code is tried: neighbouring codes are 3 to 6 % apart
 
 
@@ -65,7 +66,7 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
     Raises BoundError if a number is not finite or too large.
     """
     sine = a.is_sine(index)
-    unit = omega / (2 * math.pi) if sine else 1.0  # the argument of a sine is counted in turns
+    unit = omega / (2 * math.pi) if sine else omega  # the argument of a sine is counted in turns
     bits = a.argument_bits(index)
     multiplier, shift = scale_of(step * unit * 2.0 ** (bits - a.entry_bits(index)), peak_of(integers, a.largest_input(index)))
     scaled = np.rint(bias * (unit * 2.0**bits))
@@ -81,10 +82,12 @@ def _layer(integers: np.ndarray, step: float, bias: np.ndarray, index: int, a: A
 
 
 def _grain(a: Architecture, index: int) -> int:
-    """Bits that the biases of a matrix of a network of values need not have: 1/64 of a value, and 1/256 of what enters GELU, are enough."""
-    if a.form != "values" or a.is_sine(index):
-        return 0
-    return max(0, MEAN_BITS - a.bits - 6) if index == len(a.matrices) - 1 else 4
+    """Bits that the biases of a matrix need not have: 1/256 of what enters a Gaussian is enough, and in a network of values 1/64 of a value
+    and 1/256 of what enters GELU."""
+    of_values = a.form == "values"
+    if index == len(a.matrices) - 1:
+        return max(0, MEAN_BITS - a.bits - 6) if of_values else 0
+    return 4 if (of_values and not a.is_sine(index)) or a.activation == "gaussian" else 0
 
 
 def _cells(model: CoordinateNetwork, coding: Coding) -> list[Cells]:
@@ -188,6 +191,7 @@ class Measured:
         weights_bytes, payload_bytes: bytes of section NETW, and of the tiles.
         wrong: bits of which the network alone says another than the right one.
         psnr: of the values that the network alone gives, in dB.
+        iou: of values of one bit, intersection over union of the ones that it gives; else 0.
     """
 
     coded: CodedNetwork
@@ -195,15 +199,17 @@ class Measured:
     payload_bytes: int
     wrong: int
     psnr: float
+    iou: float = 0.0
 
 
 def finish(coded: CodedNetwork, targets: Targets) -> Measured:
     """Choose the gains, and measure.
 
-    In a signal of more than MEASURED_PLACES places, payload, wrong bits and PSNR are estimated by every n-th place.
+    In a signal of more than MEASURED_PLACES places, payload, wrong bits, PSNR and IoU are estimated by every n-th place.
     """
-    n = -(-targets.places // MEASURED_PLACES)
     depth = targets.depth
+    n = -(-targets.places // (MEASURED_BITS if depth == 1 else MEASURED_PLACES))
+    n += depth == 1 and n % 2 == 0  # the places then lie at all coordinates of an axis, whose size is mostly even
     values = targets.values[::n].cpu().numpy()
     found = exact(coded.network, targets.coordinates[::n], targets.device)
     output = coder.Output()
@@ -222,4 +228,6 @@ def finish(coded: CodedNetwork, targets: Targets) -> Measured:
         alone = from_gray(likeliest) if targets.gray else likeliest
     square = float(np.square(alone.astype(np.float64) - values).mean())
     payload = n * len(output.finish()) if wrong or n > 1 else 0  # a network that is always right needs none
-    return Measured(coded, len(network.write(coded)), payload, n * wrong, psnr(square, targets.peak))
+    ones = int(np.count_nonzero(alone | values)) if depth == 1 else 0
+    iou = 1 - wrong / ones if ones else 0.0
+    return Measured(coded, len(network.write(coded)), payload, n * wrong, psnr(square, targets.peak), iou)

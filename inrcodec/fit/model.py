@@ -21,6 +21,9 @@ from ..kernels.tables import GELU_BITS, GELU_LIMIT
 from .grid import Corners
 
 HIDDEN_OMEGA = 30.0  # frequency of sine layers after the first
+# 1/a of a Gaussian exp(−x²/(2a²)): of coordinates, for each place along the longest axis, within limits; of the layers after them.
+# With octaves or cells, whose features are sharp already, a is 1.
+INPUT_SHARPNESS, LEAST_SHARPNESS, MOST_SHARPNESS, HIDDEN_SHARPNESS = 0.2, 5.0, 100.0, 10.0
 LIMIT = GELU_LIMIT / 2.0**GELU_BITS  # arguments of GELU and Gaussian layers are limited to ±8, the range of the integer tables
 CELL_STEP = 2.0**-4  # a cell of 1 is a feature of so much
 NORM_EPSILON = 1e-5
@@ -59,7 +62,7 @@ class CoordinateNetwork(nn.Module):
     """Coordinates in −1 … 1, (n, axes), and corners of cells → the outputs of each channel.
 
     `weights[l]` is (networks, outputs, inputs) and `biases[l]` (networks, outputs). Matrix l gives f(omegas[l]·(W·x + b)); its omega
-    is 1 if no sine follows. `cells[i]` is (cells, features), in steps.
+    is 1 if neither a sine nor a Gaussian follows. `cells[i]` is (cells, features), in steps.
     """
 
     def __init__(self, architecture: Architecture, omega: float, generator: torch.Generator, lowest: float = 0.0) -> None:
@@ -67,7 +70,7 @@ class CoordinateNetwork(nn.Module):
         super().__init__()
         a = self.architecture = architecture
         count = len(a.matrices)
-        self.omegas = [(omega if a.takes_inputs(i) else HIDDEN_OMEGA) if a.is_sine(i) else 1.0 for i in range(count)]
+        self.omegas = [self._omega(i, omega) for i in range(count)]
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for i, (outputs, inputs) in enumerate(a.shapes):
@@ -78,6 +81,17 @@ class CoordinateNetwork(nn.Module):
                 self.weights[i].data *= (lowest / omega) ** torch.rand((a.networks, outputs, 1), generator=generator)
         self.cells = nn.ParameterList(nn.Parameter(torch.zeros(level.cells(a.sizes), level.features)) for level in a.levels)
         self.head = nn.Module()  # what belongs to the objective: see `objective`
+
+    def _omega(self, matrix: int, omega: float) -> float:
+        """What the arguments of the function after a matrix are multiplied by. omega: of sines of the inputs."""
+        a = self.architecture
+        if a.is_sine(matrix):
+            return omega if a.takes_inputs(matrix) else HIDDEN_OMEGA
+        if a.activation != "gaussian" or a.normalized or a.levels or a.octaves or matrix == len(a.matrices) - 1:
+            return 1.0
+        if not a.takes_coordinates(matrix):
+            return HIDDEN_SHARPNESS
+        return min(max(INPUT_SHARPNESS * max(a.sizes), LEAST_SHARPNESS), MOST_SHARPNESS)
 
     @staticmethod
     def _random(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
@@ -178,7 +192,7 @@ class CoordinateNetwork(nn.Module):
     def _activated(self, matrix: int, x: torch.Tensor) -> torch.Tensor:
         if self.architecture.activation == "sine":
             return torch.sin(self.omegas[matrix] * x)
-        x = x.clamp(-LIMIT, LIMIT)
+        x = (self.omegas[matrix] * x if self.omegas[matrix] != 1.0 else x).clamp(-LIMIT, LIMIT)
         return nn.functional.gelu(x) if self.architecture.activation == "gelu" else torch.exp(-0.5 * x * x)
 
 

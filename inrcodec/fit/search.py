@@ -23,12 +23,14 @@ from .choices import (
     batch_of,
     batch_size,
     goal_for,
+    near_of,
     omega_of,
     rate_of,
     seconds_of,
     squared_of,
     steps_of,
     trains_exactly,
+    usual_goal,
     weights_of,
 )
 from .codings import Coding, Lsq, Ternary, wanted
@@ -38,7 +40,8 @@ from .model import CoordinateNetwork, Plain
 from .objective import ValueHead, cell_bits, objective_of
 from .train import Budget, Outcome, Schedule, Steering, Watch, train
 
-FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4  # budget of fine-tuning, relative to that of the fit; the long one with cells and for a supernet
+# budget of fine-tuning, relative to that of the fit; the long one with cells, for a supernet, and near a surface
+FINE_TUNE, FINE_TUNE_LONG = 0.15, 0.4
 FINE_TUNE_EXACT = 1.0  # budget of fine-tuning until every bit is right, if one coding is tried
 FINE_TUNE_RATE, FINE_TUNE_RATE_CELLS = 0.3, 1.0  # learning rate of fine-tuning, relative to that of the fit
 FINE_TUNE_RATE_EXACT = 1.0  # of fine-tuning until every bit is right
@@ -104,7 +107,8 @@ class Fitted:
         """How to train a network with the head of `model`. small_first: see `Schedule`."""
         a = model.architecture
         objective = objective_of(self.targets, model.head, squared_of(a.form, self.options, self.goal))
-        return Schedule(objective, budget, batch_of(self.targets, self.options), generator, self.steering, small_first=small_first)
+        batch, near = batch_of(self.targets, self.options), near_of(a, self.goal)
+        return Schedule(objective, budget, batch, generator, self.steering, small_first=small_first, near=near)
 
 
 def steering_of(a: Architecture, places: int, options: Options, goal: Goal) -> Steering | None:
@@ -218,9 +222,9 @@ def _tune(model: CoordinateNetwork, coding: Coding, label: str, fitted: Fitted, 
 
     An exact fit ends when every bit of the integer network is right. before: what the network was worth.
     """
-    options, gridded = fitted.options, bool(model.architecture.levels)
-    exactly = trains_exactly(model.architecture, fitted.goal)
-    share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or model.architecture.widths else FINE_TUNE
+    options, a = fitted.options, model.architecture
+    gridded, exactly = bool(a.levels), trains_exactly(a, fitted.goal)
+    share = FINE_TUNE_EXACT if long else FINE_TUNE_LONG if gridded or a.widths or near_of(a, fitted.goal) else FINE_TUNE
     share = share / 2 if again else share
     given = steps_of(model.architecture, options, fitted.goal) if long else fitted.outcome.steps
     # a share of the seconds given, not of those used: else the result would depend on the clock even if steps end the fit
@@ -301,6 +305,8 @@ def _worth(result: Result, fitted: Fitted) -> tuple[float, float]:
         return max(0.0, 8 * m.weights_bytes / places - goal.value), -m.psnr
     if goal.kind == "psnr":
         return max(0.0, goal.value - m.psnr), m.weights_bytes
+    if goal.kind == "iou":
+        return max(0.0, goal.value - m.iou), m.weights_bytes
     exactly = trains_exactly(m.coded.network.architecture, goal)
     return float(exactly and m.wrong > 0), result.total
 
@@ -335,7 +341,7 @@ def fit_network(values: Values, bits: int, options: Options, peak: float = 0.0) 
         InrcodecError: the device is not there, the network is too large, or the fit diverged.
         Stopped: options.stop said so before the first step.
     """
-    goal = goal_for(options, "exact")
+    goal = goal_for(options, usual_goal(values, bits))
     with limited_threads(threads_of(values, bits, options, goal)):
         if goal.kind in ("rate", "psnr"):
             return _fit_size(values, bits, options, goal, peak)
@@ -440,7 +446,7 @@ def fit_if_smaller(values: Values, bits: int, options: Options, size: int, peak:
     The fit ends early if it will probably not come below `size`.
     """
     goal = goal_for(options, "mdl")
-    if goal.kind in ("rate", "psnr"):
+    if goal.kind in ("rate", "psnr", "iou"):
         return fit_network(values, bits, options, peak)
     with limited_threads(threads_of(values, bits, options, goal)):
         fitted = fit_float(values, bits, options, goal, to_beat=size, peak=peak)

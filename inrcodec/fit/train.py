@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
@@ -23,6 +23,7 @@ PLATEAU_WINDOW = 1 / 6  # over the last part of the budget of this size
 STEERED = 60.0  # by how much the logarithm of the weight of cells can move over a budget
 FARTHEST = 12.0  # of that logarithm from 0
 PROMPT = 2.0  # by how much it moves at once for all that is wanted
+MEASURED_PLACES = 1 << 17  # by which a network is measured that is trained near a surface more than elsewhere
 LEAST_STEERED, MOST_STEERED = 0.02, 0.06  # and in a step: cells need some steps to follow
 
 
@@ -58,6 +59,7 @@ class Schedule:
             the first step for which it is true: its weights are those that will be written.
         small_first: how much more small networks in a network count at first, see `balance`.
         penalty: nats that the network costs now, beside its cells; differentiable.
+        near: share of a batch that is drawn from the places near a surface; 0: all places are as likely.
     """
 
     objective: Objective
@@ -68,6 +70,7 @@ class Schedule:
     confirm: Callable[[], bool] | None = None
     small_first: float = 0.0
     penalty: Callable[[], torch.Tensor] | None = None
+    near: float = 0.0
 
 
 def balance(a: Architecture, small_first: float, fraction: float) -> list[float]:
@@ -155,26 +158,43 @@ class Outcome:
 
 
 class Meter:
-    """Code length and errors over one pass through the data. Errors are computed only when asked for."""
+    """Code length and errors over one pass through the data. Errors are computed only when asked for.
+
+    If places near a surface are drawn more often than others, the two are strata: what they say counts by how many there are of each, so
+    that sums over fewer places than there are still have no bias.
+    """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.places = 0
         self.nats = 0.0
         self.cells = 0.0  # nats of the cells at the last batch
-        self.read: list[tuple[torch.Tensor, Batch]] = []  # the outputs of each batch, and what they should have said
+        self.sampled = False  # whether the batches have strata
+        # the outputs of each batch, what they should have said, and how often each of its places counts
+        self.read: list[tuple[torch.Tensor, Batch, float]] = []
 
-    def add(self, outputs: torch.Tensor, batch: Batch, nats: float, cells: float) -> None:
-        """Add a batch. outputs: see `CoordinateNetwork.forward`; nats, cells: code length of the batch, and of all cells."""
-        self.read.append((outputs, replace(batch, corners=[])))  # of a large signal, corners would fill the memory
+    def add(self, outputs: torch.Tensor, batch: Batch, nats: float | None, cells: float) -> None:
+        """Add a batch. outputs: see `CoordinateNetwork.forward`; nats: code length of the batch, None: not known; cells: of all cells."""
+        t = self.objective.targets
+        strata = [(slice(None), 1.0)]
+        if batch.near:
+            self.sampled, each = True, batch.places / t.places
+            rest = max(batch.places - batch.near, 1)
+            strata = [(slice(batch.near), each * len(t.near) / batch.near), (slice(batch.near, None), each * len(t.far) / rest)]
+        for places, weight in strata:
+            part = batch.part(places)
+            if nats is None or batch.near:
+                self.nats += weight * float(self.objective.nats(outputs[places], part))
+            self.read.append((self.objective.kept(outputs[places]), part, weight))
+        self.nats += nats if nats is not None and not batch.near else 0.0
         self.places += batch.places
-        self.nats += nats
         self.cells = cells
 
     @property
     def full(self) -> bool:
-        """Whether the batches have as many places as the data."""
-        return self.places >= self.objective.targets.places
+        """Whether the batches have as many places as the data, or as many as a sample needs."""
+        places = self.objective.targets.places
+        return self.places >= (min(places, MEASURED_PLACES) if self.sampled else places)
 
     @property
     def code_bits(self) -> float:
@@ -189,31 +209,49 @@ class Meter:
     @property
     def exact(self) -> bool:
         """Whether the pass is over and every likeliest bit was right."""
-        return self.full and all(bool(self.objective.right(outputs, batch).all()) for outputs, batch in self.read)
+        return self.full and not self.sampled and all(bool(self.objective.right(x, batch).all()) for x, batch, _ in self.read)
 
     @property
     def bit_errors(self) -> tuple[float, ...]:
         """Share of wrong bits in each bit-plane over all channels, the most significant first."""
-        wrong = sum((~self.objective.right(outputs, batch)).sum((0, 1)) for outputs, batch in self.read)
+        wrong = sum((~self.objective.right(outputs, batch)).sum((0, 1)) * weight for outputs, batch, weight in self.read)
         return tuple((torch.as_tensor(wrong).double() / (max(self.places, 1) * self.objective.targets.channels)).tolist())
 
     @property
     def psnr(self) -> float:
         """PSNR of the values that the network alone gives, in dB; infinite if all are right."""
         square = 0.0
-        for outputs, batch in self.read:
-            square += float((self.objective.predicted(outputs) - batch.values).double().square().sum())
+        for outputs, batch, weight in self.read:
+            square += weight * float((self.objective.predicted(outputs) - batch.values).double().square().sum())
         return psnr(square / max(self.places * self.objective.targets.channels, 1), self.objective.targets.peak)
 
 
-def batches(targets: Targets, size: int, generator: torch.Generator) -> Iterator[torch.Tensor | None]:
-    """Endless batches: the places of each, (n,) int64. Every pass through the data has a new random order. None stands for all places."""
+def batches(targets: Targets, size: int, generator: torch.Generator, near: float = 0.0) -> Iterator[tuple[torch.Tensor | None, int]]:
+    """Endless batches: the places of each, (n,) int64, and how many of them, the first, are near a surface. None stands for all places.
+
+    Every pass through the data has a new random order. near: share that is drawn from the places near a surface; 0: from all.
+    """
     while size >= targets.places:
-        yield None
+        yield None, 0
+    if near and len(targets.near) and len(targets.far):
+        count = min(max(round(size * near), 1), size - 1)
+        both = (_drawn(part, n, generator) for part, n in ((targets.near, count), (targets.far, size - count)))
+        for first, others in zip(*both, strict=False):
+            yield torch.cat([first, others]).to(targets.device), count
     while True:
         order = torch.randperm(targets.places, generator=generator).to(targets.device)
         for start in range(0, targets.places, size):
-            yield order[start : start + size]
+            yield order[start : start + size], 0
+
+
+def _drawn(places: torch.Tensor, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Endless draws of so many of these places: one order after the other, and what is left of one before the next."""
+    left = places[:0]
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, places[torch.randperm(len(places), generator=generator)]])
+        yield left[:size]
+        left = left[size:]
 
 
 def train(
@@ -238,22 +276,21 @@ def train(
     best_meter = meter
     started = last_report = time.perf_counter()
     last_step, steered = budget.steps, 0.0
-    supply = batches(targets, plan.batch, plan.generator)
+    supply = batches(targets, plan.batch, plan.generator, plan.near)
 
     while True:
         outcome.seconds = time.perf_counter() - started
         # 0 at the first step, whatever the clock says: else the result would depend on it even if steps end the fit
         fraction = min(1.0, max(outcome.steps / budget.steps, outcome.seconds / budget.seconds)) if outcome.steps else 0.0
-        index = next(supply)
-        batch = targets.batch(index, levels)
+        index, near = next(supply)
+        batch = targets.batch(index, levels, near)
         *smaller, outputs = model.every(batch.inputs, source, batch.corners)
         cells = cell_nats([source.cells(i) for i, level in enumerate(levels) if not level.direct])
         if plan.penalty:
             cells = cells + plan.penalty()
         loss = objective.loss(outputs, batch)
         with torch.no_grad():
-            nats = objective.nats(outputs.detach(), batch) if objective.squared else loss
-            meter.add(objective.kept(outputs.detach()), batch, nats.item(), cells.item())
+            meter.add(outputs.detach(), batch, None if objective.squared else loss.item(), cells.item())
         if meter.full:
             exact = budget.until_exact and meter.exact and (plan.confirm is None or plan.confirm())
             # a full batch measures the current weights; with mini-batches, the weights changed during the pass that was measured

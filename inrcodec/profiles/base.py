@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from ..container import Section
 from ..errors import UnsupportedError
 from ..kernels import tables
@@ -112,6 +115,13 @@ class TileDecoder(ABC):
         that are wanted; configuration: index of the network that is asked. tick: see `decode_tile`. Raises FormatError.
         """
         raise UnsupportedError("its profile has no network that gives values without the payload; only files of profile inr have one")
+
+    def field(self, sizes: tuple[int, ...], box: Box, configuration: int = -1, tick: Tick = ignore) -> npt.NDArray[np.int64]:
+        """Of values of one bit and one channel, what `alone` decides by: (*sizes of the box, 1) int64, above 0 where the value is 1.
+
+        Arguments: see `alone`. Raises FormatError.
+        """
+        raise UnsupportedError("its profile has no network that gives a field; only files of profile inr have one")
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ from ..kernels.inr import LARGEST_BIAS, LARGEST_MULTIPLIER, LARGEST_SHIFT, LARGE
 from ..kernels.meancode import Joint
 from ..kernels.modulation import Modulated, patches_of
 from . import codings, prior, sinr
-from .network import MAX_ERROR, CodedNetwork
+from .network import CodedNetwork, parse_errors
 
 FIRST = 64  # first byte of a section NETW that names a prior
 BIAS_UNIT = MEAN_BITS - 24  # biases of the last layer are in units of 2^-24 of the range
@@ -81,7 +81,7 @@ def of(key: bytes, coded: CodedNetwork, content: Difference | Latents, last: Lay
     else:
         network = Network(a, [_layers(own, content, last)], (), halvings)
     fields = coded.coding, coded.setting, coded.gains, coded.joint
-    return Adapted(cast(Network, network), *fields, errors=coded.errors, key=key, content=content)
+    return Adapted(cast(Network, network), *fields, errors=coded.errors, distances=coded.distances, key=key, content=content)
 
 
 def _layers(own: Sequence[Layer], content: Difference, last: Layer) -> list[Layer]:
@@ -109,7 +109,7 @@ def write(coded: Adapted) -> bytes:
         bytes([FIRST]),
         coded.key,
         bytes([codings.named(coded.coding).number, coded.setting]),
-        varint(coded.errors[0]),
+        *map(varint, [*coded.errors, *coded.distances]),
         varint(last.multiplier) + bytes([last.shift]),
         *(varint(zigzag(int(b) >> BIAS_UNIT)) for b in last.bias),
         bytes(coded.joint.scales.tolist()),
@@ -130,7 +130,7 @@ class Written:
     Attributes:
         key: the prior's hash; prior: itself.
         architecture: of the network, with the signal's sizes and bits.
-        coding, setting, joint, errors: as in CodedNetwork.
+        coding, setting, joint, errors, distances: as in CodedNetwork.
         last: biases, multiplier and shift of the last layer, without weights.
         steps, scale: of a difference, see Difference; of latent vectors, (multiplier, shift).
         data: the coded integers, or the sparse section.
@@ -145,6 +145,7 @@ class Written:
     setting: int
     joint: Joint
     errors: tuple[int, ...]
+    distances: tuple[int, ...]
     last: Layer
     steps: tuple[int, ...]
     scale: tuple[int, int]
@@ -196,7 +197,9 @@ class Written:
     def decode(self) -> Adapted:
         """The network. Raises FormatError if its numbers are damaged, or if sums of its weights would not be exact."""
         a = self.architecture
-        coded = CodedNetwork(self.prior.network, self.coding, self.setting, np.zeros(0, np.uint8), self.joint, errors=self.errors)
+        coded = CodedNetwork(
+            self.prior.network, self.coding, self.setting, np.zeros(0, np.uint8), self.joint, False, (), self.errors, self.distances
+        )
         try:
             if self.prior.patch:
                 content: Difference | Latents = self._latents()
@@ -232,7 +235,9 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     own = found.network.architecture
     if (len(sizes), channels) != (own.axes, own.channels) or not 1 <= bits <= MAX_VALUE_BITS:
         raise FormatError("damaged: the network's prior does not fit the signal")
-    coding, setting, error = codings.numbered(r.byte()), r.byte(), r.varint(MAX_ERROR)
+    a = replace(own, sizes=sizes, bits=bits)
+    coding, setting = codings.numbered(r.byte()), r.byte()
+    errors, distances = parse_errors(r, a)
     if coding is None or coding.name not in (("uniform", "sinr") if found.patch else ("uniform",)):
         raise FormatError("damaged: the network's description is out of range")
     scale = _scale(r)
@@ -251,8 +256,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
         counts = sinr.read_counts(r, [(latents, patches)] if coding.sparse else [])
     else:
         steps = tuple(r.varint(MAX_STEP) for _ in range(2 * len(own.shapes) - 1))
-    a = replace(own, sizes=sizes, bits=bits)
-    return Written(key, found, a, coding.name, setting, joint, (error,), last, steps, step, r.rest(), counts, len(content))
+    return Written(key, found, a, coding.name, setting, joint, errors, distances, last, steps, step, r.rest(), counts, len(content))
 
 
 def _scale(r: Reader) -> tuple[int, int]:

@@ -39,6 +39,7 @@ MAX_GRID_AXIS = 1 << 28
 MAX_PARAMETERS = 1 << 24
 MAX_GRAIN = 31
 MAX_ERROR = 2**63 - 1
+ERROR_BITS, FINE_ERROR_BITS = 8, 24  # fractional bits of an error; of values of one bit, and of distances
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class CodedNetwork:
         joint: of form "values", how channels are coded; else None. Such a network has halvings.
         gray: whether the bit-planes are those of the values' Gray code.
         sparse: the sparse codes of the layers for "sinr", [network][layer], None for a layer written as integers; else empty.
-        errors: for each configuration of the architecture, the mean squared error of the values that the network alone gives, × 2^8,
-            rounded, at least 1 unless there is none. If the last is 0, tiles are empty.
+        errors: for each configuration of the architecture, the mean squared error of the values that the network alone gives, times
+            2^`error_bits`, rounded, at least 1 unless there is none. If the last is 0, tiles are empty.
+        distances: of values of one bit, for each configuration, the Jaccard distance of the ones, × 2^24, as `errors`; else empty. If
+            none are given, they are as small as the errors allow.
     """
 
     network: Network
@@ -65,6 +68,16 @@ class CodedNetwork:
     gray: bool = False
     sparse: Sequence[Sequence[sinr.Sparse | None]] = ()
     errors: tuple[int, ...] = (1,)
+    distances: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.network.architecture.bits == 1 and not self.distances:
+            object.__setattr__(self, "distances", tuple(min(error, 1) for error in self.errors))
+
+
+def error_bits(a: Architecture) -> int:
+    """Fractional bits of the mean squared errors in section NETW: of values of one bit they are shares of wrong values, and small."""
+    return FINE_ERROR_BITS if a.bits == 1 else ERROR_BITS
 
 
 def sparse_layers(architecture: Architecture) -> list[bool]:
@@ -115,7 +128,7 @@ def write(coded: CodedNetwork) -> bytes:
     out = [
         _write_architecture(a, coded.gray),
         bytes([codings.named(coded.coding).number, coded.setting]),
-        *map(varint, coded.errors),
+        *map(varint, [*coded.errors, *coded.distances]),
         *[varint(x.multiplier) + bytes([x.shift]) for x in scaled],
         bytes(map(_grain, layers)) if a.biased else b"",
         coded.gains.astype(np.uint8).tobytes() if coded.joint is None else _write_joint(coded.joint, n.halvings),
@@ -165,7 +178,7 @@ class Written:
 
     Attributes:
         architecture: of the network.
-        coding, setting, gains, joint, gray, errors: as in CodedNetwork; halvings: as in Network.
+        coding, setting, gains, joint, gray, errors, distances: as in CodedNetwork; halvings: as in Network.
         scales: (multiplier, shift) of each layer of all networks, then of each level that is not direct.
         grains: zero bits that the biases of each layer end in, which are not written.
         numbers: the coded integers; of a network with smaller ones in it, those of each shell that is there.
@@ -181,6 +194,7 @@ class Written:
     halvings: npt.NDArray[np.int64] | None
     gray: bool
     errors: tuple[int, ...]
+    distances: tuple[int, ...]
     scales: Sequence[tuple[int, int]]
     grains: Sequence[int]
     numbers: Sequence[bytes]
@@ -233,7 +247,8 @@ class Written:
             network = self._plain(codes)
         per = len(a.matrices)
         nested = [codes[i : i + per] for i in range(0, len(codes), per)] if codings.named(self.coding).sparse else ()
-        return CodedNetwork(network, self.coding, self.setting, self.gains, self.joint, self.gray, nested, self.errors)
+        told = self.errors, self.distances
+        return CodedNetwork(network, self.coding, self.setting, self.gains, self.joint, self.gray, nested, *told)
 
     def _plain(self, codes: Sequence[sinr.Sparse | None]) -> Network:
         """The network from one string of integers and the codes of the sparse layers. Raises FormatError."""
@@ -332,6 +347,17 @@ def _parse_architecture(r: Reader, sizes: tuple[int, ...], channels: int, bits: 
     return a, bool(flags & GRAY)
 
 
+def parse_errors(r: Reader, a: Architecture) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The errors of the configurations, and of values of one bit the distances of the ones, else none. Raises FormatError."""
+    errors = tuple(r.varint(MAX_ERROR) for _ in a.configurations)
+    if a.bits != 1:
+        return errors, ()
+    distances = tuple(r.varint(1 << FINE_ERROR_BITS) for _ in a.configurations)
+    if any(bool(error) != bool(distance) for error, distance in zip(errors, distances, strict=True)):
+        raise FormatError("damaged: the network's errors contradict each other")
+    return errors, distances
+
+
 def _parse_level(r: Reader) -> Level:
     spacing, features, table = r.byte(), r.varint(MAX_FEATURES), r.byte()
     if spacing > MAX_SPACING or not features or table & ~DIRECT > MAX_TABLE:
@@ -370,7 +396,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
     coding, setting = codings.numbered(r.byte()), r.byte()
     if coding is None or (coding.sparse and a.widths):
         raise FormatError("damaged: the network's description is out of range")
-    errors = tuple(r.varint(MAX_ERROR) for _ in a.configurations)
+    errors, distances = parse_errors(r, a)
     count = len(a.matrices) * a.networks + sum(not level.direct for level in a.levels)
     scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in range(count)]
     if any(shift > LARGEST_SHIFT for _, shift in scales):
@@ -391,7 +417,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
     rest = r.rest() if coding.sparse else b""
     if not cut:
         r.end()
-    return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, scales, grains, numbers, ends, counts, rest)
+    return Written(a, coding.name, setting, gains, joint, halvings, gray, errors, distances, scales, grains, numbers, ends, counts, rest)
 
 
 def _parse_shells(r: Reader, count: int, cut: bool) -> tuple[list[bytes], list[int]]:

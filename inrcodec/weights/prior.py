@@ -66,7 +66,7 @@ def read(data: bytes) -> Prior:
     hidden, layers, octaves = r.varint(MAX_HIDDEN), r.varint(MAX_LAYERS), r.varint(MAX_OCTAVES)
     if patch > MAX_PATCH or not (1 <= axes <= MAX_DIMENSIONS and channels and hidden and layers):
         raise FormatError("damaged: the network of a prior is out of range")
-    a = Architecture((1,) * axes, channels, 1, hidden, layers, "values", octaves=octaves)
+    a = Architecture((1,) * axes, channels, 8, hidden, layers, "values", octaves=octaves)  # sizes and bits are those of files
     order = np.frombuffer(r.take(channels), np.uint8).astype(np.int64)
     if sorted(order.tolist()) != list(range(channels)):
         raise FormatError("damaged: the order of the channels is out of range")

@@ -21,7 +21,8 @@ from ...weights import sinr
 from ..model import CoordinateNetwork
 
 CELL_RATE = 10  # learning rate of cells, which are in steps, relative to that of weights
-COORDINATE_STEP = 2.0**-12  # step of the weights of a layer that takes coordinates as they are, in turns (sine) or units (GELU)
+# step of the weights of a layer that takes coordinates as they are, in turns (sine) or units (GELU), and in units of a Gaussian
+COORDINATE_STEP, GAUSSIAN_STEP = 2.0**-12, 2.0**-9
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Coding(ABC, nn.Module):
         model = self.model[0]
         if not model.architecture.takes_coordinates(layer):
             return None
-        return COORDINATE_STEP * (2 * np.pi / model.omegas[layer] if model.architecture.is_sine(layer) else 1.0)
+        step = GAUSSIAN_STEP if model.architecture.activation == "gaussian" else COORDINATE_STEP
+        return float(step * (2 * np.pi if model.architecture.is_sine(layer) else 1.0) / model.omegas[layer])
 
     def forward(self, layer: int) -> torch.Tensor:
         """The weights of a layer as the decoder will see them, (networks, outputs, inputs)."""

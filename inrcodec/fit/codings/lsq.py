@@ -10,6 +10,9 @@ from torch import nn
 from ..model import CoordinateNetwork
 from .base import Bits, Grid, as_integers, round_through
 
+STEP_RATE = 3.0  # learning rate of the scale, relative to that of weights
+COARSE = 15  # largest integer up to which it holds; a finer step moves all weights by more than itself at such a rate
+
 
 def scaled_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
     """x, with its gradient multiplied by `factor`."""
@@ -58,4 +61,5 @@ class Lsq(Bits):
         return Grid(as_integers((self.weights(layer) / scale).clamp(-1, 1) * self.largest), float(scale) / self.largest)
 
     def groups(self, rate: float) -> list[dict[str, object]]:
-        return [*super().groups(rate), {"params": list(self.log_scale.parameters()), "lr": 3 * rate}]
+        own = STEP_RATE * rate * min(1.0, COARSE / self.largest)
+        return [*super().groups(rate), {"params": list(self.log_scale.parameters()), "lr": own}]

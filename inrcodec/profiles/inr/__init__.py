@@ -34,7 +34,7 @@ class Inr(Profile):
 
     def encode(self, subject: Subject, options: Options) -> Encoded:
         fit.require("profile inr")
-        from ...fit.choices import goal_for
+        from ...fit.choices import goal_for, usual_goal
         from ...fit.search import fit_network
         from . import coding
 
@@ -45,7 +45,7 @@ class Inr(Profile):
         else:
             coded = fit_network(subject.values, subject.bits, options, subject.peak)
         parts = coding.encode_with(coded, subject.values, options)
-        if missed := self._missed(parts, subject, goal_for(options, "exact")):
+        if missed := self._missed(parts, subject, goal_for(options, usual_goal(subject.values, subject.bits))):
             warnings.warn(Notice(missed), stacklevel=2)
         return Encoded(self, parts)
 
@@ -60,6 +60,8 @@ class Inr(Profile):
             return "until exact was not reached: the network alone gives not every value, and the payload has the rest"
         if goal.kind == "psnr" and psnr < goal.value:
             return f"until psnr={goal.value:g} was not reached: the network alone has {psnr:.2f} dB; more time or another network may do it"
+        if goal.kind == "iou" and float(str(found["iou"])) < goal.value:
+            return f"until iou={goal.value:g} was not reached: the network alone has {found['iou']:.4f}; more time or units may do it"
         if goal.kind == "rate" and rate > goal.value * RATE_MISSED:
             return f"until rate={goal.value:g} was not reached: the weights take {rate:.3g} bits per place"
         return None
@@ -95,7 +97,7 @@ class Inr(Profile):
         cells = f", {n['cells']} numbers in {len(n['levels'])} levels of cells" if "levels" in n else ""
         octaves = f", {n['octaves']} octaves" if n["octaves"] else ""
         parts = [
-            (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {_shown(c['psnr'])}")
+            (f"network {c['layers']}x{c['hidden']}", f"the first {c['bytes']} bytes of the file, {alone(c)}")
             for c in n.get("configurations", [])
         ]
         patches = f", a vector for each of {n['patches']} patches" if n.get("patches") else ""
@@ -103,13 +105,15 @@ class Inr(Profile):
         return [
             ("network", f"{n['form']}, {n['body']}, {n['activation']}: {layers}{octaves}{cells}"),
             *prior,
-            ("network alone", _shown(n["psnr"])),
+            ("network alone", alone(n)),
             *parts,
             *([("planes", n["planes"])] if "planes" in n else []),
             ("weights coded", f"{w['coding']}{setting}: {w['parameters']} parameters, {w['bits_per_parameter']:.2f} bits each"),
         ]
 
 
-def _shown(psnr: float | None) -> str:
-    """A PSNR in words; None: all values are right."""
-    return "every value right" if psnr is None else f"PSNR {psnr:.2f} dB"
+def alone(network: Mapping[str, Any]) -> str:
+    """What a network alone is worth, in words: PSNR, and IoU of values of one bit. network: its entry in `inrcodec.info`."""
+    if network["psnr"] is None:
+        return "every value right"
+    return f"PSNR {network['psnr']:.2f} dB" + (f", IoU {network['iou']:.4f}" if "iou" in network else "")

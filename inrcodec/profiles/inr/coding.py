@@ -7,8 +7,8 @@ logits, or from its means. The coordinates are those of the whole signal, so any
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ... import parallel
 from ...container import Section
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ...kernels import coder
 from ...kernels.architecture import MEAN_BITS, Architecture
 from ...kernels.calibration import NODES, Calibration
@@ -29,7 +29,7 @@ from ...progress import Ticker
 from ...values import Values, from_gray, join_bits, plane_bits, to_gray, value_type
 from ...weights import adapted, network
 from ...weights.adapted import Adapted
-from ...weights.network import CodedNetwork
+from ...weights.network import FINE_ERROR_BITS, CodedNetwork, error_bits
 from ..base import Parts, Tick, TileDecoder, ignore
 from . import NETW
 
@@ -40,7 +40,6 @@ PART_BYTES = 12  # that a parameter of a smaller network in a network takes, whe
 Written = network.Written | adapted.Written
 
 CHUNK_BYTES = 48  # that each of them takes at most, with what is made of it
-ERROR_BITS = 8  # fractional bits of a mean squared error
 
 
 def coordinates_of(box: Box, axes: tuple[int, ...], start: int, stop: int) -> npt.NDArray[np.int64]:
@@ -77,9 +76,38 @@ def network_values(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray
     return rounded(means, a.bits, extra).astype(value_type(a.bits + extra))
 
 
+def network_field(coded: CodedNetwork, asked: Network, coordinates: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Of values of one bit and one channel, what `network_values` decides by, (places, 1): logits, or how far means are above a half."""
+    if coded.joint is None:
+        return asked.logits(coordinates).astype(np.int64)
+    means, _ = asked.means(coordinates)
+    join_means(means, coded.joint, 1, False)
+    return means - ((1 << MEAN_BITS - 2) - 1)  # a mean of a half of a value is a 1
+
+
 def squared_error(found: Values, values: Values) -> float:
     """The sum of squared differences of values, of one shape and type: 0 only if all are equal, also of values that no float64 holds."""
     return float(np.square((np.maximum(found, values) - np.minimum(found, values)).astype(np.float64)).sum())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How values that were found differ from the right ones. squares: the sum of squared differences; ones: of values of one bit, how many
+    are one in either."""
+
+    squares: float = 0.0
+    ones: int = 0
+
+    @classmethod
+    def of(cls, found: Values, values: Values, bits: int) -> Compared:
+        """That of values below 2^bits, of one shape and type."""
+        return cls(squared_error(found, values), int(np.count_nonzero(found | values)) if bits == 1 else 0)
+
+    @classmethod
+    def total(cls, parts: Iterable[Compared]) -> Compared:
+        """That of all parts together."""
+        parts = list(parts)
+        return cls(sum(p.squares for p in parts), sum(p.ones for p in parts))
 
 
 class TileCoder:
@@ -92,8 +120,8 @@ class TileCoder:
         self.means = MeanCoder(coded.joint, bits, sizes) if coded.joint is not None else None
         self.logits = Calibration(coded.gains) if coded.joint is None else None
 
-    def encode(self, output: coder.Output, coordinates: npt.NDArray[np.int64], values: Values) -> float:
-        """Code values, (places, channels), in raster order. Returns the sum of the squared errors of the network's own values."""
+    def encode(self, output: coder.Output, coordinates: npt.NDArray[np.int64], values: Values) -> Compared:
+        """Code values, (places, channels), in raster order. Returns how the network's own values compare with them."""
         n, a = self.coded.network, self.coded.network.architecture
         if self.means is not None:
             means, scales = n.means(coordinates)
@@ -101,12 +129,12 @@ class TileCoder:
             alone = means.copy()
             join_means(alone, self.means.model.joint, a.bits, True)
             self.means.encode(output, means, scales, wanted.copy())
-            return squared_error(rounded(alone, a.bits), wanted)
+            return Compared.of(rounded(alone, a.bits), wanted, a.bits)
         assert self.logits is not None
         logits = n.logits(coordinates)
         self.logits.encode(output, logits, plane_bits(to_gray(values) if self.coded.gray else values, a.bits))
         found = join_bits((logits > 0).astype(np.uint8), a.bits)
-        return squared_error(from_gray(found) if self.coded.gray else found, values)
+        return Compared.of(from_gray(found) if self.coded.gray else found, values, a.bits)
 
     def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64]) -> Values:
         """Values, (places, channels) unsigned, in raster order."""
@@ -118,18 +146,20 @@ class TileCoder:
         return from_gray(found) if self.coded.gray else found
 
 
-def encode_tile(coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...], tick: Callable[[int], None]) -> tuple[bytes, float]:
-    """The bytes of a tile, and the sum of the squared errors of what the network alone says.
+def encode_tile(
+    coded: CodedNetwork, values: Values, box: Box, axes: tuple[int, ...], tick: Callable[[int], None]
+) -> tuple[bytes, Compared]:
+    """The bytes of a tile, and how what the network alone says compares with its values.
 
     values: (*sizes of the box, channels), unsigned; axes: sizes of the whole signal. tick: called with the number of places coded since its
     last call; what it raises ends the work.
     """
-    tile, output, error = TileCoder(coded, box_shape(box)), coder.Output(), 0.0
+    tile, output, parts = TileCoder(coded, box_shape(box)), coder.Output(), []
     flat = values.reshape(-1, values.shape[-1])
     for places, coordinates in pieces(coded.network.architecture, box, axes):
-        error += tile.encode(output, coordinates, flat[places])
+        parts.append(tile.encode(output, coordinates, flat[places]))
         tick(len(coordinates))
-    return output.finish(), error
+    return output.finish(), Compared.total(parts)
 
 
 def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
@@ -139,29 +169,36 @@ def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     ticker = Ticker(replace(options, stop=None), "coding")  # a stop ends the fit, and what was fitted is to become a file
     ticker.expect(layout.places)
     found = parallel.run(lambda box: encode_tile(coded, values[box], box, axes, ticker), layout.boxes(), options.workers, ticker.cancel)
-    whole = error_code(sum(error for _, error in found), values.size)
-    smaller = [part_error(coded, values, *c) for c in coded.network.architecture.configurations[:-1]]
-    coded = replace(coded, errors=(*smaller, whole))
+    coded = with_errors(coded, values, Compared.total(part for _, part in found))
     # a network that is always right needs no payload
     content = adapted.write(coded) if isinstance(coded, Adapted) else network.write(coded)
-    return Parts(layout, Section(NETW, content), [data if whole else b"" for data, _ in found])
+    return Parts(layout, Section(NETW, content), [data if coded.errors[-1] else b"" for data, _ in found])
 
 
-def error_code(squares: float, count: int) -> int:
-    """A mean squared error as NETW has it, × 2^8: at least 1 unless all errors are 0, and at most MAX_ERROR, which deep values can pass.
+def with_errors(coded: CodedNetwork, values: Values, whole: Compared) -> CodedNetwork:
+    """A network with the errors of what it and each smaller one in it say of values, (axes…, channels). whole: how the former compares."""
+    a = coded.network.architecture
+    every = [*(compare_part(coded, values, *c) for c in a.configurations[:-1]), whole]
+    errors = tuple(error_code(found.squares, values.size, error_bits(a)) for found in every)
+    distances = tuple(error_code(found.squares, found.ones, FINE_ERROR_BITS) for found in every) if a.bits == 1 else ()
+    return replace(coded, errors=errors, distances=distances)
 
-    squares: the sum of count squares.
+
+def error_code(squares: float, count: int, fraction: int) -> int:
+    """A mean squared error as NETW has it, × 2^fraction: at least 1 unless all are 0, and at most MAX_ERROR, which deep values can pass.
+
+    squares: the sum of count squares. Of values of one bit, where count is the places with a one in either, it is the Jaccard distance.
     """
-    return min(max(1, round(squares / count * (1 << ERROR_BITS))), network.MAX_ERROR) if squares else 0
+    return min(max(1, round(squares / count * (1 << fraction))), network.MAX_ERROR) if squares else 0
 
 
-def part_error(coded: CodedNetwork, values: Values, layers: int, hidden: int) -> int:
-    """The mean squared error, as NETW has it, of the values that a smaller network in this one gives."""
+def compare_part(coded: CodedNetwork, values: Values, layers: int, hidden: int) -> Compared:
+    """How the values that a smaller network in this one gives compare with the right ones."""
     axes = values.shape[:-1]
-    part, flat, total = coded.network.part(layers, hidden), values.reshape(-1, values.shape[-1]), 0.0
+    part, flat, found = coded.network.part(layers, hidden), values.reshape(-1, values.shape[-1]), []
     for places, coordinates in pieces(part.architecture, tuple(slice(0, n) for n in axes), axes):
-        total += squared_error(network_values(coded, part, coordinates), flat[places])
-    return error_code(total, values.size)
+        found.append(Compared.of(network_values(coded, part, coordinates), flat[places], part.architecture.bits))
+    return Compared.total(found)
 
 
 class Decoder(TileDecoder):
@@ -225,6 +262,19 @@ class Decoder(TileDecoder):
             tick(len(coordinates) / len(values))
         return values.reshape(*box_shape(box), a.channels)
 
+    def field(self, sizes: tuple[int, ...], box: Box, configuration: int = -1, tick: Tick = ignore) -> npt.NDArray[np.int64]:
+        coded = self.coded()
+        a = coded.network.architecture
+        if a.planes != 1:
+            raise UnsupportedError(f"its network gives {a.planes} bits at a place; only a network of one bit has a field")
+        which = range(len(self.configurations))[configuration]
+        asked = self.parts[which]() if a.widths else coded.network
+        found = np.empty((math.prod(box_shape(box)), a.channels), np.int64)
+        for places, coordinates in pieces(a, box, sizes):
+            found[places] = network_field(coded, asked, coordinates)
+            tick(len(coordinates) / len(found))
+        return found.reshape(*box_shape(box), a.channels)
+
     def _part(self, layers: int, hidden: int) -> Network:
         return self.coded().network.part(layers, hidden)
 
@@ -240,7 +290,7 @@ class Decoder(TileDecoder):
             **({"prior": w.key.hex(), "patches": w.patches} if isinstance(w, adapted.Written) else {}),
             **({"planes": "gray" if w.gray else "binary"} if a.form != "values" else {}),
             **({"levels": [level.nodes(a.sizes) for level in a.levels], "cells": a.cells} if a.levels else {}),
-            "mse": w.errors[len(w.numbers) - 1 if a.widths else 0] / (1 << ERROR_BITS),
+            **self._errors(len(w.numbers) - 1 if a.widths else 0),
             **({"configurations": self._configurations()} if a.widths else {}),
             "weights": {
                 "coding": w.coding,
@@ -251,10 +301,15 @@ class Decoder(TileDecoder):
         }
 
     def _configurations(self) -> list[dict[str, object]]:
-        """Each network in the network: its layers and units, the bytes of the section up to its end, and its mean squared error."""
+        """Each network in the network: its layers and units, the bytes of the section up to its end, and its errors."""
+        both = enumerate(zip(self.configurations, self.written.ends, strict=False))
+        return [{"layers": d, "hidden": h, "bytes": end, **self._errors(i)} for i, ((d, h), end) in both]
+
+    def _errors(self, configuration: int) -> dict[str, object]:
+        """The mean squared error of a configuration; of values of one bit also the IoU, intersection over union of the ones."""
         w = self.written
-        both = zip(self.configurations, w.ends, w.errors, strict=False)
-        return [{"layers": d, "hidden": h, "bytes": end, "mse": error / (1 << ERROR_BITS)} for (d, h), end, error in both]
+        ious = {"iou": 1 - w.distances[configuration] / (1 << FINE_ERROR_BITS)} if w.distances else {}
+        return {"mse": w.errors[configuration] / (1 << error_bits(w.architecture)), **ious}
 
 
 def open_decoder(content: bytes, layout: Layout, bits: int, cut: bool = False) -> Decoder:

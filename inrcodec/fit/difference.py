@@ -34,7 +34,7 @@ from .train import Budget, Schedule, Watch, train
 
 BITS = 7  # of a difference, unless options say otherwise
 RATE = 2e-3  # Adam's learning rate
-PENALTY = 10.0  # nats that a difference of the mean size of its layer costs
+PENALTY = 2.5e-5  # nats that a difference of the mean size of its layer costs, for each place of the picture
 BIAS_STEP = 64  # of a difference of biases, in units of 2^-16 turns
 FIRST_PLACES = 1 << 13  # of a step with learned rates
 TUNE, TUNE_RATE = 0.25, 0.1  # budget and learning rate with rounded differences, relative to that without
@@ -138,14 +138,14 @@ class Rounded(Bits):
         return self.coded_grid(layer)
 
 
-def penalty_of(model: CoordinateNetwork, first: list[torch.Tensor]) -> Callable[[], torch.Tensor]:
-    """The L1 penalty on the difference, in nats: a difference of the mean size in its layer costs PENALTY."""
+def penalty_of(model: CoordinateNetwork, first: list[torch.Tensor], places: int) -> Callable[[], torch.Tensor]:
+    """The L1 penalty on the difference, in nats: a difference of the mean size in its layer costs PENALTY·places."""
 
     def penalty() -> torch.Tensor:
         total = torch.zeros((), device=first[0].device)
         for w, start in zip(model.weights, first, strict=True):
             size = (w - start).abs()
-            total = total + PENALTY * size.sum() / size.detach().mean().clamp_min(1e-6)
+            total = total + PENALTY * places * size.sum() / size.detach().mean().clamp_min(1e-6)
         return total
 
     return penalty
@@ -171,7 +171,7 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
     seconds = options.seconds or (math.inf if options.steps else OTHER_SECONDS[options.effort - 1])
     steps = options.steps or OTHER_STEPS
     rate = options.learning_rate or RATE
-    plan = Schedule(objective, Budget(steps, seconds, False), batch_of(data, options), generator, penalty=penalty_of(model, first))
+    plan = Schedule(objective, Budget(steps, seconds, False), batch_of(data, options), generator, penalty=penalty_of(model, first, data.places))
     groups = [{"params": [*model.weights, *model.biases, model.head.log_scales], "lr": rate}]
     train(model, Plain(model, generator), groups, plan, Watch(options.progress, options.stop))
     coding = Rounded(model, first, units_of(a, found), options.bits or BITS)

@@ -49,13 +49,13 @@ def wavpack() -> Any:
 
 def made(signal: Signal, way: str) -> Samples:
     """The floats of a recording of integers, (frames, channels)."""
-    whole = signal.samples.astype(np.float32) / np.float32(1 << signal.bit_depth - 1)
+    whole = np.asarray(signal.samples.astype(np.float32) / np.float32(1 << signal.bit_depth - 1))
     if way == "full scale":
         return whole
     if way == "gain":
-        return whole * np.float32(0.7)
+        return np.asarray(whole * np.float32(0.7))
     slow = 0.75 - 0.25 * np.cos(2 * np.pi * np.arange(len(whole)) / len(whole))
-    dtype = np.float64 if "64" in way else np.float32
+    dtype: Any = np.float64 if "64" in way else np.float32
     return np.asarray(whole.astype(dtype) * slow.astype(dtype)[:, None])
 
 
@@ -124,16 +124,16 @@ def main() -> None:
             chosen.setdefault((way, signal.bit_depth), Counter())[form] += 1
         tell(path.name)
     heads = ["made", "from bits", "bytes", *OTHERS, "mapped by"]
-    rows = []
+    rows: list[list[Any]] = []
     for (way, depth), row in sorted(totals.items(), key=lambda item: (WAYS.index(item[0][0]), item[0][1])):
-        sizes = [row.get(name, "—") for name in ("bytes", *OTHERS)]
-        rows.append([way, depth, *sizes, ", ".join(f"{form} {count}" for form, count in sorted(chosen[way, depth].items()))])
-    integers = ", ".join(f"{row['ours of integers']:,} bytes of {depth} bits" for (way, depth), row in totals.items() if way == WAYS[0])
+        cells: list[Any] = [row.get(name, "—") for name in ("bytes", *OTHERS)]
+        rows.append([way, depth, *cells, ", ".join(f"{form} {count}" for form, count in sorted(chosen[way, depth].items()))])
+    whole_numbers = ", ".join(f"{row['ours of integers']:,} bytes of {depth} bits" for (of, depth), row in totals.items() if of == WAYS[0])
     note = (
         f"The first {given.seconds:g} s of {len(list(given.folder.iterdir()))} recordings, effort {given.effort}. "
         f"FLAC is `{' '.join(FLAC)}` of the integers that the floats were made from, or, for fades, of the nearest 24-bit integers, which "
         f"is not lossless. Brotli has quality 9 and a window of 16 MB, zstd level 19; planes: all first bytes of the floats, then all "
-        f"second ones, and so on. The integers themselves take, by inrcodec: {integers}."
+        f"second ones, and so on. The integers themselves take, by inrcodec: {whole_numbers}."
     )
     save("sound-float", "Sound of floats", [note, table(heads, rows)], "brotli", module="bench.sound_float")
 

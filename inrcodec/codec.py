@@ -224,7 +224,7 @@ class Opened:
         if self.header.float_map is None:
             return 0
         fine = 3 * finebits.size_limit(count, self.header.dtype) + BROTLI if self.header.split else 0
-        return count * self.header.dtype.itemsize + MAPPED * min(count, floats.BLOCK) + fine
+        return 3 * count * self.header.dtype.itemsize + MAPPED * min(count, floats.BLOCK) + fine
 
 
 def _meet(a: Box, b: Box) -> bool:

@@ -92,7 +92,8 @@ def speech(seed: int = 0) -> npt.NDArray[np.int16]:
     hiss = g.normal(0, 1, RATE)
     hiss = np.convolve(hiss - np.roll(hiss, 1), [1, -0.6, 0.2], "same") * envelope(FRICATIVES, 0.015)
     x = 9000 * voiced / np.abs(voiced).max() + 700 * hiss + g.normal(0, 4, RATE)
-    return np.rint(x).astype(np.int16)
+    found: npt.NDArray[np.int16] = np.rint(x).astype(np.int16)
+    return found
 
 
 def flac(signal: Signal) -> int:

@@ -123,6 +123,10 @@ def uncommon() -> Iterable[Recipe]:
     yield of("product-half", "product, in float16", half, [96, -16, 32736], PRODUCT + factor(2.0**-5))
     tenths = (np.array([1, -2, 1234567]) * 0.1).astype(np.float32)
     yield of("product-tenths", "product: rounded to float64, then to float32", tenths, [1, -2, 1234567], PRODUCT + factor(0.1))
+    below = np.array([-0.0, -0.25, 0.5], np.float32)
+    yield of("product-turned", "product: a factor below 0, so that 0 is −0", below, [0, 1, -2], PRODUCT + factor(-0.25))
+    turned = np.array([-0.0, -1, 2], np.float64) / 3
+    yield of("quotient-turned", "quotient: a factor below 0", turned, [0, 1, -2], QUOTIENT + factor(-3.0))
     thirds = np.array([2**53, -(2**53), 1]) / 3
     yield of("quotient-53", "quotient: integers of 2^53", thirds, [2**53, -(2**53), 1], QUOTIENT + factor(3.0))
     yield from uncommon_split()
@@ -190,7 +194,7 @@ def faulty_maps() -> Iterable[Recipe]:
     yield of("exponent-high", "2^128 as the unit of float32", FIXED + signed(128))
     yield of("digits-0", "floats of no digits", SPLIT + signed(0) + b"\0", fine=[b"\0"])
     yield of("digits-25", "float32 of 25 digits", SPLIT + signed(0) + b"\x19", fine=[b"\0"])
-    for name, number in (("0", 0.0), ("negative", -1.0), ("infinite", np.inf), ("nan", np.nan), ("subnormal", 2.0**-1023)):
+    for name, number in (("0", 0.0), ("minus-0", -0.0), ("infinite", np.inf), ("nan", np.nan), ("subnormal", 2.0**-1023)):
         yield of(f"factor-{name}", f"a factor that is {name}", PRODUCT + factor(number))
     yield of("factor-short", "a factor cut short", PRODUCT + factor(1.0)[:5])
     yield of("depth", "float32 of 24 bits", FIXED + signed(0), depth=24)

@@ -40,7 +40,7 @@ class FloatMap:
             stand apart, give those.
         exponent: of "fixed" and "split".
         digits: of "split": no mantissa has more bits, the leading one included.
-        factor: of "product" and "quotient".
+        factor: of "product" and "quotient"; if it is below 0, the float of 0 is −0.
     """
 
     form: Form = "bits"
@@ -55,9 +55,9 @@ class FloatMap:
 
     @property
     def unit(self) -> float:
-        """The float of the integer 1, without rounding to the type; of linear maps."""
+        """The size of the float of the integer 1, without rounding to the type; of linear maps."""
         if self.form in ("product", "quotient"):
-            return self.factor if self.form == "product" else 1 / self.factor
+            return abs(self.factor if self.form == "product" else 1 / self.factor)
         return math.ldexp(1.0, self.exponent)
 
 
@@ -135,7 +135,7 @@ def read_map(r: Reader, dtype: np.dtype[Any]) -> FloatMap:
     if form == "bits":
         return FloatMap()
     factor = float(np.frombuffer(r.take(8), "<f8")[0])
-    if not np.finfo(np.float64).tiny <= factor < math.inf:
+    if not np.finfo(np.float64).tiny <= abs(factor) < math.inf:
         raise FormatError("damaged: the factor of its floats is out of range")
     return FloatMap(form, factor=factor)
 

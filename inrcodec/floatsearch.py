@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from .values import bits_of
 DIVISORS = 64  # the smallest sample is at most so many steps
 FIRST = 1 << 12  # of the smallest samples, by which a step is tried
 DECIMALS = 9  # digits after the point that are tried
+LEAST_EXPONENT = -1022  # of a factor that is a normal number
 ROUNDING = 2.0**-52  # of quotients here
 NEIGHBOURS = 4  # of the middle of an interval that are tried as well
 DISTINCT = 1 << 20  # samples, spread over all, that a step is looked for in
@@ -92,6 +94,18 @@ def _scaled(samples: Floats) -> FloatMap | None:
         if holds(samples, candidate):
             return candidate
     return None
+
+
+def turned(samples: Floats) -> FloatMap | None:
+    """A map of form "quotient" or "product" with a factor below 0: of a sound that was turned upside down, whose zeros are all −0."""
+    if not (np.signbit(samples) & (samples == 0)).any():
+        return None
+    upright = floats.patterned(bits_of(samples) ^ bits_of(np.array(-0.0, samples.dtype)), samples.dtype)
+    found = scaled(upright)
+    if found is None and (point := fixed(upright)) and point[0].exponent >= LEAST_EXPONENT:
+        found = FloatMap("product", factor=math.ldexp(1.0, point[0].exponent))
+    turned_map = replace(found, factor=-found.factor) if found else None
+    return turned_map if turned_map and holds(samples, turned_map) else None
 
 
 def holds(samples: Floats, float_map: FloatMap) -> bool:

@@ -75,13 +75,14 @@ def _ways(signal: Signal) -> Iterator[FloatMap]:
 
 def _linear(signal: Signal) -> tuple[FloatMap, int] | None:
     """The map of form "fixed", "product" or "quotient" with the smallest integers, and their bits without sign; None if there is none."""
-    fixed = floatsearch.fixed(signal.samples)
+    samples = signal.samples
+    fixed = floatsearch.fixed(samples)
     if fixed and fixed[1] < PICTURE_BITS:
         return fixed
-    scaled = floatsearch.scaled(signal.samples)
+    scaled = floatsearch.scaled(samples) or floatsearch.turned(samples)
     if scaled is None:
         return fixed
-    integers = floats.to_integers(signal.samples, scaled)
+    integers = floats.to_integers(samples, scaled)
     bits = max(-int(integers.min()), int(integers.max())).bit_length()
     return fixed if fixed and fixed[1] <= bits else (scaled, bits)
 

@@ -52,7 +52,7 @@ def read_map(reader: Reader, width: int) -> FloatMap:
         require(1 <= found.digits <= MANTISSA[width], "the digits of floats are out of range")
     if way in (PRODUCT, QUOTIENT):
         found.factor = np.frombuffer(reader.take(8), "<f8")[0]
-        require(bool(np.finfo(np.float64).tiny <= found.factor < np.inf), "the factor of floats is out of range")
+        require(bool(np.finfo(np.float64).tiny <= abs(found.factor) < np.inf), "the factor of floats is out of range")
     return found
 
 
@@ -84,7 +84,7 @@ def scaled(n: int, m: FloatMap, *, rounded: bool) -> int:
         number = m.dtype.type(wide * m.factor if m.way == PRODUCT else wide / m.factor)
     normal = bool(limits.tiny <= abs(number) <= limits.max)
     require(rounded or normal or n == 0, "a sample is beyond the range of floats")
-    if abs(number) < limits.tiny:
+    if rounded and abs(number) < limits.tiny:
         return 0
     return int(np.clip(number, limits.min, limits.max).view(f"u{m.width // 8}"))
 

@@ -20,7 +20,7 @@ from .errors import FormatError
 from .floats import SCALED, Binary, FloatMap, Floats, Words
 from .values import bits_of
 
-DIVISORS = 64  # the smallest sample is at most so many steps
+DIVISORS = 1 << 10  # the smallest sample is at most so many steps
 FIRST = 1 << 12  # of the smallest samples, by which a step is tried
 DECIMALS = 9  # digits after the point that are tried
 LEAST_EXPONENT = -1022  # of a factor that is a normal number

@@ -47,15 +47,12 @@ WIDTHS = (80.0, 110.0, 170.0)
 VOICED = ((0.06, 0.28), (0.36, 0.56), (0.74, 0.93))  # seconds; between them and the fricatives are pauses
 FRICATIVES = ((0.27, 0.35), (0.57, 0.64))
 
+# "seconds" is the budget of a form, in place of --seconds
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "default": ("values, cells and a small network", {}),
+    "heads": ("an output per bit", {"network": "heads", "seconds": 700.0}),
     "heads-grid": ("an output per bit, with cells", {"network": "heads", "body": "grid"}),
     "siren-grid": ("the bit as a coordinate, with cells", {"network": "siren", "body": "grid", "batch": 2048}),
-    "heads": ("an output per bit", {"network": "heads", "hidden": 512, "batch": 4000}),
-    "recurrent": ("an output per bit, recurrent", {"network": "heads", "body": "recurrent", "hidden": 512, "batch": 4000}),
-    "filters": ("an output per bit, multiplicative filters", {"network": "heads", "body": "filters", "hidden": 384, "batch": 4000}),
-    "siren": ("the bit as a coordinate", {"network": "siren", "hidden": 256, "batch": 1024, "learning_rate": 1e-3}),
-    "bitlinear": ("ternary, a network per bit", {"network": "bitlinear", "batch": 1024}),
 }
 
 
@@ -119,8 +116,9 @@ def fit(signal: Signal, name: str, seconds: float) -> Found:
     values, value_map = to_values(signal.samples)
     words, given = FORMS[name]
     seen: list[tuple[int, tuple[float, ...]]] = []
-    options = Options(profile="inr", seconds=seconds, threads=1, progress=lambda p: seen.append((p.step, p.bit_errors)), **given)
-    weights, bits = ("ternary", 0) if name == "bitlinear" else ("uniform", 8 if "grid" in name or name == "default" else 16)
+    budget = {"seconds": seconds} | given
+    options = Options(profile="inr", threads=1, progress=lambda p: seen.append((p.step, p.bit_errors)), **budget)
+    weights, bits = "uniform", 16 if name == "heads" else 8
     fitted, spent = timed(lambda: search.fit_float(values.reshape(RATE, 1), value_map.bits, options, goal_of("exact")))
     curve = [point for point in seen if point[1]]
     best, more = timed(lambda: search.best_of(fitted, weights, bits))
@@ -168,16 +166,29 @@ def draw(signal: Signal, alone: Sequence[tuple[int, Doubles]], curve: Sequence[t
     settings: Any = {**SETTINGS, "font.size": 8.5, "axes.spines.top": False, "axes.spines.right": False}
     t = np.arange(RATE) / RATE
     with plt.rc_context(settings):
-        figure, axes = plt.subplots(1 + len(alone), 2, figsize=(8.6, 1.25 * (1 + len(alone)) + 0.6), layout="constrained", squeeze=False)
+        figure = plt.figure(figsize=(8.6, 1.2 * (1 + len(alone)) + 3.0), layout="constrained")
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1.2 * (1 + len(alone)) + 0.4, 2.6))
+        upper, lower = halves
+        axes = upper.subplots(1 + len(alone), 2, squeeze=False)
         shown = [("the sound", signal.samples.astype(np.float64)), *((f"the network, {n:,} steps", x) for n, x in alone)]
         for (title, x), row in zip(shown, axes, strict=True):
-            for axis, part in zip(row, (slice(0, RATE), slice(ZOOM, ZOOM + 480)), strict=True):
-                axis.plot(t[part], x[part], lw=0.5 if axis is row[0] else 0.9, color="#31688e")
+            bins = x.reshape(-1, 20)
+            row[0].fill_between(t[::20], bins.min(1), bins.max(1), lw=0.3, color="#31688e")
+            row[1].plot(t[ZOOM : ZOOM + 480], x[ZOOM : ZOOM + 480], lw=0.9, color="#31688e")
+            for axis in row:
                 axis.set(ylim=(-1.05 * abs(shown[0][1]).max(), 1.05 * abs(shown[0][1]).max()), yticks=[])
                 axis.tick_params(colors=GREY)
             row[0].set_title(title, fontsize=8.5, loc="left")
         for axis in axes[-1]:
             axis.set_xlabel("seconds")
+        axis = lower.subplots()
+        steps = [step for step, _ in curve]
+        for plane, share in enumerate(np.array([errors for _, errors in curve]).T):
+            axis.plot(steps, share, lw=1.0, color=plt.get_cmap("viridis")(0.92 * plane / 13), label=f"plane {plane + 1}")
+        axis.set(xlabel="steps", ylabel="share of wrong bits")
+        axis.set_title("wrong bits of each plane while the network is fitted, before its cells are set", fontsize=8.5, loc="left")
+        axis.legend(fontsize=6, frameon=False, ncols=2)
+        axis.tick_params(colors=GREY)
         write(figure, path, "Speech-like sound, and what a network alone gives after some steps")
 
 
@@ -216,9 +227,9 @@ def main() -> None:
             draw(signal, alone, found[next(iter(found))].curve, DOCS / "speech.svg")
     heads = ["network", "what it is", "parameters", "file bytes", "weights", "payload", "BER 0", "PSNR dB", "steps", "seconds", "command"]
     note = (
-        f"One second of 16 kHz, 16 bits, made with a fixed seed. Each fit had at most {arguments.seconds:g} s on {arguments.device}, with "
-        f"{arguments.threads} thread(s), on a machine with other work; coding the weights comes on top. Every file was decoded and "
-        "compared with the sound."
+        f"One second of 16 kHz, 16 bits, made with a fixed seed. Each fit had at most {arguments.seconds:g} s, `heads` 700 s, on "
+        f"{arguments.device}, with {arguments.threads} thread(s), on a machine with other work; coding the weights comes on top. Every "
+        "file was decoded and compared with the sound."
     )
     parts = [
         note, beside({"int16": signal, "float32": as_float}), "## By networks", table(heads, [f.row for f in found.values()]),

@@ -19,7 +19,8 @@ from .options import Options
 from .signal import Signal
 
 TRIED = 1 << 15  # samples of the part that is coded in each way
-WIDEST = 31  # bits of a split sample without its sign, so that `hybrid` can code it
+WIDEST = 31  # bits of a split sample without its sign, so that `hybrid` can code it,
+NETWORK_WIDEST = 23  # and so that networks of values can
 PICTURE_BITS = 16  # of values of two axes or more that `hybrid` codes
 
 
@@ -35,7 +36,7 @@ def mapped(signal: Signal, options: Options) -> Mapped:
     """What a profile codes of a signal. Raises Stopped if options.stop says so."""
     if signal.samples.dtype.kind != "f":
         return _mapped(signal, None)
-    ways = list(_ways(signal))
+    ways = list(_ways(signal, NETWORK_WIDEST if options.profile == "inr" else WIDEST))
     if len(ways) == 1 or options.profile == "inr":  # a network is not fitted several times
         return _mapped(signal, ways[0])
     part = _part(signal)
@@ -54,17 +55,20 @@ def _mapped(signal: Signal, float_map: FloatMap | None) -> Mapped:
     return Mapped(subject, value_map, float_map)
 
 
-def _ways(signal: Signal) -> Iterator[FloatMap]:
-    """Maps that can hold the floats of a signal, the first one with integers that are as smooth as the floats, if there is such a map."""
+def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
+    """Maps that can hold the floats of a signal, the first one with integers that are as smooth as the floats, if there is such a map.
+
+    widest: bits of integers, without sign, that can be predicted.
+    """
     samples = signal.samples
     digits = floats.binary(samples.dtype).digits
     one_axis = len(split(samples.shape, signal.channel_axis)[0]) == 1
-    enough = min(digits, WIDEST) if one_axis else PICTURE_BITS  # bits that no other way undercuts
+    enough = min(digits, widest) if one_axis else PICTURE_BITS  # bits that no other way undercuts
     linear = _linear(signal)
     if linear and linear[1] <= enough:
         yield linear[0]
         return
-    bits = WIDEST if one_axis else PICTURE_BITS - bool((samples < 0).any())
+    bits = widest if one_axis else PICTURE_BITS - bool((samples < 0).any())
     cut = floatsearch.split(samples, bits)
     if cut:
         yield cut

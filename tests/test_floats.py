@@ -266,7 +266,7 @@ def test_both_decoders_give_the_same_floats(linr: ModuleType, x: Floats, kind: A
         if float_map is None:
             continue
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("inrcodec.subjects._ways", lambda _, chosen=float_map: iter([chosen]))
+            patch.setattr("inrcodec.subjects._ways", lambda *_, chosen=float_map: iter([chosen]))
             data = inrcodec.encode(signal, profile="stored", threads=1)
         samples, about = linr.decode(data)
         assert same(samples, x)
@@ -338,6 +338,8 @@ def test_networks_of_floats(make: Any) -> None:
     alone = inrcodec.render(data, network_only=True).samples
     assert (alone.dtype, alone.shape) == (x.dtype, x.shape)
     assert np.isfinite(alone).all()
+    assert found["network"]["form"] == "values"
+    assert found["value_map"]["bits"] <= 24
     error = np.sqrt(np.square(alone.astype(np.float64) - x).mean())
     if found["network"]["psnr"]:
         assert 20 * np.log10(2 / error) == pytest.approx(found["network"]["psnr"], abs=0.1)

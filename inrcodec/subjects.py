@@ -33,11 +33,12 @@ class Mapped(NamedTuple):
 
 
 def mapped(signal: Signal, options: Options) -> Mapped:
-    """What a profile codes of a signal. Raises Stopped if options.stop says so."""
+    """What a profile codes of a signal. Raises Stopped if options.stop says so; ValueError: there is no such profile."""
     if signal.samples.dtype.kind != "f":
         return _mapped(signal, None)
-    ways = list(_ways(signal, NETWORK_WIDEST if options.profile == "inr" else WIDEST))
-    if len(ways) == 1 or options.profile == "inr":  # a network is not fitted several times
+    network = options.profile != "auto" and profiles.named(options.profile).renders
+    ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST))
+    if len(ways) == 1 or network:  # it is not fitted several times
         return _mapped(signal, ways[0])
     part = _part(signal)
     return _mapped(signal, min(ways, key=lambda way: _size(part, way, options)))
@@ -104,8 +105,8 @@ def _part(signal: Signal) -> Signal:
 def _size(part: Signal, float_map: FloatMap, options: Options) -> tuple[bool, int]:
     """(whether the profile that was asked for cannot code a part of a signal whose floats are mapped in this way, its bytes)."""
     subject = _mapped(part, float_map).subject
-    able = options.profile == "auto" or subject.bits == 0 or profiles.named(options.profile).applies(subject)
-    hybrid = options.profile != "stored" and subject.bits > 0 and profiles.named("hybrid").applies(subject)
-    fast = replace(options, profile="hybrid" if hybrid else "stored", effort=1, progress=None)
+    asked = None if options.profile == "auto" or subject.bits == 0 else profiles.named(options.profile)
+    able = asked is None or asked.applies(subject)
+    first = asked if asked and able else next(profile for profile in profiles.registered() if profile.applies(subject))
     fine = len(finebits.encode(part.samples, float_map)) if float_map.form == "split" else 0
-    return not able, profiles.encode(subject, fast).size + fine
+    return not able, profiles.encode(subject, replace(options, profile=first.name, effort=1, progress=None)).size + fine

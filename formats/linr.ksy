@@ -74,6 +74,9 @@ types:
         type: varint
         if: kind == kind::audio
         doc: Frames per second.
+      - id: float_map
+        type: float_map
+        if: sort == sort::float
       - id: offset
         type: signed
       - id: step
@@ -82,7 +85,7 @@ types:
         type: u1
         valid:
           max: 64
-        doc: "A sample is offset + step * value, with 0 <= value < 2^bits."
+        doc: "A sample, or the integer that stands for a float, is offset + step * value, with 0 <= value < 2^bits."
       - id: digest
         size: 32
         doc: SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian.
@@ -99,6 +102,21 @@ types:
         doc: Whether the last axis holds the channels of a place.
       num_coordinate_axes:
         value: 'channel_axis ? num_dimensions - 1 : num_dimensions'
+  float_map:
+    doc: Which float an integer stands for.
+    seq:
+      - id: way
+        type: u1
+        enum: float_way
+      - id: exponent
+        type: signed
+        if: way == float_way::fixed or way == float_way::split
+      - id: digits
+        type: u1
+        if: way == float_way::split
+      - id: factor
+        type: f8
+        if: way == float_way::product or way == float_way::quotient
   metadata:
     seq:
       - id: len_items
@@ -168,3 +186,10 @@ enums:
     0: bool
     1: unsigned
     2: signed
+    3: float
+  float_way:
+    0: bits
+    1: fixed
+    2: product
+    3: quotient
+    4: split

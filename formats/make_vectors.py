@@ -6,8 +6,8 @@ A vector that exists is never written again unless --force is given: files that 
 where a later encoder would write other bytes. What was written is decoded with the package and with standalone/linr.py.
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
-vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py and
-vectors_sound.py. A new vector belongs to one of their functions; a new function belongs to a list below.
+vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
+vectors_sound.py and vectors_floats.py. A new vector belongs to one of their functions; a new function belongs to a list below.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import vectors_container
 import vectors_faults
+import vectors_floats
 import vectors_header
 import vectors_lossy
 import vectors_network
@@ -67,6 +68,7 @@ SUBSET = (
     vectors_priors.subset,
     vectors_pictures.subset,
     vectors_sound.subset,
+    vectors_floats.subset,
 )
 UNCOMMON = (
     vectors_container.uncommon_sections,
@@ -85,6 +87,7 @@ UNCOMMON = (
     vectors_priors.uncommon,
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
+    vectors_floats.uncommon,
 )
 FAULTY = (
     vectors_container.faulty_sections,
@@ -114,8 +117,17 @@ FAULTY = (
     vectors_sound.faulty_settings,
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
+    vectors_floats.faulty_maps,
+    vectors_floats.faulty_fine,
 )
-LOSSY = (vectors_lossy.by_fit, vectors_lossy.by_hand, vectors_lossy.of_samples, vectors_lossy.cut, vectors_priors.of_networks)
+LOSSY = (
+    vectors_lossy.by_fit,
+    vectors_lossy.by_hand,
+    vectors_lossy.of_samples,
+    vectors_lossy.cut,
+    vectors_priors.of_networks,
+    vectors_floats.lossy,
+)
 FOLDERS = (
     Folder(
         "subset",

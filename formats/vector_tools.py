@@ -60,14 +60,15 @@ class Signal:
 
     @property
     def raw(self) -> bytes:
-        """The samples, little-endian."""
-        return self.samples.astype(self.samples.dtype.newbyteorder("<")).tobytes()
+        """The samples, little-endian. No float is converted, so that all bits of NaNs stay."""
+        x = self.samples.view(np.dtype(f"u{self.samples.dtype.itemsize}").newbyteorder(self.samples.dtype.byteorder))
+        return x.astype(x.dtype.newbyteorder("<")).tobytes()
 
     @property
     def sort(self) -> int:
         """The byte of the sample type."""
         dtype = self.samples.dtype
-        return {"b": 0, "u": 1, "i": 2}[dtype.kind] | (dtype.itemsize.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
+        return {"b": 0, "u": 1, "i": 2, "f": 3}[dtype.kind] | (dtype.itemsize.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
 
     @property
     def digest(self) -> bytes:
@@ -152,7 +153,7 @@ def file_of(sections: Iterable[tuple[bytes, bytes]], length: Callable[[int], byt
 
 
 def head(signal: Signal, profile: int = 0, *, bits: int = 0, offset: int = 0, step: int = 1, **faults: Any) -> bytes:
-    """A HEAD section; `faults` replace fields that follow from the signal."""
+    """A HEAD section; `faults` replace fields that follow from the signal. float_map: how floats are mapped, by default by their bits."""
     kind, shape = faults.get("kind", KINDS.index(signal.kind)), faults.get("shape", signal.samples.shape)
     rate = faults.get("rate", signal.sample_rate)
     digest: bytes = faults.get("digest", signal.digest)
@@ -161,6 +162,7 @@ def head(signal: Signal, profile: int = 0, *, bits: int = 0, offset: int = 0, st
             bytes([profile, kind, faults.get("sort", signal.sort), faults.get("depth", signal.depth), len(shape)]),
             *(varint(size) for size in shape),
             b"" if rate is None else varint(rate),
+            faults.get("float_map", b"\0" if signal.samples.dtype.kind == "f" else b""),
             signed(offset) + varint(step) + bytes([bits]),
             digest,
         ]

@@ -1,4 +1,4 @@
-"""inrcodec: a lossless neural codec for images, sound and other integer arrays.
+"""inrcodec: a lossless neural codec for images, sound and arrays.
 
 >>> import numpy as np, inrcodec
 >>> data = inrcodec.encode(np.arange(1000, dtype=np.int32), profile="stored")
@@ -65,17 +65,18 @@ def encode(
     """The .linr file of an array or Signal, as bytes. Warns with a `Notice` of options that did nothing.
 
     Args:
-        samples: integers or bool, 1 to 4 dimensions; or a Signal, which brings the next four arguments itself.
-        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed) or "array". "auto" is "image" for
-            unsigned samples of (height, width, at most 4), 8 or more each way and of up to 16 bits, else "array"; samples, shape and dtype
-            come back the same either way.
+        samples: integers, bool, or floats of 16, 32 or 64 bits, 1 to 4 dimensions; or a Signal, which brings the next four arguments
+            itself.
+        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed or floats) or "array". "auto" is "image"
+            for unsigned samples of (height, width, at most 4), 8 or more each way and of up to 16 bits, else "array"; samples, shape and
+            dtype come back the same either way.
         bit_depth: nominal bits per sample; 0: the bits of the samples' type.
         sample_rate: frames per second, for "audio".
         metadata: see `inrcodec.files.metadata`.
         options: fields of `inrcodec.Options`: profile, effort, weights, seed, …
 
     Raises:
-        UnsupportedError: samples that are not integers, are empty, or do not fit `kind` or the profile.
+        UnsupportedError: samples of another type, that are empty, or that do not fit `kind` or the profile.
         ValueError: an option has a value that it cannot have.
         TypeError: there is no such option, or an argument is given that the Signal brings.
         MissingError: a network is to be fitted, and torch is not installed.

@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import container, known, parallel, profiles, values
+from . import container, finebits, floats, known, parallel, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, UnsupportedError
-from .header import Header, digest, read_header, read_metadata, write_header, write_metadata
+from .header import Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
 from .progress import Ticker
 from .signal import Signal
 
+MAPPED = 160  # bytes that a sample takes while it becomes a float
+BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
 
 
@@ -156,7 +158,7 @@ class Opened:
             target = found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))]
             try:
                 here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
-                target[...] = values.from_values(self._tile(index, inner, ticker)[here], h.value_map, h.dtype)
+                target[...] = self._samples(index, inner, ticker, here)
             except FormatError as fault:
                 if failed is None:
                     raise
@@ -165,6 +167,23 @@ class Opened:
 
         parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
         return found.reshape(*sizes, *h.shape[len(sizes) :])
+
+    def _samples(self, index: int, threads: int, ticker: Ticker, here: Box) -> npt.NDArray[Any]:
+        """The samples of a part of a tile, (*sizes of the part, channels). Raises FormatError."""
+        h, found = self.header, self._tile(index, threads, ticker)
+        if h.float_map is None:
+            return values.from_values(found[here], h.value_map, h.dtype)
+        if not h.split:
+            return floats.from_integers(values.from_values(found[here], h.value_map, h.integer_type), h.float_map, h.dtype)
+        integers = values.from_values(found, h.value_map, h.integer_type)
+        return finebits.decode(integers, h.float_map, h.dtype, self.divided(self.tile(index))[1])[here]
+
+    def divided(self, tile: bytes) -> tuple[bytes, bytes]:
+        """(what the profile coded, the fine bits) of a tile. Raises FormatError."""
+        if not self.header.split:
+            return tile, b""
+        r = Reader(tile, "a tile")
+        return r.take(r.varint()), r.rest()
 
     def _tile(self, index: int, threads: int, ticker: Ticker) -> values.Values:
         """The values of a tile, with reports of 1 in all. Raises FormatError."""
@@ -175,7 +194,7 @@ class Opened:
             done += share
             ticker(share)
 
-        tile = self.decoder.decode_tile(self.layout.box(index), self.tile(index), threads, tick)
+        tile = self.decoder.decode_tile(self.layout.box(index), self.divided(self.tile(index))[0], threads, tick)
         ticker(1.0 - done)  # some profiles report no progress within a tile
         return tile
 
@@ -194,10 +213,18 @@ class Opened:
         options.limits.check_shape((*sizes, channels))
         at_once: list[int] = []
         for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
-            at_once.append(self.decoder.memory(box, inner) + math.prod(box_shape(box)) * channels * width)
+            count = math.prod(box_shape(box)) * channels
+            at_once.append(self.decoder.memory(box, inner) + self._mapping_memory(count) + count * width)
         samples = math.prod(sizes) * channels * width
         held = 2 * sum(len(tile) for tile in self.tiles if tile is not None)  # the file, and its sections
         options.limits.check_memory(held + more + samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
+
+    def _mapping_memory(self, count: int) -> int:
+        """The most bytes that it takes to make floats of so many integers, besides the samples."""
+        if self.header.float_map is None:
+            return 0
+        fine = 3 * finebits.size_limit(count, self.header.dtype) + BROTLI if self.header.split else 0
+        return 3 * count * self.header.dtype.itemsize + MAPPED * min(count, floats.BLOCK) + fine
 
 
 def _meet(a: Box, b: Box) -> bool:
@@ -283,13 +310,13 @@ def encode(signal: Signal, options: Options) -> bytes:
         able = ", ".join(profile.name for profile in profiles.registered() if profile.renders)
         raise UnsupportedError(f"profile {options.profile} always writes the samples; a file without them takes profile {able}")
     samples = signal.samples
-    unsigned, value_map = values.to_values(samples)
-    axes, channels = split(samples.shape, signal.channel_axis)
-    silence = -value_map.offset // value_map.step
-    peak = (2.0**signal.bit_depth - 1) / value_map.step
-    subject = profiles.Subject(unsigned.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak)
+    subject, value_map, float_map = subjects.mapped(signal, options)
     coded = profiles.encode(subject, options)
     parts = coded.parts
+    if float_map and float_map.form == "split":
+        tiles = zip(parts.layout.boxes(), parts.tiles, strict=True)
+        shaped = samples.reshape(subject.values.shape)
+        parts = parts._replace(tiles=[varint(len(tile)) + tile + finebits.encode(shaped[box], float_map) for box, tile in tiles])
     header = Header(
         coded.profile.number,
         signal.kind,
@@ -300,6 +327,7 @@ def encode(signal: Signal, options: Options) -> bytes:
         value_map,
         b"",
         lossy=not options.payload and coded.profile.renders,
+        float_map=float_map,
     )
     if not options.payload and not header.lossy:
         raise UnsupportedError(f"profile {coded.profile.name} has no network that gives the samples, so there is nothing but the payload")
@@ -421,10 +449,13 @@ def _stages(opened: Opened, decode: bool, options: Options) -> list[dict[str, An
     try:
         if decode:
             opened.check_limits(opened.whole(), range(opened.layout.tiles), options)
-        found = opened.decoder.stages(tiles, decode)
+        coded = [opened.divided(tile)[0] for tile in tiles]
+        found = opened.decoder.stages(coded, decode)
         if decode and not found:
             opened.samples(options)
-            found = [{"name": "all", "bytes": sum(map(len, tiles)), "seconds": time.perf_counter() - start, "bits": {}}]
+            found = [{"name": "all", "bytes": sum(map(len, coded)), "seconds": time.perf_counter() - start, "bits": {}}]
+        if found and h.split:
+            found = [*found, {"name": "fine bits", "bytes": sum(map(len, tiles)) - sum(map(len, coded))}]
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
     return found
@@ -435,7 +466,7 @@ def _with_psnr(model: Any, header: Header) -> Any:
     if isinstance(model, dict):
         found = {key: _with_psnr(part, header) for key, part in model.items()}
         if "mse" in found:
-            peak = (2.0**header.bit_depth - 1) / header.value_map.step
+            peak = peak_of(header.kind, header.bit_depth, header.value_map, header.float_map)
             found["psnr"] = 10 * math.log10(peak * peak / found["mse"]) if found["mse"] else None
         return found
     return [_with_psnr(part, header) for part in model] if isinstance(model, list) else model
@@ -480,6 +511,7 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         per: 8 * len(data) / count,
         "bytes": {"header": len(data) - sum(sizes.values()), **sizes},
         "value_map": {"offset": h.value_map.offset, "step": h.value_map.step, "bits": h.value_map.bits},
+        **({"float_map": floats.described(h.float_map)} if h.float_map else {}),
         "tiles": {"shape": list(opened.layout.tile), "count": opened.layout.tiles},
         "weights": model.pop("weights", None),
         **({"network": model} if model else {}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import values
+from . import floats, values
 from .compression import compress, decompress
 from .container import Reader, varint, zigzag
 from .errors import FormatError
 from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
-SAMPLE_TYPES = "bui"
+SAMPLE_TYPES = "buif"
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own
 BIG_ENDIAN = 0x20
@@ -32,11 +33,23 @@ LARGEST_SHAPE = 1 << 36  # samples; with longer axes, computing coordinates woul
 MAX_METADATA = 1 << 28
 
 
+def peak_of(kind: Kind, bit_depth: int, value_map: values.ValueMap, float_map: floats.FloatMap | None) -> float:
+    """The range of samples in steps of the values, which PSNRs are relative to: that of the depth; of floats of a sound, from −1 to 1.
+
+    Of other floats, and where equal steps of values are not equal steps of floats, it is the range of the values.
+    """
+    if float_map is None:
+        return (2.0**bit_depth - 1) / value_map.step
+    unit = float_map.unit * value_map.step if kind == "audio" and float_map.linear else 0.0
+    return 2 / unit if unit > sys.float_info.min else 2.0**value_map.bits - 1
+
+
 @dataclass(frozen=True)
 class Header:
     """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest (32 bytes), and `lossy`.
 
-    A lossy file has no tiles, only what its profile says of the samples.
+    float_map: how integers, to which the value map leads, stand for floats; None: the samples are integers. A lossy file has no tiles, only
+    what its profile says of the samples.
     """
 
     profile: int
@@ -48,6 +61,17 @@ class Header:
     value_map: values.ValueMap
     digest: bytes
     lossy: bool = False
+    float_map: floats.FloatMap | None = None
+
+    @property
+    def integer_type(self) -> np.dtype[Any]:
+        """The type of the integers that the value map gives: that of the samples, but for floats."""
+        return floats.integer_type(self.dtype)
+
+    @property
+    def split(self) -> bool:
+        """Whether tiles have fine bits beside what the profile codes."""
+        return self.float_map is not None and self.float_map.form == "split"
 
     @property
     def channel_axis(self) -> bool:
@@ -61,14 +85,14 @@ class Header:
 
 
 def _dtype_byte(dtype: np.dtype[Any]) -> int:
-    """Kind in bits 0–1 (bool, unsigned, signed), log2 of the size in bits 2–3, big-endian in bit 5."""
+    """Kind in bits 0–1 (bool, unsigned, signed, float), log2 of the size in bits 2–3, big-endian in bit 5."""
     big = dtype.str[0] == ">"  # also where that is the machine's own order, which `byteorder` does not tell
     return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
 
 
 def _dtype_of(byte: int) -> np.dtype[Any]:
     kind, size, big = byte & 3, 1 << (byte >> 2 & 3), bool(byte & BIG_ENDIAN)
-    if byte & ~0x2F or kind > 2 or (kind == 0 and size > 1) or (big and size == 1):
+    if byte & ~0x2F or (kind == 0 and size > 1) or (size == 1 and (big or kind == 3)):
         raise FormatError("damaged: unknown sample type")
     return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}")
 
@@ -88,16 +112,17 @@ def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
     found = hashlib.sha256(_meaning(header))
     flat = np.ascontiguousarray(samples).reshape(-1)
     for start in range(0, len(flat), HASHED):  # a copy of all samples in another byte order would take their memory once more
-        part = np.ascontiguousarray(flat[start : start + HASHED], samples.dtype.newbyteorder("<"))
-        found.update(part.view(np.uint8).data)
+        part = values.bits_of(flat[start : start + HASHED])
+        found.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).view(np.uint8).data)
     return found.digest()
 
 
 def write_header(header: Header) -> bytes:
     """The content of section HEAD."""
     m = header.value_map
+    float_map = floats.write_map(header.float_map) if header.float_map else b""
     value_map = varint(zigzag(m.offset)) + varint(m.step) + bytes([m.bits])
-    return bytes([header.profile | LOSSY * header.lossy]) + _meaning(header) + value_map + header.digest
+    return bytes([header.profile | LOSSY * header.lossy]) + _meaning(header) + float_map + value_map + header.digest
 
 
 def read_header(content: bytes) -> Header:
@@ -112,7 +137,7 @@ def read_header(content: bytes) -> Header:
     shape = tuple(r.varint(LARGEST_SHAPE) for _ in range(ndim))
     if not 1 <= math.prod(shape) <= LARGEST_SHAPE:
         raise FormatError("damaged: the shape is out of range")
-    if not 1 <= bit_depth <= type_bits(dtype):
+    if not 1 <= bit_depth <= type_bits(dtype) or (dtype.kind == "f" and bit_depth != type_bits(dtype)):
         raise FormatError("damaged: the bit depth is out of range")
     fault = layout_fault(kind, shape, dtype)
     if fault:
@@ -120,10 +145,11 @@ def read_header(content: bytes) -> Header:
     rate = r.varint(MAX_RATE) if kind == "audio" else None
     if rate == 0:
         raise FormatError("damaged: the sample rate is 0")
+    float_map = floats.read_map(r, dtype) if dtype.kind == "f" else None
     value_map = values.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
-    if not values.fits(value_map, dtype):
+    if not values.fits(value_map, floats.integer_type(dtype)):
         raise FormatError("damaged: the value map does not fit the sample type")
-    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, r.take(32), bool(profile & LOSSY))
+    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, r.take(32), bool(profile & LOSSY), float_map)
     r.end()
     return found
 

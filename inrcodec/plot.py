@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import codec
 from .errors import InrcodecError, MissingError
+from .floats import to_integers
 from .kernels.architecture import MEAN_BITS
 from .kernels.calibration import gain
 from .kernels.meancode import EVEN, FACTOR_BITS, FINEST_SCALE, SCALE_CODE, SCALE_LIMIT
@@ -105,7 +106,8 @@ def draw(path: Path, data: bytes, original: Signal, recorder: Recorder) -> None:
 
     The file must be one for which `can_draw` is true.
     """
-    decoder = codec.open_bytes(data).decoder
+    opened = codec.open_bytes(data)
+    decoder, float_map = opened.decoder, opened.header.float_map
     assert isinstance(decoder, coding.Decoder)
     import matplotlib as mpl
 
@@ -113,7 +115,7 @@ def draw(path: Path, data: bytes, original: Signal, recorder: Recorder) -> None:
     import matplotlib.pyplot as plt
 
     coded = decoder.coded()
-    values, _ = to_values(original.samples)
+    values, _ = to_values(to_integers(original.samples, float_map) if float_map else original.samples)
     shaped = values.reshape(*decoder.layout.axes, decoder.layout.channels)
     figure, panels = plt.subplots(2, 2, figsize=(11, 8), constrained_layout=True)
     _draw_length(panels[0, 0], recorder, len(data))

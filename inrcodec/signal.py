@@ -1,4 +1,4 @@
-"""`Signal`: integer samples, what they mean, and the metadata of the file that they came from."""
+"""`Signal`: samples, what they mean, and the metadata of the file that they came from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import UnsupportedError
+from .values import bits_of
 
 Kind = Literal["image", "audio", "array"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -32,13 +33,15 @@ def layout_fault(kind: Kind, shape: tuple[int, ...], dtype: np.dtype[Any]) -> st
     if kind == "image":
         if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in IMAGE_CHANNELS)):
             return f"shape {shape} is not that of a grey, grey+alpha, RGB or RGBA image"
+        if dtype.kind == "f":
+            return "images of floats are not supported; encode them as an array"
         if dtype.kind == "i":
             return "images of signed samples are not supported; encode them as an array"
     if kind == "audio":
         if not (len(shape) == 1 or (len(shape) == 2 and shape[1] <= MAX_AUDIO_CHANNELS)):
             return f"shape {shape} is not (frames, channels) with at most {MAX_AUDIO_CHANNELS} channels"
-        if dtype.kind != "i":
-            return "sound is signed; give it as signed integers or encode it as an array"
+        if dtype.kind not in "if":
+            return "sound is signed; give it as signed integers or floats, or encode it as an array"
     return None
 
 
@@ -67,20 +70,21 @@ def packed_bytes(shape: tuple[int, ...], bit_depth: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Integer samples with their meaning.
+    """Samples with their meaning.
 
     Attributes:
-        samples: an integer or bool array of 1 to 4 dimensions, none of them empty.
+        samples: an array of integers, bool, or floats of 16, 32 or 64 bits, of 1 to 4 dimensions, none of them empty.
             image: (height, width) for grey, (height, width, channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or
-            4 (RGBA) channels, unsigned; audio: (frames,) or (frames, channels), signed; array: anything.
+            4 (RGBA) channels, unsigned; audio: (frames,) or (frames, channels), signed or floats; array: anything.
         kind: what the axes mean: "image", "audio" or "array".
         bit_depth: nominal bits per sample, as in the file it came from, at most the bits of the dtype: an image of
-            depth b holds 0 … 2^b − 1, audio of depth b −2^(b−1) … 2^(b−1) − 1. 0 means: the bits of the dtype.
+            depth b holds 0 … 2^b − 1, audio of depth b −2^(b−1) … 2^(b−1) − 1. 0 means: the bits of the dtype, as
+            floats always have.
         sample_rate: frames per second; audio only.
         metadata: what a viewer or a player needs beside the samples, by key (see `inrcodec.files.metadata`).
 
     Raises:
-        UnsupportedError: the samples are not integers, are empty, or do not fit kind and bit depth.
+        UnsupportedError: the samples are of another type, are empty, or do not fit kind and bit depth.
     """
 
     samples: npt.NDArray[Any]
@@ -102,8 +106,8 @@ class Signal:
                 raise UnsupportedError(f"metadata {key!r}: keys must be str and values bytes")
             if not key.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in key):
                 raise UnsupportedError(f"metadata {key!r}: the key is not valid Unicode")
-        if x.dtype.kind not in "bui":
-            raise UnsupportedError(f"samples of type {x.dtype} are not supported: only integers and bool are lossless here")
+        if x.dtype.kind not in "buif" or x.dtype.itemsize > 8:
+            raise UnsupportedError(f"samples of type {x.dtype} are not supported: integers, bool and floats of 16, 32 or 64 bits are")
         if not 1 <= x.ndim <= MAX_DIMENSIONS:
             raise UnsupportedError(f"{x.ndim} dimensions are not supported: 1 to {MAX_DIMENSIONS} are")
         if 0 in x.shape:
@@ -113,7 +117,7 @@ class Signal:
         width = type_bits(x.dtype)
         if self.bit_depth == 0:
             object.__setattr__(self, "bit_depth", width)
-        if not 1 <= self.bit_depth <= width:
+        if not 1 <= self.bit_depth <= width or (x.dtype.kind == "f" and self.bit_depth != width):
             raise UnsupportedError(f"bit depth {self.bit_depth} does not fit samples of type {x.dtype}")
         fault = layout_fault(self.kind, x.shape, x.dtype)
         if fault:
@@ -129,7 +133,9 @@ class Signal:
 
     @property
     def nominal_range(self) -> tuple[int, int]:
-        """Smallest and largest sample that `bit_depth` bits can hold, signed or unsigned as the dtype is."""
+        """Smallest and largest integer that `bit_depth` bits can hold, signed or unsigned as the dtype is. Floats have no such range."""
+        if self.samples.dtype.kind == "f":
+            raise UnsupportedError("floats have no range that their bits would tell")
         if self.samples.dtype.kind == "i":
             return -(1 << (self.bit_depth - 1)), (1 << (self.bit_depth - 1)) - 1
         return 0, (1 << self.bit_depth) - 1
@@ -145,11 +151,11 @@ class Signal:
         return packed_bytes(self.samples.shape, self.bit_depth)
 
     def equals(self, other: Signal) -> bool:
-        """Whether samples (type and shape included), kind, depth, rate and metadata are all the same."""
+        """Whether samples (type, shape and every bit), kind, depth, rate and metadata are all the same."""
         return (
             self.samples.dtype == other.samples.dtype
             and self.samples.shape == other.samples.shape
-            and bool(np.array_equal(self.samples, other.samples))
+            and bool(np.array_equal(bits_of(self.samples), bits_of(other.samples)))
             and (self.kind, self.bit_depth, self.sample_rate) == (other.kind, other.bit_depth, other.sample_rate)
             and dict(self.metadata) == dict(other.metadata)
         )

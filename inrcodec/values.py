@@ -29,10 +29,10 @@ def value_type(bits: int) -> np.dtype[Any]:
     return np.dtype(next(t for t, width in ((np.uint8, 8), (np.uint16, 16), (np.uint32, 32), (np.uint64, 64)) if bits <= width))
 
 
-def _wrapped(samples: npt.NDArray[Any]) -> Values:
-    """The samples modulo 2^w, unsigned, in native byte order. w: the bits of their type."""
-    native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    return native.view(f"u{native.dtype.itemsize}")
+def bits_of(samples: npt.NDArray[Any]) -> Values:
+    """The bits of samples of any type, unsigned, in native byte order: of integers, the samples modulo 2^w, w the bits of their type."""
+    unsigned = np.dtype(f"u{samples.dtype.itemsize}")
+    return samples.view(unsigned.newbyteorder(samples.dtype.byteorder)).astype(unsigned, copy=False)
 
 
 def _step(values: Values) -> int:
@@ -45,7 +45,7 @@ def _step(values: Values) -> int:
 def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
     """The values of integer or bool samples, in the same shape and the narrowest unsigned dtype, and the map back to the samples."""
     offset = int(samples.min())
-    wrapped = _wrapped(samples)
+    wrapped = bits_of(samples)
     values = wrapped - wrapped.dtype.type(offset % (1 << 8 * wrapped.dtype.itemsize))
     step = _step(values)
     if step > 1:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from . import codec, parallel
+from . import codec, floats, parallel
 from .codec import Opened
 from .errors import FormatError, UnsupportedError
 from .header import LARGEST_SHAPE
@@ -23,7 +23,7 @@ from .limits import Limits
 from .options import Options
 from .progress import Ticker
 from .signal import Signal, type_bits
-from .values import Values, value_type
+from .values import Values, from_values, type_range, value_type
 
 Fill = Literal["smooth", "network", "midpoint", "zero"]
 PART_PLACES = 1 << 18  # rendered at a time, by one thread
@@ -174,6 +174,10 @@ def _extra(opened: Opened, view: View) -> int:
     depth = opened.header.bit_depth
     if not view.bit_depth:
         return 0
+    if opened.header.float_map and view.bit_depth != depth:
+        raise UnsupportedError(f"its samples are floats of {depth} bits; only integers can be given another bit depth")
+    if opened.header.float_map:
+        return 0
     if depth > MAX_DEPTH and view.bit_depth != depth:
         raise UnsupportedError(f"its samples have {depth} bits; only samples of up to {MAX_DEPTH} can be given another bit depth")
     if depth <= MAX_DEPTH and not depth <= view.bit_depth <= MAX_DEPTH:
@@ -241,6 +245,8 @@ def _to_samples(opened: Opened, values: Values, extra: int, missing: int) -> npt
     type, or of one as wide as they need.
     """
     h = opened.header
+    if h.float_map:
+        return _to_floats(opened, values)
     depth = h.bit_depth + extra
     low, high = (-(1 << (depth - 1)), (1 << (depth - 1)) - 1) if h.dtype.kind == "i" else (0, (1 << depth) - 1)
     dtype = h.dtype
@@ -255,6 +261,17 @@ def _to_samples(opened: Opened, values: Values, extra: int, missing: int) -> npt
     samples = wrapped.view(np.int64 if low else np.uint64).astype(dtype, copy=False)
     samples[below], samples[above] = low, high
     return samples.reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
+
+
+def _to_floats(opened: Opened, values: Values) -> npt.NDArray[np.generic]:
+    """Floats, in the header's order of axes, nearest to what the values say; where they are split, without fine bits."""
+    h, float_map = opened.header, opened.header.float_map
+    assert float_map
+    high = type_range(h.integer_type)[1]
+    beyond = values > (high - h.value_map.offset) // h.value_map.step
+    integers = from_values(values, h.value_map, h.integer_type)
+    integers[beyond] = high
+    return floats.from_integers(integers, float_map, h.dtype, rounded=True).reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
 
 
 def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:

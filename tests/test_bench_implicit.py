@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inrcodec
-from bench.implicit import bits, crop, figures, paper, watching
+from bench import sound_float
+from bench.implicit import bits, crop, figures, paper, speech, watching
 from bench.implicit.figures import Curve, Panel
 from bench.implicit.watching import Setup
 from inrcodec import Signal
@@ -201,3 +202,22 @@ def test_a_command_names_only_what_is_changed() -> None:
     )
     expected = "--weights uniform --bits 5 --network heads --body filters --colour --learning-rate 0.001 --seconds 20"
     assert crop.command(options) == f"`inrcodec encode IN --profile inr {expected}`"
+
+
+def test_speech_like_sound_has_voice_hiss_and_pauses() -> None:
+    x = speech.speech()
+    assert (x.dtype.name, x.shape) == ("int16", (speech.RATE,))
+    assert np.array_equal(x, speech.speech())
+
+    def loud(start: float, stop: float) -> float:
+        return float(np.abs(x[int(start * speech.RATE) : int(stop * speech.RATE)]).mean())
+
+    assert max(loud(0, 0.05), loud(0.66, 0.72), loud(0.96, 1)) < 20 < 500 < min(loud(0.1, 0.25), loud(0.59, 0.62), loud(0.8, 0.9))
+
+
+def test_floats_are_made_in_the_ways_that_their_names_say() -> None:
+    whole = Signal(np.arange(-3000, 3000, dtype=np.int16)[:, None], "audio", 16, 8000)
+    found = {way: sound_float.made(whole, way) for way in sound_float.WAYS}
+    assert {way: x.dtype.name for way, x in found.items()} == dict.fromkeys(sound_float.WAYS[:3], "float32") | {"fade, 64": "float64"}
+    forms = {way: sound_float.coded(x, 0, 8000, 1)[1] for way, x in found.items()}
+    assert [forms[way] for way in sound_float.WAYS[:3]] == ["fixed", "product", "split"]

@@ -238,7 +238,13 @@ def test_what_numpy_would_hide_is_refused() -> None:
 
 
 def test_signal_checks() -> None:
-    for bad in (np.zeros((3, 0), np.uint8), np.zeros((), np.uint8), np.zeros((1,) * 5, np.uint8), np.zeros(3), np.zeros(3, complex)):
+    for bad in (
+        np.zeros((3, 0), np.uint8),
+        np.zeros((), np.uint8),
+        np.zeros((1,) * 5, np.uint8),
+        np.zeros(3, np.longdouble),
+        np.zeros(3, complex),
+    ):
         with pytest.raises(UnsupportedError):
             Signal(bad)
     for kind, shape, dtype in (("image", (3,), "u1"), ("image", (3, 3, 5), "u1"), ("image", (3, 3), "i1"), ("audio", (3, 9), "i2")):

@@ -20,6 +20,7 @@ from inrcodec.signal import Signal
 from .support import through
 
 DTYPES = [f"{order}{kind}{size}" for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)] + ["bool"]
+DTYPES += [f"{order}f{size}" for order in "<>" for size in (2, 4, 8)]
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -40,7 +41,7 @@ def test_comes_back(tmp_path: Path, data: st.DataObject) -> None:
     assert signal.kind == "array"
     assert signal.samples.dtype == dtype
     assert signal.samples.flags.c_contiguous
-    np.testing.assert_array_equal(signal.samples, array)
+    assert signal.samples.tobytes() == array.tobytes()
     only_fortran = fortran and not x.flags.c_contiguous
     assert dict(signal.metadata) == ({"npy/fortran_order": b"1"} if only_fortran else {})
 
@@ -107,8 +108,7 @@ def test_writes_every_kind(tmp_path: Path, signal: Signal) -> None:
         (np.zeros((1, 1, 1, 1, 1), int), "5 dimensions"),
         (np.zeros(0, int), "empty"),
         (np.zeros((2, 0), np.uint8), "empty"),
-        (np.zeros(3), "float64"),
-        (np.zeros(3, np.float16), "float16"),
+        (np.zeros(3, np.longdouble), "float128|longdouble|float96"),
         (np.zeros(3, complex), "complex128"),
         (np.array([None]), "Python objects"),
         (np.zeros(3, [("a", "i4"), ("b", "u1")]), "supported"),

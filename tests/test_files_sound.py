@@ -262,12 +262,16 @@ def test_same_samples_changed_in_place_keep_the_chunks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fmt", "kind", "match"),
     [
-        (fmt_plain(bits=32, code=3), UnsupportedError, "float"),
+        (fmt_plain(bits=16, code=3), UnsupportedError, "floats of 16 bits in 2 bytes"),
+        (fmt_plain(bits=24, code=3, size=4), UnsupportedError, "floats of 24 bits in 4 bytes"),
+        (fmt_plain(bits=64, code=3, size=4), UnsupportedError, "floats of 64 bits in 4 bytes"),
+        (fmt_plain(bits=8, code=3), UnsupportedError, "floats of 8 bits"),
+        (fmt_extensible(1, 4, 24, guid=b"\3\0" + GUID), UnsupportedError, "floats of 24 bits in 4 bytes"),
+        (fmt_extensible(1, 3, 24, guid=b"\3\0" + GUID), UnsupportedError, "floats of 24 bits in 3 bytes"),
         (fmt_plain(bits=8, code=6), UnsupportedError, "A-law"),
         (fmt_plain(bits=8, code=7), UnsupportedError, "µ-law"),
         (fmt_plain(bits=4, code=2), UnsupportedError, "ADPCM"),
         (fmt_plain(code=0x1234), UnsupportedError, "0x1234"),
-        (fmt_extensible(1, 4, 32, guid=b"\3\0" + GUID), UnsupportedError, "float"),
         (fmt_extensible(1, 4, 32, guid=b"\1\0" + b"?" * 14), UnsupportedError, "unknown coding"),
         (fmt_plain(bits=64), UnsupportedError, "64 bits"),
         (fmt_plain(bits=24, size=2), UnsupportedError, "24 bits"),
@@ -302,6 +306,75 @@ def test_wav_write_refused(tmp_path: Path) -> None:
     write_refused(path, Signal(np.zeros(4, np.int64), "audio", 40, 8000), "40 bits")
     files.write(path, sound(channel_mask=b"left"))
     assert files.read(path).metadata == {}
+
+
+# --- floats ----------------------------------------------------------------------------------------------------------
+
+
+@many
+@given(
+    frames=st.integers(1, 9),
+    channels=st.integers(1, 8),
+    size=st.sampled_from([4, 8]),
+    rate=rates,
+    mask=st.none() | st.integers(0, 2**32 - 1),
+    extra=st.sampled_from([b"", b"\0\0"]),
+    before=chunks | st.just(chunk(b"fact", bytes(4))) | st.just(chunk(b"PEAK", bytes(24))),
+    after=chunks | st.binary(max_size=9),
+    data=st.data(),
+)
+def test_wav_of_floats_comes_back(
+    tmp_path: Path, frames: int, channels: int, size: int, rate: int, mask: int | None, extra: bytes, before: bytes, after: bytes, data: Any
+) -> None:
+    """Any patterns of bits: NaNs, −0 and infinities among them."""
+    raw = data.draw(st.binary(min_size=frames * channels * size, max_size=frames * channels * size))
+    block = channels * size
+    plain = chunk(b"fmt ", struct.pack("<HHIIHH", 3, channels, rate, rate * block % 2**32, block, 8 * size) + extra)
+    fmt = plain if mask is None else fmt_extensible(channels, size, 8 * size, mask, rate, guid=b"\3\0" + GUID)
+    signal = through(tmp_path / "x.wav", riff(fmt, raw, before, after))
+    assert (signal.kind, signal.bit_depth, signal.sample_rate) == ("audio", 8 * size, rate)
+    assert signal.samples.dtype == f"f{size}"
+    assert signal.samples.shape == (frames, channels)
+    assert signal.samples.astype(f"<f{size}").tobytes() == raw
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_plain_wav_of_floats_costs_no_metadata(tmp_path: Path, dtype: type[np.floating[Any]]) -> None:
+    """What libsndfile reads as the same floats."""
+    samples = np.random.default_rng(1).normal(0, 0.1, (7, 2)).astype(dtype)
+    for metadata in ({}, {"channel_mask": b"3"}, {"tag/TITLE": b"A title"}):
+        files.write(tmp_path / "x.wav", Signal(samples, "audio", 0, 8000, metadata))
+        found, rate = soundfile.read(tmp_path / "x.wav", dtype=samples.dtype.name)
+        assert np.array_equal(found, samples)
+        assert rate == 8000
+        assert through(tmp_path / "y.wav", (tmp_path / "x.wav").read_bytes()).metadata == metadata
+
+
+def test_wav_of_floats_by_libsndfile(tmp_path: Path) -> None:
+    """With its chunks "fact" and "PEAK"."""
+    samples = np.random.default_rng(1).normal(0, 0.1, (7, 2))
+    for subtype, dtype in (("FLOAT", np.float32), ("DOUBLE", np.float64)):
+        for kind in ("WAV", "WAVEX", "RF64"):
+            soundfile.write(tmp_path / "a.wav", samples, 8000, subtype, format=kind)
+            signal = through(tmp_path / "b.wav", (tmp_path / "a.wav").read_bytes())
+            assert signal.samples.dtype == dtype
+            assert np.array_equal(signal.samples, samples.astype(dtype))
+
+
+def test_floats_that_a_sound_file_cannot_hold(tmp_path: Path) -> None:
+    for size, extensions in ((2, (".wav", *EXTENSIONS, ".au", ".caf", ".w64")), (4, (*EXTENSIONS[1:], ".au", ".caf", ".w64"))):
+        signal = Signal(np.zeros((4, 2), f"f{size}"), "audio", 0, 8000)
+        for extension in extensions:
+            write_refused(tmp_path / f"x{extension}", signal, f"floats of {8 * size} bits; .*npy hold")
+
+
+def test_floats_in_the_place_of_integers_have_their_own_header(tmp_path: Path) -> None:
+    """Chunks that came with integers of the same size are not put around floats, nor the other way round."""
+    plain, floating = (riff(fmt_plain(bits=32, code=code), bytes(12), after=chunk(b"cue ", b"12")) for code in (1, 3))
+    for data, other in ((plain, np.zeros((3, 1), np.float32)), (floating, np.zeros((3, 1), np.int32))):
+        changed = replace(through(tmp_path / "x.wav", data), samples=other)
+        files.write(tmp_path / "x.wav", changed)
+        assert files.read(tmp_path / "x.wav").samples.dtype == other.dtype
 
 
 # --- AIFF ------------------------------------------------------------------------------------------------------------

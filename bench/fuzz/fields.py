@@ -18,6 +18,7 @@ import brotli
 from inrcodec import codec
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint, zigzag
+from inrcodec.floats import FORMS
 from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
@@ -154,15 +155,28 @@ class Taker:
 
 
 def _head(t: Taker) -> None:
-    _, kind, _, _, dimensions = t.bytes_of("profile", "kind", "type", "depth", "dimensions")
+    _, kind, type_, _, dimensions = t.bytes_of("profile", "kind", "type", "depth", "dimensions")
     for i in range(dimensions):
         t.varint(f"size {i}")
     if kind == 1:
         t.varint("rate")
+    if type_ & 3 == 3:
+        _float_map(t)
     t.signed("offset")
     t.varint("step")
     t.bytes_of("bits")
     t.raw("digest")
+
+
+def _float_map(t: Taker) -> None:
+    (way,) = t.bytes_of("way")
+    form = FORMS[way]
+    if form in ("fixed", "split"):
+        t.signed("exponent")
+    if form == "split":
+        t.bytes_of("digits")
+    if form in ("product", "quotient"):
+        t.raw("factor", 8)
 
 
 def _meta(t: Taker) -> None:
@@ -326,7 +340,15 @@ def _plan(t: Taker, opened: codec.Opened) -> None:
 
 
 def _tile(t: Taker, opened: codec.Opened, index: int) -> None:
-    if opened.profile.name == "stored" and t.reader.left:
+    if opened.header.split:
+        t.raw("coded", t.number_ahead("length", "coded"))
+        (mode,) = t.bytes_of("mode of fine bits")
+        if mode:
+            t.number_ahead("size", "fine bits")
+            t.brotli("fine bits")
+        else:
+            t.raw("fine bits")
+    elif opened.profile.name == "stored" and t.reader.left:
         (mode,) = t.bytes_of("mode")
         if mode:
             t.brotli("values")

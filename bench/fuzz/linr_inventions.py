@@ -17,6 +17,7 @@ import numpy as np
 
 from inrcodec import container
 from inrcodec.container import Section, varint
+from inrcodec.floats import FloatMap, from_integers
 from inrcodec.header import Header, digest, write_header
 from inrcodec.kernels import integers
 from inrcodec.kernels.architecture import Architecture
@@ -43,10 +44,13 @@ def _header(rng: Random, profile: int, kind: Kind, shape: tuple[int, ...], bits:
     """A header with values of so many bits, in a type that has room for them."""
     size = next(n for n in (1, 2, 4, 8) if 8 * n >= bits)
     signed = kind == "audio" or (kind == "array" and rng.random() < 0.5)
-    dtype = np.dtype(f"{rng.choice('<>') if size > 1 else '|'}{'i' if signed else 'u'}{size}")
+    floating = signed and size > 1 and rng.random() < 0.25
+    dtype = np.dtype(f"{rng.choice('<>') if size > 1 else '|'}{'f' if floating else 'i' if signed else 'u'}{size}")
     offset = -(1 << 8 * size - 1) if signed else 0
     rate = rng.choice((1, 8000, 44100)) if kind == "audio" else None
-    return Header(profile, kind, dtype, 8 * size, shape, rate, ValueMap(offset, 1, bits), rng.randbytes(32))
+    return Header(
+        profile, kind, dtype, 8 * size, shape, rate, ValueMap(offset, 1, bits), rng.randbytes(32), False, FloatMap() if floating else None
+    )
 
 
 def _string(rng: Random, likely: int) -> bytes:
@@ -227,6 +231,7 @@ def coded_values(rng: Random) -> bytes:
     header = _of_network(rng, a)
     layout = Layout(a.sizes, a.channels, tuple(rng.choice((n, n, -(-n // 2), 1)) for n in a.sizes))
     tiles = [coding.encode_tile(coded, values[box], box, a.sizes, lambda _: None)[0] if coded.errors[-1] else b"" for box in layout.boxes()]
-    samples = from_values(values.reshape(header.shape).copy(), header.value_map, header.dtype)
+    integers = from_values(values.reshape(header.shape).copy(), header.value_map, header.integer_type)
+    samples = from_integers(integers, header.float_map, header.dtype) if header.float_map else integers
     header = replace(header, digest=digest(header, samples))
     return _file(header, Section(b"NETW", network.write(coded)), layout.tile, tiles)

@@ -80,6 +80,15 @@ def _sound(channels: int, bits: int, frames: int = 90) -> Signal:
     return Signal(samples.astype(np.int8 if bits <= 8 else np.int16 if bits <= 16 else np.int32), "audio", bits, 8000)
 
 
+def _floats(dtype: Any) -> Signal:
+    """(90, 2): a tone and noise, of random mantissas, with zeros, −0, infinities and NaNs."""
+    noise = np.random.default_rng(3).normal(0, 1e-5, (90, 2))
+    samples = (_sound(2, 16).samples / 32768 + noise).astype(dtype)
+    samples[40:50], samples[50] = 0, (-0.0, np.nan)
+    samples[51] = np.inf, -np.inf
+    return Signal(samples, "audio", 0, 8000)
+
+
 def _encoded() -> Iterator[Seed]:
     few = _picture(3, 8).samples // 80 * 80
     cells = np.kron(_picture(3, 8).samples[:4, :4], np.ones((3, 3, 1), np.uint8))
@@ -98,6 +107,12 @@ def _encoded() -> Iterator[Seed]:
         "sound24": _sound(1, 24),
         "gaps": Signal(np.stack([gaps, gaps], 1), "audio", 32, 100),
         "numbers": Signal(gaps),
+        "floats": _floats(np.float32),
+        "floats of 64 bits": _floats(np.float64),
+        "float points": Signal((_sound(2, 16).samples / 32768).astype(np.float32), "audio", 0, 8000),
+        "float gain": Signal((_sound(1, 16).samples / 32768 * 0.7).astype(np.float32), "audio", 0, 8000),
+        "decimals": Signal(np.round(gaps / 100, 2).reshape(6, 10)),
+        "halves": Signal(np.sin(np.arange(60)).astype(np.float16).reshape(6, 10)),
     }
     options: tuple[dict[str, Any], ...] = ({"profile": "stored"}, {"profile": "hybrid", "effort": 1}, {"profile": "hybrid", "effort": 5})
     for name, signal in signals.items():

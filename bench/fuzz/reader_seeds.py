@@ -163,7 +163,18 @@ def _flac() -> Iterator[bytes]:
         yield b"fLaC" + bytes([last << 7]) + data[5:21] + bytes([data[21] & 0xF0]) + bytes(20) + data[frames:]
 
 
+def _wav_of_floats() -> Iterator[bytes]:
+    samples = _sound() / 32768
+    yield from _own(".wav", *(Signal(samples.astype(f"f{size}"), "audio", 0, 44100, TAGS) for size in (4, 8)))
+    yield from _libsndfile("WAV", "FLOAT", "DOUBLE")
+    yield from _libsndfile("WAVEX", "FLOAT")
+
+
 def _npy() -> Iterator[bytes]:
+    for x in (_sound() / 32768, (_sound() / 32768).astype(">f4"), _pixels(1).astype(np.float16)):
+        out = io.BytesIO()
+        np.save(out, x)
+        yield out.getvalue()
     for x in (_pixels(), _sound().astype(">i4"), np.asfortranarray(_pixels(1)), _pixels(1) > 50, np.arange(9, dtype=np.uint64)):
         out = io.BytesIO()
         np.save(out, x)
@@ -181,7 +192,7 @@ SOURCES = {
     "pnm": _netpbm,
     "ras": _sun,
     "jp2": _jpeg_2000,
-    "wav": lambda: _own(".wav", _audio(), _audio(1, 8), _audio(3, 20), Signal(_sound(), "audio", 16, 44100)),
+    "wav": lambda: (*_own(".wav", _audio(), _audio(1, 8), _audio(3, 20), Signal(_sound(), "audio", 16, 44100)), *_wav_of_floats()),
     "aiff": lambda: (*_own(".aiff", _audio(), _audio(1, 8)), *_own(".aifc", _audio(3, 20))),
     "flac": _flac,
     "au": lambda: _libsndfile("AU", "PCM_16", "PCM_S8", "PCM_32"),

@@ -1,7 +1,8 @@
 """A decoder of .linr files in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
 
 It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
-linr_network.py, networks from priors (18) in linr_prior.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py.
+linr_network.py, networks from priors (19) in linr_prior.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py, what floats
+add (2, 4, 17) in linr_floats.py.
 
     python linr.py IN.linr OUT.npy [--more-bits N]
     python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]
@@ -135,7 +136,7 @@ def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
 # 2. HEAD
 
 KINDS = ("image", "audio", "array")
-BOOL, UNSIGNED, SIGNED = range(3)
+BOOL, UNSIGNED, SIGNED, FLOAT = range(4)
 
 
 @dataclass
@@ -153,9 +154,15 @@ class Head:
     step: int
     bits: int
     digest: bytes
-    low: int  # the least and the greatest number that the sample type can hold
+    low: int  # the least and the greatest number that the sample type can hold; of floats, the integers that stand for them
     high: int
     meaning: bytes  # what the digest is of, before the samples
+    float_map: Any = None  # a FloatMap of linr_floats.py if the samples are floats
+
+    @property
+    def split(self) -> bool:
+        """Whether tiles have fine bits."""
+        return self.float_map is not None and self.float_map.way == 4
 
     @property
     def channel_axis(self) -> bool:
@@ -184,14 +191,13 @@ def read_head(content: bytes) -> Head:
     code = reader.byte()
     require(code & ~0b101111 == 0, "unknown bits in the sample type")
     sort, width, big = code & 3, 1 << (code >> 2 & 3), bool(code >> 5)
-    require(sort <= 2, "an unknown sample type")
-    require((sort != BOOL or width == 1) and not (big and width == 1), "a sample type that does not exist")
+    require((sort != BOOL or width == 1) and not (width == 1 and (big or sort == FLOAT)), "a sample type that does not exist")
     type_bits = 1 if sort == BOOL else 8 * width
-    low, high = (-(1 << (type_bits - 1)), (1 << (type_bits - 1)) - 1) if sort == SIGNED else (0, (1 << type_bits) - 1)
-    dtype = np.dtype(("?", f"{'>' if big else '<'}u{width}", f"{'>' if big else '<'}i{width}")[sort])
+    low, high = (-(1 << (type_bits - 1)), (1 << (type_bits - 1)) - 1) if sort in (SIGNED, FLOAT) else (0, (1 << type_bits) - 1)
+    dtype = np.dtype("?" if sort == BOOL else f"{'>' if big else '<'}{'?uif'[sort]}{width}")
 
     bit_depth = reader.byte()
-    require(1 <= bit_depth <= type_bits, "the bit depth is out of range")
+    require(1 <= bit_depth <= type_bits and (sort != FLOAT or bit_depth == type_bits), "the bit depth is out of range")
     dimensions = reader.byte()
     require(1 <= dimensions <= 4, "the number of dimensions is out of range")
     shape = tuple(reader.varint() for _ in range(dimensions))
@@ -199,13 +205,14 @@ def read_head(content: bytes) -> Head:
     rate = None
     if kind == "image":
         require(dimensions == 2 or (dimensions == 3 and 1 <= shape[2] <= 4), "not the shape of an image")
-        require(sort != SIGNED, "an image is not signed")
+        require(sort in (BOOL, UNSIGNED), "an image is not signed")
     elif kind == "audio":
         require(dimensions == 1 or (dimensions == 2 and shape[1] <= 8), "not the shape of a sound")
-        require(sort == SIGNED, "a sound is signed")
+        require(sort in (SIGNED, FLOAT), "a sound is signed")
         rate = reader.varint()
         require(1 <= rate < 1 << 32, "the sample rate is out of range")
 
+    float_map = beside("linr_floats").read_map(reader, type_bits) if sort == FLOAT else None
     offset, step, bits = reader.signed(), reader.varint(), reader.byte()
     require(1 <= step < 1 << 64 and bits <= 64, "the value map is out of range")
     require(low <= offset <= high, "the offset is out of range")
@@ -214,11 +221,16 @@ def read_head(content: bytes) -> Head:
     digest = reader.take(32)
     meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
-    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning)
+    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning, float_map)
 
 
 def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
     """offset + step·value of all values, checked against the digest, which is of what HEAD says of them too."""
+    if head.float_map is not None:
+        floats = beside("linr_floats")
+        return checked_floats(
+            head, floats.floats_of(floats.integers_of(values, head.offset, head.step, head.float_map.width), head.float_map)
+        )
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
     require(hashlib.sha256(head.meaning + samples.tobytes()).digest() == head.digest, "the samples do not match the digest")
@@ -226,6 +238,14 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
     least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
     require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
     return samples.astype(head.dtype)
+
+
+def checked_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Samples of a native type of floats, checked against the digest, in the shape and the byte order of the file."""
+    patterns = samples.reshape(head.shape).view(f"u{samples.dtype.itemsize}")
+    little = patterns.astype(patterns.dtype.newbyteorder("<"))
+    require(hashlib.sha256(head.meaning + little.tobytes()).digest() == head.digest, "the samples do not match the digest")
+    return patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
 
 
 # 3. meta
@@ -616,7 +636,11 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     if head.lossy:
         raise NoSamples("the file is lossy: it has no samples, only a network that was fitted to them (--network-only gives what it says)")
     values = np.zeros((*head.axes, head.channels), np.uint64)
+    fine: list[bytes] = []
     for tile, span in zip(file.tiles, file.spans, strict=True):
+        if head.split:
+            tile, own = beside("linr_floats").divided(tile, values[span].size, head.float_map.width)
+            fine.append(own)
         if head.bits == 0:
             require(not tile, "a tile of a constant signal has content")
             continue
@@ -626,7 +650,19 @@ def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:
         else:
             of_tile = decode_stored(tile, math.prod(shape[:-1]), head.channels, head.bits)
         values[span] = of_tile.reshape(shape)
+    if head.split:
+        return split_samples(file, values, fine), about(file)
     return samples_of(head, values), about(file)
+
+
+def split_samples(file: File, values: Words, fine: Sequence[bytes]) -> npt.NDArray[Any]:
+    """The floats of these values and the fine bits of each tile."""
+    floats, head = beside("linr_floats"), file.head
+    integers = floats.integers_of(values, head.offset, head.step, head.float_map.width)
+    samples = np.zeros(values.shape, head.float_map.dtype)
+    for own, span in zip(fine, file.spans, strict=True):
+        samples[span] = floats.with_fine_bits(integers[span].reshape(-1), head.float_map, own).reshape(samples[span].shape)
+    return checked_floats(head, samples)
 
 
 def network_only(

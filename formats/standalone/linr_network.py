@@ -695,11 +695,25 @@ def values_of_means(net: Network, means: Ints, more_bits: int) -> Words:
     return values.astype(np.uint64)
 
 
+def floats_of_network(head: Head, values: Words, more_bits: int) -> npt.NDArray[Any]:
+    """The floats nearest to what the values say."""
+    if more_bits:
+        raise ValueError("floats have no more bits")
+    floats = beside("linr_floats")
+    integers = floats.integers_of(values, head.offset, head.step, head.float_map.width, wrapped=False)
+    found = floats.floats_of(integers, head.float_map, rounded=True).reshape(values.shape if head.channel_axis else values.shape[:-1])
+    patterns = found.view(f"u{found.dtype.itemsize}")
+    typed: npt.NDArray[Any] = patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
+    return typed
+
+
 def samples_of_network(head: Head, values: Words, more_bits: int, known: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
     """offset·2^e + step·value of all values, within what fits the depth, or within what `known` samples leave.
 
     In the type of the file's samples, or, if they need more bits than it has, in the narrowest that has them.
     """
+    if head.float_map is not None:
+        return floats_of_network(head, values, more_bits)
     depth = head.bit_depth + more_bits
     if depth > 64:
         raise ValueError("samples of more than 64 bits")

@@ -36,7 +36,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     default="auto",
     show_default=True,
     help="What a .npy array is. auto: an image if its shape is that of a picture with channels, else an array. audio: (frames) or "
-    "(frames, channels), signed. The decoded array is the same.",
+    "(frames, channels), signed or floats. The decoded array is the same.",
 )
 @click.option("--sample-rate", type=click.IntRange(1, MAX_RATE), help="Frames per second of a .npy array with --kind audio.")
 @click.option("--bit-depth", type=click.IntRange(1, 64), help="Bits per sample of a .npy array. Default: those of its type.")

@@ -14,6 +14,7 @@ import click
 from .. import codec, damage, profiles
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..signal import Signal
+from ..values import bits_of
 from .common import IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
 from .output import say
 
@@ -63,7 +64,7 @@ def _difference(a: Signal, b: Signal) -> str:
     x, y = a.samples, b.samples
     if x.shape != y.shape or x.dtype != y.dtype:
         return f"shape or type ({x.shape} {x.dtype}, {y.shape} {y.dtype})"
-    wrong = int((x != y).sum())
+    wrong = int((bits_of(x) != bits_of(y)).sum())
     if wrong:
         return f"{wrong} of {x.size} samples"
     keys = [k for k in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(k) != b.metadata.get(k)]
@@ -114,6 +115,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
         *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
         ("values", "offset {offset}, step {step}, {0}".format(_bits(found["value_map"]["bits"]), **found["value_map"])),
+        *([("floats", _floats(found["float_map"]))] if "float_map" in found else []),
         ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
     ]
     rows += profiles.named(found["profile"]).tell(found)
@@ -122,6 +124,18 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("metadata", f"{more} more"))
     rows.append(("digest", f"SHA-256 {found['digest']}"))
     return rows
+
+
+def _floats(found: dict[str, Any]) -> str:
+    """How integers stand for floats, in words."""
+    words = {
+        "bits": "patterns of bits, in the order of the numbers",
+        "fixed": "n · 2^{exponent}",
+        "product": "n · {factor}, rounded",
+        "quotient": "n / {factor}, rounded",
+        "split": "n · 2^{exponent}, and fine bits up to {digits} digits",
+    }
+    return words[found["form"]].format(**found)
 
 
 def _tell_stage(stage: dict[str, Any], unit: str, places: float) -> None:

@@ -43,7 +43,8 @@ def read(path: Path | str, limits: Limits = USUAL) -> Signal:
     Returns:
         image: unsigned samples, uint8 up to 8 bits, else uint16, of shape (height, width) for grey, else (height, width,
         channels) in the order RGB, alpha last. audio: signed samples, the smallest of int8, int16 and int32 that holds
-        them, of shape (frames, channels), and the rate in frames per second. array: the dtype and the shape of the file.
+        them, or float32 or float64, of shape (frames, channels), and the rate in frames per second. array: the dtype and
+        the shape of the file.
 
     Raises:
         UnsupportedError: the type is not known, or a sample type or layout cannot be kept without loss.

@@ -105,8 +105,8 @@ def _rate(extended: bytes) -> int:
     return rate if rate <= MAX_RATE else 0
 
 
-def _pcm(bit_depth: int) -> Pcm:
-    return Pcm(container(bit_depth), big_endian=True)
+def _pcm(signal: Signal) -> Pcm:
+    return Pcm(container(signal.bit_depth), big_endian=True)
 
 
 def _tail(signal: Signal) -> bytes:

@@ -78,7 +78,8 @@ class Dialect:
         parse: finds the layout; raises InrcodecError.
         head: what the writer puts before the samples of a signal if so many bytes follow them.
         tail: what it puts after them.
-        pcm: how the writer stores samples of a bit depth.
+        pcm: how the writer stores the samples of a signal.
+        floating: the bits of floats that it can write.
     """
 
     name: str
@@ -86,7 +87,8 @@ class Dialect:
     parse: Callable[[Spliced], Layout]
     head: Callable[[Signal, int], bytes]
     tail: Callable[[Signal], bytes]
-    pcm: Callable[[int], Pcm]
+    pcm: Callable[[Signal], Pcm]
+    floating: tuple[int, ...] = ()
 
 
 def chunk(name: bytes, body: bytes, big_endian: bool = False) -> bytes:
@@ -100,16 +102,16 @@ def padding(size: int) -> bytes:
 
 
 def read(file: BufferedReader, dialect: Dialect, limits: Limits) -> Signal:
-    """Read a file of that dialect: (frames, channels), signed.
+    """Read a file of that dialect: (frames, channels), signed or floats.
 
     Raises:
-        UnsupportedError: the samples are not integer PCM of 1 to 32 bits, or there are none.
+        UnsupportedError: the samples are neither integer PCM of 1 to 32 bits nor floats of 32 or 64, or there are none.
         FormatError: not a file of that dialect, damaged, or truncated.
     """
     data = contents(file, limits)
     layout = dialect.parse(Spliced(data))
     # unpacked to 32 bits, then narrowed; whether the file holds them is checked by `parse`
-    check_size(limits, (layout.frames, layout.channels), 4, 2, 2 * len(data))
+    check_size(limits, (layout.frames, layout.channels), max(4, layout.pcm.size), 2, 2 * len(data))
     x, depth = unpack(memoryview(data)[layout.start : layout.end], layout.bits, layout.pcm)
     signal = Signal(x.reshape(layout.frames, layout.channels), "audio", depth, layout.rate, layout.metadata)
     head, tail = data[: layout.start], data[layout.end :]
@@ -126,12 +128,12 @@ def write(path: Path, signal: Signal, dialect: Dialect) -> None:
     """Write a file of that dialect, the one it was read from if that is known.
 
     Raises:
-        UnsupportedError: not sound, or more than 32 bits, 8 channels or the bytes that the dialect can count.
+        UnsupportedError: not sound, floats that the dialect does not have, or more than 32 bits, 8 channels or the bytes that it can count.
     """
-    x = frames_of(signal, dialect.extension)
+    x = frames_of(signal, dialect.extension, dialect.floating)
     parts = _kept(signal, dialect)
     if parts is None:
-        pcm = dialect.pcm(signal.bit_depth)
+        pcm = dialect.pcm(signal)
         tail = dialect.tail(signal)
         parts = dialect.head(signal, len(tail)), tail, pcm
     head, tail, pcm = parts
@@ -149,7 +151,9 @@ def _kept(signal: Signal, dialect: Dialect) -> tuple[bytes, bytes, Pcm] | None:
     channels = 1 if signal.samples.ndim == 1 else signal.samples.shape[1]
     wanted = (len(signal.samples), channels, signal.sample_rate, tags.of(signal.metadata))
     # only the head knows how many bytes it gives each sample, and where to look for that depends on them
-    for size in range(container(signal.bit_depth), MAX_BYTES + 1):
+    floating = signal.samples.dtype.kind == "f"
+    least = container(signal.bit_depth)
+    for size in range(least, least + 1 if floating else MAX_BYTES + 1):
         hole = signal.samples.size * size
         tail = signal.metadata.get(f"{dialect.name}/tail", padding(hole))
         try:
@@ -157,7 +161,7 @@ def _kept(signal: Signal, dialect: Dialect) -> tuple[bytes, bytes, Pcm] | None:
         except InrcodecError:
             continue
         if (
-            (found.start, found.end, found.pcm.size) == (len(head), len(head) + hole, size)
+            (found.start, found.end, found.pcm.size, found.pcm.floating) == (len(head), len(head) + hole, size, floating)
             and (found.frames, found.channels, found.rate, found.metadata) == wanted
             and signal.bit_depth in (found.bits, 8 * size)
         ):
@@ -169,7 +173,7 @@ def checked_layout(layout: Layout) -> Layout:
     """The layout itself, if sound can be read with it.
 
     Raises:
-        UnsupportedError: no channels, frames or rate, or a sample of more than 32 bits.
+        UnsupportedError: no channels, frames or rate, a sample of more than 32 bits, or floats of other than 32 or 64.
     """
     if layout.channels == 0:
         raise UnsupportedError("the sound has no channels")
@@ -177,6 +181,8 @@ def checked_layout(layout: Layout) -> Layout:
         raise UnsupportedError("the sound has no usable sample rate")
     if layout.frames == 0:
         raise UnsupportedError("the sound has no samples")
-    if not (1 <= layout.pcm.size <= MAX_BYTES and 1 <= layout.bits <= 8 * layout.pcm.size):
+    if layout.pcm.floating and not (layout.pcm.size in (4, 8) and layout.bits == 8 * layout.pcm.size):
+        raise UnsupportedError(f"floats of {layout.bits} bits in {layout.pcm.size} bytes are not supported; those of 32 and 64 bits are")
+    if not layout.pcm.floating and not (1 <= layout.pcm.size <= MAX_BYTES and 1 <= layout.bits <= 8 * layout.pcm.size):
         raise UnsupportedError(f"{layout.bits} bits per sample in {layout.pcm.size} bytes are not supported")
     return layout

@@ -1,8 +1,8 @@
 """NumPy's .npy ↔ Signal.
 
-Read: integers and bool of either byte order, 1 to 4 dimensions, C or Fortran order. The samples have the dtype of the file,
-byte order included, and are C-contiguous; `npy/fortran_order` tells that the file was not. A header that is not what NumPy
-writes for this array is kept as `npy/header`, so the file comes back byte for byte.
+Read: integers, bool, and floats of 16, 32 and 64 bits, of either byte order, 1 to 4 dimensions, C or Fortran order. The samples
+have the dtype of the file, byte order included, and are C-contiguous; `npy/fortran_order` tells that the file was not. A header
+that is not what NumPy writes for this array is kept as `npy/header`, so the file comes back byte for byte.
 
 Refused: everything else that can be in such a file, and bytes after the array.
 
@@ -31,6 +31,7 @@ import numpy.typing as npt
 from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
+from ..values import bits_of
 from .bounds import check_size, contents
 from .registry import FileType
 
@@ -42,7 +43,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     """Read a .npy file: dtype and shape are those of the file.
 
     Raises:
-        UnsupportedError: neither integers nor bool, no or more than 4 dimensions, no samples, or bytes after the array.
+        UnsupportedError: a type that is none of these, no or more than 4 dimensions, no samples, or bytes after the array.
         FormatError: not a .npy file, damaged, or truncated.
     """
     with _regular(path, file, limits) as regular:
@@ -96,10 +97,15 @@ def write(path: Path, signal: Signal) -> None:
     if header is not None and header.startswith(MAGIC) and _header_size(header) <= HEADER_LIMIT:
         path.write_bytes(header + body)
         found = _mapped(path)
-        if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and np.array_equal(found, x):
+        if found is not None and (found.offset, found.dtype, found.shape) == (len(header), x.dtype, x.shape) and _same(found, x):
             return
         del found  # a mapped file is not to be cut
     path.write_bytes(_header(x, fortran) + body)
+
+
+def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    """Whether two arrays of one type have the same bits."""
+    return np.array_equal(bits_of(a), bits_of(b))
 
 
 def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]] | None:
@@ -137,7 +143,7 @@ TYPES = (
         "NumPy",
         "array",
         (".npy",),
-        "integers and bool, 1 to 4 dimensions; written from signals of any kind",
+        "integers, bool and floats, 1 to 4 dimensions; written from signals of any kind",
         rb"\x93NUMPY",
         read,
         write,

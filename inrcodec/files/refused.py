@@ -6,7 +6,7 @@ import re
 
 LOSSY_IMAGE = "{} is lossy: its pixels can be coded, but the file would not come back; convert it to PNG first"
 LOSSY_SOUND = "{} is lossy: its samples can be coded, but the file would not come back; convert it to FLAC first"
-FLOATS = "{} holds floats, which are not supported: only integers are lossless here"
+FLOATS = "{} holds floats, and images of floats are not supported; an array of them is, as .npy"
 
 # name, a regular expression that matches the first bytes, the line; the first row that matches counts
 REFUSED = (

@@ -1,13 +1,14 @@
 """WAV ↔ Signal, byte for byte.
 
-Read: integer PCM of 1 to 32 bits in 1 to 4 bytes, plain or WAVE_FORMAT_EXTENSIBLE, in RIFF, RF64 or BW64 files. Samples
-of fewer bits than their bytes hold are shifted down if the spare bits are 0. All chunks come back as they were (see
-`chunked`); the texts of LIST/INFO are tags as well, and the speaker mask is `channel_mask`.
+Read: integer PCM of 1 to 32 bits in 1 to 4 bytes, and IEEE floats of 32 and 64 bits, plain or WAVE_FORMAT_EXTENSIBLE, in
+RIFF, RF64 or BW64 files. Every bit of a float comes back, also of NaNs. Integers of fewer bits than their bytes hold are
+shifted down if the spare bits are 0. All chunks come back as they were (see `chunked`); the texts of LIST/INFO are tags as
+well, and the speaker mask is `channel_mask`.
 
 A data size of 0xFFFFFFFF, of 0x7FFFF000 (SoX) beyond the end of the file, or of 0 in a file whose RIFF size does not
 reach past the data header either, is that of a stream whose length was not known: the samples go to the end of the file.
 
-Refused: floats, A-law, ADPCM and other codings, RIFX, data cut short.
+Refused: A-law, ADPCM and other codings, RIFX, data cut short.
 
 Source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF), WAVEFORMATEXTENSIBLE, EBU Tech 3306 (RF64),
 ITU-R BS.2088 (BW64).
@@ -30,8 +31,9 @@ from .metadata import Collected, number
 from .pcm import Pcm, container
 from .registry import FileType
 
-PCM, EXTENSIBLE = 1, 0xFFFE
-CODINGS = {0: "unknown", 2: "ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: "ADPCM", 0x31: "GSM", 0x50: "MPEG", 0x55: "MP3"}
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+FLOATS = (32, 64)  # bits of floats
+CODINGS = {0: "unknown", 2: "ADPCM", 6: "A-law", 7: "µ-law", 0x11: "ADPCM", 0x31: "GSM", 0x50: "MPEG", 0x55: "MP3"}
 GUID = bytes.fromhex("0000 0000 1000 8000 00aa 0038 9b71")  # of all formats that have a number, after that number
 GUID_AMBISONIC = bytes.fromhex("0000 2107 d311 8644 c8c1 ca00 0000")
 UNKNOWN, UNKNOWN_SOX = 0xFFFFFFFF, 0x7FFFF000
@@ -58,10 +60,10 @@ INFO = (
 
 
 def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
-    """Read a WAV file: (frames, channels), int8, int16 or int32, frames per second.
+    """Read a WAV file: (frames, channels), int8, int16, int32, float32 or float64, frames per second.
 
     Raises:
-        UnsupportedError: samples that are not integer PCM of 1 to 32 bits.
+        UnsupportedError: samples that are neither integer PCM of 1 to 32 bits nor floats of 32 or 64.
         FormatError: not a WAV file, damaged, or truncated.
     """
     return read_chunked(file, DIALECT, limits)
@@ -71,7 +73,7 @@ def write(path: Path, signal: Signal) -> None:
     """Write a WAV file: the one it was read from, or RIFF (RF64 above 4 GiB) with the tags that LIST/INFO knows.
 
     Raises:
-        UnsupportedError: not sound, or more than 32 bits per sample.
+        UnsupportedError: not sound, integers of more than 32 bits, or floats of 16.
     """
     write_chunked(path, signal, DIALECT)
 
@@ -117,15 +119,15 @@ def _parse(file: Spliced) -> Layout:
         valid, mask, code = struct.unpack_from("<HIH", fmt, 18)
         bits = valid or bits
         if fmt[26:40] not in (GUID, GUID_AMBISONIC):
-            raise UnsupportedError("an unknown coding of samples; only integer PCM is supported")
+            raise UnsupportedError("an unknown coding of samples; only integer PCM and floats are supported")
         metadata["channel_mask"] = b"%d" % mask
-    if code != PCM:
+    if code not in (PCM, FLOAT):
         coding = CODINGS.get(code, f"coding {code:#06x}")
-        raise UnsupportedError(f"{coding} samples are not supported; only integer PCM is")
+        raise UnsupportedError(f"{coding} samples are not supported; only integer PCM and floats are")
     if channels and (block == 0 or block % channels):
         raise FormatError(f"damaged: frames of {block} bytes for {channels} channels")
     _add_later_info(metadata, file, body + size + (size & 1))
-    pcm = Pcm(block // max(channels, 1), unsigned=block == channels)
+    pcm = Pcm(block // max(channels, 1), unsigned=block == channels and code == PCM, floating=code == FLOAT)
     return checked_layout(Layout(body, size // max(block, 1), channels, bits, rate, pcm, metadata))
 
 
@@ -151,8 +153,8 @@ def _add_info(metadata: Collected, body: bytes) -> None:
         at += 8 + size + (size & 1)
 
 
-def _pcm(bit_depth: int) -> Pcm:
-    return Pcm(container(bit_depth), unsigned=bit_depth <= 8)
+def _pcm(signal: Signal) -> Pcm:
+    return Pcm(container(signal.bit_depth), unsigned=signal.bit_depth <= 8, floating=signal.samples.dtype.kind == "f")
 
 
 def _mask(signal: Signal) -> int | None:
@@ -168,21 +170,29 @@ def _info(signal: Signal) -> bytes:
 def _tail(signal: Signal) -> bytes:
     """The pad byte, and the tags where they are too long to stand before the samples."""
     info = _info(signal)
-    return padding(signal.samples.size * _pcm(signal.bit_depth).size) + (info if len(info) > LONG_INFO else b"")
+    return padding(signal.samples.size * _pcm(signal).size) + (info if len(info) > LONG_INFO else b"")
 
 
 def _head(signal: Signal, tail_size: int) -> bytes:
-    """RIFF, format, tags. The format is extensible only if there is a mask or spare bits: plain PCM has no room for them."""
-    size, mask, depth = _pcm(signal.bit_depth).size, _mask(signal), signal.bit_depth
+    """RIFF, format, tags. The format is extensible only if there is a mask or spare bits: plain PCM has no room for them.
+
+    Of floats, as of all but PCM, the number of frames is told in a chunk "fact" too.
+    """
+    pcm, mask, depth = _pcm(signal), _mask(signal), signal.bit_depth
+    size, code = pcm.size, FLOAT if pcm.floating else PCM
     frames = len(signal.samples)
     channels = signal.samples.size // frames
     rate = signal.sample_rate or 0
     block = channels * size
     plain = mask is None and depth % 8 == 0
-    fmt = struct.pack("<HHIIHH", PCM if plain else EXTENSIBLE, channels, rate, rate * block & 0xFFFFFFFF, block, 8 * size)
+    fmt = struct.pack("<HHIIHH", code if plain else EXTENSIBLE, channels, rate, rate * block & 0xFFFFFFFF, block, 8 * size)
     if not plain:
-        fmt += struct.pack("<HHIH", 22, depth, mask or 0, PCM) + GUID
+        fmt += struct.pack("<HHIH", 22, depth, mask or 0, code) + GUID
+    elif pcm.floating:
+        fmt += bytes(2)
     body = chunk(b"fmt ", fmt)
+    if pcm.floating:
+        body += chunk(b"fact", struct.pack("<I", min(frames, UNKNOWN)))
     info = _info(signal)
     if len(info) <= LONG_INFO:
         body += info
@@ -194,13 +204,13 @@ def _head(signal: Signal, tail_size: int) -> bytes:
     return b"RF64" + struct.pack("<I", UNKNOWN) + b"WAVE" + ds64 + body + b"data" + struct.pack("<I", UNKNOWN)
 
 
-DIALECT = Dialect("riff", ".wav", _parse, _head, _tail, _pcm)
+DIALECT = Dialect("riff", ".wav", _parse, _head, _tail, _pcm, FLOATS)
 TYPES = (
     FileType(
         "WAV",
         "audio",
         (".wav", ".rf64"),
-        "integer PCM of 1 to 32 bits, also RF64 and BW64; comes back byte for byte",
+        "integer PCM of 1 to 32 bits, floats of 32 and 64, also RF64 and BW64; comes back byte for byte",
         rb"(?:RIFF|RIFX|RF64|BW64)....WAVE",
         read,
         write,

@@ -171,7 +171,9 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
     seconds = options.seconds or (math.inf if options.steps else OTHER_SECONDS[options.effort - 1])
     steps = options.steps or OTHER_STEPS
     rate = options.learning_rate or RATE
-    plan = Schedule(objective, Budget(steps, seconds, False), batch_of(data, options), generator, penalty=penalty_of(model, first, data.places))
+    plan = Schedule(
+        objective, Budget(steps, seconds, False), batch_of(data, options), generator, penalty=penalty_of(model, first, data.places)
+    )
     groups = [{"params": [*model.weights, *model.biases, model.head.log_scales], "lr": rate}]
     train(model, Plain(model, generator), groups, plan, Watch(options.progress, options.stop))
     coding = Rounded(model, first, units_of(a, found), options.bits or BITS)

@@ -1,0 +1,112 @@
+"""Signal → Subject: the values that a profile codes, and the maps back to the samples (encoder only).
+
+Floats become integers first. What they were made from is looked for (see `floatsearch`). Where that leaves several ways, a part of the
+signal is coded in each, fast, and the smallest is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from . import finebits, floats, floatsearch, profiles, values
+from .floats import FloatMap
+from .header import peak_of
+from .layout import Box, split
+from .options import Options
+from .signal import Signal
+
+TRIED = 1 << 15  # samples of the part that is coded in each way
+WIDEST = 31  # bits of a split sample without its sign, so that `hybrid` can code it,
+NETWORK_WIDEST = 23  # and so that networks of values can
+PICTURE_BITS = 16  # of values of two axes or more that `hybrid` codes
+
+
+class Mapped(NamedTuple):
+    """What is to be coded of a signal, and how its values become samples again. float_map: None if the samples are no floats."""
+
+    subject: profiles.Subject
+    value_map: values.ValueMap
+    float_map: FloatMap | None
+
+
+def mapped(signal: Signal, options: Options) -> Mapped:
+    """What a profile codes of a signal. Raises Stopped if options.stop says so; ValueError: there is no such profile."""
+    if signal.samples.dtype.kind != "f":
+        return _mapped(signal, None)
+    network = options.profile != "auto" and profiles.named(options.profile).renders
+    ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST))
+    if len(ways) == 1 or network:  # it is not fitted several times
+        return _mapped(signal, ways[0])
+    part = _part(signal)
+    return _mapped(signal, min(ways, key=lambda way: _size(part, way, options)))
+
+
+def _mapped(signal: Signal, float_map: FloatMap | None) -> Mapped:
+    """What is coded of a signal whose floats are mapped in this way."""
+    samples = signal.samples
+    integers = floats.to_integers(samples, float_map) if float_map else samples
+    found, value_map = values.to_values(integers)
+    axes, channels = split(samples.shape, signal.channel_axis)
+    silence = -value_map.offset // value_map.step
+    peak = peak_of(signal.kind, signal.bit_depth, value_map, float_map)
+    subject = profiles.Subject(found.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak)
+    return Mapped(subject, value_map, float_map)
+
+
+def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
+    """Maps that can hold the floats of a signal, the first one with integers that are as smooth as the floats, if there is such a map.
+
+    widest: bits of integers, without sign, that can be predicted.
+    """
+    samples = signal.samples
+    digits = floats.binary(samples.dtype).digits
+    one_axis = len(split(samples.shape, signal.channel_axis)[0]) == 1
+    enough = min(digits, widest) if one_axis else PICTURE_BITS  # bits that no other way undercuts
+    linear = _linear(signal)
+    if linear and linear[1] <= enough:
+        yield linear[0]
+        return
+    bits = widest if one_axis else PICTURE_BITS - bool((samples < 0).any())
+    cut = floatsearch.split(samples, bits)
+    if cut:
+        yield cut
+    if linear:
+        yield linear[0]
+    yield FloatMap()
+
+
+def _linear(signal: Signal) -> tuple[FloatMap, int] | None:
+    """The map of form "fixed", "product" or "quotient" with the smallest integers, and their bits without sign; None if there is none."""
+    samples = signal.samples
+    fixed = floatsearch.fixed(samples)
+    if fixed and fixed[1] < PICTURE_BITS:
+        return fixed
+    scaled = floatsearch.scaled(samples) or floatsearch.turned(samples)
+    if scaled is None:
+        return fixed
+    integers = floats.to_integers(samples, scaled)
+    bits = max(-int(integers.min()), int(integers.max())).bit_length()
+    return fixed if fixed and fixed[1] <= bits else (scaled, bits)
+
+
+def _part(signal: Signal) -> Signal:
+    """A part from the middle of a signal, of about TRIED samples: along the first axis of a sound, of all axes of an array."""
+    shape = list(split(signal.samples.shape, signal.channel_axis)[0])
+    channels = signal.samples.size // math.prod(shape)
+    share = (TRIED / channels / math.prod(shape)) ** (1 / len(shape))
+    sizes = [max(1, min(n, math.ceil(n * share))) for n in shape]
+    box: Box = tuple(slice((n - size) // 2, (n - size) // 2 + size) for n, size in zip(shape, sizes, strict=True))
+    return replace(signal, samples=signal.samples[box], metadata={})
+
+
+def _size(part: Signal, float_map: FloatMap, options: Options) -> tuple[bool, int]:
+    """(whether the profile that was asked for cannot code a part of a signal whose floats are mapped in this way, its bytes)."""
+    subject = _mapped(part, float_map).subject
+    asked = None if options.profile == "auto" or subject.bits == 0 else profiles.named(options.profile)
+    able = asked is None or asked.applies(subject)
+    first = asked if asked and able else next(profile for profile in profiles.registered() if profile.applies(subject))
+    fine = len(finebits.encode(part.samples, float_map)) if float_map.form == "split" else 0
+    return not able, profiles.encode(subject, replace(options, profile=first.name, effort=1, progress=None)).size + fine

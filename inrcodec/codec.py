@@ -25,6 +25,7 @@ from .progress import Ticker
 from .signal import Signal
 
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
+BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
 def _write_index(parts: profiles.Parts, lossy: bool) -> bytes:
@@ -245,6 +246,8 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits:
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
     for section in sections:
+        if section.type == BUNDLE:
+            raise FormatError("it holds tensors, not a signal: decode it to .safetensors, or by inrcodec.decode_tensors")
         if section.type in {HEAD, META, INDEX, *owners}:
             if section.type in single:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")

@@ -35,8 +35,16 @@ __all__ = [
 ]  # fmt: skip
 
 # the modules of names
-_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal", "Salvaged": "damage", "View": "views",
-         "Tensor": "tensors", "Tensors": "tensors"}
+_ON_DEMAND = {
+    "Options": "options",
+    "Progress": "options",
+    "Signal": "signal",
+    "Kind": "signal",
+    "Salvaged": "damage",
+    "View": "views",
+    "Tensor": "tensors",
+    "Tensors": "tensors",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,4 +36,5 @@ def from_double(x: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[Any]:
     kept += np.maximum(scale - least, 0).astype(np.uint64) << np.uint64(kind.mantissa)  # the leading 1 adds one to the exponent
     magnitude = np.where(biased == 0x7FF, top, np.minimum(kept, top))
     sign = (bits >> np.uint64(63)) << np.uint64(kind.width - 1)
-    return (magnitude | sign).astype(kind.word)
+    found: npt.NDArray[Any] = (magnitude | sign).astype(kind.word)
+    return found

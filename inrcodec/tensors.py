@@ -102,7 +102,9 @@ class Tensor:
         little = x.dtype.newbyteorder("<") if x.dtype.itemsize > 1 else x.dtype
         found = next((dtype for dtype in DTYPES if dtype.numpy and np.dtype(dtype.numpy) == little), None)
         if found is None:
-            raise UnsupportedError(f"arrays of type {x.dtype} are not supported; those of {', '.join(d.numpy for d in DTYPES if d.numpy)} are")
+            raise UnsupportedError(
+                f"arrays of type {x.dtype} are not supported; those of {', '.join(d.numpy for d in DTYPES if d.numpy)} are"
+            )
         contiguous = np.asarray(x, little.newbyteorder("="), order="C").reshape(-1)  # ascontiguousarray would give a scalar an axis
         return cls(found.name, contiguous.view(found.word).reshape(x.shape))
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import codec
-from ..errors import UnsupportedError
 from ..options import Options
 from ..signal import Signal
 from ..tensors import BY_NAME, DType, Tensor, Tensors
@@ -60,7 +59,7 @@ class Planned:
 
 
 def planned(tensors: Tensors, options: Options) -> Planned:
-    """Which tensors make which groups. Tensors of one type and equal rows are coded together, small ones with all small ones of their type."""
+    """Which tensors make which groups: those of one type and with equal rows, and all small ones of a type."""
     first = _repeats(tensors, options.lossy)
     own = [name for name, tensor in tensors.tensors.items() if tensor.size and first[name] == name]
     not_exact = [name for name in own if options.lossy and lossy.applies(tensors.tensors[name])]
@@ -97,7 +96,12 @@ def _repeats(tensors: Tensors, lossy: bool) -> dict[str, str]:
     found = {}
     for name, tensor in tensors.tensors.items():
         content = np.ascontiguousarray(tensor.bits).reshape(-1)
-        key = (tensor.dtype, tensor.size, lossy and len(tensor.shape) < 2, hashlib.sha256(content.view(np.uint8).data if tensor.size else b"").digest())
+        key = (
+            tensor.dtype,
+            tensor.size,
+            lossy and len(tensor.shape) < 2,
+            hashlib.sha256(content.view(np.uint8).data if tensor.size else b"").digest(),
+        )
         found[name] = seen.setdefault(key, name)
     return found
 
@@ -245,10 +249,7 @@ def best_stream(array: npt.NDArray[Any], shape: tuple[int, ...], options: Option
     if len(shape) == 2 and array.size > 1:
         low, high = int(array.min()), int(array.max())
         if low < high < low + (1 << PICTURE_BITS):
-            try:
-                found.append(stream(array, shape, "hybrid", options))
-            except UnsupportedError:  # the values are no multiples of a step that would make them small enough
-                pass
+            found.append(stream(array, shape, "hybrid", options))
     return min(found, key=len)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import codec, container, parallel
+from ..codec import BUNDLE
 from ..container import Section
 from ..errors import FormatError, InrcodecError
 from ..limits import UNLIMITED
 from ..options import Options
 from ..tensors import Tensor, Tensors
 from . import choices, manifest, streams
-from ..codec import BUNDLE
 from .manifest import STREAM, Manifest
 
 Flat = npt.NDArray[Any]

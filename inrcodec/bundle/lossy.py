@@ -20,7 +20,7 @@ from .manifest import LARGEST_SNR, LONGEST_SPARSE, MOST_SPARSE, SPARSE, STEPS, G
 from .streams import elements_of
 
 BITS = 8  # per weight, if no number is given
-SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)  # non-zeros per element of a vector, for sinr
+SHARES = (1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)  # non-zeros per element of a vector, for sinr: the most that fit are taken
 SCALES = 48  # steps that are tried for lsq
 MOST_WORK = 10**11  # multiplications of a pursuit; a larger tensor is coded by lsq
 
@@ -95,34 +95,28 @@ def _can_be_sparse(shape: Sequence[int]) -> bool:
 
 
 def _sparse(tensor: Tensor, weights: npt.NDArray[np.float64], bits: int, seed: int) -> Quantized:
-    """Sparse codes with as many non-zeros as `bits` per weight allow, by their entropy."""
+    """Sparse codes with as many non-zeros as `bits` per weight allow."""
     from .. import fit
 
     fit.require("weights sinr")
-    from ..fit.codings.sinr import MANY_FROM, Setting, nonzeros, pursue
+    from ..fit.codings.sinr import Setting, nonzeros, pursue
 
     scaled = weights / np.abs(weights).max()  # tiny weights stay within the range of float32
-    best: tuple[Any, Any] | None = None
-    for many in (False, True):
-        shares = [share for share in SHARES if (share >= MANY_FROM) == many]
-        form = Setting.of(shares[-1]).form if many else Setting.of(shares[0]).form
-        pursuit = pursue(scaled, shares[-1], seed, form)
-        for share in shares:
-            positions, values = pursuit.codes(nonzeros(pursuit.targets.shape[1], share))
-            unit = max(float(np.abs(values).max()), 1e-300) / form.largest
-            whole = np.rint(values / unit).astype(np.int16)
-            code = Sparse((weights.shape[0], weights.shape[1]), positions, whole, form)
-            rate = 8 * len(sinr.write([code])) / weights.size
-            if best is None or rate <= bits:
-                best = code, unit / deviation(form.signs)
-        if best is not None and not many and rate > bits:
+    shape = weights.shape[0], weights.shape[1]
+    pursuits: dict[sinr.Form, Any] = {}
+    for share in SHARES:
+        form = Setting.of(share).form
+        if form not in pursuits:
+            pursuits[form] = pursue(scaled, share, seed, form)
+        positions, values = pursuits[form].codes(nonzeros(pursuits[form].targets.shape[1], share))
+        unit = max(float(np.abs(values).max()), 1e-300) / form.largest
+        code = Sparse(shape, positions, np.rint(values / unit).astype(np.int16), form)
+        if 8 * len(sinr.write([code])) <= bits * weights.size:
             break
-    assert best is not None
-    code, unit = best
     gaps, values = gaps_and_values([code])
     vectors = code.positions.shape[0]
     arrays = [_narrow(gaps, False).reshape(vectors, -1), _narrow(values, True).reshape(vectors, -1)]
-    step = float(unit * np.abs(weights).max())
+    step = float(unit / deviation(code.form.signs) * np.abs(weights).max())
     return _made(tensor, weights, (codings.named("sinr"), bits, step), arrays, seed, code.form)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..codec import BUNDLE
 from ..compression import compress, decompress
 from ..container import Reader, varint, zigzag
 from ..errors import FormatError
@@ -153,7 +152,11 @@ def write(manifest: Manifest) -> bytes:
             parts.append(bytes([group.seed, _form_byte(group.form), group.form.bits]))
     parts.append(varint(len(manifest.entries)))
     for entry in manifest.entries:
-        parts += [_about(entry.name, entry.dtype, entry.shape), varint(entry.group + 1), *([varint(entry.same + 1)] if entry.group >= 0 else [])]
+        parts += [
+            _about(entry.name, entry.dtype, entry.shape),
+            varint(entry.group + 1),
+            *([varint(entry.same + 1)] if entry.group >= 0 else []),
+        ]
     plain = b"".join(parts)
     return bytes([TENSORS]) + manifest.digest + varint(len(plain)) + compress(plain)
 
@@ -277,7 +280,9 @@ def _check_groups(manifest: Manifest) -> None:
         own = shapes.get(number, [])
         if not own or (group.coding == SPARSE and len(own) > 1):
             raise FormatError("damaged: a group has no tensor, or more than its coding allows")
-        if group.coding == SPARSE and (not own[0] or math.prod(own[0]) > MOST_SPARSE or vector_shape(matrix_of(own[0]))[1] > LONGEST_SPARSE):
+        if group.coding == SPARSE and (
+            not own[0] or math.prod(own[0]) > MOST_SPARSE or vector_shape(matrix_of(own[0]))[1] > LONGEST_SPARSE
+        ):
             raise FormatError("damaged: a tensor cannot be a sparse one")
 
 

@@ -61,7 +61,7 @@ def decode(
     if network_only and (salvage or part):
         raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start and --duration")
 
-    if files.checkpoints.type_of(output) is None:
+    if files.checkpoints.named(output) is None:
         files.check(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
@@ -69,7 +69,8 @@ def decode(
     with naming(input):
         tensors.refuse(data, asked)
     if bundle.is_bundle(data):
-        return tensors.decode(input, output, data, force, given)
+        tensors.decode(input, output, data, force, given)
+        return
     files.check(output)
     with naming(input):
         if salvage:

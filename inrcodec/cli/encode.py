@@ -106,7 +106,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     check_output(target, force, input)
     if files.checkpoints.type_of(input):
         switches = {"force": force, "no_verify": no_verify, "quiet": quiet}
-        return tensors.encode(input, target, plot, switches, given)
+        tensors.encode(input, target, plot, switches, given)
+        return
     if given.pop("lossy"):
         raise click.UsageError(f"--lossy is for checkpoints, and {input} is none; --no-payload makes a lossy file of a signal")
     if plot:

@@ -31,7 +31,8 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
     """
     data = read_linr(input, given, damaged=True)
     if bundle.is_bundle(data):
-        return tensors.verify(input, original, data, given)
+        tensors.verify(input, original, data, given)
+        return
     with naming(input):
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
@@ -86,7 +87,9 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
     data = read_linr(input, given)
     with naming(input):
         tensors.refuse(data, {"--stages": stages})
-        found = decoded(lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given)
+        found = decoded(
+            lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given
+        )
     if as_json:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)

@@ -182,5 +182,3 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         shown.append(("tensors", f"{more} more; --json lists all"))
     shown += [(f"metadata {key}", f"{n} bytes") for key, n in list(found["metadata"].items())[:MOST_NAMES]]
     return [*shown, ("digest", f"SHA-256 {found['digest']}")]
-
-

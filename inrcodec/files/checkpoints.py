@@ -61,26 +61,29 @@ CHECKPOINTS = (
 
 def type_of(path: Path) -> CheckpointType | None:
     """The type of a file of tensors, by its first bytes, else by its extension; None: it is none, or cannot be opened."""
-    named = _named(path)
-    if named is not None:
-        return named
+    known = named(path)
+    if known is not None or not path.is_file():  # a pipe can be read only once
+        return known
     try:
         with path.open("rb") as file:
-            head = file.peek(HEAD)[:HEAD] if file.seekable() else b""
+            head = file.read(HEAD)
     except OSError:
         return None
     return next((kind for kind in CHECKPOINTS if kind.magic and re.match(kind.magic, head, re.DOTALL)), None)
 
 
-def _named(path: Path) -> CheckpointType | None:
+def named(path: Path) -> CheckpointType | None:
+    """The type that the extension of a file names; None: it names no type of files of tensors."""
     return next((kind for kind in CHECKPOINTS if path.suffix.lower() in kind.extensions), None)
 
 
 def check_tensors(path: Path | str) -> None:
     """Check that the extension of `path`, of which nothing else is looked at, names a type of files of tensors. Raises UnsupportedError."""
-    if _named(Path(path)) is None:
+    if named(Path(path)) is None:
         known = " ".join(extension for kind in CHECKPOINTS for extension in kind.extensions)
-        raise UnsupportedError(f"{path}: tensors cannot be written as {Path(path).suffix or 'a file without an extension'}; {known} can hold them")
+        raise UnsupportedError(
+            f"{path}: tensors cannot be written as {Path(path).suffix or 'a file without an extension'}; {known} can hold them"
+        )
 
 
 def read_tensors(path: Path | str, limits: Limits = USUAL) -> Tensors:
@@ -113,7 +116,7 @@ def write_tensors(path: Path | str, tensors: Tensors) -> None:
     """
     path = Path(path)
     check_tensors(path)
-    kind = _named(path)
+    kind = named(path)
     assert kind is not None, "checked"
     with naming(path), faults(f"cannot be written as {path.suffix}"):
         kind.write(path, tensors)

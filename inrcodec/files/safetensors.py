@@ -90,7 +90,9 @@ def _spans(listed: Mapping[str, Any], there: int) -> dict[str, tuple[DType, tupl
         if not _whole(shape) or not _whole(offsets) or len(offsets) != 2 or len(shape) > MAX_AXES or shape_fault(shape):
             raise FormatError(f"damaged: tensor {name}: its shape or its place is out of range")
         if about["dtype"] not in BY_NAME or not isinstance(about["dtype"], str):
-            raise UnsupportedError(f"tensor {name} is of type {str(about['dtype'])[:40]}, which is not supported; known are {', '.join(BY_NAME)}")
+            raise UnsupportedError(
+                f"tensor {name} is of type {str(about['dtype'])[:40]}, which is not supported; known are {', '.join(BY_NAME)}"
+            )
         dtype = BY_NAME[about["dtype"]]
         if offsets[1] - offsets[0] != math.prod(shape) * dtype.width // 8:
             raise FormatError(f"damaged: tensor {name}: its shape needs more or fewer bytes than its place has")

@@ -21,8 +21,8 @@ COPIES = 3  # of the file: its bytes, torch's tensors, ours
 def read(path: Path, file: BufferedReader, limits: Limits) -> Tensors:
     """The tensors of a file by dotted names, as in a state dict.
 
-    Numbers, strings and lists beside them go to the metadata as JSON, {"paths": {name: keys}, "values": [[keys, value], …]}; "paths" has the names
-    that are not a single key. Raises FormatError, LimitError, UnsupportedError; MissingError: torch is not installed.
+    Numbers, strings and lists beside them go to the metadata as JSON, {"paths": {name: keys}, "values": [[keys, value], …]}; "paths" has
+    the names that are not a single key. Raises FormatError, LimitError, UnsupportedError; MissingError: torch is not installed.
     """
     fit.require("a PyTorch file")
     from ..fit import pickles
@@ -45,8 +45,11 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Tensors:
         tensors[name] = tensor
         if keys != (name,):
             paths[name] = list(keys)
+    values.sort(key=lambda leaf: pickles.dotted(leaf[0]))  # in another order in the dict it would be the same
     tree = {"paths": paths, "values": [[list(keys), value] for keys, value in values]}
-    metadata = {TREE: json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")} if paths or values else {}
+    metadata = (
+        {TREE: json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")} if paths or values else {}
+    )
     return Tensors(tensors, metadata)
 
 

@@ -41,6 +41,8 @@ def load(file: BufferedReader, limits: Limits) -> tuple[list[tuple[Keys, Tensor]
     except MemoryError:
         raise
     except Exception as fault:  # torch has no type of its own for damaged files
+        if "TorchScript" in str(fault):
+            raise UnsupportedError(_refusal("TorchScript")) from None
         raise FormatError(f"damaged or not a PyTorch file ({' '.join(str(fault).split())[:200] or type(fault).__name__})") from None
     if isinstance(root, torch.Tensor):
         raise UnsupportedError("it holds one tensor without a name; save a dict of tensors")

@@ -35,9 +35,9 @@ from .figures import DOCS
 
 SIZE, TRAINED, HELD = 64, 40, 6  # pixels of a view each way, views that are trained, views that are not
 UNITS, LAYERS, OCTAVES = 128, 4, 6
-RAYS, SAMPLES = 256, 32  # of a step; of a ray
+RAYS, SAMPLES = 384, 32  # of a step; of a ray
 FINE = 96  # samples of a ray when a view is drawn
-RATES = (2e-3, 1e-4)  # learning rate at the first and at the last step
+RATES = (3e-3, 1e-4)  # learning rate at the first and at the last step
 CODINGS = (("exact", 0), ("uniform", 8), ("lsq", 8), ("lsq", 6), ("lsq", 4), ("sinr", 8), ("sinr", 6), ("sinr", 4), ("ternary", 2))
 SHOWN = (0, 3)  # held-out views in the picture
 DRAWN = (("uniform", 8), ("lsq", 4), ("sinr", 8))
@@ -166,7 +166,7 @@ def picture(views: list[scene.View], shown: list[tuple[str, Field | None]], path
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--model", type=Path, help="a .safetensors file of the trained network: read if it is there, else written")
     parser.add_argument("--train-only", action="store_true", help="end when the network is trained")
     given = parser.parse_args()

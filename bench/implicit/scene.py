@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-RADIUS = 1.3  # of the ball that holds the scene
+RADIUS = 1.15  # of the ball that holds the scene
 DISTANCE = 3.0  # of the cameras from the middle
 VIEW = 0.9  # tangent of the angle that half a view spans, times DISTANCE / RADIUS
 STEPS = 64

@@ -2,9 +2,9 @@
 
     python -m bench.checkpoints [FILE…] [--radiance FILE] [--zipnn FOLDER] [--effort N]
 
-FILE: .safetensors, .pt or .pth, such as those that packages ship. A small network is trained here on scikit-learn's digits; it and each FILE
-in float32 are also measured rounded to BF16 and F16, as checkpoints often are. ZipNN (Hershcovitch et al., "ZipNN: Lossless Compression for AI
-Models", 2024) is asked if --zipnn names a folder with its package: it is run by its own Python there, since it wants other versions.
+FILE: .safetensors, .pt or .pth, such as those that packages ship. A small network is trained here on scikit-learn's digits; it and each
+FILE in float32 are also measured rounded to BF16 and F16, as checkpoints often are. ZipNN (Hershcovitch et al., "ZipNN: Lossless
+Compression for AI Models", 2024) is asked if --zipnn names a virtual environment with its package; it is run by the Python there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ for name in sys.argv[2:]:
     data = Path(name).read_bytes()
     kind = "bfloat16" if sys.argv[1] == "BF16" else "float16" if sys.argv[1] == "F16" else "float32"
     coder = ZipNN(input_format="byte", bytearray_dtype=kind)
-    coded = coder.compress(data)
+    coded = bytes(coder.compress(bytearray(data)))  # it changes what it is given
     assert bytes(ZipNN(input_format="byte", bytearray_dtype=kind).decompress(coded)) == data
     print(len(coded))
 """
@@ -144,9 +145,8 @@ def lossy(name: str, tensors: Tensors, effort: int, judge: Callable[[Tensors], s
         elements = sum(tensor.size for tensor in tensors.tensors.values())
         if coding == "sinr" and elements > MOST_SPARSE:
             continue
-        data, seconds = timed(
-            lambda coding=coding, bits=bits: inrcodec.encode(tensors, threads=1, effort=effort, lossy=True, weights=coding, bits=bits)
-        )
+        asked: dict[str, Any] = {"weights": coding, "bits": bits, "effort": effort}
+        data, seconds = timed(partial(inrcodec.encode, tensors, threads=1, lossy=True, **asked))
         noise = [about["lossy"]["snr"] for about in inrcodec.info(data)["tensors"] if "lossy" in about]
         label = f"{coding} {bits}" if bits else coding
         told = judge(inrcodec.decode_tensors(data))
@@ -182,7 +182,9 @@ def main() -> None:
     given = parser.parse_args()
     warnings.simplefilter("ignore", inrcodec.Notice)
     network, right = digits(given.steps)
-    checkpoints = {"digits, trained here": tensors_of(network), **({"radiance, trained here": files.read_tensors(given.radiance)} if given.radiance else {})}
+    checkpoints = {"digits, trained here": tensors_of(network)}
+    if given.radiance:
+        checkpoints["radiance, trained here"] = files.read_tensors(given.radiance)
     checkpoints |= read(given.files)
     first = next(iter(checkpoints.values()))
     inrcodec.encode(first, threads=1, effort=given.effort)  # compiles kernels
@@ -195,7 +197,8 @@ def main() -> None:
     heads += ["bits per element", "encodes, MB/s", "decodes, MB/s"]
     noisy = lossy("digits", first, given.effort, judge_of(right))
     before = f"Exact, the network for digits gets {100 * right(network.state_dict()):.1f} % of 497 digits right."
-    about = f"Shares are of the bytes of all elements, effort {given.effort}, one thread, without verification. zstd and Brotli: all elements in one piece; "
+    about = f"Shares are of the bytes of all elements, effort {given.effort}, one thread, without verification. "
+    about += "zstd and Brotli: all elements in one piece; "
     about += "ZipNN: those of a type in one piece. Published shares of ZipNN: about 67 % of BF16, 83 % of FP32."
     save(
         "checkpoints",

@@ -23,6 +23,7 @@ from vector_tools import HERE, Array, Sections, Signal, file_of, signed, stored,
 
 import inrcodec
 
+import linr  # isort: skip
 import linr_tensors  # isort: skip  (it is no package: vector_tools puts its folder in the path)
 
 BUNDLES = HERE / "bundles"
@@ -142,7 +143,7 @@ def rounded(dtype: str) -> Bundle:
 def sparse(form: int, shape: tuple[int, int] = (2, 60), seed: int = 7) -> Bundle:
     """Sparse codes with this form."""
     layer = linr_tensors.matrix_of(shape)
-    vectors, length = linr_tensors.vectors_of(layer)
+    vectors, length = linr.vectors_of(layer)
     rng = np.random.default_rng(form)
     gaps, values = rng.integers(0, length // 2, (vectors, 3)).astype(np.uint8), rng.integers(-127, 128, (vectors, 3)).astype(np.int8)
     group = linr_tensors.Group(NUMBER["F32"], linr_tensors.SPARSE, (), 0.25, seed, form, 8)
@@ -154,13 +155,21 @@ def sparse(form: int, shape: tuple[int, int] = (2, 60), seed: int = 7) -> Bundle
 def valid() -> Iterable[tuple[str, str, bytes]]:
     """Name, what it exercises, and bytes of each valid file."""
     for dtype in NUMBER:
-        yield f"type-{dtype.lower().replace('_', '-')}", f"{dtype}: a matrix of any bits, a scalar, an empty tensor", file_of(of_type(dtype).sections())
+        yield (
+            f"type-{dtype.lower().replace('_', '-')}",
+            f"{dtype}: a matrix of any bits, a scalar, an empty tensor",
+            file_of(of_type(dtype).sections()),
+        )
     yield "none", "no tensors", file_of(Bundle([], [], []).sections())
     yield "floats", "fields of sign, exponent and mantissa; a signed field; NaNs, infinities, subnormals, −0", file_of(floats().sections())
     yield "tied", "tensors with the elements of another, an empty name, metadata", file_of(tied().sections())
     yield "table", "a table of values, and indices of another shape", file_of(tabled().sections())
     for dtype in linr_tensors.QUANTIZED:
-        yield f"steps-{dtype.lower()}", f"{dtype}: integers times a step, rounded: ties, overflow, subnormals", file_of(rounded(dtype).sections())
+        yield (
+            f"steps-{dtype.lower()}",
+            f"{dtype}: integers times a step, rounded: ties, overflow, subnormals",
+            file_of(rounded(dtype).sections()),
+        )
     for form in (0, 1, 6):
         yield f"sparse-{form}", f"sparse codes with the form {form}", file_of(sparse(form).sections())
     yield "sparse-flat", "a sparse matrix of less than 50 columns, which is one vector", file_of(sparse(0, (7, 9)).sections())
@@ -216,7 +225,11 @@ def faulty() -> Iterable[tuple[str, str, bytes]]:
     yield "name-bytes", "a name that is not UTF-8", with_manifest(plain[:7] + entry.replace(b"\1a", b"\1\xff", 1))
     yield "name-twice", "a name twice", built(entries=[*good.entries, ("a", "U8", (6,), 1, 1)], raws=[*good.raws, *good.raws])
     yield "key-twice", "a key twice", built(metadata=[("a", b""), ("a", b"")])
-    yield "shape-large", "a shape of 2^37 with an empty axis", built(entries=[*good.entries, ("b", "U8", (0, 2**37), 0, 0)], raws=[*good.raws, b""])
+    yield (
+        "shape-large",
+        "a shape of 2^37 with an empty axis",
+        built(entries=[*good.entries, ("b", "U8", (0, 2**37), 0, 0)], raws=[*good.raws, b""]),
+    )
     yield "shape-33", "33 axes", built(entries=[("a", "U8", (6, *[1] * 32), 1, 0)])
     yield "group-2", "a group that is not there", built(entries=[("a", "U8", (6,), 2, 0)])
     yield "group-none", "elements without a group", built(entries=[*good.entries, ("b", "U8", (6,), 0, 0)], raws=[*good.raws, bytes(6)])
@@ -226,7 +239,11 @@ def faulty() -> Iterable[tuple[str, str, bytes]]:
     yield "same-later", "a tensor like itself", built(entries=[("a", "U8", (6,), 1, 1)])
     more = [("b", "U8", (6,), 1, 1), ("c", "U8", (6,), 1, 2)]
     yield "same-same", "a tensor like one that is like another", built(entries=[*good.entries, *more], raws=[*good.raws] * 3)
-    yield "same-size", "a tensor like one of another size", built(entries=[*good.entries, ("b", "U8", (5,), 1, 1)], raws=[*good.raws, bytes(5)])
+    yield (
+        "same-size",
+        "a tensor like one of another size",
+        built(entries=[*good.entries, ("b", "U8", (5,), 1, 1)], raws=[*good.raws, bytes(5)]),
+    )
     yield from faulty_codings()
 
 
@@ -272,7 +289,7 @@ def decoded(data: bytes) -> dict[str, Any]:
     """What the manifest has of a file, by the standalone decoder."""
     try:
         tensors, metadata = linr_tensors.decode_tensors(data)
-    except linr_tensors.Invalid:
+    except linr.Invalid:
         return {"invalid": True}
     rows = [
         {"name": name, "dtype": t.dtype, "shape": list(t.shape), "sha256": hashlib.sha256(t.raw).hexdigest()} for name, t in tensors.items()

@@ -140,10 +140,13 @@ def test_changed_files_are_read_or_refused(tmp_path: Path, data: st.DataObject) 
         plain[data.draw(st.integers(0, len(plain) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "x.safetensors"
     path.write_bytes(plain[: data.draw(st.integers(0, len(plain)))])
+    found, told = None, ""
     try:
         found = files.read_tensors(path)
     except InrcodecError as fault:
-        assert "\n" not in str(fault)
+        told = str(fault)
+    if found is None:
+        assert "\n" not in told
         return
     files.write_tensors(path, found)
     assert files.read_tensors(path).equals(found)
@@ -212,7 +215,7 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"it holds code or objects \(.*Linear"):
         files.read_tensors(tmp_path / "x.pt")
     script = torch.jit.script(torch.nn.Linear(2, 2))
-    torch.jit.save(script, str(tmp_path / "y.pt"))  # type: ignore[no-untyped-call]
+    torch.jit.save(script, str(tmp_path / "y.pt"))
     with pytest.raises(UnsupportedError, match="TorchScript"):
         files.read_tensors(tmp_path / "y.pt")
 

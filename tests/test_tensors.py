@@ -75,7 +75,7 @@ SPECIAL = (0.0, -0.0, math.inf, -math.inf, 5e-324, 2**-1074, 2**-149, 65504.0, 1
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_special_floats_come_back(dtype: type) -> None:
     with np.errstate(all="ignore"):
-        plain = np.array(SPECIAL, dtype)
+        plain: npt.NDArray[Any] = np.array(SPECIAL, dtype)
     word = np.dtype(f"u{plain.itemsize}")
     top = (plain.view(word)[2]).astype(word)  # infinity; above it lie the NaNs
     payloads = np.concatenate([plain.view(word), top + np.arange(1, 50, dtype=word), ~np.arange(9, dtype=word)])
@@ -125,7 +125,7 @@ def test_what_is_no_tensor_is_refused() -> None:
         Tensors.of({"x": np.zeros(3, complex)})
     with pytest.raises(UnsupportedError, match="not valid Unicode"):
         Tensors.of({"\ud800": np.zeros(3)})
-    with pytest.raises(UnsupportedError, match="Tensors.of takes arrays"):
+    with pytest.raises(UnsupportedError, match=r"Tensors\.of takes arrays"):
         Tensors({"x": np.zeros(3)})  # type: ignore[dict-item]
 
 

@@ -1,7 +1,8 @@
 """Fuzzes the decoder of bundles with changed conformance files: `python -m bench.fuzz.bundles --cases 20000 --seed 1`.
 
 A valid bundle is changed: bytes of the file; or, with checksums mended, bytes of the manifest or of a stream, sections left out, twice or
-in another order. It must decode, or be refused with one line by a FormatError or a LimitError, and the standalone decoder must say the same.
+in another order. It must decode, or be refused with one line by a FormatError or a LimitError, and the standalone decoder must say the
+same.
 A case depends on the seed and its number alone.
 """
 

@@ -3,8 +3,8 @@
     python -m bench.implicit.radiance                       trains, encodes, measures, and draws docs/implicit-radiance.png
     python -m bench.implicit.radiance --model FILE          keeps the trained network in FILE, or takes it from there
 
-A small network gives colour and density of each point, and views are integrals along rays (Mildenhall et al., "NeRF", ECCV 2020), on 40 views
-of 64 × 64 of a scene of analytic shapes. There is no direction of view: the shapes are matt. Its weights go through `inrcodec encode
+A small network gives colour and density of each point, and views are integrals along rays (Mildenhall et al., "NeRF", ECCV 2020), on 40
+views of 64 × 64 of a scene of analytic shapes. There is no direction of view: the shapes are matt. Its weights go through `inrcodec encode
 --lossy` and `decode`. Claim to test: sparse codes keep the quality (Jayasundara et al., "SINR", CVPR 2025); wanted: at most 0.5 dB lost at
 8 bits a weight or fewer.
 """
@@ -193,17 +193,16 @@ def main() -> None:
                 shown.append((f"{label}, {size} bytes: {after:.2f} dB", field))
         raw = weights_of(first).nbytes
     picture(held, shown, DOCS / "implicit-radiance.png")
-    count = raw // 4
-    intro = f"{TRAINED} views of {SIZE} × {SIZE}, {HELD} held out; {LAYERS} × {UNITS}, {OCTAVES} octaves, {count} parameters, "
-    intro += f"{raw} bytes as float32. {given.steps} steps of {RAYS} rays of {SAMPLES} samples. PSNR of the held-out views before: "
-    intro += f"{before:.2f} dB, of those it was trained on {psnr(first, training):.2f}. No fine-tuning after rounding. Matrices are rounded, biases stay exact."
-    heads = ["weights", "bytes", "bits per weight", "least signal-to-noise ratio, dB", "PSNR, dB", "difference"]
-    save(
-        "implicit-radiance",
-        "A radiance field: views after its weights were coded",
-        [intro, table(heads, rows)],
-        module="bench.implicit.radiance",
+    intro = (
+        f"{TRAINED} views of {SIZE} × {SIZE}, {HELD} held out; {LAYERS} × {UNITS}, {OCTAVES} octaves, {raw // 4} parameters, {raw} bytes "
     )
+    intro += f"as float32. {given.steps} steps of {RAYS} rays of {SAMPLES} samples. PSNR of the held-out views before: {before:.2f} dB, "
+    intro += (
+        f"of those it was trained on {psnr(first, training):.2f}. No fine-tuning after rounding. Matrices are rounded, biases stay exact."
+    )
+    heads = ["weights", "bytes", "bits per weight", "least signal-to-noise ratio, dB", "PSNR, dB", "difference"]
+    title = "A radiance field: views after its weights were coded"
+    save("implicit-radiance", title, [intro, table(heads, rows)], module="bench.implicit.radiance")
 
 
 if __name__ == "__main__":

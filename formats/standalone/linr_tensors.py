@@ -1,6 +1,6 @@
 """Bundles of tensors (SPEC.md 18), in plain Python and NumPy. Each stream is decoded by linr.py.
 
-    python linr_tensors.py IN.linr OUT.safetensors
+python linr_tensors.py IN.linr OUT.safetensors
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from linr import MAGIC, Invalid, Layer, Reader, atom, decode, invalid, require, 
 # name, bits of an element; of floats, bits of exponent and mantissa
 TYPES = (
     ("BOOL", 8, 0, 0), ("U8", 8, 0, 0), ("I8", 8, 0, 0), ("F8_E5M2", 8, 5, 2), ("F8_E4M3", 8, 4, 3), ("I16", 16, 0, 0), ("U16", 16, 0, 0),
-    ("F16", 16, 5, 10), ("BF16", 16, 8, 7), ("I32", 32, 0, 0), ("U32", 32, 0, 0), ("F32", 32, 8, 23), ("F64", 64, 11, 52), ("I64", 64, 0, 0),
-    ("U64", 64, 0, 0),
+    ("F16", 16, 5, 10), ("BF16", 16, 8, 7), ("I32", 32, 0, 0), ("U32", 32, 0, 0), ("F32", 32, 8, 23), ("F64", 64, 11, 52),
+    ("I64", 64, 0, 0), ("U64", 64, 0, 0),
 )  # fmt: skip
 QUANTIZED = ("F16", "BF16", "F32", "F64")
 BITS, TABLE, STEPS, SPARSE = range(4)

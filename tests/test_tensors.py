@@ -492,6 +492,13 @@ def test_a_few_bytes_cannot_ask_for_much() -> None:
     refused(wide, [stream(array)], "bytes of memory", LimitError, max_memory=1 << 22)
 
 
+def test_info_tells_of_more_than_may_be_decoded() -> None:
+    data = encoded(Tensors.of({"w": weights((30, 30))}))
+    assert inrcodec.info(data, max_samples=10)["elements"] == 900
+    with pytest.raises(LimitError):
+        inrcodec.decode_tensors(data, max_samples=10)
+
+
 def test_a_large_manifest_is_refused_before_it_is_unpacked() -> None:
     metadata = {"x": bytes(1 << 24)}
     data = encoded(Tensors({}, metadata))

@@ -168,8 +168,8 @@ def _verify(data: bytes, wanted: Tensors, options: Options) -> None:
 
 
 def info(data: bytes, options: Options) -> dict[str, Any]:
-    """What a bundle holds and where its bytes go. Raises FormatError; LimitError."""
-    opened = open_bytes(data, replace(options, threads=1))
+    """What a bundle holds and where its bytes go, whatever it declares. Raises FormatError; LimitError: the manifest takes too much memory."""
+    opened = open_bytes(data, replace(options, threads=1, max_samples=UNLIMITED))
     known = opened.manifest
     groups, by_dtype = [], dict[str, dict[str, int]]()
     for group, elements, sizes, of_group in zip(known.groups, known.sizes, opened.sizes, opened.groups, strict=True):

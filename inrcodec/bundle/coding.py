@@ -168,7 +168,7 @@ def _verify(data: bytes, wanted: Tensors, options: Options) -> None:
 
 
 def info(data: bytes, options: Options) -> dict[str, Any]:
-    """What a bundle holds and where its bytes go, whatever it declares. Raises FormatError; LimitError: the manifest takes too much memory."""
+    """What a bundle holds and where its bytes go, whatever it declares. Raises FormatError; LimitError: the manifest is too large."""
     opened = open_bytes(data, replace(options, threads=1, max_samples=UNLIMITED))
     known = opened.manifest
     groups, by_dtype = [], dict[str, dict[str, int]]()

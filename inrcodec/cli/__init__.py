@@ -33,5 +33,6 @@ def main() -> None:
     inrcodec verify photo.linr photo.png        compare the file with its original
     inrcodec render photo.linr -o large.png --scale 2      the network of a file of profile inr, asked between the pixels
 
-    Pictures have 1 to 16 bits per sample, sounds 8 to 32. Arrays are of any integer type or bool, with 1 to 4 dimensions.
+    Pictures have 1 to 16 bits per sample, sounds 8 to 32. Arrays are of any integer type or bool, with 1 to 4 dimensions. Checkpoints are
+    coded tensor by tensor.
     """

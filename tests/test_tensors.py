@@ -511,6 +511,11 @@ def test_a_large_manifest_is_refused_before_it_is_unpacked() -> None:
 # --- around it ----------------------------------------------------------------------------------------------------
 
 
+def test_many_elements_take_less_effort_unless_more_is_asked_for() -> None:
+    assert [choices.effort_for(count, 5) for count in (1, 1 << 20, (1 << 20) + 1, 1 << 25, 1 << 40)] == [5, 5, 3, 2, 2]
+    assert [choices.effort_for(1 << 40, effort) for effort in (1, 2, 3, 6, 9)] == [1, 2, 2, 6, 9]
+
+
 def test_threads_do_not_change_the_file() -> None:
     given_ = Tensors.of({"a": weights((90, 60)), "b": weights((80, 70)).astype(np.float16), "c": weights((5000,))})
     assert encoded(given_, threads=1) == encoded(given_, threads=3)

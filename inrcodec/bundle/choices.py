@@ -24,7 +24,7 @@ SAMPLE = (1 << 16) + 1  # elements on which choices are compared: more than what
 LARGEST_TABLE = 1 << 16
 PICTURE_BITS = 16  # of `hybrid`
 MANTISSA = 2  # bits of the mantissa that are modelled with the exponent: their density within an octave is not flat
-EFFORTS = ((1 << 22, 9), (1 << 26, 3), (1 << 62, 2))  # elements of a group, and the highest effort that is fast enough for so many
+EFFORTS = ((1 << 20, 5), (1 << 24, 3), (1 << 62, 2))  # elements of a group, and the effort that codes so many at 1 MB/s or more
 PLAIN = 1  # effort for what does not compress, and for samples
 MODEL = 7  # highest effort of streams
 
@@ -180,10 +180,15 @@ def _repeats_bits(words: Words, dtype: DType, top: int) -> bool:
 
 def best_exact(words: Words, dtype: DType, tail: Sequence[int], options: Options) -> Coded:
     """Elements of one type by the cut that is smallest on a sample of them."""
-    limited = replace(options, effort=min(options.effort, next(effort for most, effort in EFFORTS if len(words) <= most)))
+    limited = replace(options, effort=effort_for(len(words), options.effort))
     wanted = cuts(words, dtype, tail)
     sizes = [_size(sample_of(words, cut.columns), cut, limited) for cut in wanted] if len(wanted) > 1 else [0]
     return code(words, dtype, wanted[int(np.argmin(sizes))], limited)
+
+
+def effort_for(count: int, effort: int) -> int:
+    """The effort for so many elements: up to the default, less for many; above it, what is asked for."""
+    return effort if effort > EFFORTS[0][1] else min(effort, next(fast for most, fast in EFFORTS if count <= most))
 
 
 def _size(words: Words, cut: Cut, options: Options) -> float:

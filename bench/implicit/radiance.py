@@ -181,7 +181,7 @@ def main() -> None:
         before, own = psnr(first, held), psnr(first, training[::8])
         tell(f"trained: {own:.2f} dB on its views, {before:.2f} dB on others")
         rows: list[list[Any]] = []
-        shown: list[tuple[str, Field | None]] = [("truth", None), (f"float32: {before:.2f} dB", first)]
+        shown: list[tuple[str, Field | None]] = [("truth\n", None), (f"float32: {before:.2f} dB\n{weights_of(first).nbytes} bytes", first)]
         for coding, bits, size, field, about in coded(model, Path(name)):
             after = psnr(field, held)
             noise = [t["lossy"]["snr"] for t in about["tensors"] if "lossy" in t]
@@ -190,7 +190,7 @@ def main() -> None:
             rows.append([label, size, 8 * size / about["elements"], worst, after, f"{after - before:+.2f}"])
             tell(f"{label}: {size} bytes, {after:.2f} dB")
             if (coding, bits) in DRAWN:
-                shown.append((f"{label}, {size} bytes: {after:.2f} dB", field))
+                shown.append((f"{label}: {after:.2f} dB\n{size} bytes", field))
         raw = weights_of(first).nbytes
     picture(held, shown, DOCS / "implicit-radiance.png")
     intro = (

@@ -1,6 +1,6 @@
 meta:
   id: linr
-  title: .linr, a losslessly compressed image, sound or array of integers
+  title: .linr, a losslessly compressed image, sound or array of integers, or a bundle of tensors
   file-extension: linr
   xref:
     mime: application/x-linr
@@ -10,7 +10,7 @@ meta:
   endian: le
   bit-endian: be
 doc: |
-  The container of version 1, its header and its tile index. The tiles, the network, the plan after its first byte, and the metadata are
+  The container of version 1, its header, its tile index and the frame of a manifest. The tiles, the network, the plan after its first byte, and the metadata are
   left as bytes.
   Kaitai Struct cannot check the CRC of a section, nor the rules between sections: see SPEC.md.
 doc-ref: SPEC.md
@@ -43,6 +43,8 @@ types:
             '"meta"': metadata
             '"HYBR"': plan
             '"TIDX"': tile_index
+            '"BNDL"': manifest
+            '"LINR"': linr
       - id: crc
         type: u4
         doc: CRC-32 of code and content.
@@ -117,6 +119,20 @@ types:
       - id: factor
         type: f8
         if: way == float_way::product or way == float_way::quotient
+  manifest:
+    doc: |
+      The manifest of a bundle (SPEC.md 18), whose streams are the sections LINR. It comes first; the file has no HEAD then.
+    seq:
+      - id: kind
+        contents: [0]
+      - id: digest
+        size: 32
+        doc: SHA-256 of names, types, shapes and elements of all tensors.
+      - id: len_items
+        type: varint
+      - id: items
+        size-eos: true
+        doc: A Brotli stream of metadata, groups and tensors.
   metadata:
     seq:
       - id: len_items

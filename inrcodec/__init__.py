@@ -25,16 +25,26 @@ if TYPE_CHECKING:
     from .damage import Salvaged
     from .options import Options, Progress
     from .signal import Kind, Signal
+    from .tensors import Tensor, Tensors
     from .views import View
 
 __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
-    "Stopped", "UnsupportedError", "View", "decode", "encode", "files", "info", "render", "salvage",
+    "Stopped", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_tensors", "encode", "files", "info", "render", "salvage",
 ]  # fmt: skip
 
 # the modules of names
-_ON_DEMAND = {"Options": "options", "Progress": "options", "Signal": "signal", "Kind": "signal", "Salvaged": "damage", "View": "views"}
+_ON_DEMAND = {
+    "Options": "options",
+    "Progress": "options",
+    "Signal": "signal",
+    "Kind": "signal",
+    "Salvaged": "damage",
+    "View": "views",
+    "Tensor": "tensors",
+    "Tensors": "tensors",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +64,7 @@ def __dir__() -> list[str]:
 
 
 def encode(
-    samples: npt.ArrayLike | Signal,
+    samples: npt.ArrayLike | Signal | Tensors,
     *,
     kind: Kind | Literal["auto"] = "auto",
     bit_depth: int = 0,
@@ -62,18 +72,19 @@ def encode(
     metadata: Mapping[str, bytes] | None = None,
     **options: Any,
 ) -> bytes:
-    """The .linr file of an array or Signal, as bytes. Warns with a `Notice` of options that did nothing.
+    """The .linr file of an array, a Signal or Tensors, as bytes. Warns with a `Notice` of options that did nothing.
 
     Args:
-        samples: integers, bool, or floats of 16, 32 or 64 bits, 1 to 4 dimensions; or a Signal, which brings the next four arguments
-            itself.
+        samples: integers, bool, or floats of 16, 32 or 64 bits, 1 to 4 dimensions; or a Signal, or Tensors, which
+            bring the next four arguments themselves.
         kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed or floats) or "array". "auto" is "image"
             for unsigned samples of (height, width, at most 4), 8 or more each way and of up to 16 bits, else "array"; samples, shape and
             dtype come back the same either way.
         bit_depth: nominal bits per sample; 0: the bits of the samples' type.
         sample_rate: frames per second, for "audio".
         metadata: see `inrcodec.files.metadata`.
-        options: fields of `inrcodec.Options`: profile, effort, weights, seed, …
+        options: fields of `inrcodec.Options`: profile, effort, weights, seed, … For Tensors: effort, threads, verify; and lossy, weights,
+            bits, seed.
 
     Raises:
         UnsupportedError: samples of another type, that are empty, or that do not fit `kind` or the profile.
@@ -87,21 +98,29 @@ def encode(
 
     import numpy as np
 
-    from . import codec
+    from . import bundle, codec
     from .options import Options
     from .signal import Signal, likely_kind
+    from .tensors import Tensors
 
     if limits := [name for name in ("max_samples", "max_memory") if name in options]:
         raise TypeError(f"{', '.join(limits)}: limits are for files that are read; samples that are there already have none")
-    if isinstance(samples, Signal):
+    if isinstance(samples, Signal | Tensors):
         given = {"kind": kind != "auto", "bit_depth": bit_depth != 0, "sample_rate": sample_rate is not None, "metadata": bool(metadata)}
         if any(given.values()):
             names = ", ".join(name for name, is_given in given.items() if is_given)
-            raise TypeError(f"{names}: the Signal has its own; give an array, or change the Signal with dataclasses.replace")
+            owner = type(samples).__name__
+            raise TypeError(f"{names}: the {owner} has its own; give an array, or change the {owner} with dataclasses.replace")
     else:
         plain = samples if isinstance(samples, np.ma.MaskedArray) else np.asarray(samples)
         samples = Signal(plain, likely_kind(plain) if kind == "auto" else kind, bit_depth, sample_rate, metadata or {})
-    watched, stages = Options(**options).watched()
+    chosen = Options(**options)
+    if isinstance(samples, Tensors):
+        chosen.check_tensors()
+        return bundle.encode(samples, chosen)
+    if chosen.lossy:
+        raise ValueError("lossy is for Tensors; payload=False makes a lossy file of a signal")
+    watched, stages = chosen.watched()
     data = codec.encode(samples, watched)
     if unused := watched.unused(stages, codec.activation_of(data)):
         warnings.warn(Notice(unused), stacklevel=2)
@@ -117,7 +136,7 @@ def decode(
     max_samples: int = MAX_SAMPLES,
     max_memory: int = 0,
 ) -> Signal:
-    """The signal in a .linr file, exactly as it was.
+    """The signal in a .linr file, exactly as it was. `decode_tensors` is for files of Tensors.
 
     Args:
         data: the file: bytes, or any object with a contiguous buffer, as bytearray, memoryview or mmap.
@@ -148,6 +167,22 @@ def decode(
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"{name} is {seconds!r}; it can be 0 seconds or more")
     return codec.decode(data, options, (start or 0.0, duration))
+
+
+def decode_tensors(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Tensors:
+    """The tensors in a .linr file of Tensors: exactly as they were, but for those that `info` calls lossy.
+
+    Args: see `decode`. max_samples is for the elements of all tensors together.
+
+    Raises:
+        FormatError: the data is damaged, or is not a .linr file of tensors.
+        LimitError: the file asks for more than max_samples or max_memory.
+        TypeError: data has no contiguous buffer.
+    """
+    from . import bundle
+    from .options import Options
+
+    return bundle.decode(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
 
 
 def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Salvaged:
@@ -200,10 +235,11 @@ def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, 
         LimitError: the file asks for more than max_samples or max_memory.
         TypeError: data has no contiguous buffer.
     """
-    from . import codec
+    from . import bundle, codec
     from .options import Options
 
-    return codec.info(_bytes(data), stages, Options(threads=1, max_samples=max_samples, max_memory=max_memory))
+    plain, options = _bytes(data), Options(threads=1, max_samples=max_samples, max_memory=max_memory)
+    return bundle.info(plain, options) if bundle.is_bundle(plain) else codec.info(plain, stages, options)
 
 
 def _bytes(data: Buffer) -> bytes:

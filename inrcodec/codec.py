@@ -27,6 +27,7 @@ from .signal import Signal
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
 HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
+BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
 def _write_index(parts: profiles.Parts, lossy: bool) -> bytes:
@@ -272,6 +273,8 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits:
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
     for section in sections:
+        if section.type == BUNDLE:
+            raise FormatError("it holds tensors, not a signal: decode it to .safetensors, or by inrcodec.decode_tensors")
         if section.type in {HEAD, META, INDEX, *owners}:
             if section.type in single:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")

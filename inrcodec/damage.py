@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import codec, container, profiles
-from .codec import HEAD, INDEX, META, TILE, Opened
+from .codec import BUNDLE, HEAD, INDEX, META, TILE, Opened
 from .container import Reader, Section
 from .errors import FormatError, LossyError, UnsupportedError
 from .header import Header, digest, read_header, read_metadata
@@ -170,6 +170,8 @@ class _Remains:
                 self.tiles.append((start, section))
             else:
                 self.single.setdefault(section.type, (start, section))
+        if HEAD not in self.single and BUNDLE in self.single:
+            raise FormatError("it holds tensors, of which nothing can be salvaged but by decoding all")
         if HEAD not in self.single:
             raise FormatError("damaged: it cannot be salvaged without its header")
 

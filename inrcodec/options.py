@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -153,6 +153,7 @@ class Options:
             (`bits` for an element, 5 by default; weights "uniform" or "sinr"). "": there is none. The shape of the network is the prior's.
         colour: whether the index of the channel is one more coordinate.
         payload: whether the samples are coded too. False makes a lossy file, which holds the network alone.
+        lossy: for `Tensors`: whether floats of two axes or more are coded by `weights` with `bits` bits each, 8 if none are given.
         hidden, layers: units of a hidden layer, and number of hidden layers; 0 chooses: units by the size of the signal, for an
             occupancy field at most 128, and more for until "iou" than for "mdl"; 3 layers, 4 for "bitlinear", 1 with a grid.
         octaves: sines and cosines of each coordinate that are inputs too (positional encoding); 0: none, for "bitlinear" by the size.
@@ -191,6 +192,7 @@ class Options:
     prior: PriorName = ""
     colour: bool = False
     payload: bool = True
+    lossy: bool = False
     hidden: int = 0
     layers: int = 0
     octaves: int = 0
@@ -288,6 +290,20 @@ class Options:
         At efforts 1 to 3 it does only if a budget is given, so that they do not import torch.
         """
         return self.effort > 3 or self.seconds > 0 or self.steps > 0
+
+    def check_tensors(self, spell: Callable[[str], str] = str) -> None:
+        """Raise ValueError if an option is given that is not for `Tensors`, or if what `lossy` needs is missing.
+
+        spell: how an option's name is written.
+        """
+        wanted = {"effort", "threads", "verify", "progress", "stop", "lossy", "max_samples", "max_memory"}
+        wanted |= {"weights", "bits", "seed"} if self.lossy else set()
+        given = [spell(f.name) for f in fields(self) if f.name not in wanted and getattr(self, f.name) != f.default]
+        if given:
+            only = "" if self.lossy or not {spell(n) for n in ("weights", "bits", "seed")} & set(given) else f" without {spell('lossy')}"
+            raise ValueError(f"{', '.join(given)}: not for tensors{only}, which are coded exactly")
+        if self.lossy and self.weights in (None, "auto"):
+            raise ValueError(f"{spell('lossy')} needs {spell('weights')}: {', '.join(codings.NAMES)}; a smaller file is a worse network")
 
     def watched(self) -> tuple[Options, set[str]]:
         """These options for an encoder, and the set to which the stages that it reports are added, for `unused`."""

@@ -34,5 +34,5 @@ def main() -> None:
     inrcodec render photo.linr -o large.png --scale 2      the network of a file of profile inr, asked between the pixels
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16
-    to 64 bits, with 1 to 4 dimensions.
+    to 64 bits, with 1 to 4 dimensions. Checkpoints are coded tensor by tensor.
     """

@@ -9,6 +9,7 @@ import click
 
 from ..errors import FormatError, naming
 from ..storage import check_output
+from . import tensors
 from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
 
 
@@ -41,7 +42,7 @@ from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, 
 def decode(
     input: Path, output: Path, start: float | None, duration: float | None, salvage: bool, network_only: bool, force: bool, **given: Any
 ) -> None:
-    """Decompress IN.linr to an image, a sound or a .npy array.
+    """Decompress IN.linr to an image, a sound or a .npy array; of a checkpoint, to .safetensors, .pt or .pth.
 
     The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
     checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a volume of one bit, a
@@ -51,8 +52,9 @@ def decode(
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
+    inrcodec decode model.linr -o model.safetensors                   the weights of a network
     """
-    from .. import codec, damage, views
+    from .. import bundle, codec, damage, files, views
 
     part = None if start is None and duration is None else (start or 0.0, duration)
     if salvage and part:
@@ -60,9 +62,17 @@ def decode(
     if network_only and (salvage or part):
         raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start and --duration")
 
-    check_type(output)
+    if files.checkpoints.named(output) is None:
+        check_type(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
+    asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
+    with naming(input):
+        tensors.refuse(data, asked)
+    if bundle.is_bundle(data):
+        tensors.decode(input, output, data, force, given)
+        return
+    check_type(output)
     with naming(input):
         if salvage:
             salvaged = decoded(lambda options: damage.salvage(data, options), **given)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from .. import codec, profiles
+from .. import codec, files, profiles
 from .. import plot as drawing
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
 from ..files.mesh import LEAST_VOXELS, MOST_VOXELS
@@ -18,6 +18,7 @@ from ..options import LIMITS
 from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
+from . import tensors
 from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_input, with_limits
 from .fitoptions import with_fit_options
 from .output import say
@@ -68,6 +69,13 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     help="With profile inr: draw the fit into this file, .png, .svg or .pdf (needs matplotlib): code length and errors against time, the "
     "weights at their levels, and where in the signal the bits are spent.",
 )
+@click.option(
+    "--lossy",
+    is_flag=True,
+    default=None,
+    help="Of a checkpoint: code its floats of two axes or more by --weights with --bits (default 8) each, and print the signal-to-noise "
+    "ratio of each tensor. Without it, nothing is ever lost.",
+)
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
@@ -79,7 +87,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and notices.")
 def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
-    """Compress IN, an image, a sound or a .npy array, losslessly; or the voxels of a mesh.
+    """Compress IN, an image, a sound, a .npy array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
 
     Before the file is written, the result is decoded and compared with IN.
 
@@ -94,6 +102,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
     inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload      lossy: a network of 0.5 bits per pixel
     inrcodec encode bust.ply --voxels 128 --profile inr           an occupancy field: 128 voxels along the longest side of a mesh
+    inrcodec encode model.safetensors                             the weights of a network, bit for bit
+    inrcodec encode model.safetensors --lossy --weights lsq --bits 8           lossy: 8 bits a weight
     """
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
@@ -103,6 +113,12 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force, input)
+    if files.checkpoints.type_of(input):
+        switches = {"force": force, "no_verify": no_verify, "quiet": quiet}
+        tensors.encode(input, target, plot, switches, given)
+        return
+    if given.pop("lossy"):
+        raise click.UsageError(f"--lossy is for checkpoints, and {input} is none; --no-payload makes a lossy file of a signal")
     if plot:
         drawing.check(plot)
         check_output(plot, force, input)

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from .. import codec, damage, profiles
+from .. import bundle, codec, damage, profiles
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..signal import Signal
 from ..values import bits_of
+from . import tensors
 from .common import IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
 from .output import say
 
@@ -30,6 +31,9 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out.
     """
     data = read_linr(input, given, damaged=True)
+    if bundle.is_bundle(data):
+        tensors.verify(input, original, data, given)
+        return
     with naming(input):
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
@@ -83,12 +87,15 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
     """
     data = read_linr(input, given)
     with naming(input):
-        found = decoded(lambda options: codec.info(data, stages, options), **given)
+        tensors.refuse(data, {"--stages": stages})
+        found = decoded(
+            lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given
+        )
     if as_json:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)
         return
-    for name, value in _rows(found):
+    for name, value in tensors.rows(found) if bundle.is_bundle(data) else _rows(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         _tell_stage(stage, *_unit(found))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UnsupportedError, naming
+from . import tensors
 from .common import IN, THREADS, check_type, decoded, limits_of, read_linr, with_limits, write_as, write_signal
 
 
@@ -109,6 +110,7 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
         raise click.UsageError("--config takes LAYERSxUNITS, like 3x64")
     data = read_linr(input, given)
     with naming(input):
+        tensors.refuse(data, {"render": True})
         first = rendering.View(network_only=wanted["network_only"], config=wanted["configuration"])
         opened = rendering.open_for(first, data, limits_of(given))
         view = _view(opened, wanted)

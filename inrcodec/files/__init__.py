@@ -1,4 +1,4 @@
-"""Files of other formats ↔ `Signal`.
+"""Files of other formats ↔ `Signal`, and files of tensors ↔ `Tensors` (see `checkpoints`).
 
 A file type is a module of this folder with a tuple `TYPES` (see `registry`). A file that is read is recognized by its first
 bytes, and by its extension only where these say nothing; a file that is written is of the type that its extension names.
@@ -12,10 +12,11 @@ from ..errors import naming
 from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
 from . import registry
+from .checkpoints import CHECKPOINTS, check_tensors, read_tensors, write_tensors
 from .faults import faults
 from .registry import FileType, types
 
-__all__ = ["FileType", "check", "lost", "read", "types", "write"]
+__all__ = ["CHECKPOINTS", "FileType", "check", "check_tensors", "lost", "read", "read_tensors", "types", "write", "write_tensors"]
 
 USUAL = Limits()
 

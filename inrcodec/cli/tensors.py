@@ -1,0 +1,184 @@
+"""What the commands do with checkpoints, and with .linr files that hold tensors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InrcodecError, UnsupportedError, naming
+from ..options import Options
+from ..storage import check_output, reason, replace
+from ..tensors import Tensors
+from .common import MOST_LINES, MOST_NAMES, decoded, limits_of, options_of, shortened
+from .output import say
+from .progress import ProgressLine
+from .signals import interruptible, on_terminal
+
+OF_ARRAYS = ("kind", "sample_rate", "bit_depth")  # options of encode that are for .npy
+
+
+def spelled(name: str) -> str:
+    """An option as the command line has it."""
+    return "--no-payload" if name == "payload" else f"--{name.replace('_', '-')}"
+
+
+def read(path: Path, limits: Any) -> Tensors:
+    """Read a checkpoint. Raises InrcodecError, naming the file."""
+    from .. import files
+
+    try:
+        return files.read_tensors(path, limits)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+
+
+def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, bool], given: dict[str, Any]) -> None:
+    """Encode a checkpoint. switches: force, no_verify, quiet; given: the other options. Raises InrcodecError; click.UsageError."""
+    from .. import bundle
+
+    limits = limits_of(given)
+    asked = {name: value for name, value in given.items() if value is not None and name not in ("max_samples", "max_memory")}
+    if asked.pop("kind", "auto") != "auto" or plot or any(name in asked for name in OF_ARRAYS):
+        raise click.UsageError(f"{input} holds tensors; --kind, --sample-rate, --bit-depth and --plot are for signals")
+    quiet = switches["quiet"]
+    line = ProgressLine(not quiet and on_terminal())
+    with interruptible("; the work is given up") as stop:
+        options = options_of(progress=line, stop=stop, verify=not switches["no_verify"], **asked)
+        try:
+            options.check_tensors(spelled)
+        except ValueError as fault:
+            raise click.UsageError(str(fault)) from None
+        started = time.perf_counter()
+        tensors = read(input, limits)
+        line.say("coding")
+        try:
+            with naming(input):
+                data = bundle.encode(tensors, options)
+        finally:
+            line.clear()
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    replace(target, write, switches["force"], input)
+    if quiet:
+        return
+    found = bundle.info(data, Options(threads=1))
+    raw, seconds = max(1, tensors.nbytes), time.perf_counter() - started
+    share = f"{100 * len(data) / raw:.1f} %, {found['bits_per_weight']:.3f} bits per weight"
+    say(f"{target}: {len(tensors.tensors)} tensors, {tensors.nbytes} → {len(data)} bytes ({share}), {seconds:.1f} s")
+    _tell_lossy(found)
+
+
+def _tell_lossy(found: Mapping[str, Any]) -> None:
+    """Print the signal-to-noise ratio of each tensor that is not exact."""
+    if found["lossless"]:
+        return
+    lossy = [(about["name"], about["lossy"]) for about in found["tensors"] if "lossy" in about]
+    for name, about in lossy[:MOST_LINES]:
+        say(f"  {name}: {_lossy_words(about)}")
+    if len(lossy) > MOST_LINES:
+        say(f"  and {len(lossy) - MOST_LINES} more; info --json lists all")
+    say(f"the file is lossy: {len(lossy)} of {len(found['tensors'])} tensors are not exact")
+
+
+def _lossy_words(about: Mapping[str, Any]) -> str:
+    """How a tensor was coded, and its signal-to-noise ratio."""
+    snr = "no error" if about["snr"] is None else f"{about['snr']:.2f} dB"
+    bits = "" if about["weights"] == "ternary" else f" {about['bits']}"
+    return f"{about['weights']}{bits}, signal-to-noise ratio {snr}"
+
+
+def decode(input: Path, output: Path, data: bytes, force: bool, given: Mapping[str, Any]) -> None:
+    """Write the tensors of a bundle to a file of tensors. Raises InrcodecError."""
+    from .. import bundle, files
+    from ..files.torchfile import TREE
+
+    files.check_tensors(output)
+    check_output(output, force, input)
+    with naming(input):
+        found = decoded(lambda options: bundle.decode(data, options), **given)
+
+    def write(path: Path) -> None:
+        try:
+            files.write_tensors(path, found)
+        except InrcodecError as fault:  # its message names the temporary file
+            fault.args = (str(fault).replace(str(path), str(output)),)
+            raise
+
+    replace(output, write, force, input)
+    about = bundle.info(data, Options(threads=1, **{name: value for name, value in given.items() if name.startswith("max") and value}))
+    if not about["lossless"]:
+        count = sum("lossy" in tensor for tensor in about["tensors"])
+        say(f"inrcodec: {output}: {count} of {len(about['tensors'])} tensors are not exact: the file was encoded with --lossy", err=True)
+    kept = {".safetensors": "safetensors/"}.get(output.suffix.lower(), TREE)
+    if lost := sorted(key for key in found.metadata if not key.startswith(kept)):
+        say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
+
+
+def refuse(data: bytes, asked: Mapping[str, bool]) -> None:
+    """Raise UnsupportedError if options that are for signals are given for a bundle. asked: by name, whether an option is given."""
+    from .. import bundle
+
+    names = [name for name, is_given in asked.items() if is_given]
+    if names and bundle.is_bundle(data):
+        raise UnsupportedError(f"it holds tensors, not a signal; {', '.join(names)} {'is' if len(names) == 1 else 'are'} for signals")
+
+
+def verify(input: Path, original: Path | None, data: bytes, given: Mapping[str, Any]) -> None:
+    """Decode a bundle and check its digest, or compare it with a checkpoint. Raises InrcodecError."""
+    from .. import bundle
+
+    with naming(input):
+        found = decoded(lambda options: bundle.decode(data, options), **given)
+    if original is None:
+        say(f"{input}: OK, {len(found.tensors)} tensors match their digest")
+        return
+    other = read(original, limits_of(given))
+    if not found.equals(other):
+        raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
+    say(f"{input}: OK, the same as {original}")
+
+
+def _difference(a: Tensors, b: Tensors) -> str:
+    """The first thing in which two sets of tensors differ."""
+    if names := sorted(a.tensors.keys() ^ b.tensors.keys()):
+        return f"names ({shortened(names)})"
+    wrong = [name for name, tensor in a.tensors.items() if not tensor.equals(b.tensors[name])]
+    if wrong:
+        return f"{len(wrong)} of {len(a.tensors)} tensors ({shortened(wrong)})"
+    if list(a.tensors) != list(b.tensors):
+        return "the order of tensors"
+    keys = [key for key in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(key) != b.metadata.get(key)]
+    return f"metadata, not in tensors ({shortened(keys)})" if keys else "the order of metadata"
+
+
+def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The lines that `info` prints of a bundle: (name, text) of each."""
+    total, raw = found["file_bytes"], max(1, found["raw_bytes"])
+    lossy = [about for about in found["tensors"] if "lossy" in about]
+    shown = [
+        ("tensors", f"{len(found['tensors'])}, {found['elements']} elements" + (f"; lossy: {len(lossy)} are not exact" if lossy else "")),
+        ("size", f"{total} bytes, {100 * total / raw:.1f} % of {found['raw_bytes']}; {found['bits_per_weight']:.3f} bits per weight"),
+        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
+        *((name, f"{row['tensors']} tensors, {row['raw_bytes']} → {row['bytes']} bytes") for name, row in found["dtypes"].items()),
+    ]
+    for number, group in enumerate(found["groups"][:MOST_LINES]):
+        cut = f" of {' + '.join(map(str, group['fields']))} bits" if group["fields"] else ""
+        rate = f"{group['elements']} elements, {group['bits_per_element']:.3f} bits each"
+        shown.append((f"group {number}", f"{group['dtype']}, {group['coding']}{cut}: {rate} ({', '.join(group['profiles'])})"))
+    if (more := len(found["groups"]) - MOST_LINES) > 0:
+        shown.append(("groups", f"{more} more"))
+    for about in found["tensors"][:MOST_NAMES]:
+        same = f", the same as {about['same_as']}" if "same_as" in about else ""
+        how = f", {_lossy_words(about['lossy'])}" if "lossy" in about else ""
+        shape = " × ".join(map(str, about["shape"])) or "scalar"
+        shown.append((about["name"], f"{about['dtype']} {shape}{same}{how}"))
+    if (more := len(found["tensors"]) - MOST_NAMES) > 0:
+        shown.append(("tensors", f"{more} more; --json lists all"))
+    shown += [(f"metadata {key}", f"{n} bytes") for key, n in list(found["metadata"].items())[:MOST_NAMES]]
+    return [*shown, ("digest", f"SHA-256 {found['digest']}")]

@@ -32,7 +32,7 @@ from inrcodec.weights.network import CodedNetwork
 from ..common import save, table, tell, timed
 from ..sound import FLAC
 from .crop import command
-from .figures import DOCS, GREY, write
+from .figures import DOCS, GREY, Curve, thinned, write
 from .watching import threads, with_machine
 
 RATE = 16000
@@ -200,8 +200,8 @@ def draw(signal: Signal, alone: Sequence[tuple[int, Doubles]], curve: Sequence[t
         axes = upper.subplots(1 + len(alone), 2, squeeze=False)
         shown = [("the sound", signal.samples.astype(np.float64)), *((f"the network, {n:,} steps", x) for n, x in alone)]
         for (title, x), row in zip(shown, axes, strict=True):
-            bins = x.reshape(-1, 20)
-            row[0].fill_between(t[::20], bins.min(1), bins.max(1), lw=0.3, color="#31688e")
+            bins = x.reshape(-1, 40)
+            row[0].fill_between(t[::40], bins.min(1), bins.max(1), lw=0.3, color="#31688e")
             row[1].plot(t[ZOOM : ZOOM + 480], x[ZOOM : ZOOM + 480], lw=0.9, color="#31688e")
             for axis in row:
                 axis.set(ylim=(-1.05 * abs(shown[0][1]).max(), 1.05 * abs(shown[0][1]).max()), yticks=[])
@@ -210,9 +210,11 @@ def draw(signal: Signal, alone: Sequence[tuple[int, Doubles]], curve: Sequence[t
         for axis in axes[-1]:
             axis.set_xlabel("seconds")
         axis = lower.subplots()
-        steps = [step for step, _ in curve]
+        steps = [float(step) for step, _ in curve]
         for plane, share in enumerate(np.array([errors for _, errors in curve]).T):
-            axis.plot(steps, share, lw=1.0, color=plt.get_cmap("viridis")(0.92 * plane / 13), label=f"plane {plane + 1}")
+            shade = plane / 13
+            places, shares = thinned(Curve(f"plane {plane + 1}", steps, share.tolist(), shade))
+            axis.plot(places, shares, lw=1.0, color=plt.get_cmap("viridis")(0.92 * shade), label=f"plane {plane + 1}")
         axis.set(xlabel="steps", ylabel="share of wrong bits")
         axis.set_title("wrong bits of each plane while the network is fitted, before its cells are set", fontsize=8.5, loc="left")
         axis.legend(fontsize=6, frameon=False, ncols=2)

@@ -27,11 +27,12 @@ from inrcodec import Signal, codec, files
 from inrcodec.fit import search
 from inrcodec.options import Options, goal_of
 from inrcodec.values import plane_bits, to_values
+from inrcodec.weights.network import CodedNetwork
 
 from ..common import save, table, tell, timed
 from ..sound import FLAC
 from .crop import command
-from .figures import DOCS, GREY, write
+from .figures import DOCS, GREY, Curve, thinned, write
 from .watching import threads, with_machine
 
 RATE = 16000
@@ -104,11 +105,19 @@ def flac(signal: Signal) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """A form's outcome. row: of the table; errors: of each plane, by the network alone; curve: (steps, errors of planes) of the fit."""
+    """A form's outcome.
+
+    Attributes:
+        row: of the table.
+        errors: of each plane, by the network alone.
+        curve: (steps, errors of planes) of the fit.
+        coded: the network of the file.
+    """
 
     row: list[Any]
     errors: npt.NDArray[np.float64]
     curve: list[tuple[int, tuple[float, ...]]]
+    coded: CodedNetwork
 
 
 def fit(signal: Signal, name: str, seconds: float) -> Found:
@@ -122,11 +131,7 @@ def fit(signal: Signal, name: str, seconds: float) -> Found:
     fitted, spent = timed(lambda: search.fit_float(values.reshape(RATE, 1), value_map.bits, options, goal_of("exact")))
     curve = [point for point in seen if point[1]]
     best, more = timed(lambda: search.best_of(fitted, weights, bits))
-    with mock.patch.object(search, "fit_network", return_value=best.coded), warnings.catch_warnings():
-        warnings.simplefilter("ignore", inrcodec.Notice)  # that nothing was fitted
-        data = inrcodec.encode(signal, profile="inr", threads=1)
-    if not inrcodec.decode(data).equals(signal):
-        raise SystemExit("it did not come back")
+    data = file_of(signal, best.coded)
     wrong = plane_bits(values_of_network(data), value_map.bits) != plane_bits(values.reshape(RATE, 1), value_map.bits)
     errors, found = wrong.mean(0), inrcodec.info(data)
     reached = "yes" if not wrong.any() else f"no: {int(wrong.sum())} of {wrong.size}"
@@ -134,7 +139,30 @@ def fit(signal: Signal, name: str, seconds: float) -> Found:
     told = command(replace(options, weights=weights, bits=bits, progress=None))
     row = [*about, reached, found["network"]["psnr"] or "inf", fitted.outcome.steps, spent + more, told]
     tell(str(row[:-1]))
-    return Found(row, errors, curve)
+    return Found(row, errors, curve, best.coded)
+
+
+def file_of(signal: Signal, coded: CodedNetwork) -> bytes:
+    """The file of a sound that holds a network that was fitted to its integers. It is decoded and compared with the sound."""
+    with mock.patch.object(search, "fit_network", return_value=coded), warnings.catch_warnings():
+        warnings.simplefilter("ignore", inrcodec.Notice)  # that nothing was fitted
+        data = inrcodec.encode(signal, profile="inr", threads=1)
+    if not inrcodec.decode(data).equals(signal):
+        raise SystemExit("it did not come back")
+    return data
+
+
+def told_of_floats(signal: Signal, found: Found) -> str:
+    """What the same sound as float32 takes by the same network, since its integers are the same."""
+    floats = Signal(signal.samples.astype(np.float32) / np.float32(32768), "audio", 0, RATE)
+    data = file_of(floats, found.coded)
+    alone = inrcodec.render(data, network_only=True)
+    exact = "gives every float" if alone.equals(floats) else "does not give every float"
+    return (
+        f"As float32, the sound has the same integers, so the same network serves: a file of {len(data)} bytes. The network alone {exact}, "
+        f"bit for bit. Without a network: `hybrid` takes {len(inrcodec.encode(floats, profile='hybrid'))} bytes, `stored` "
+        f"{len(inrcodec.encode(floats, profile='stored'))}."
+    )
 
 
 def values_of_network(data: bytes) -> npt.NDArray[Any]:
@@ -172,8 +200,8 @@ def draw(signal: Signal, alone: Sequence[tuple[int, Doubles]], curve: Sequence[t
         axes = upper.subplots(1 + len(alone), 2, squeeze=False)
         shown = [("the sound", signal.samples.astype(np.float64)), *((f"the network, {n:,} steps", x) for n, x in alone)]
         for (title, x), row in zip(shown, axes, strict=True):
-            bins = x.reshape(-1, 20)
-            row[0].fill_between(t[::20], bins.min(1), bins.max(1), lw=0.3, color="#31688e")
+            bins = x.reshape(-1, 40)
+            row[0].fill_between(t[::40], bins.min(1), bins.max(1), lw=0.3, color="#31688e")
             row[1].plot(t[ZOOM : ZOOM + 480], x[ZOOM : ZOOM + 480], lw=0.9, color="#31688e")
             for axis in row:
                 axis.set(ylim=(-1.05 * abs(shown[0][1]).max(), 1.05 * abs(shown[0][1]).max()), yticks=[])
@@ -182,9 +210,11 @@ def draw(signal: Signal, alone: Sequence[tuple[int, Doubles]], curve: Sequence[t
         for axis in axes[-1]:
             axis.set_xlabel("seconds")
         axis = lower.subplots()
-        steps = [step for step, _ in curve]
+        steps = [float(step) for step, _ in curve]
         for plane, share in enumerate(np.array([errors for _, errors in curve]).T):
-            axis.plot(steps, share, lw=1.0, color=plt.get_cmap("viridis")(0.92 * plane / 13), label=f"plane {plane + 1}")
+            shade = plane / 13
+            places, shares = thinned(Curve(f"plane {plane + 1}", steps, share.tolist(), shade))
+            axis.plot(places, shares, lw=1.0, color=plt.get_cmap("viridis")(0.92 * shade), label=f"plane {plane + 1}")
         axis.set(xlabel="steps", ylabel="share of wrong bits")
         axis.set_title("wrong bits of each plane while the network is fitted, before its cells are set", fontsize=8.5, loc="left")
         axis.legend(fontsize=6, frameon=False, ncols=2)
@@ -218,10 +248,9 @@ def main() -> None:
     arguments = with_machine(parser).parse_args()
     samples = speech()
     signal = Signal(samples, "audio", 16, RATE)
-    as_float = Signal(samples.astype(np.float32) / np.float32(32768), "audio", 0, RATE)
     with threads(arguments.threads):
         found = {name: fit(signal, name, arguments.seconds) for name in arguments.forms.split(",")}
-        floats = fit(as_float, "default", arguments.seconds)
+        floats = told_of_floats(signal, found[next(iter(found))])
         if arguments.steps:
             alone = looks(signal, [int(n) for n in arguments.steps.split(",")])
             draw(signal, alone, found[next(iter(found))].curve, DOCS / "speech.svg")
@@ -232,8 +261,8 @@ def main() -> None:
         "file was decoded and compared with the sound."
     )
     parts = [
-        note, beside({"int16": signal, "float32": as_float}), "## By networks", table(heads, [f.row for f in found.values()]),
-        "The same as float32, of which the fixed point is found:", table(heads, [floats.row]),
+        note, beside({"int16": signal}), "## By networks", table(heads, [f.row for f in found.values()]),
+        floats,
         "## Wrong bits of each bit-plane by the network alone, in per cent, the most significant plane first", planes_table(found),
     ]  # fmt: skip
     save("implicit-speech", "Speech-like sound until no bit is wrong", parts, "scikit-learn", module="bench.implicit.speech")

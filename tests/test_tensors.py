@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 import inrcodec
 from inrcodec import FormatError, InrcodecError, LimitError, Signal, Tensor, Tensors, UnsupportedError, container
-from inrcodec.bundle import choices, manifest
+from inrcodec.bundle import choices, lossy, manifest
 from inrcodec.bundle.manifest import BITS, SPARSE, STEPS, TABLE, Entry, Group, Lossy, Manifest
 from inrcodec.container import Section
 from inrcodec.limits import NO_LIMITS
@@ -266,6 +266,12 @@ def test_sparse_weights_have_as_many_bits_as_are_asked_for() -> None:
         assert abs(noise[-1] - snr(plain, back(data).tensors["w"].numpy())) < 0.01
     assert noise == sorted(noise)
     assert noise[-1] > 15
+
+
+def test_a_matrix_that_is_too_much_work_is_coded_by_lsq(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lossy, "MOST_WORK", 60 * 32**2 * 8 * 64)
+    data = encoded(Tensors.of({"small": weights((60, 64), 6), "large": weights((61, 64), 7)}), lossy=True, weights="sinr", bits=2)
+    assert [about["lossy"]["weights"] for about in inrcodec.info(data)["tensors"]] == ["sinr", "lsq"]
 
 
 def test_a_seed_gives_other_sparse_codes() -> None:

@@ -37,11 +37,6 @@ class Coded:
     streams: Sequence[bytes]
     decoded: Mapping[str, Tensor] = field(default_factory=dict)
 
-    @property
-    def size(self) -> int:
-        """Bytes of its streams."""
-        return sum(map(len, self.streams))
-
 
 @dataclass(frozen=True)
 class Job:

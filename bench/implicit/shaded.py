@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def shaded(vertices: Floats, faces: npt.NDArray[np.int64], middle: Floats, half: float) -> Floats:
-    """(PIXELS, PIXELS) grey values 0 … 1 of a surface seen along −z, y down, NaN where there is none: the nearest triangle, lit from the front.
+    """(PIXELS, PIXELS) grey values 0 … 1 of a surface seen along −z, y down, NaN where there is none: the nearest triangle counts.
 
     middle, half: of the cube that is seen.
     """

@@ -23,14 +23,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def shaded(vertices: Floats, faces: npt.NDArray[np.int64], middle: Floats, half: float) -> Floats:
-    """(PIXELS, PIXELS) grey values 0 … 1 of a surface seen along −z, NaN where there is none: the nearest triangle, lit from the front.
+    """(PIXELS, PIXELS) grey values 0 … 1 of a surface seen along −z, y down, NaN where there is none: the nearest triangle counts.
 
     middle, half: of the cube that is seen.
     """
     corners = ((vertices - middle) / half)[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    places = (corners[:, :, :2] * [1, -1] + 1) * (PIXELS / 2) - 0.5
+    places = (corners[:, :, :2] * [-1, 1] + 1) * (PIXELS / 2) - 0.5
     first = np.clip(np.ceil(places.min(axis=1)), 0, PIXELS).astype(np.int64)
     sizes = np.maximum(np.clip(np.floor(places.max(axis=1)) + 1, 0, PIXELS).astype(np.int64) - first, 0)
     depth = np.full((PIXELS, PIXELS), -np.inf)
@@ -81,6 +81,7 @@ def draw(picture: Path, original: Path, files: dict[str, bytes]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import trimesh
+    from PIL import Image
 
     first = trimesh.load_mesh(original, process=False)
     low, high = first.bounds
@@ -99,5 +100,7 @@ def draw(picture: Path, original: Path, files: dict[str, bytes]) -> None:
         axis.set_title(title, fontsize=8)
         axis.axis("off")
     figure.tight_layout()
-    figure.savefig(picture, dpi=100, metadata={"Software": None})
+    with tempfile.TemporaryDirectory() as folder:
+        figure.savefig(Path(folder) / "x.png", dpi=100)
+        Image.open(Path(folder) / "x.png").convert("L").quantize(32).save(picture, optimize=True)
     plt.close(figure)

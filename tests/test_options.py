@@ -175,6 +175,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "activation": (["--activation", "gaussian"], "gaussian"),
     "loss": (["--loss", "mse"], "mse"),
     "supernet": (["--supernet", "1,2x4,8"], "1,2x4,8"),
+    "prior": (["--prior", "meta"], "meta"),
     "colour": (["--colour"], True),
     "hidden": (["--hidden", "9"], 9),
     "layers": (["--layers", "2"], 2),

@@ -271,6 +271,19 @@ def test_options_that_contradict_a_prior_are_refused(given_options: dict[str, An
         Options(**given_options)
 
 
+def test_a_prior_that_changed_in_memory_is_found() -> None:
+    data = inrcodec.encode(photograph(16, 16), prior="meta", steps=2, **FIT)
+    decoder = codec.open_bytes(data).decoder
+    decoder.check()
+    weights = prior.named("meta")[1].network.layers[0][1].weights
+    weights[3, 4] ^= 1
+    try:
+        with pytest.raises(RuntimeError, match="has changed in memory"):
+            decoder.check()
+    finally:
+        weights[3, 4] ^= 1
+
+
 def test_a_prior_that_the_package_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     data = inrcodec.encode(photograph(16, 16), prior="meta", steps=2, **FIT)
     monkeypatch.setattr(prior, "_shipped", dict)

@@ -29,7 +29,7 @@ from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PicturePlan
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 from inrcodec.profiles.hybrid.priors import shipped
-from inrcodec.weights import codings, network, sinr
+from inrcodec.weights import adapted, codings, network, prior, sinr
 
 # number forms; "length" and "size": the bytes of another field as it is written, and before Brotli; "crc": its CRC-32, in 4 bytes; these
 # three are right if the value is None
@@ -210,6 +210,9 @@ def _architecture(t: Taker) -> None:
 
 def _network(t: Taker, opened: codec.Opened) -> None:
     layout = opened.layout
+    if adapted.names_prior(bytes(t.reader.data)):
+        _from_prior(t, opened)
+        return
     known = network.parse(bytes(t.reader.data), layout.axes, layout.channels, opened.header.value_map.bits)
     a = known.architecture
     _architecture(t)
@@ -240,6 +243,35 @@ def _network(t: Taker, opened: codec.Opened) -> None:
     t.integers("numbers", length, [*sizes, *(level.cells(a.sizes) for level in cells)], widths)
     if codings.named(known.coding).sparse:
         t.sparse("sparse", [shape for shape, sparse in both if sparse])
+
+
+def _from_prior(t: Taker, opened: codec.Opened) -> None:
+    """A network that is made from a prior."""
+    layout = opened.layout
+    known = adapted.parse(bytes(t.reader.data), layout.axes, layout.channels, opened.header.value_map.bits)
+    a = known.architecture
+    t.bytes_of("form")
+    t.raw("prior", prior.NAME_BYTES)
+    t.bytes_of("coding", "setting")
+    for name in ("error", "distance")[: 1 + len(known.distances)]:
+        t.varint(name)
+    t.varint("multiplier")
+    t.bytes_of("shift")
+    for i in range(a.outputs):
+        t.signed(f"bias {i}")
+    t.bytes_of(*(f"scale {i}" for i in range(a.channels)))
+    if known.patches:
+        latents, patches = known.values
+        t.varint("latent multiplier")
+        t.bytes_of("latent shift")
+        if codings.named(known.coding).sparse:
+            t.sparse("sparse", [(latents, patches)])
+        else:
+            t.integers("latents", t.reader.left, [latents * patches], [latents])
+        return
+    for i in range(len(known.steps)):
+        t.varint(f"step {i}")
+    t.integers("differences", t.reader.left, [o for o, _ in a.shapes[:-1]] + [o * i for o, i in a.shapes])
 
 
 def _shells(t: Taker, a: Architecture) -> None:
@@ -296,8 +328,8 @@ def _delta(t: Taker, name: str, delta: Delta, plan: PicturePlan) -> None:
     """The content of a delta."""
     units, references = plan.model.units, len(plan.planes[delta.plane].references)
     networks = shipped.named(plan.model.prior, units)
-    prior = networks[shipped.network_name(scan.NAMES[delta.pass_], references, plan.transform.chroma)]
-    shapes = contextnet.shapes(deltas.inputs_of(prior, units), units)
+    first = networks[shipped.network_name(scan.NAMES[delta.pass_], references, plan.transform.chroma)]
+    shapes = contextnet.shapes(deltas.inputs_of(first, units), units)
     if codings.named(delta.coding).sparse:
         parts = [f"sparse {name}: {part}" for part in ("form", "value bits", *(f"non-zeros {i}" for i in range(3)))]
         length = t.number_ahead("length", f"sparse {name}: codes", *parts)

@@ -1,6 +1,6 @@
 """Networks from priors beside networks that begin with random weights, on the photographs of a folder.
 
-    python -m bench.implicit.priors --data DIR [--count N] [--steps N]
+    python -m bench.implicit.priors meta|modulations --data DIR [--count N] [--steps N]
 
 Rows "basic" are fits of the shape of the prior "meta", from random weights; rows "meta" begin with the prior. Both were fitted with so many
 steps, and their learning rate falls over these. Rows "modulations" have the latent vectors of patches. JPEG is a yardstick: at the quality
@@ -41,18 +41,19 @@ def encoder(**options: Any) -> Callable[[Samples], bytes]:
     return lambda samples: inrcodec.encode(samples, kind="image", **COMMON, **options)
 
 
-def rows_of(steps: int) -> list[Row]:
-    """(name, how its file is made) of each row."""
+def rows_of(prior: str, steps: int) -> list[Row]:
+    """(name, how its file is made) of each row. prior: "meta" or "modulations"."""
     rows: list[Row] = []
+    if prior == "modulations":
+        for bits in (5, 4, 3):
+            rows.append((f"modulations, uniform {bits}", encoder(prior="modulations", bits=bits, effort=3)))
+        return [*rows, ("modulations, sinr", encoder(prior="modulations", weights="sinr", effort=3))]
     for n in (steps, steps // 10):
         rows.append((f"basic, uniform 8, {n} steps", encoder(**SHAPE, bits=8, steps=n)))
     for bits in (7, 6):
         rows.append((f"meta, uniform {bits}, {steps} steps", encoder(prior="meta", bits=bits, steps=steps)))
     for n in (steps // 4, steps // 10, steps // 40):
         rows.append((f"meta, uniform 7, {n} steps", encoder(prior="meta", bits=7, steps=n)))
-    for bits in (5, 4, 3):
-        rows.append((f"modulations, uniform {bits}", encoder(prior="modulations", bits=bits, effort=3)))
-    rows.append(("modulations, sinr", encoder(prior="modulations", weights="sinr", effort=3)))
     return rows
 
 
@@ -69,13 +70,14 @@ def jpeg(samples: Samples, size: float) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Fit, and write bench/results/implicit-priors.md."""
+    """Fit, and write bench/results/implicit-priors-PRIOR.md."""
     parser = with_machine(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
+    parser.add_argument("prior", choices=("meta", "modulations"))
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs, PNG")
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--steps", type=int, default=1000)
     given = parser.parse_args()
-    rows = rows_of(given.steps)
+    rows = rows_of(given.prior, given.steps)
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name, _ in rows}
     beside: dict[str, list[tuple[float, float]]] = {name: [] for name, _ in rows}
     with threads(given.threads):
@@ -92,7 +94,7 @@ def main() -> None:
     heads = ["network", "bits per pixel", "PSNR, dB", "seconds", "JPEG: bits per pixel", "PSNR, dB"]
     shown = [[line[0], *(f"{x:.3f}" if i in (0, 3) else f"{x:.2f}" for i, x in enumerate(line[1:]))] for line in lines]
     parts = [f"Means over {len(found[rows[0][0]])} pictures. Whole files, lossy: the network alone.", table(heads, shown)]
-    save("implicit-priors", "Networks from priors", parts, "pillow", module="bench.implicit.priors")
+    save(f"implicit-priors-{given.prior}", f"Networks from the prior {given.prior}", parts, "pillow", module="bench.implicit.priors")
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:

@@ -79,7 +79,7 @@ class TileDecoder(ABC):
         known: names of files in inrcodec/known that use the same kernels.
     """
 
-    known: ClassVar[tuple[str, ...]] = ()
+    known: tuple[str, ...] = ()
 
     @abstractmethod
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:

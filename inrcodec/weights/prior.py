@@ -135,7 +135,27 @@ def _shipped() -> dict[bytes, str]:
 
 @cache
 def _loaded(file_name: str) -> Prior:
-    return read((resources.files(f"{__package__}.priors") / file_name).read_bytes())
+    found = read((resources.files(f"{__package__}.priors") / file_name).read_bytes())
+    _in_use.append((file_name, found, _sha256(found)))
+    return found
+
+
+_in_use: list[tuple[str, Prior, bytes]] = []  # file name, prior and hash of its numbers, of each prior that was read
+
+
+def _sha256(prior: Prior) -> bytes:
+    found = hashlib.sha256()
+    for layer in prior.network.layers[0]:
+        found.update(layer.weights.tobytes() + layer.bias.tobytes())
+    found.update(b"" if prior.map is None else prior.map.tobytes())
+    return found.digest()
+
+
+def check() -> None:
+    """Compare all priors that are in use with what was read. Raises RuntimeError: a fault of the memory has changed one."""
+    for file_name, found, sha256 in _in_use:
+        if _sha256(found) != sha256:
+            raise RuntimeError(f"{file_name} has changed in memory")
 
 
 def hashed(key: bytes) -> Prior:

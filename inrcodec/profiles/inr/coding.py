@@ -27,7 +27,7 @@ from ...options import Options
 from ...parallel import Once
 from ...progress import Ticker
 from ...values import Values, from_gray, join_bits, plane_bits, to_gray, value_type
-from ...weights import adapted, network
+from ...weights import adapted, network, prior
 from ...weights.adapted import Adapted
 from ...weights.network import FINE_ERROR_BITS, CodedNetwork, error_bits
 from ..base import Parts, Tick, TileDecoder, ignore
@@ -207,10 +207,12 @@ class Decoder(TileDecoder):
     written: the network as section NETW has it; section_bytes: how many bytes that section has.
     """
 
-    known = ("inr-bitlinear-sinr", "inr-heads-filters", "inr-values-array-3d", "inr-values-grid")
+    known: tuple[str, ...] = ("inr-bitlinear-sinr", "inr-heads-filters", "inr-values-array-3d", "inr-values-grid")
 
     def __init__(self, written: Written, layout: Layout, section_bytes: int) -> None:
         self.written, self.layout, self.section_bytes = written, layout, section_bytes
+        if isinstance(written, adapted.Written):
+            self.known = (*self.known, "inr-prior-modulations")
         self.coded = Once(written.decode)
         self.parts = [Once(partial(self._part, *c)) for c in written.architecture.configurations[: len(written.numbers)]]
 
@@ -233,6 +235,10 @@ class Decoder(TileDecoder):
         chunk = CHUNK_BYTES * max(min(CHUNK_VALUES, places * widest(a)), widest(a))
         values = places * a.channels * value_type(a.bits).itemsize
         return values + chunk + a.planes * PLANE_BYTES
+
+    def check(self) -> None:
+        super().check()
+        prior.check()
 
     @property
     def shared(self) -> int:

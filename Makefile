@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/inrcodec demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bounds: $(VENV)/installed
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/test_fuzz.py

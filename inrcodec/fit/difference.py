@@ -34,7 +34,7 @@ from .train import Budget, Schedule, Watch, train
 
 BITS = 7  # of a difference, unless options say otherwise
 RATE = 2e-3  # Adam's learning rate
-PENALTY = 2.5e-5  # nats that a difference of the mean size of its layer costs, for each place of the picture
+PENALTY = 1.2e-5  # nats that a difference of the mean size of its layer costs, for each place of the picture
 BIAS_STEP = 64  # of a difference of biases, in units of 2^-16 turns
 FIRST_PLACES = 1 << 13  # of a step with learned rates
 TUNE, TUNE_RATE = 0.25, 0.1  # budget and learning rate with rounded differences, relative to that without

@@ -264,7 +264,7 @@ class Options:
             (bool(self.prior) and self.loss not in ("", "mse"), "a network from a prior is fitted by its squared error (loss mse)"),
             (
                 bool(self.prior) and goal_of(self.until or "mdl").kind != "mdl",
-                "a prior has its own size: no until exact, rate or psnr; bits and steps can be chosen",
+                "a prior has its own size: no until exact, rate, psnr or iou; bits and steps can be chosen",
             ),
             (self.prior == "meta" and self.weights not in (None, "uniform"), "prior meta takes weights uniform"),
             (
@@ -300,8 +300,12 @@ class Options:
         wanted |= {"weights", "bits", "seed"} if self.lossy else set()
         given = [spell(f.name) for f in fields(self) if f.name not in wanted and getattr(self, f.name) != f.default]
         if given:
-            only = "" if self.lossy or not {spell(n) for n in ("weights", "bits", "seed")} & set(given) else f" without {spell('lossy')}"
+            if self.lossy:
+                raise ValueError(f"{', '.join(given)}: not for tensors, of which nothing is fitted")
+            only = f" without {spell('lossy')}" if {spell(n) for n in ("weights", "bits", "seed")} & set(given) else ""
             raise ValueError(f"{', '.join(given)}: not for tensors{only}, which are coded exactly")
+        if self.lossy and self.weights == "ternary" and self.bits:
+            raise ValueError(f"{spell('bits')}: ternary weights have no number of bits to choose")
         if self.lossy and self.weights in (None, "auto"):
             raise ValueError(f"{spell('lossy')} needs {spell('weights')}: {', '.join(codings.NAMES)}; a smaller file is a worse network")
 
@@ -328,6 +332,8 @@ class Options:
             looked_at.discard("bits")
         if not any(stage.startswith("lsq") for stage in stages):
             looked_at.discard("lsq_gradient_scale")
+        if self.prior == "modulations":  # each step takes some pixels of each patch
+            looked_at.discard("batch")
         if activation not in ("", "sine"):  # omega is the frequency of sines
             looked_at.discard("omega")
         names = [name for name in FIT_OPTIONS["fit"] if getattr(self, name) != getattr(type(self), name) and name not in looked_at]

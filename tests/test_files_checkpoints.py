@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import InrcodecError, LimitError, Tensor, Tensors, UnsupportedError, files
+from inrcodec import InrcodecError, LimitError, Options, Tensor, Tensors, UnsupportedError, bundle, files
 from inrcodec.cli import main
 from inrcodec.limits import Limits
 from inrcodec.tensors import BY_NAME, DTYPES
@@ -275,7 +275,6 @@ def test_every_type_has_the_same_bits_in_torch(tmp_path: Path, dtype: Any) -> No
         ({"a": torch.zeros(2, dtype=torch.complex64)}, "tensor a is of type complex64"),
         ({"a": {"b": torch.eye(2).to_sparse()}}, "tensor a.b is of type sparse"),
         ({"a": {"b": [torch.zeros(2)]}}, "a.b is or holds something of type Tensor"),
-        ({"a": float("nan")}, "a is or holds something a number that is not finite"),
         ({"a": b"bytes"}, "a is or holds something of type bytes"),
         ({(1, 2): torch.zeros(2)}, r"\(1, 2\) is no name"),
         ({"a.b": torch.zeros(2), "a": {"b": torch.zeros(2)}}, "two tensors have the name a.b"),
@@ -374,8 +373,8 @@ def test_a_lossy_file_says_so(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--kind", "image"), "--kind, --sample-rate, --bit-depth and --plot are for signals"),
-        (("--bit-depth", "8"), "are for signals"),
+        (("--kind", "image"), "--kind, --sample-rate, --bit-depth, --voxels and --plot are for other files"),
+        (("--bit-depth", "8"), "are for other files"),
         (("--profile", "hybrid"), "--profile: not for tensors"),
         (("--weights", "lsq"), "--weights: not for tensors without --lossy"),
         (("--until", "mdl", "--no-payload"), "--until, --no-payload: not for tensors"),
@@ -408,7 +407,7 @@ def test_what_is_for_signals_is_refused_in_a_line(model: Path, tmp_path: Path) -
 def test_a_signal_is_not_written_as_tensors(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(20))
     run("encode", tmp_path / "x.npy", "--profile", "stored")
-    assert ".safetensors are not supported" in run("decode", tmp_path / "x.linr", "-o", tmp_path / "y.safetensors", code=1)
+    assert "hold tensors" in run("decode", tmp_path / "x.linr", "-o", tmp_path / "y.safetensors", code=1)
     assert "--lossy is for checkpoints" in run("encode", tmp_path / "x.npy", "--lossy", "--force", code=2)
 
 
@@ -444,3 +443,34 @@ def test_files_of_tensors_are_listed_in_the_help() -> None:
 def test_types_of_tensors_are_those_of_the_format() -> None:
     assert set(BY_NAME) == {kind.name for kind in DTYPES}
     assert sorted(kind.number for kind in DTYPES) == list(range(15))
+
+
+def test_numbers_that_are_not_finite_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"w": torch.zeros(2), "best": float("inf"), "log": [float("-inf"), 1.5]}, path)
+    files.write_tensors(tmp_path / "y.pt", bundle.decode(bundle.encode(files.read_tensors(path), Options()), Options()))
+    found = torch.load(tmp_path / "y.pt", weights_only=True)
+    assert found["best"] == float("inf")
+    assert found["log"] == [float("-inf"), 1.5]
+
+
+def test_options_of_other_files_are_wrong_usage(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    files.write_tensors(path, Tensors({"w": Tensor("F32", np.zeros((4, 4), np.uint32))}))
+    wrong = (
+        ["--voxels", "8"],
+        ["--kind", "image"],
+        ["--lossy", "--weights", "ternary", "--bits", "4"],
+        ["--lossy", "--weights", "lsq", "--device", "cpu"],
+    )
+    for more in wrong:
+        found = CliRunner().invoke(main, ["encode", str(path), *more])
+        assert (found.exit_code, (tmp_path / "x.linr").exists()) == (2, False), found.output
+
+
+def test_a_picture_is_no_checkpoint(tmp_path: Path) -> None:
+    linr = tmp_path / "x.linr"
+    linr.write_bytes(inrcodec.encode(np.eye(9, dtype=np.uint8)))
+    found = CliRunner().invoke(main, ["decode", str(linr), "-o", str(tmp_path / "x.safetensors")])
+    assert found.exit_code == 1
+    assert "hold tensors" in found.output

@@ -155,6 +155,24 @@ def test_every_type_gives_the_same_voxels(tmp_path: Path, extension: str) -> Non
     assert again.equals(signal)
 
 
+@pytest.mark.parametrize("extension", [".obj", ".ply", ".stl", ".off"])
+def test_texts_may_be_in_another_encoding(tmp_path: Path, extension: str) -> None:
+    plain = saved(tmp_path / "plain.obj")
+    wanted = mesh.read(plain, 8).samples
+    path = tmp_path / f"latin{extension}"
+    kind = "stl_ascii" if extension == ".stl" else extension[1:]
+    text = trimesh.load_mesh(plain, process=False).export(file_type=kind)
+    content = text if isinstance(text, bytes) else text.encode()
+    lines = content.split(b"\n")
+    name = {".obj": b"# caf\xe9", ".ply": b"comment caf\xe9", ".off": b"# caf\xe9"}.get(extension)
+    if name:
+        lines.insert(1, name)
+    else:
+        lines[0] = b"solid caf\xe9"
+    path.write_bytes(b"\n".join(lines))
+    assert (mesh.read(path, 8).samples == wanted).all()
+
+
 def test_polygons_are_cut_into_triangles_and_nothing_else_is_opened(tmp_path: Path) -> None:
     text = "mtllib ../secret.mtl\nusemtl x\n" + "".join(f"v {x} {y} {z}\n" for x, y, z in CUBE)
     text += "".join(

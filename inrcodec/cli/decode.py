@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..errors import FormatError, naming
+from ..errors import FormatError, UnsupportedError, naming
 from ..storage import check_output
 from . import tensors
 from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
@@ -72,6 +72,8 @@ def decode(
     if bundle.is_bundle(data):
         tensors.decode(input, output, data, force, given)
         return
+    if files.checkpoints.named(output) is not None:
+        raise UnsupportedError(f"{output}: files named {output.suffix} hold tensors, and {input} holds a signal; .npy can hold any")
     check_type(output)
     with naming(input):
         if salvage:

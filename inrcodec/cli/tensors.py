@@ -18,7 +18,7 @@ from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
 
-OF_ARRAYS = ("kind", "sample_rate", "bit_depth")  # options of encode that are for .npy
+OF_OTHERS = ("sample_rate", "bit_depth", "voxels")  # options of encode that are for .npy, and for meshes
 
 
 def spelled(name: str) -> str:
@@ -42,8 +42,8 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
 
     limits = limits_of(given)
     asked = {name: value for name, value in given.items() if value is not None and name not in ("max_samples", "max_memory")}
-    if asked.pop("kind", "auto") != "auto" or plot or any(name in asked for name in OF_ARRAYS):
-        raise click.UsageError(f"{input} holds tensors; --kind, --sample-rate, --bit-depth and --plot are for signals")
+    if asked.pop("kind", "auto") != "auto" or plot or any(name in asked for name in OF_OTHERS):
+        raise click.UsageError(f"{input} holds tensors; --kind, --sample-rate, --bit-depth, --voxels and --plot are for other files")
     quiet = switches["quiet"]
     line = ProgressLine(not quiet and on_terminal())
     with interruptible("; the work is given up") as stop:

@@ -86,7 +86,7 @@ def _parsed(content: bytes, extension: str) -> tuple[Floats, npt.NDArray[np.int6
     import trimesh
 
     more: dict[str, Any] = {"skip_materials": True} if extension == ".obj" else {}
-    found = trimesh.load_mesh(io.BytesIO(content), file_type=extension[1:], process=False, **more)
+    found = trimesh.load_mesh(io.BytesIO(_as_utf8(content, extension)), file_type=extension[1:], process=False, **more)
     vertices, faces = np.asarray(getattr(found, "vertices", ()), np.float64), np.asarray(getattr(found, "faces", ()))
     if not vertices.size or not faces.size:
         raise UnsupportedError("the mesh is empty: it has no triangles")
@@ -96,6 +96,24 @@ def _parsed(content: bytes, extension: str) -> tuple[Floats, npt.NDArray[np.int6
     if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
         raise FormatError("damaged: a face names a vertex that is not there")
     return vertices, faces
+
+
+def _as_utf8(content: bytes, extension: str) -> bytes:
+    """The bytes of a mesh with its texts in UTF-8, which trimesh expects: names and comments may be in another encoding.
+
+    A .ply has a header of lines, then numbers that may be binary; a .stl is binary unless it begins with "solid" and has no NUL.
+    """
+    if extension == ".ply":
+        header, end, rest = content.partition(b"end_header")
+    elif extension == ".stl" and (not content.lstrip().startswith(b"solid") or b"\0" in content):
+        return content
+    else:
+        header, end, rest = content, b"", b""
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        header = header.decode("latin-1").encode()
+    return header + end + rest
 
 
 def _signal(vertices: Floats, faces: npt.NDArray[np.int64], size: int) -> Signal:

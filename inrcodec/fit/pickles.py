@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Iterator, Mapping
 from io import BufferedReader
@@ -78,14 +77,15 @@ def dotted(keys: Keys) -> str:
 
 def _plain(keys: Keys, leaf: Any, depth: int) -> Any:
     """A number, a string, None, or a list or dict of such, as JSON can hold it. Raises UnsupportedError, naming it."""
-    if leaf is None or isinstance(leaf, bool | int | str) or (isinstance(leaf, float) and math.isfinite(leaf)):
+    if leaf is None or isinstance(leaf, bool | int | str | float):
         return leaf
     if isinstance(leaf, list | tuple) and depth < MOST_DEPTH:
         return [_plain(keys, part, depth + 1) for part in leaf]
     if isinstance(leaf, Mapping) and depth < MOST_DEPTH and all(isinstance(key, str) for key in leaf):
         return {key: _plain(keys, part, depth + 1) for key, part in leaf.items()}
-    what = "a number that is not finite" if isinstance(leaf, float) else f"of type {type(leaf).__name__}"
-    raise UnsupportedError(f"{dotted(keys)[:200]} is or holds something {what}; only tensors, dicts, numbers and strings can be coded")
+    raise UnsupportedError(
+        f"{dotted(keys)[:200]} is or holds something of type {type(leaf).__name__}; only tensors, dicts, numbers and strings can be coded"
+    )
 
 
 def _leaves(found: Mapping[Any, Any], keys: Keys) -> Iterator[Leaf]:

@@ -22,6 +22,7 @@ from .rate import psnr, rendered
 STEPS = 1000
 CROP = (slice(130, 290), slice(250, 490))  # what is shown of the picture
 WIDTH = 3  # panels in a row
+COLOURS = 96  # of the picture
 
 
 def panels(samples: Samples) -> list[tuple[str, Samples]]:
@@ -62,8 +63,15 @@ def draw(shown: list[tuple[str, Samples]], path: Path) -> None:
         axis.imshow(samples[CROP], interpolation="nearest")
         axis.set_title(title, fontsize=7.5)
         axis.axis("off")
-    figure.savefig(path, dpi=110, metadata={"Software": "matplotlib"}, pil_kwargs={"optimize": True})
+    out = io.BytesIO()
+    figure.savefig(out, dpi=110)
     plt.close(figure)
+    shrunk(Image.open(out)).save(path, optimize=True)
+
+
+def shrunk(picture: Image.Image) -> Image.Image:
+    """A picture of few colours, which takes a fraction of the bytes."""
+    return picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
     python -m bench.implicit.occupancy armadillo.obj          a mesh; also draws docs/implicit-occupancy.png
     python -m bench.implicit.occupancy                        a gyroid
+    python -m bench.implicit.occupancy --closest              of each coding the network that is closest, not the smallest file
 
 The networks are those of Ramasinghe and Lucey, "Beyond Periodicity" (ECCV 2022): Gaussian units. IoU is intersection over union of the
 voxels that are 1, and of the integer network of the file, but for the row of the float network. Every file is decoded and compared.
@@ -26,7 +27,7 @@ from inrcodec.fit import search
 from inrcodec.fit.choices import goal_for
 from inrcodec.fit.codings import Sinr
 from inrcodec.fit.model import Plain
-from inrcodec.options import Options
+from inrcodec.options import Options, goal_of
 from inrcodec.values import to_values
 from inrcodec.weights.network import CodedNetwork
 
@@ -89,9 +90,11 @@ def row(network: str, label: str, data: bytes, seconds: float) -> list[Any]:
     return [network, label, f"{net['iou']:.4f}", f"{sizes['weights']:,}", f"{sizes['payload']:,}", f"{len(data):,}", f"{seconds:.0f}"]
 
 
-def networks(case: Case, options: Options, shares: list[float]) -> tuple[list[list[Any]], dict[str, bytes]]:
-    """The rows of a network of the usual size in every coding, and its files by coding."""
+def networks(case: Case, options: Options, shares: list[float], closest: bool) -> tuple[list[list[Any]], dict[str, bytes]]:
+    """The rows of a network of the usual size in every coding, and its files by coding. closest: see `main`."""
     found, seconds = fitted(case, options)
+    if closest:  # fine-tuning makes a network better, but hardly its file smaller
+        found = replace(found, goal=goal_of("psnr=99"))
     a = found.model.architecture
     size = f"{a.layers} × {a.hidden}"
     rows: list[list[Any]] = [[size, "none: floats", f"{float_iou(found, case.signal.samples):.4f}", "", "", "", f"{seconds:.0f}"]]
@@ -129,9 +132,9 @@ def others(case: Case) -> list[list[Any]]:
     ]
 
 
-def study(case: Case, options: Options, shares: list[float], small: list[int]) -> tuple[list[str], dict[str, bytes]]:
+def study(case: Case, options: Options, shares: list[float], small: list[int], closest: bool) -> tuple[list[str], dict[str, bytes]]:
     """The part of the report on a volume, and the files of its usual network."""
-    rows, files = networks(case, options, shares)
+    rows, files = networks(case, options, shares, closest)
     for hidden in small:
         rows.append(smallest(case, replace(options, hidden=hidden)))
         tell(f"{case.name}: {rows[-1]}")
@@ -152,6 +155,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, nargs="*", default=[56], help="units of networks for the smallest exact file")
     parser.add_argument("--shares", type=float, nargs="*", default=[1 / 4, 1 / 2], help="non-zeros per weight of sinr")
     parser.add_argument("--picture", type=Path, help="to draw the mesh before and after into; default: docs/implicit-occupancy.png")
+    parser.add_argument("--closest", action="store_true", help="of each coding, take the network with the best PSNR, not the smallest file")
     given = parser.parse_args()
     options = Options(threads=1, steps=given.steps, hidden=given.hidden)
     if given.mesh:
@@ -161,10 +165,11 @@ def main() -> None:
         case = Case(f"{given.mesh.stem}, {given.voxels}³, voxelized in {seconds:.1f} s", signal)
     else:
         case = Case(f"a gyroid, {given.voxels}³", Signal(gyroid(given.voxels)))
-    parts, files = study(case, options, given.shares, given.small)
-    if given.mesh:
+    parts, files = study(case, options, given.shares, given.small, given.closest)
+    if given.mesh and not given.closest:
         draw(given.picture or Path("docs") / "implicit-occupancy.png", given.mesh, files)
     name = "implicit-occupancy" if given.mesh else "implicit-occupancy-gyroid"
+    name += "-closest" if given.closest else ""
     save(name, f"Occupancy fields: {given.mesh.stem if given.mesh else 'a gyroid'}", parts, "brotli", module="bench.implicit.occupancy")
 
 

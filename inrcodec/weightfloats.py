@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .tensors import BY_NAME
+from .tensors import BY_NAME, Tensor
 
 LOSSY = ("F16", "BF16", "F32", "F64")  # what can be coded as multiples of a step
 
 
 def to_double(bits: npt.NDArray[Any], dtype: str) -> npt.NDArray[np.float64]:
     """The float64 numbers of floats of a type of LOSSY, given as bits, (n,). Exact; a signalling NaN may become a quiet one."""
-    if dtype == "BF16":
-        return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-    return bits.view(np.dtype(BY_NAME[dtype].numpy).newbyteorder("=")).astype(np.float64)
+    return Tensor(dtype, bits).numpy().astype(np.float64)
 
 
 def from_double(x: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[Any]:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 import inrcodec
 from inrcodec import FormatError, InrcodecError, Options, Signal, UnsupportedError, codec, plot
 from inrcodec.fit import difference, frame, latents, shifted
-from inrcodec.fit.model import Plain
+from inrcodec.fit.model import HIDDEN_OMEGA, Plain
 from inrcodec.kernels.inr import BoundError, axis_coordinates
 from inrcodec.kernels.modulation import Modulated, patches_of
 from inrcodec.weights import adapted, prior
 from inrcodec.weights.network import CodedNetwork
+from inrcodec.weights.shelf import NAME_BYTES
 
 FIT: dict[str, Any] = {"profile": "inr", "threads": 1, "device": "cpu"}
 NAMES = ("meta", "modulations")
@@ -46,7 +47,7 @@ def psnr(signal: Signal, data: bytes) -> float:
 def test_a_prior_is_written_as_it_was_read(name: str) -> None:
     key, found = prior.named(name)
     data = prior.write(found)
-    assert hashlib.sha256(data).digest()[: prior.NAME_BYTES] == key
+    assert hashlib.sha256(data).digest()[:NAME_BYTES] == key
     assert len(data) < 2 << 20
 
 
@@ -177,7 +178,7 @@ def test_the_float_network_of_patches_is_the_integer_one() -> None:
 def test_the_float_network_of_whole_pictures_is_the_integer_one() -> None:
     _, found = prior.named("meta")
     a = replace(found.network.architecture, sizes=(20, 30), bits=8)
-    model = difference.float_network(a, found, frame.Frame())
+    model = difference.float_network(a, frame.float_layers(found, [HIDDEN_OMEGA] * a.layers), frame.Frame())
     y, x = np.meshgrid(axis_coordinates(20), axis_coordinates(30), indexing="ij")
     coordinates = np.stack([y.ravel(), x.ravel()], 1)
     means = replace_network(found, a).means(coordinates)[0] / 2.0**30
@@ -286,7 +287,7 @@ def test_a_prior_that_changed_in_memory_is_found() -> None:
 
 def test_a_prior_that_the_package_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     data = inrcodec.encode(photograph(16, 16), prior="meta", steps=2, **FIT)
-    monkeypatch.setattr(prior, "_shipped", dict)
+    monkeypatch.setattr(prior.SHELF, "names", {})
     with pytest.raises(InrcodecError, match="the package lacks its file"):
         inrcodec.encode(photograph(16, 16), prior="meta", steps=2, **FIT)
     with pytest.raises(FormatError, match="it needs prior"):

@@ -29,7 +29,8 @@ from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PicturePlan
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 from inrcodec.profiles.hybrid.priors import shipped
-from inrcodec.weights import adapted, codings, network, prior, sinr
+from inrcodec.weights import adapted, codings, network, sinr
+from inrcodec.weights.shelf import NAME_BYTES
 
 # number forms; "length" and "size": the bytes of another field as it is written, and before Brotli; "crc": its CRC-32, in 4 bytes; these
 # three are right if the value is None
@@ -251,7 +252,7 @@ def _from_prior(t: Taker, opened: codec.Opened) -> None:
     known = adapted.parse(bytes(t.reader.data), layout.axes, layout.channels, opened.header.value_map.bits)
     a = known.architecture
     t.bytes_of("form")
-    t.raw("prior", prior.NAME_BYTES)
+    t.raw("prior", NAME_BYTES)
     t.bytes_of("coding", "setting")
     for name in ("error", "distance")[: 1 + len(known.distances)]:
         t.varint(name)

@@ -13,18 +13,15 @@ of patches: about 24.2 dB at 1.5 bits per pixel (as Jayasundara et al., 2025, ci
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 import inrcodec
 
 from ..common import Samples, save, table, tell, timed
+from . import rate
 from .pictures import folder
 from .rate import psnr, rendered
 from .watching import threads, with_machine
@@ -33,6 +30,7 @@ COMMON: dict[str, Any] = {"profile": "inr", "payload": False, "threads": 1, "ver
 SHAPE: dict[str, Any] = {
     "network": "values", "body": "mlp", "octaves": 8, "hidden": 64, "layers": 3, "until": "mdl", "loss": "mse", "weights": "uniform",
 }  # fmt: skip
+MOST_QUALITY = 60  # of JPEG, below which all rates here lie
 Row = tuple[str, Callable[[Samples], bytes]]
 
 
@@ -59,14 +57,13 @@ def rows_of(prior: str, steps: int) -> list[Row]:
 
 def jpeg(samples: Samples, size: float) -> tuple[float, float]:
     """(bytes, PSNR in dB) of the largest JPEG of at most `size` bytes; of the smallest one if all are larger."""
-    best = (float("inf"), 0.0)
-    for quality in range(1, 60):
-        out = io.BytesIO()
-        Image.fromarray(samples).save(out, "JPEG", quality=quality, optimize=True)
-        if len(out.getvalue()) > size and quality > 1:
+    best = rate.jpeg(samples, 1)
+    for quality in range(2, MOST_QUALITY):
+        found = rate.jpeg(samples, quality)
+        if len(found) > size:
             break
-        best = len(out.getvalue()), psnr(samples, np.asarray(Image.open(out)))
-    return best
+        best = found
+    return len(best), psnr(samples, rate.unjpeg(best))
 
 
 def main() -> None:

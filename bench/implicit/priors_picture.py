@@ -15,8 +15,9 @@ from sklearn.datasets import load_sample_image
 import inrcodec
 
 from ..common import Samples, tell
+from . import rate
 from .figures import DOCS
-from .priors import COMMON, SHAPE, jpeg
+from .priors import COMMON, SHAPE
 from .rate import psnr, rendered
 
 STEPS = 1000
@@ -41,14 +42,9 @@ def panels(samples: Samples) -> list[tuple[str, Samples]]:
         size, seen = len(data), rendered(data)
         found.append((f"{title}\n{8 * size / places:.2f} bits per pixel, {psnr(samples, seen):.1f} dB", seen))
         tell(found[-1][0])
-    for quality in range(1, 60):
-        out = io.BytesIO()
-        Image.fromarray(samples).save(out, "JPEG", quality=quality, optimize=True)
-        if len(out.getvalue()) >= size:
-            break
-    seen = np.asarray(Image.open(out))
-    rate, quality_ = 8 * len(out.getvalue()) / places, jpeg(samples, len(out.getvalue()))[1]
-    found.append((f"JPEG\n{rate:.2f} bits per pixel, {quality_:.1f} dB", seen))
+    coded = next(data for data in (rate.jpeg(samples, quality) for quality in range(1, 60)) if len(data) >= size)
+    seen = rate.unjpeg(coded)
+    found.append((f"JPEG\n{8 * len(coded) / places:.2f} bits per pixel, {psnr(samples, seen):.1f} dB", seen))
     return found
 
 

@@ -15,10 +15,11 @@ import hashlib
 import importlib.util
 import itertools
 import math
+import os
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -108,13 +109,11 @@ MAGIC = b"\x89LINR\r\n\x1a\n"
 ONCE = {b"HEAD", b"meta", b"NETW", b"HYBR", b"TIDX"}
 
 
-def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
-    """The sections that may come once, by their type, and the tiles."""
+def all_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each section but the end."""
     reader = Reader(data)
     require(reader.take(9) == MAGIC, "not a .linr file")
     require(reader.byte() == 1, "another version of the format")
-    sections: dict[bytes, bytes] = {}
-    tiles: list[bytes] = []
     while True:
         kind = reader.take(4)
         content = reader.take(reader.varint())
@@ -122,8 +121,16 @@ def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
         if kind == b"END!":
             require(not content, "an end with content")
             reader.finish()
-            return sections, tiles
+            return
         require(kind.isalpha() and kind.isascii(), "a section type that is not made of letters")
+        yield kind, content
+
+
+def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """The sections that may come once, by their type, and the tiles."""
+    sections: dict[bytes, bytes] = {}
+    tiles: list[bytes] = []
+    for kind, content in all_sections(data):
         if kind == b"TILE":
             tiles.append(content)
         elif kind in ONCE:
@@ -131,6 +138,17 @@ def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
             sections[kind] = content
         else:
             require(kind[:1].islower(), "an unknown section that must be understood")
+    return sections, tiles
+
+
+def prior_file(name: bytes, folder: str) -> bytes:
+    """The prior whose SHA-256 begins with `name`, from a folder of the package, or from that in LINR_PRIORS. (11, 19)"""
+    given = os.environ.get("LINR_PRIORS")
+    priors = Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / folder
+    of_files = (path.read_bytes() for path in sorted(priors.glob("*.prior")))
+    data = next((data for data in of_files if hashlib.sha256(data).digest()[:8] == name), b"")
+    require(data != b"", "a prior that is not here")
+    return data
 
 
 # 2. HEAD

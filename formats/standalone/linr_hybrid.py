@@ -12,11 +12,9 @@ import decimal
 import hashlib
 import itertools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from linr import (
     Span,
     Words,
     coded_integers,
+    prior_file,
     read_sparse,
     require,
     sine_table,
@@ -276,17 +275,9 @@ def values_of(indices: Ints, sources: Sequence[Ints], head: Head) -> Words:
 # 11. Priors
 
 
-def priors_folder() -> Path:
-    given = os.environ.get("LINR_PRIORS")
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / "profiles" / "hybrid" / "priors"
-
-
 def read_prior(name: bytes, units: int) -> dict[str, list[Singles]]:
     """The networks of the prior whose SHA-256 begins with `name`."""
-    of_files = (path.read_bytes() for path in sorted(priors_folder().glob("*.prior")))
-    data = next((data for data in of_files if hashlib.sha256(data).digest()[:8] == name), b"")
-    require(data != b"", "a prior that is not here")
-    return networks_of(data, units)
+    return networks_of(prior_file(name, "profiles/hybrid/priors"), units)
 
 
 def networks_of(data: bytes, units: int) -> dict[str, list[Singles]]:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-from pathlib import Path
 
 import numpy as np
-from linr import SINR, ArithmeticDecoder, Head, Ints, Layer, Reader, coded_integers, read_sparse, require, unbrotli
+from linr import SINR, ArithmeticDecoder, Head, Ints, Layer, Reader, coded_integers, prior_file, read_sparse, require, unbrotli
 from linr_network import SINE as SINES
 from linr_network import VALUES, Modulation, Network, check_exact, read_errors
 
 MAGIC = b"LINRprior2"
-
-
-def priors_folder() -> Path:
-    given = os.environ.get("LINR_PRIORS")
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / "weights" / "priors"
 
 
 class Prior:
@@ -56,10 +48,7 @@ def words(reader: Reader, count: int) -> Ints:
 
 def named(name: bytes) -> Prior:
     """The prior whose SHA-256 begins with `name`."""
-    of_files = (path.read_bytes() for path in sorted(priors_folder().glob("*.prior")))
-    data = next((data for data in of_files if hashlib.sha256(data).digest()[:8] == name), b"")
-    require(data != b"", "a prior that is not here")
-    return Prior(data)
+    return Prior(prior_file(name, "weights/priors"))
 
 
 def scale(reader: Reader) -> tuple[int, int]:

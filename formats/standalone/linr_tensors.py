@@ -11,7 +11,6 @@ import json
 import math
 import struct
 import sys
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from linr import MAGIC, Invalid, Layer, Reader, atom, decode, invalid, require, shortest_varint, unbrotli, vectors_of
+from linr import Invalid, Layer, Reader, all_sections, atom, decode, invalid, require, shortest_varint, unbrotli, vectors_of
 
 # name, bits of an element; of floats, bits of exponent and mantissa
 TYPES = (
@@ -75,20 +74,9 @@ class Tensor:
 
 def read_sections(data: bytes) -> tuple[bytes, list[bytes]]:
     """The manifest and the streams."""
-    reader = Reader(data)
-    require(reader.take(9) == MAGIC, "not a .linr file")
-    require(reader.byte() == 1, "another version of the format")
     manifest: bytes | None = None
     streams = []
-    while True:
-        kind = reader.take(4)
-        content = reader.take(reader.varint())
-        require(int.from_bytes(reader.take(4), "little") == zlib.crc32(kind + content), "wrong CRC")
-        if kind == b"END!":
-            require(not content, "an end with content")
-            reader.finish()
-            break
-        require(kind.isalpha() and kind.isascii(), "a section type that is not made of letters")
+    for kind, content in all_sections(data):
         if manifest is None:
             require(kind == b"BNDL", "it does not begin with a manifest")
             manifest = content

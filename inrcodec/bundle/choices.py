@@ -38,11 +38,7 @@ class Coded:
     decoded: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A group that is to be coded. encode: with these options."""
-
-    encode: Callable[[Options], Coded]
+Job = Callable[[Options], Coded]  # codes a group
 
 
 @dataclass(frozen=True)
@@ -112,14 +108,14 @@ def _job(key: Any, names: Sequence[str], tensors: Tensors) -> Job:
             contents = [best_stream(array, shape, options) for array, shape in arrays]
             return Coded(made.group, contents, {name: made.decoded})
 
-        return Job(quantized)
+        return quantized
     dtype, tail = BY_NAME[key[0]], key[1]
 
     def exact(options: Options) -> Coded:
         words = np.concatenate([np.ascontiguousarray(tensors.tensors[name].bits).reshape(-1) for name in names])
         return best_exact(words, dtype, tail, options)
 
-    return Job(exact)
+    return exact
 
 
 # --- exact groups -------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def encode(tensors: Tensors, options: Options) -> bytes:
     """
     plan = choices.planned(tensors, options)
     own = replace(options, verify=False, threads=max(1, options.workers // max(1, len(plan.groups))))
-    coded = parallel.run(lambda group: group.encode(own), plan.groups, options.workers)
+    coded = parallel.run(lambda job: job(own), plan.groups, options.workers)
     decoded = dict(tensors.tensors)
     for of_group in coded:
         decoded.update(of_group.decoded)

@@ -192,6 +192,25 @@ def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
         line.clear()
 
 
+def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> bytes:
+    """What `encode` makes of a file, with a line of progress. Raises InrcodecError, naming the file."""
+    line.say("coding")
+    try:
+        with naming(source):
+            return encode()
+    finally:
+        line.clear()
+
+
+def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
+    """Write the bytes of a .linr file. source: must not be overwritten."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    replace(target, write, force, source)
+
+
 def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None:
     """Write a signal to a file of the type that its name says, and say what that type does not keep. source: must not be overwritten.
 

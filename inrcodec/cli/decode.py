@@ -74,7 +74,6 @@ def decode(
         return
     if files.checkpoints.named(output) is not None:
         raise UnsupportedError(f"{output}: files named {output.suffix} hold tensors, and {input} holds a signal; .npy can hold any")
-    check_type(output)
     with naming(input):
         if salvage:
             salvaged = decoded(lambda options: damage.salvage(data, options), **given)

@@ -19,7 +19,7 @@ from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
 from . import tensors
-from .common import IN, SUFFIX, THREADS, limits_of, options_of, read_input, with_limits
+from .common import IN, SUFFIX, THREADS, coded, limits_of, options_of, read_input, with_limits, write_linr
 from .fitoptions import with_fit_options
 from .output import say
 from .progress import ProgressLine
@@ -132,17 +132,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     with interruptible("; a fit is written as it is now, other work is given up") as stop:
         given = {name: value for name, value in given.items() if value is not None}
         options, stages = options_of(progress=recorder, stop=stop, verify=not no_verify, **given).watched()
-        line.say("coding")
-        try:
-            with naming(input):
-                data = codec.encode(original, options)
-        finally:
-            line.clear()
-
-    def write(path: Path) -> None:
-        path.write_bytes(data)
-
-    replace(target, write, force, input)
+        data = coded(line, input, lambda: codec.encode(original, options))
+    write_linr(target, data, force, input)
     if plot and drawing.can_draw(data, recorder):
         replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
     elif plot:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InrcodecError, UnsupportedError, naming
 from ..options import Options
-from ..storage import check_output, reason, replace
-from ..tensors import Tensors
-from .common import MOST_LINES, MOST_NAMES, decoded, limits_of, options_of, shortened
+from ..storage import check_output, reason
+from .common import MOST_LINES, MOST_NAMES, coded, decoded, limits_of, options_of, shortened, write_as, write_linr
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
+
+if TYPE_CHECKING:
+    from ..tensors import Tensors
 
 OF_OTHERS = ("sample_rate", "bit_depth", "voxels")  # options of encode that are for .npy, and for meshes
 
@@ -54,17 +56,8 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
             raise click.UsageError(str(fault)) from None
         started = time.perf_counter()
         tensors = read(input, limits)
-        line.say("coding")
-        try:
-            with naming(input):
-                data = bundle.encode(tensors, options)
-        finally:
-            line.clear()
-
-    def write(path: Path) -> None:
-        path.write_bytes(data)
-
-    replace(target, write, switches["force"], input)
+        data = coded(line, input, lambda: bundle.encode(tensors, options))
+    write_linr(target, data, switches["force"], input)
     if quiet:
         return
     found = bundle.info(data, Options(threads=1))
@@ -102,15 +95,7 @@ def decode(input: Path, output: Path, data: bytes, force: bool, given: Mapping[s
     check_output(output, force, input)
     with naming(input):
         found = decoded(lambda options: bundle.decode(data, options), **given)
-
-    def write(path: Path) -> None:
-        try:
-            files.write_tensors(path, found)
-        except InrcodecError as fault:  # its message names the temporary file
-            fault.args = (str(fault).replace(str(path), str(output)),)
-            raise
-
-    replace(output, write, force, input)
+    write_as(output, lambda path: files.write_tensors(path, found), force, input)
     about = bundle.info(data, Options(threads=1, **{name: value for name, value in given.items() if name.startswith("max") and value}))
     if not about["lossless"]:
         count = sum("lossy" in tensor for tensor in about["tensors"])

@@ -7,13 +7,13 @@ penalty on the difference; then the same with the difference rounded to n bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from ..kernels.architecture import MEAN_BITS, Architecture
+from ..kernels.architecture import Architecture
 from ..kernels.inr import LARGEST_BIAS, Layer
 from ..kernels.tables import TURN_BITS
 from ..options import Options
@@ -26,7 +26,7 @@ from .choices import OTHER_SECONDS, OTHER_STEPS, batch_of
 from .codings.base import Bits, Grid, as_integers, round_through
 from .data import Targets, targets
 from .export import scale_of
-from .frame import Frame, PriorHead, frame_of
+from .frame import ORDER, FloatLayer, Frame, PriorHead, float_layers, frame_of
 from .learned import Learned, adapted_weights
 from .model import HIDDEN_OMEGA, CoordinateNetwork, Plain
 from .objective import ValueObjective
@@ -40,42 +40,21 @@ FIRST_PLACES = 1 << 13  # of a step with learned rates
 TUNE, TUNE_RATE = 0.25, 0.1  # budget and learning rate with rounded differences, relative to that without
 
 
-def units_of(architecture: Architecture, found: Prior) -> list[float]:
-    """What 1 of the integer weights of each layer of a prior stands for in the float network."""
-    count = len(architecture.shapes)
-    units = []
-    for i, layer in enumerate(found.network.layers[0]):
-        factor = layer.multiplier * 2.0**-layer.shift
-        if i < count - 1:
-            omega = HIDDEN_OMEGA
-            units.append(factor / (omega / (2 * math.pi) * 2.0 ** (TURN_BITS - architecture.entry_bits(i))))
-        else:
-            units.append(factor / (PriorHead(Frame()).units.max().item() * 2.0 ** (MEAN_BITS - architecture.activation_bits)))
-    return units
-
-
-def float_network(architecture: Architecture, found: Prior, frame: Frame) -> CoordinateNetwork:
+def float_network(architecture: Architecture, layers: Sequence[FloatLayer], frame: Frame) -> CoordinateNetwork:
     """The float network of a prior of whole pictures, with the signal's shape and head."""
     model = CoordinateNetwork(architecture, HIDDEN_OMEGA, torch.Generator().manual_seed(0))
-    head, usual = PriorHead(frame), PriorHead(Frame())
-    layers, units = found.network.layers[0], units_of(architecture, found)
     with torch.no_grad():
-        for i, (layer, unit) in enumerate(zip(layers, units, strict=True)):
-            model.weights[i].copy_(torch.from_numpy(layer.weights * unit).float()[None])
-            bias = torch.from_numpy(layer.bias.astype(np.float64))
-            if i < len(layers) - 1:
-                bias = bias * (2 * math.pi / HIDDEN_OMEGA * 2.0**-TURN_BITS)
-            else:
-                bias = (bias * 2.0**-MEAN_BITS - usual.offsets.double() / usual.peak) / usual.units[0].double()
-            model.biases[i].copy_(bias.float()[None])
-    model.head = head
+        for i, layer in enumerate(layers):
+            model.weights[i].copy_(torch.from_numpy(layer.weights).float()[None])
+            model.biases[i].copy_(torch.from_numpy(layer.bias).float()[None])
+    model.head = PriorHead(frame)
     return model
 
 
 def take_first_steps(model: CoordinateNetwork, found: Prior, data: Targets, frame: Frame, generator: torch.Generator) -> None:
     """Change a float network by the steps whose rates were learned with the prior."""
     learned = Learned(model.architecture.hidden, model.architecture.layers, generator)
-    order = [1, 0, 2]  # outputs in the order of coding ↔ channels
+    order = list(ORDER)  # outputs in the order of coding ↔ channels; it is its own inverse
     flat = [*(w.detach()[0] for w in model.weights), *(b.detach()[0] for b in model.biases)]
     last = len(model.weights) - 1
     shapes = [p.shape for p in flat]
@@ -102,7 +81,7 @@ def take_first_steps(model: CoordinateNetwork, found: Prior, data: Targets, fram
 class Rounded(Bits):
     """The weights of a prior plus a difference of n bits, whose step is a whole number of the prior's units.
 
-    first: the float weights of the prior; units: see `units_of`.
+    first: the float weights of the prior; units: what 1 of its integer weights stands for, of each layer.
     """
 
     name = "uniform"
@@ -122,9 +101,6 @@ class Rounded(Bits):
         wanted: int = math.ceil(most / self.largest / self.units[layer])
         return min(max(wanted, 1), MAX_STEP)
 
-    def forward(self, layer: int) -> torch.Tensor:
-        return self.coded(layer)
-
     def _levels(self, layer: int) -> torch.Tensor:
         return (self.difference(layer) / (self.units[layer] * self.steps[layer])).clamp(-self.largest, self.largest)
 
@@ -133,9 +109,6 @@ class Rounded(Bits):
 
     def coded_grid(self, layer: int) -> Grid:
         return Grid(as_integers(self._levels(layer)), self.units[layer] * self.steps[layer])
-
-    def grid(self, layer: int) -> Grid:
-        return self.coded_grid(layer)
 
 
 def penalty_of(model: CoordinateNetwork, first: list[torch.Tensor], places: int) -> Callable[[], torch.Tensor]:
@@ -162,7 +135,8 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
     device, frame = device_of(options), frame_of(bits, peak, silence)
     a = replace(found.network.architecture, sizes=values.shape[:-1], bits=bits)
     generator = torch.Generator().manual_seed(options.seed)
-    model = float_network(a, found, frame)
+    layers = float_layers(found, [HIDDEN_OMEGA] * a.layers)
+    model = float_network(a, layers, frame)
     first = [w.detach().clone().to(device) for w in model.weights]
     data = targets(values, bits, device, peak=peak)
     take_first_steps(model, found, data, frame, generator)
@@ -176,7 +150,7 @@ def fit_difference(values: Values, bits: int, options: Options, peak: float, sil
     )
     groups = [{"params": [*model.weights, *model.biases, model.head.log_scales], "lr": rate}]
     train(model, Plain(model, generator), groups, plan, Watch(options.progress, options.stop))
-    coding = Rounded(model, first, units_of(a, found), options.bits or BITS)
+    coding = Rounded(model, first, [layer.unit for layer in layers], options.bits or BITS)
     groups[0]["lr"] = TUNE_RATE * rate
     budget = Budget(max(20, int(steps * TUNE)), max(1.0, seconds * TUNE), False)
     train(model, coding, groups, replace(plan, budget=budget), Watch(options.progress, options.stop, f"uniform {coding.setting}"))

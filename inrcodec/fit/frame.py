@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
+from ..kernels.architecture import MEAN_BITS
+from ..kernels.tables import TURN_BITS
+from ..weights.prior import Prior
 from .objective import ValueHead
 
 UNIT, OFFSET = 0.25, 0.5  # of a prior: what an output of 1 stands for, and where an output is 0, as shares of the range of samples
@@ -51,6 +59,31 @@ class PriorHead(ValueHead):
         self.register_buffer("units", torch.full((1, 3), UNIT * frame.gain))
         green = OFFSET * frame.gain + frame.offset
         self.register_buffer("offsets", torch.tensor([0.0, green, 0.0]) * self.peak)
+
+
+class FloatLayer(NamedTuple):
+    """A layer of a prior in floats: weights (outputs, inputs), bias (outputs,), and what 1 of its integer weights stands for."""
+
+    weights: npt.NDArray[np.floating[Any]]
+    bias: npt.NDArray[np.floating[Any]]
+    unit: float
+
+
+def float_layers(found: Prior, omegas: Sequence[float]) -> list[FloatLayer]:
+    """The layers of a prior in floats, those of the last by channel. omegas: frequencies of the hidden layers."""
+    a, usual = found.network.architecture, PriorHead(Frame())
+    offsets = usual.offsets.double().numpy() / usual.peak
+    layers = []
+    for i, layer in enumerate(found.network.layers[0]):
+        factor = layer.multiplier * 2.0**-layer.shift
+        if i < a.layers:
+            unit = factor / (omegas[i] / (2 * math.pi) * 2.0 ** (TURN_BITS - a.entry_bits(i)))
+            bias = layer.bias * (2 * math.pi / omegas[i] * 2.0**-TURN_BITS)
+        else:
+            unit = factor / (UNIT * 2.0 ** (MEAN_BITS - a.activation_bits))
+            bias = (layer.bias * 2.0**-MEAN_BITS - offsets) / UNIT
+        layers.append(FloatLayer(layer.weights * unit, bias, unit))
+    return layers
 
 
 def samples_of(outputs: torch.Tensor) -> torch.Tensor:

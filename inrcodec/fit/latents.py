@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 
 from ..errors import FitError, Stopped
-from ..kernels.architecture import MEAN_BITS
 from ..kernels.dictionary import deviation
 from ..kernels.inr import EXACT_FLOAT64
 from ..kernels.modulation import patches_of
@@ -31,7 +30,7 @@ from .codings.sinr import FEW as FORM
 from .codings.sinr import nonzeros, pursue
 from .difference import last_layer
 from .export import scale_of
-from .frame import UNIT, Frame, PriorHead, frame_of
+from .frame import ORDER, Frame, PriorHead, float_layers, frame_of
 from .objective import psnr
 from .shifted import SIDE, Shifted, first_latents, places
 
@@ -72,18 +71,10 @@ def float_network(found: Prior) -> Shifted:
     model = Shifted(a.hidden, a.layers, torch.Generator().manual_seed(0))
     assert found.map is not None
     with torch.no_grad():
-        for i, layer in enumerate(found.network.layers[0]):
-            factor = layer.multiplier * 2.0**-layer.shift
-            if i < a.layers:
-                radians = 2 * math.pi * 2.0**-TURN_BITS / model.omegas[i]
-                weights, bias = layer.weights * (factor * 2.0 ** a.entry_bits(i) * radians), layer.bias * radians
-            else:
-                usual = PriorHead(Frame())
-                weights = layer.weights * (factor * 2.0 ** (a.activation_bits - MEAN_BITS) / UNIT)
-                bias = (layer.bias * 2.0**-MEAN_BITS - usual.offsets.double().numpy() / usual.peak) / UNIT
-                weights, bias = weights[[1, 0, 2]], bias[[1, 0, 2]]  # in the order of coding
-            model.weights[i].copy_(torch.from_numpy(weights))
-            model.biases[i].copy_(torch.from_numpy(bias))
+        for i, layer in enumerate(float_layers(found, model.omegas)):
+            order = list(ORDER) if i == a.layers else slice(None)  # the last layer has its outputs in the order of coding
+            model.weights[i].copy_(torch.from_numpy(layer.weights[order]))
+            model.biases[i].copy_(torch.from_numpy(layer.bias[order]))
         model.map.copy_(torch.from_numpy(found.map * (2.0**-found.unit * 2 * math.pi * 2.0**-TURN_BITS)))
     return model.requires_grad_(False)
 
@@ -178,7 +169,7 @@ def fit_latents(values: Values, bits: int, options: Options, peak: float, silenc
         setting, content = options.bits or BITS, _plain(found, step, prior_)
     head = PriorHead(frame)
     own = prior_.network.layers[0][-1]
-    bias = float_network(prior_).biases[-1].double().numpy()[[1, 0, 2]]
+    bias = model.biases[-1].double().cpu().numpy()[list(ORDER)]
     coded = CodedNetwork(prior_.network, "sinr" if sparse else "uniform", setting, np.zeros(0, np.uint8), head.joint())
     return adapted.of(key, coded, content, last_layer(own, bias, head, frame), values.shape[:-1], bits)
 

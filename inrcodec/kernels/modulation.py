@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,10 +78,6 @@ class Modulated:
         sums = (self.latents[patches].astype(np.float64) @ self._map).astype(np.int64)
         found = self.base.shifted_means(local, Shifts(((sums * self.multiplier) >> self.shift) & TURN_MASK, where.astype(np.int64)))
         return found, np.zeros_like(found)
-
-    def part(self, layers: int, hidden: int) -> Any:
-        """There are no smaller networks in it."""
-        raise BoundError("a network from a prior has no parts")
 
 
 def patches_of(sizes: tuple[int, ...], patch: int) -> tuple[int, ...]:

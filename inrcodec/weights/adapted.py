@@ -14,11 +14,12 @@ from ..container import Reader, varint, zigzag
 from ..errors import FormatError
 from ..kernels import integers
 from ..kernels.architecture import MAX_VALUE_BITS, MEAN_BITS, Architecture
-from ..kernels.inr import LARGEST_BIAS, LARGEST_MULTIPLIER, LARGEST_SHIFT, LARGEST_WEIGHT, BoundError, Layer, Network
+from ..kernels.inr import LARGEST_BIAS, LARGEST_WEIGHT, BoundError, Layer, Network
 from ..kernels.meancode import Joint
 from ..kernels.modulation import Modulated, patches_of
 from . import codings, prior, sinr
-from .network import CodedNetwork, parse_errors
+from .network import CodedNetwork, parse_errors, parse_scale
+from .shelf import NAME_BYTES
 
 FIRST = 64  # first byte of a section NETW that names a prior
 BIAS_UNIT = MEAN_BITS - 24  # biases of the last layer are in units of 2^-24 of the range
@@ -69,7 +70,7 @@ def of(key: bytes, coded: CodedNetwork, content: Difference | Latents, last: Lay
     key: of its prior; coded: has coding, setting, joint and errors, and the prior's network; content: see Adapted; last: has the biases,
     multiplier and shift of the last layer; axes, bits: of the signal. Raises BoundError if a number is out of range.
     """
-    found = prior.hashed(key)
+    found = prior.SHELF.named(key)
     a, own = replace(found.network.architecture, sizes=axes, bits=bits), found.network.layers[0]
     halvings = np.zeros(a.outputs, np.int64)
     network: Network | Modulated  # what a file asks of a Network, a Modulated can do
@@ -230,8 +231,8 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     """Parse a section NETW that names a prior, without decoding its numbers. sizes, channels, bits: of the signal. Raises FormatError."""
     r = Reader(content, "the network")
     r.byte()
-    key = r.take(prior.NAME_BYTES)
-    found = prior.hashed(key)
+    key = r.take(NAME_BYTES)
+    found = prior.SHELF.named(key)
     own = found.network.architecture
     if (len(sizes), channels) != (own.axes, own.channels) or not 1 <= bits <= MAX_VALUE_BITS:
         raise FormatError("damaged: the network's prior does not fit the signal")
@@ -240,7 +241,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     errors, distances = parse_errors(r, a)
     if coding is None or coding.name not in (("uniform", "sinr") if found.patch else ("uniform",)):
         raise FormatError("damaged: the network's description is out of range")
-    scale = _scale(r)
+    scale = parse_scale(r)
     bias = np.array([r.signed() for _ in range(own.outputs)], dtype=object)
     if max(abs(int(b)) for b in bias) << BIAS_UNIT > LARGEST_BIAS:
         raise FormatError("damaged: a layer's bias is out of range")
@@ -249,7 +250,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     steps: tuple[int, ...] = ()
     counts, step = sinr.Counts(), (0, 0)
     if found.patch:
-        step = _scale(r)
+        step = parse_scale(r)
         latents, patches = found.map.shape[1] if found.map is not None else 0, math.prod(patches_of(sizes, found.patch))
         if latents * patches > MAX_VALUES:
             raise FormatError("damaged: the network is too large")
@@ -257,11 +258,3 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int) -> W
     else:
         steps = tuple(r.varint(MAX_STEP) for _ in range(2 * len(own.shapes) - 1))
     return Written(key, found, a, coding.name, setting, joint, errors, distances, last, steps, step, r.rest(), counts, len(content))
-
-
-def _scale(r: Reader) -> tuple[int, int]:
-    """(multiplier, shift). Raises FormatError."""
-    multiplier, shift = r.varint(LARGEST_MULTIPLIER - 1), r.byte()
-    if shift > LARGEST_SHIFT:
-        raise FormatError("damaged: a layer's shift is out of range")
-    return multiplier, shift

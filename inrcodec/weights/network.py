@@ -116,8 +116,12 @@ def _write_architecture(a: Architecture, gray: bool) -> bytes:
 
 def _write_joint(joint: Joint, halvings: npt.NDArray[np.int64] | None) -> bytes:
     assert halvings is not None
-    below = np.tril_indices(len(joint.order), -1)
-    return bytes([*joint.order.tolist(), *joint.factors[below].astype("<i2").tobytes(), *joint.scales.tolist(), *halvings.tolist()])
+    return write_joining(joint.order, joint.factors) + bytes([*joint.scales.tolist(), *halvings.tolist()])
+
+
+def write_joining(order: npt.NDArray[np.int64], factors: npt.NDArray[np.int64]) -> bytes:
+    """The order of the channels, and the factors between them, see `kernels.meancode.Joint`."""
+    return bytes(order.tolist()) + factors[np.tril_indices(len(order), -1)].astype("<i2").tobytes()
 
 
 def write(coded: CodedNetwork) -> bytes:
@@ -373,13 +377,26 @@ def _parse_sizes(r: Reader, last: int) -> tuple[int, ...]:
     return found
 
 
-def _parse_joint(r: Reader, channels: int) -> Joint:
+def parse_joining(r: Reader, channels: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The inverse of `write_joining`. Raises FormatError."""
     order = np.frombuffer(r.take(channels), np.uint8).astype(np.int64)
     if sorted(order.tolist()) != list(range(channels)):
         raise FormatError("damaged: the order of the channels is out of range")
     factors = np.zeros((channels, channels), np.int64)
     factors[np.tril_indices(channels, -1)] = np.frombuffer(r.take(channels * (channels - 1)), "<i2")
-    return Joint(order, factors, np.frombuffer(r.take(channels), np.uint8).astype(np.int64))
+    return order, factors
+
+
+def _parse_joint(r: Reader, channels: int) -> Joint:
+    return Joint(*parse_joining(r, channels), np.frombuffer(r.take(channels), np.uint8).astype(np.int64))
+
+
+def parse_scale(r: Reader) -> tuple[int, int]:
+    """(multiplier, shift) of a layer. Raises FormatError."""
+    multiplier, shift = r.varint(LARGEST_MULTIPLIER - 1), r.byte()
+    if shift > LARGEST_SHIFT:
+        raise FormatError("damaged: a layer's shift is out of range")
+    return multiplier, shift
 
 
 def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut: bool = False) -> Written:
@@ -398,9 +415,7 @@ def parse(content: bytes, sizes: tuple[int, ...], channels: int, bits: int, cut:
         raise FormatError("damaged: the network's description is out of range")
     errors, distances = parse_errors(r, a)
     count = len(a.matrices) * a.networks + sum(not level.direct for level in a.levels)
-    scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in range(count)]
-    if any(shift > LARGEST_SHIFT for _, shift in scales):
-        raise FormatError("damaged: a layer's shift is out of range")
+    scales = [parse_scale(r) for _ in range(count)]
     layers = len(a.matrices) * a.networks
     grains = r.take(layers) if a.biased else bytes(layers)
     if max(grains) > MAX_GRAIN:

@@ -7,11 +7,8 @@ shared by all pictures: a file holds a short vector for each patch. A file names
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +17,11 @@ from ..compression import compress, decompress
 from ..container import Reader, varint
 from ..errors import FormatError
 from ..kernels.architecture import Architecture
-from ..kernels.inr import LARGEST_MULTIPLIER, BoundError, Layer, Network
-from .network import MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES
+from ..kernels.inr import BoundError, Layer, Network
+from .network import MAX_HIDDEN, MAX_LAYERS, MAX_OCTAVES, parse_joining, parse_scale, write_joining
+from .shelf import Shelf, word_bytes, words
 
 MAGIC = b"LINRprior2"
-NAME_BYTES = 8  # first bytes of a prior's SHA-256, by which a file names it
 MAX_BYTES = 1 << 24
 MAX_PATCH, MAX_LATENTS, MAX_DIMENSIONS = 8, 1024, 4
 UNIT_OFFSET = 32  # of the byte that has a unit
@@ -67,14 +64,10 @@ def read(data: bytes) -> Prior:
     if patch > MAX_PATCH or not (1 <= axes <= MAX_DIMENSIONS and channels and hidden and layers):
         raise FormatError("damaged: the network of a prior is out of range")
     a = Architecture((1,) * axes, channels, 8, hidden, layers, "values", octaves=octaves)  # sizes and bits are those of files
-    order = np.frombuffer(r.take(channels), np.uint8).astype(np.int64)
-    if sorted(order.tolist()) != list(range(channels)):
-        raise FormatError("damaged: the order of the channels is out of range")
-    factors = np.zeros((channels, channels), np.int64)
-    factors[np.tril_indices(channels, -1)] = np.frombuffer(r.take(channels * (channels - 1)), "<i2")
-    scales = [(r.varint(LARGEST_MULTIPLIER - 1), r.byte()) for _ in a.shapes]
+    order, factors = parse_joining(r, channels)
+    scales = [parse_scale(r) for _ in a.shapes]
     biases = [np.frombuffer(r.take(4 * outputs), "<i4").astype(np.int64) for outputs, _ in a.shapes]
-    weights = [_words(r, o * i).reshape(o, i) for o, i in a.shapes]
+    weights = [words(r, o * i).reshape(o, i) for o, i in a.shapes]
     try:
         network = Network(a, [[Layer(w, b, *scale) for w, b, scale in zip(weights, biases, scales, strict=True)]])
     except BoundError as fault:
@@ -83,41 +76,26 @@ def read(data: bytes) -> Prior:
         latents, unit = r.varint(MAX_LATENTS), r.byte() - UNIT_OFFSET
         if not latents or abs(unit) > UNIT_OFFSET:
             raise FormatError("damaged: the map of a prior is out of range")
-        found = _words(r, layers * hidden * latents).reshape(-1, latents)
+        found = words(r, layers * hidden * latents).reshape(-1, latents)
         return Prior(network, order, factors, patch, found, unit, np.zeros((0, a.parameters), np.float32))
     steps = r.byte()
     codes = np.frombuffer(r.take(steps * a.parameters), np.uint8).reshape(steps, a.parameters)
     return Prior(network, order, factors, 0, None, 0, np.exp2((codes.astype(np.float32) - RATE_MIDDLE) / RATE_STEP))
 
 
-def _words(r: Reader, count: int) -> npt.NDArray[np.int32]:
-    """Signed numbers of 16 bits: the low bytes of all, then the high bytes."""
-    low, high = np.frombuffer(r.take(count), np.uint8), np.frombuffer(r.take(count), np.int8)
-    return low.astype(np.int32) | high.astype(np.int32) << 8
-
-
-def _bytes(words: npt.NDArray[Any]) -> bytes:
-    """The inverse of `_words`. Raises ValueError if a number has more than 16 bits."""
-    if int(np.abs(words).max()) >= 1 << 15:
-        raise ValueError("a number of a prior has more than 16 bits")
-    return (words & 255).astype(np.uint8).tobytes() + (words >> 8).astype(np.int8).tobytes()
-
-
 def write(prior: Prior) -> bytes:
     """The bytes of a prior."""
     a, layers = prior.network.architecture, prior.network.layers[0]
-    below = np.tril_indices(a.channels, -1)
     parts = [
         bytes([prior.patch, a.axes, a.channels]),
         *map(varint, (a.hidden, a.layers, a.octaves)),
-        bytes(prior.order.tolist()),
-        prior.factors[below].astype("<i2").tobytes(),
+        write_joining(prior.order, prior.factors),
         *(varint(layer.multiplier) + bytes([layer.shift]) for layer in layers),
         *(layer.bias.astype("<i4").tobytes() for layer in layers),
-        *(_bytes(layer.weights) for layer in layers),
+        *(word_bytes(layer.weights) for layer in layers),
     ]
     if prior.map is not None:
-        parts += [varint(prior.map.shape[1]), bytes([prior.unit + UNIT_OFFSET]), _bytes(prior.map)]
+        parts += [varint(prior.map.shape[1]), bytes([prior.unit + UNIT_OFFSET]), word_bytes(prior.map)]
     else:
         codes = np.rint(np.log2(np.maximum(prior.rates, 2.0**-16)) * RATE_STEP + RATE_MIDDLE).clip(0, 255).astype(np.uint8)
         parts += [bytes([len(codes)]), codes.tobytes()]
@@ -125,49 +103,20 @@ def write(prior: Prior) -> bytes:
     return MAGIC + varint(len(plain)) + compress(plain)
 
 
-@cache
-def _shipped() -> dict[bytes, str]:
-    """File names of the priors in the package, by hash."""
-    folder = resources.files(f"{__package__}.priors")
-    names = [f.name for f in folder.iterdir() if f.name.endswith(".prior")]
-    return {hashlib.sha256((folder / name).read_bytes()).digest()[:NAME_BYTES]: name for name in names}
-
-
-@cache
-def _loaded(file_name: str) -> Prior:
-    found = read((resources.files(f"{__package__}.priors") / file_name).read_bytes())
-    _in_use.append((file_name, found, _sha256(found)))
-    return found
-
-
-_in_use: list[tuple[str, Prior, bytes]] = []  # file name, prior and hash of its numbers, of each prior that was read
-
-
-def _sha256(prior: Prior) -> bytes:
-    found = hashlib.sha256()
+def _content(prior: Prior) -> Iterator[bytes]:
+    """The numbers that decoding uses."""
     for layer in prior.network.layers[0]:
-        found.update(layer.weights.tobytes() + layer.bias.tobytes())
-    found.update(b"" if prior.map is None else prior.map.tobytes())
-    return found.digest()
+        yield layer.weights.tobytes() + layer.bias.tobytes()
+    if prior.map is not None:
+        yield prior.map.tobytes()
 
 
-def check() -> None:
-    """Compare all priors that are in use with what was read. Raises RuntimeError: a fault of the memory has changed one."""
-    for file_name, found, sha256 in _in_use:
-        if _sha256(found) != sha256:
-            raise RuntimeError(f"{file_name} has changed in memory")
-
-
-def hashed(key: bytes) -> Prior:
-    """The prior with this hash, which a file names. Raises FormatError if the package has none."""
-    if key not in _shipped():
-        raise FormatError(f"it needs prior {key.hex()}, which this version does not have; a newer inrcodec may read it")
-    return _loaded(_shipped()[key])
+SHELF = Shelf(f"{__package__}.priors", read, _content)
 
 
 def named(name: str) -> tuple[bytes, Prior]:
     """(hash, prior) that new files use under this name, one of NAMES. Raises FormatError if the package lacks its file."""
-    key = next((key for key, file_name in _shipped().items() if file_name == NAMES[name]), None)
+    key = SHELF.key_of(NAMES[name])
     if key is None:
         raise FormatError(f"prior {name}: the package lacks its file {NAMES[name]}; install inrcodec anew")
-    return key, hashed(key)
+    return key, SHELF.named(key)

@@ -24,6 +24,7 @@ from ...compression import compress
 from ...container import varint
 from ...kernels import contextnet
 from ...kernels.picture import OCTAVES
+from ...weights.shelf import word_bytes
 from .pictures import tile
 from .pictures.plan import PictureModel, PicturePlan, Plane
 from .pictures.sources import Source
@@ -182,7 +183,7 @@ def pack(networks: dict[str, npt.NDArray[np.float32]], units: int) -> bytes:
         inputs = (len(weights) - contextnet.parameters(0, units)) // units
         whole, shifts = quantize(weights, inputs, units)
         parts += [bytes([len(name)]), name.encode(), varint(inputs), shifts.tobytes()]
-        parts += [(whole & 255).astype(np.uint8).tobytes(), (whole >> 8).astype(np.int8).tobytes()]
+        parts.append(word_bytes(whole))
     plain = b"".join(parts)
     return shipped.MAGIC + varint(len(plain)) + compress(plain)
 

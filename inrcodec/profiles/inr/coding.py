@@ -238,7 +238,7 @@ class Decoder(TileDecoder):
 
     def check(self) -> None:
         super().check()
-        prior.check()
+        prior.SHELF.check()
 
     @property
     def shared(self) -> int:

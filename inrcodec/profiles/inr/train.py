@@ -24,7 +24,7 @@ import torch
 
 from ...fit.codings import Uniform
 from ...fit.export import export
-from ...fit.frame import Frame, PriorHead
+from ...fit.frame import ORDER, Frame, PriorHead
 from ...fit.learned import INNER, OCTAVES, Learned, adapted
 from ...fit.model import HIDDEN_OMEGA, CoordinateNetwork
 from ...fit.shifted import FIRST_OMEGA, SIDE, Shifted, first_latents, places
@@ -205,7 +205,7 @@ def pack(found: dict[str, npt.NDArray[np.float32]]) -> bytes:
     """The bytes of a prior. found: what `train_meta` or `train_modulations` gave."""
     count = sum(name.startswith("weights.") for name in found)
     weights, biases = ([found[f"{part}.{i}"].copy() for i in range(count)] for part in ("weights", "biases"))
-    in_order = [1, 0, 2]  # the training has outputs in the order of coding, a network in that of the channels
+    in_order = list(ORDER)  # the training has outputs in the order of coding, a network in that of the channels
     weights[-1], biases[-1] = weights[-1][in_order], biases[-1][in_order]
     patch = 0 if "map" not in found else SIDE.bit_length() - 1
     hidden, octaves = weights[0].shape[0], 0 if patch else OCTAVES

@@ -169,7 +169,7 @@ class Decoder(TileDecoder):
 
     def check(self) -> None:
         super().check()
-        shipped.check()
+        shipped.SHELF.check()
 
     def memory(self, box: Box, threads: int = 1) -> int:
         height, width = box_shape(box)[-2:]

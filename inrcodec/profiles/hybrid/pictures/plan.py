@@ -10,8 +10,8 @@ from ....errors import FormatError
 from ....kernels.contextnet import UNITS
 from ....kernels.picture import PREDICTORS
 from ....weights import codings
+from ....weights.shelf import NAME_BYTES
 from ..limits import MAX_SOURCES, PICTURE_BITS
-from ..priors.shipped import PRIOR_BYTES
 from . import contexts, scan, sources
 from .sources import Source
 from .transforms import TRANSFORMS, Transform
@@ -153,7 +153,7 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
     if units and not least_squares:
         raise FormatError("damaged: a network needs a least squares predictor")
     model = PictureModel(
-        least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(PRIOR_BYTES) if units else b""
+        least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(NAME_BYTES) if units else b""
     )
     if r.varint() != count or not 1 <= count <= MAX_SOURCES or not 1 <= bits <= PICTURE_BITS:
         raise FormatError("damaged: the planes are not those of the header")

@@ -1,19 +1,20 @@
 """Pictures compared with PNG, WebP and JPEG XL; sizes and times of all efforts; and what each part of the codec is worth.
 
-    python -m bench.images compare DATA [--sets kodak photos bsd graphics deep] [--effort 5]
+    python -m bench.images compare DATA [--sets kodak photos bsd cid graphics pages deep] [--effort 5]
     python -m bench.images efforts FILE…
     python -m bench.images ablation FILE…
     python -m bench.images deltas FILE…
 
-DATA has the folders kodak/, photos/, graphics/ and deep/. Of each family in photos/ (names begin with urban_, sun_ or bsd_), every tenth
-file is used; the priors were not trained on these. Times are those of library calls in one process after a warm-up, without start-up.
-inrcodec and JPEG XL have `--threads` threads.
+DATA has the folders kodak/, photos/, cid/, graphics/ and deep/. Of each family in photos/ (names begin with urban_, sun_ or bsd_) and of
+cid/, every tenth file is used; the priors were not trained on these. The set pages is made of some of them, see `bench.pages`. Times are
+those of library calls in one process after a warm-up, without start-up. inrcodec and JPEG XL have `--threads` threads.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,9 @@ from PIL import Image
 import inrcodec
 from inrcodec import Signal, files
 from inrcodec.profiles.hybrid.pictures import analysis, lattice
+from inrcodec.profiles.hybrid.pictures import plan as plans
 
+from . import pages
 from .common import Result, ours, save, table, tell, timed
 
 Samples = npt.NDArray[Any]
@@ -81,7 +84,9 @@ def sets_of(data: Path) -> dict[str, list[Path]]:
         "kodak": sorted((data / "kodak").glob("*.png")),
         "photos": tenth("urban") + tenth("sun"),
         "bsd": tenth("bsd"),
+        "cid": sorted((data / "cid").glob("*.png"))[9::10],
         "graphics": sorted((data / "graphics").glob("*.png")),
+        "pages": pages.make(data, Path(tempfile.mkdtemp())),
         "deep": sorted((data / "deep").glob("*")),
     }
 
@@ -90,9 +95,10 @@ def compare(data: Path, names: Iterable[str], effort: int, threads: int) -> list
     """Every picture of some sets by all codecs: a table of the sets, then one of each set's files."""
     warm_up()
     parts, summary = [], []
+    sets = sets_of(data)
     for name in names:
         rows, sums = [], []
-        for path in sets_of(data)[name]:
+        for path in sets[name]:
             signal = files.read(path)
             pixels = signal.samples.shape[0] * signal.samples.shape[1]
             found = {"png": png(signal), "webp": webp(signal), "jxl": jpegxl(signal, threads), "ours": ours(signal, effort, threads)}
@@ -217,8 +223,10 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
         ("prior only: the network does not learn while coding", changed(learning=0)),
         ("without coordinates", changed(coordinates=False)),
         ("without contexts", changed(contexts="none")),
-        ("one small least squares predictor instead of two", changed(least_squares=1)),
-        ("without least squares, and so without the network", changed(least_squares=0, units=0, learning=0)),
+        ("two least squares predictors instead of four", changed(least_squares=2)),
+        ("one small least squares predictor instead of four", changed(least_squares=1)),
+        ("bit by bit instead of around the prediction", changed(coding=plans.BITS)),
+        ("without least squares, and so bit by bit without the network", changed(coding=plans.BITS, least_squares=0, units=0, learning=0)),
     ]
     rows, base = [], 0.0
     for name, patch in cases:
@@ -256,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "efforts", "ablation", "deltas"])
     parser.add_argument("paths", type=Path, nargs="+")
-    parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "graphics", "deep"])
+    parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "cid", "graphics", "pages", "deep"])
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--name", help="name of the file in bench/results, without .md")

@@ -28,13 +28,15 @@ from inrcodec import Signal, files
 
 from .common import RESULTS, photo8, save, table, tell
 
-SETS = ("kodak", "photos", "bsd", "graphics", "deep")
+SETS = ("kodak", "photos", "bsd", "cid", "graphics", "pages", "deep")
 TITLES = {
     "kodak": "Kodak",
     "photos sun": "Sun-Hays80",
     "bsd": "BSD100",
     "photos urban": "Urban100",
+    "cid": "CID22",
     "graphics": "screenshots and diagrams",
+    "pages": "text and shapes around photographs",
     "deep": "one photograph at 1 to 16 bits",
 }
 Row = dict[str, str]

@@ -180,7 +180,8 @@ def valid() -> Iterable[tuple[str, str, bytes]]:
     plain = inrcodec.Tensors.of(given, {"safetensors/metadata": b'{"format":"pt"}'})
     yield "encoder", "written by the encoder: exact", inrcodec.encode(plain, threads=1, effort=3)
     for coding in ("uniform", "lsq", "ternary", "sinr"):
-        data = inrcodec.encode(plain, threads=1, effort=3, lossy=True, weights=coding, bits=4)
+        bits: dict[str, Any] = {} if coding == "ternary" else {"bits": 4}
+        data = inrcodec.encode(plain, threads=1, effort=3, lossy=True, weights=coding, **bits)
         yield f"encoder-{coding}", f"written by the encoder: lossy, {coding}", data
 
 

@@ -30,18 +30,18 @@ def subset() -> Iterable[Recipe]:
         "deep_noise": "grey image of 16 bits, noisy bits of which some are coded plainly; a network, contexts 1",
         "delta_sinr": "grey and alpha; a network with deltas of coding 3",
         "deltas": "RGB image, two passes; a network with deltas of codings 0, 1 and 2 in four passes",
-        "flat": "image of 2 bits with flat areas; both predictors, contexts 3",
+        "flat": "image of 2 bits with flat areas; two predictors, contexts 3",
         "grey16_net64": "image of 16 bits, 71 values with gaps; a network of 64 units, learning 255, contexts 3",
-        "grey_both": "grey image; both predictors",
+        "grey_both": "grey image; four predictors",
         "grey_contexts_only": "grey image; contexts 2 and nothing else",
-        "grey_narrow": "grey image; the narrow predictor",
-        "grey_net": "grey image; a network of 16 units that learns, coordinates",
+        "grey_narrow": "grey image; one predictor, plain coding",
+        "grey_net": "grey image; a network of 48 units that learns, coordinates",
         "lattice": "RGB image of a lattice; two passes, corrections",
         "lattice_alpha": "RGBA image of a lattice; alpha refers to a label",
         "noise": "RGB image of noise; a network, contexts 2",
         "palette": "RGB image of four colours",
         "rgb_net_photo": "RGB image; a network, contexts 1, references",
-        "rgb_two_pass": "RGB image; a network of 32 units, contexts 1, two passes",
+        "rgb_two_pass": "RGB image; a network of 48 units, contexts 1, two passes",
         "rgba_graphics": "RGBA image of few values; contexts 2, up to three references",
         "row": "image of one row",
         "sparse": "grey image of 16 bits, 12 values; contexts 1 without a network",
@@ -58,7 +58,7 @@ def uncommon() -> Iterable[Recipe]:
         "lattice_wraps": "a lattice whose sums exceed 64 bits",
         "palette_tiles": "a palette of 40 colours in 3 tiles, with least squares",
         "references_3": "a plane with three references and two passes; a network, contexts 2",
-        "stack_tiles": "an array of 4 dimensions in 3 tiles; a network of 32 units, contexts 2 with 2 lines each",
+        "stack_tiles": "an array of 4 dimensions in 3 tiles; a network of 48 units, contexts 2 with 2 lines each",
         "tiles": "RGBA in 10 tiles, the network's inputs with their place in the picture",
         "wide": "49 columns: blocks of least squares with neighbours on both sides; a network, contexts 3",
     }
@@ -84,15 +84,23 @@ def plane(number: int, largest: int, *references: int, two_pass: int = 0) -> byt
 
 
 def settings(
-    *, kind: int = 0, predictors: int = 0, units: int = 0, learning: int = 0, coordinates: int = 0, contexts: int = 0, lines: int = 4
+    *,
+    kind: int = 0,
+    coding: int = 0,
+    predictors: int = 0,
+    units: int = 0,
+    learning: int = 0,
+    coordinates: int = 0,
+    contexts: int = 0,
+    lines: int = 4,
 ) -> bytes:
-    return bytes([kind, predictors, units, learning, coordinates, contexts, lines])
+    return bytes([kind, coding, predictors, units, learning, coordinates, contexts, lines])
 
 
 SOURCES = (source(0, 7), source(3, 10), source(3, 20))
 COLOURED = (plane(0, 0), plane(1, 3), plane(2, 3, 1))
 LABELS = (plane(0, 3), plane(1, 3), plane(2, 3))
-PRIOR_16 = bytes.fromhex("6e7a39dee21e1dd8")  # inrcodec/profiles/hybrid/priors/2026-11-16.prior
+PRIOR_48 = bytes.fromhex("abbf22c0eb4fa464")  # inrcodec/profiles/hybrid/priors/2026-11-48.prior
 IDENTITY = tuple(65536 * (i % 4 == 0) for i in range(9))
 
 
@@ -103,9 +111,9 @@ def hybr(front: bytes = b"", sources: Sequence[bytes] = SOURCES, planes: Sequenc
 def delta(
     number: int, pass_: int = 0, *, coding: int = 0, scale: bytes = bytes([128, 10]), first: int = 0, data: bytes | None = None
 ) -> bytes:
-    """A delta of a network of 16 units without references, all integers 0 but the first."""
+    """A delta of a network of 48 units without references, all integers 0 but the first."""
     if data is None:
-        data = coded_integers([[first] + [0] * (48 * 16 - 1), [0] * (17 * 16), [0] * (17 * 16)])
+        data = coded_integers([[first] + [0] * (63 * 48 - 1), [0] * (49 * 48), [0] * (49 * 16)])
     return varint(number) + bytes([pass_, 8, coding, 0]) + 3 * scale + varint(len(data)) + data
 
 
@@ -175,11 +183,15 @@ def faulty_signals() -> Iterable[Recipe]:
 def faulty_settings() -> Iterable[Recipe]:
     fronts = {
         "kind_3": ("kind 3", settings(kind=3)),
+        "coding_3": ("coding 3", settings(coding=3, predictors=1)),
+        "coding_without_least": ("a tree around a prediction without least squares", settings(coding=1)),
+        "plain_units": ("plain coding with a network", settings(coding=2, predictors=2, units=48) + PRIOR_48),
+        "plain_contexts": ("plain coding with contexts", settings(coding=2, predictors=2, contexts=1)),
         "least_3": ("least 3", settings(predictors=3)),
         "units_8": ("8 units", settings(predictors=2, units=8) + bytes(8)),
-        "units_without_least": ("units without least squares", settings(units=16) + PRIOR_16),
-        "units_of_prior": ("a prior of other units", settings(predictors=2, units=32) + PRIOR_16),
-        "prior_unknown": ("a prior that nobody has", settings(predictors=2, units=16) + bytes(8)),
+        "units_without_least": ("units without least squares", settings(units=48) + PRIOR_48),
+        "units_of_prior": ("a prior of other units", settings(predictors=2, units=64) + PRIOR_48),
+        "prior_unknown": ("a prior that nobody has", settings(predictors=2, units=48) + bytes(8)),
         "coordinates_2": ("coordinates 2", settings(coordinates=2)),
         "contexts_4": ("contexts 4", settings(contexts=4)),
         "lines_0": ("lines 0", settings(lines=0)),
@@ -224,7 +236,7 @@ def faulty_planes() -> Iterable[Recipe]:
 
 
 def faulty_deltas() -> Iterable[Recipe]:
-    network = hybr(settings(predictors=2, units=16) + PRIOR_16)
+    network = hybr(settings(predictors=2, units=48) + PRIOR_48)
     faultless(hybrid_file(network + varint(1) + delta(1), [b"", b""]))
     of_deltas = {
         "deltas_0": ("a list of no deltas", network + varint(0)),

@@ -24,16 +24,26 @@ def subset() -> Iterable[Recipe]:
 
 def uncommon() -> Iterable[Recipe]:
     files = {
-        "partners": "three channels in another order, the first without partner, the others with the first; regressors of 64 and 1",
-        "plain": "no filters, no partners, one predictor of one tap that is solved every 128 batches",
-        "tiles": "two channels in 5 tiles, filters of 8 and 4096 taps, a network of 16 units",
+        "partners": "three channels in another order, the first without partner, the others with the first; regressors of 64 and 8",
+        "plain": "no filters, no partners, one predictor of eight taps that is solved every 128 batches",
+        "tiles": "two channels in 5 tiles, filters of 16 and 4096 taps, a network of 16 units",
         "lags_4": "one channel, four lags, of which the third alone is used",
     }
     return all_kept("uncommon", "sound", {file: f"sound, {what}" for file, what in files.items()})
 
 
-def predictor(own: int = 8, other: int = 4, every: int = 1, decay: int = 64000) -> bytes:
+def predictor(own: int = 8, other: int = 8, every: int = 1, decay: int = 64000) -> bytes:
     return bytes([own, other, every]) + varint(decay)
+
+
+# faults of the numbers of regressors: multiples of 8, from 8 or from 0 to 64
+OF_TAPS = (
+    ("own_0", predictor(own=0)),
+    ("own_12", predictor(own=12)),
+    ("own_72", predictor(own=72)),
+    ("other_4", predictor(other=4)),
+    ("other_72", predictor(other=72)),
+)
 
 
 def lms(length: int = 4, step: int = 1000) -> bytes:
@@ -92,13 +102,13 @@ def faulty_settings() -> Iterable[Recipe]:
     yield planned("units", "a network of 8 units", plan(units=8, learning=1))
     yield planned("learning", "a network that does not learn", plan(units=16))
     yield planned("learning_alone", "learning without a network", plan(learning=1))
-    for name, content in (("own_0", predictor(own=0)), ("own_65", predictor(own=65)), ("other_65", predictor(other=65))):
+    for name, content in OF_TAPS:
         yield planned(name, f"a predictor's taps: {name.replace('_', ' ')}", plan([content]))
     for every in (0, 3, 255):
         yield planned(f"every_{every}", f"a predictor that is solved every {every} batches", plan([predictor(every=every)]))
     yield planned("decay_0", "a decay of 0", plan([predictor(decay=0)]))
     yield planned("decay_65537", "a decay of 65537", plan([predictor(decay=65537)]))
-    yield planned("length_2", "a filter of 4 taps", plan(filters=[lms(2)]))
+    yield planned("length_3", "a filter of 8 taps", plan(filters=[lms(3)]))
     yield planned("length_13", "a filter of 8192 taps", plan(filters=[lms(13)]))
     yield planned("step_0", "a filter that does not learn", plan(filters=[lms(step=0)]))
     yield planned("step_large", "a filter's step of 2^20 + 1", plan(filters=[lms(step=(1 << 20) + 1)]))

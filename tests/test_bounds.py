@@ -20,7 +20,7 @@ import inrcodec
 from inrcodec import FormatError, Signal, Stopped, codec, container, parallel
 from inrcodec.compression import compress
 from inrcodec.container import Reader, Section, varint
-from inrcodec.kernels import integers
+from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture, Level
 from inrcodec.kernels.dictionary import atoms
 from inrcodec.kernels.inr import Cells, Layer, Network
@@ -33,7 +33,7 @@ from inrcodec.profiles.hybrid.pictures import plan as plans
 from inrcodec.profiles.hybrid.pictures.pipeline import Job
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PictureModel, PicturePlan, Plane
 from inrcodec.profiles.hybrid.pictures.sources import Source
-from inrcodec.profiles.hybrid.pictures.tile import streams_of
+from inrcodec.profiles.hybrid.pictures.tile import inputs_of, streams_of
 from inrcodec.profiles.hybrid.pictures.transforms import Direct, Palette
 from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.profiles.hybrid.sound import plan as sound_plans
@@ -452,20 +452,21 @@ def test_info_expands_no_table() -> None:
 def with_deltas(data: bytes, channels: int, number: list[int]) -> tuple[bytes, PicturePlan]:
     """A file with a delta of one number for the networks of all its planes, and its plan."""
     plan = plans.read(next(s.content for s in container.read(data) if s.type == b"HYBR"), channels, 8)
-    inputs = 18 + 17 + 12 + 13 * len(plan.planes[0].references)
-    coded = integers.encode([np.zeros(n, np.int64) for n in (inputs * 16 + 16, 17 * 16)] + [np.array(number + [0] * (17 * 16 - 1))])
+    units, inputs = plan.model.units, inputs_of(scan.taps(scan.RASTER[0], 0, plan.planes[0].references))
+    sizes = [rows * columns for rows, columns in contextnet.shapes(inputs, units)]
+    coded = integers.encode([*(np.zeros(n, np.int64) for n in sizes[:2]), np.array(number + [0] * (sizes[2] - 1))])
     found = replace(plan, deltas=(Delta(0, 0, 20, "uniform", 4, ((128, 20),) * 3, coded),))
     return with_section(data, plans.write(found)), found
 
 
 def test_info_expands_no_delta_and_reads_no_prior() -> None:
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(20, 20, 1), "image"), profile="hybrid", effort=3, verify=False), 1, [5])
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [5])
     with mock.patch.object(deltas, "apply", side_effect=AssertionError), mock.patch.object(shipped, "named", side_effect=AssertionError):
         found = inrcodec.info(data)
-    prior = shipped.named(plan.model.prior, 16)[shipped.network_name("raster", 0, lattice=False)]
+    prior = shipped.named(plan.model.prior, plan.model.units)[shipped.network_name("raster", 0, lattice=False)]
     assert found["weights"]["parameters"] == len(prior)
     with pytest.raises(FormatError):
-        inrcodec.decode(with_deltas(data, 1, [1 << 31])[0])
+        inrcodec.decode(with_deltas(data, 3, [1 << 31])[0])
 
 
 def test_a_tile_that_fails_gives_its_memory_back() -> None:
@@ -481,7 +482,7 @@ def test_a_tile_that_fails_gives_its_memory_back() -> None:
 
 def test_a_delta_is_expanded_once() -> None:
     """It was expanded for each tile: a megabyte of small tiles could take hours."""
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(20, 20, 1), "image"), profile="hybrid", effort=3, verify=False), 1, [5])
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [5])
     opened = codec.open_bytes(data)
     with mock.patch.object(deltas, "apply", side_effect=deltas.apply) as apply:
         for _ in range(3):
@@ -491,8 +492,8 @@ def test_a_delta_is_expanded_once() -> None:
 
 
 def test_a_delta_of_a_pass_that_is_not_coded_is_checked() -> None:
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(20, 20, 1), "image"), profile="hybrid", effort=3, verify=False), 1, [0])
-    assert inrcodec.decode(data).equals(Signal(photo(20, 20, 1), "image"))
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [0])
+    assert inrcodec.decode(data).equals(Signal(photo(100, 90), "image"))
     unused = replace(plan.deltas[0], pass_=scan.NAMES.index("quarter"), data=b"\xff" * 9)
     with pytest.raises(FormatError):
         inrcodec.decode(with_section(data, plans.write(replace(plan, deltas=(unused,)))))
@@ -545,7 +546,7 @@ def test_pictures_take_the_memory_that_is_told(name: str, threads: int) -> None:
 
 def test_planes_that_wait_for_one_take_the_memory_that_is_told() -> None:
     planes = tuple(Plane(i, 255, (0,) if i else ()) for i in range(200))
-    plan = PicturePlan(Direct(), (Source(255),) * 200, planes, PictureModel(2, 0, 0, False, "graphics", 16))
+    plan = PicturePlan(Direct(), (Source(255),) * 200, planes, PictureModel(least_squares=2, contexts="graphics", lines=16))
     size = 64, 64
     each = [tile_memory.state(scan.RASTER[0], p, size, plan) for p in planes]
     assert tile_memory.memory(plan, size, 2) < pipeline.most_begun(2) * max(each) + 16 * 200 * 64 * 64 + (1 << 20)

@@ -282,7 +282,7 @@ def with_plan(data: bytes, change: Any) -> bytes:
 
 def test_an_unknown_prior_is_named() -> None:
     data, _ = code(photo())
-    broken = with_plan(data, lambda c: c[:7] + bytes(8) + c[15:])
+    broken = with_plan(data, lambda c: c[:8] + bytes(8) + c[16:])
     with pytest.raises(inrcodec.FormatError, match="0000000000000000"):
         inrcodec.decode(broken)
 
@@ -301,7 +301,7 @@ def test_no_file_without_subnormals() -> None:
 
 def test_a_prior_of_other_units_is_refused() -> None:
     data, _ = code(photo())
-    broken = with_plan(data, lambda c: c[:7] + shipped.current(64) + c[15:])
+    broken = with_plan(data, lambda c: c[:8] + shipped.current(64) + c[16:])
     with pytest.raises(inrcodec.FormatError, match="64 units"):
         inrcodec.decode(broken)
 
@@ -362,7 +362,7 @@ def test_plans_come_back() -> None:
         Direct(),
         (Source(9, 3), Source(2, 0, table), Source(255)),
         (Plane(1, 2), Plane(0, 9, (0,), True), Plane(2, 255, (1, 0))),
-        PictureModel(2, 32, 20, True, "photo", 14, bytes(8)),
+        PictureModel(plan.AROUND, 4, 48, 20, True, "photo", 14, bytes(8)),
     )
     back = plan.read(plan.write(there), 3, 8)
     assert back.sources[1].has_table
@@ -377,7 +377,7 @@ def test_plans_come_back() -> None:
 
 
 def test_priors_have_a_network_for_every_pass() -> None:
-    for units in (16, 32, 64):
+    for units in shipped.CURRENT:
         networks = shipped.named(shipped.current(units), units)
         for name in [f"{p.name}{n}" for p in scan.QUARTERS for n in (1, 2)] + ["raster0", "raster1", "raster2", "chroma1", "chroma2"]:
             taps = scan.taps(
@@ -397,26 +397,30 @@ def test_functions_are_near_what_they_approximate() -> None:
 
 @njit
 def solve(s):  # type: ignore[no-untyped-def]
-    predictors.local_solve(s.a, s.b, s.u, s.z, s.w, 0)
+    predictors.local_solve(s, 0, 1)
 
 
 @njit
-def differentiate(logistics, dout, value, largest, unit):  # type: ignore[no-untyped-def]
-    contextnet.differentiate(logistics, dout, value, largest, unit)
+def differentiate(net, value, unit):  # type: ignore[no-untyped-def]
+    contextnet.differentiate(net, value, False, False, unit)
 
 
 def test_least_squares_solves_the_normal_equations() -> None:
     g = np.random.default_rng(0)
-    s = predictors.local_least_squares(np.arange(7), 16, 16, 8, 0.9)
+    s = predictors.local_least_squares(range(7), 3, 7, 8, ((1, 0.9),))
     x = g.normal(0, 9, (300, 7))
     y = x @ np.arange(7.0)
-    s.a[0], s.b[0] = x.T @ x, x.T @ y
+    s.a[0, 1, :7, :7], s.b[0, 1, :7] = x.T @ x, x.T @ y
     solve(s)
-    assert np.allclose(s.w, np.linalg.solve(x.T @ x + np.eye(7), x.T @ y))
-    s.a[0][3, 3] = -1e9
+    for weights, n in zip(s.w, (7, 3), strict=True):
+        assert np.allclose(weights[:n], np.linalg.solve(x[:, :n].T @ x[:, :n] + np.eye(n), x[:, :n].T @ y), atol=1e-3)
+        assert not weights[n:].any()
+    s.a[0, 1, 3, 3] = -1e9
+    s.b[0, 1] *= 2
     before = s.w.copy()
     solve(s)
-    assert (s.w == before).all()  # not positive definite
+    assert (s.w[0] == before[0]).all()  # not positive definite
+    assert np.allclose(s.w[1], 2 * before[1])  # its first rows are
 
 
 def test_the_networks_gradient_is_that_of_its_code_length() -> None:
@@ -426,17 +430,17 @@ def test_the_networks_gradient_is_that_of_its_code_length() -> None:
 
     def outcome(o: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
         share = 2.0 ** o[:4] / (2.0 ** o[:4]).sum()
-        mix = np.array([share, 100 + 3 * o[4:8], 1 / (3 * 2.0 ** o[8:12])])
-        mass = (share * (1 / (1 + np.exp(-(101.5 - mix[1]) * mix[2])) - 1 / (1 + np.exp(-(100.5 - mix[1]) * mix[2])))).sum()
+        mix = np.array([100 + 3 * o[4:8], 1 / (3 * 2.0 ** o[8:12]), share])
+        mass = (share * (1 / (1 + np.exp(-(101.5 - mix[0]) * mix[1])) - 1 / (1 + np.exp(-(100.5 - mix[0]) * mix[1])))).sum()
         return mix, -float(np.log(mass))
 
-    mix, _ = outcome(out)
-    found = np.zeros(16, np.float32)
-    differentiate(mix, found, 101.0, 255.0, 3.0)
+    net = contextnet.contextnet(1, 16, np.zeros(contextnet.parameters(1, 16)))
+    net.mixture[:, :4], _ = outcome(out)
+    differentiate(net, np.float32(101), np.float32(3))
     for i in range(12):
         step = np.eye(12)[i] * 1e-5
         numeric = (outcome(out + step)[1] - outcome(out - step)[1]) / 2e-5
-        assert abs(numeric - found[i]) < 2e-3
+        assert abs(numeric - net.dout[i]) < 2e-3
 
 
 def test_transforms_are_reversible() -> None:

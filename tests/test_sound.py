@@ -165,10 +165,10 @@ def test_any_plan_and_lags_round_trip(seed: int) -> None:
     found = tuple(Channel(int(r.max() - r.min()), 0, zero) for r, zero in zip(x, zeros, strict=True))
     x = np.stack([r - r.min() - zero for r, zero in zip(x, zeros, strict=True)])
     live = [i for i, c in enumerate(found) if c.coded]
-    predictors = [(*map(int, g.integers((1, 0), 65)), 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for _ in range(2)]
+    predictors = [(*map(int, 8 * g.integers((1, 0), 9)), 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for _ in range(2)]
     model = SoundModel(
         tuple(Predictor(*numbers) for numbers in predictors),
-        tuple(Filter(int(g.integers(3, 9)), int(g.integers(1, 1 << 14))) for _ in range(g.integers(0, 4))),
+        tuple(Filter(int(g.integers(4, 9)), int(g.integers(1, 1 << 14))) for _ in range(g.integers(0, 4))),
         int(g.integers(0, 5)),
         *((16, int(g.integers(1, 256))) if g.random() < 0.5 else (0, 0)),
     )

@@ -74,7 +74,7 @@ def test_a_flipped_bit_in_a_table_is_found(name: str, place: int, bit: int) -> N
 
 def test_a_changed_prior_is_found() -> None:
     codec.encode(picture(), Options(profile="hybrid"))
-    _, networks = shipped.SHELF.load(shipped.CURRENT[32])
+    _, networks = shipped.SHELF.load(shipped.CURRENT[48])
     weights = networks["fills0" if "fills0" in networks else next(iter(networks))]
     before = weights[7]
     weights[7] = before + np.float32(2.0**-12)

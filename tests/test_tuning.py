@@ -111,7 +111,7 @@ def test_scales_are_near_their_steps(step: float) -> None:
 
 
 def test_what_a_delta_adds() -> None:
-    units = 16
+    units = 48
     prior = shipped.named(shipped.current(units), units)["raster0"]
     inputs = deltas.inputs_of(prior, units)
     g = np.random.default_rng(0)
@@ -125,7 +125,7 @@ def test_what_a_delta_adds() -> None:
 
 
 def test_sparse_deltas_are_transposed_layers() -> None:
-    units = 16
+    units = 48
     prior = shipped.named(shipped.current(units), units)["raster0"]
     shapes = contextnet.shapes(deltas.inputs_of(prior, units), units)
     g = np.random.default_rng(1)

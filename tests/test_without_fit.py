@@ -39,8 +39,9 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
     y, x = np.mgrid[0:150, 0:160]
-    noise = np.random.default_rng(0).normal(0, 2, (150, 160))
-    files.write(path, Signal(np.clip(120 + 80 * np.sin(y / 9) * np.cos(x / 7) + noise, 0, 255).astype(np.uint8), "image"))
+    noise = np.random.default_rng(0).normal(0, 2, (150, 160, 3))
+    shapes = 80 * np.sin(y / 9) * np.cos(x / 7) + 40 * (np.hypot(y - 70, x - 50) < 40)
+    files.write(path, Signal(np.clip(120 + shapes[..., None] + noise, 0, 255).astype(np.uint8), "image"))
     return path
 
 

@@ -287,7 +287,7 @@ def _shells(t: Taker, a: Architecture) -> None:
 
 
 def _picture_plan(t: Taker, opened: codec.Opened) -> None:
-    kind, _, units, _, _, _, _ = t.bytes_of("kind", "predictors", "units", "learning", "coordinates", "contexts", "lines")
+    kind, _, _, units, *_ = t.bytes_of("kind", "coding", "predictors", "units", "learning", "coordinates", "contexts", "lines")
     if units:
         t.raw("prior", 8)
     count = t.varint("sources")

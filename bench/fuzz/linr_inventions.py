@@ -101,13 +101,13 @@ def sound(rng: Random) -> bytes:
     frames, bits = rng.choice(FRAMES), rng.choice((1, 2, 4, 8, 12, 16, 24, 31, 32))
     count = rng.choice((1, 1, 2, 2, 3, 8)) if kind == "audio" else 1
     shape = (frames, count) if kind == "audio" and (count > 1 or rng.random() < 0.5) else (frames,)
-    taps, rates = (1, 2, 7, 16, 32, 63, 64), (1, 2, 4, 8, 128)
+    taps, rates = (8, 16, 32, 56, 64), (1, 2, 4, 8, 128)
     predictors = tuple(
         sounds.Predictor(rng.choice(taps), rng.choice((0, *taps)), rng.choice(rates), rng.choice((1, 30000, 65000, 65536)))
         for _ in range(rng.randint(1, 4))
     )
-    filters = tuple(sounds.Filter(rng.randint(3, 12), rng.choice((1, 999, 30000, 1 << 20))) for _ in range(rng.randint(0, 4)))
-    units = rng.choice((0, 16, 32, 64))
+    filters = tuple(sounds.Filter(rng.randint(4, 12), rng.choice((1, 999, 30000, 1 << 20))) for _ in range(rng.randint(0, 4)))
+    units = rng.choice((0, 16, 32, 48, 64))
     model = sounds.SoundModel(predictors, filters, rng.randint(0, 4), units, rng.choice((1, 20, 255)) if units else 0)
     channels: list[sounds.Channel] = []
     for _ in range(count):
@@ -177,11 +177,18 @@ def picture(rng: Random) -> bytes:
         found.append(Source(largest, least, table))
     transform = _transform(rng, found, bits)
     planes = _planes(rng, transform, found)
-    least_squares = rng.randint(0, 2)
-    units = rng.choice((0, 16, 32, 64)) if least_squares else 0
-    prior = shipped.current(units) if units else b""
+    least_squares = rng.choice(pictures.COUNTS)
+    coding = rng.choice((pictures.BITS, pictures.AROUND, pictures.PLAIN)) if least_squares else pictures.BITS
+    units = rng.choice((0, *shipped.CURRENT)) if least_squares and coding != pictures.PLAIN else 0
     model = pictures.PictureModel(
-        least_squares, units, rng.choice((0, 1, 20, 255)), rng.random() < 0.5, rng.choice(contexts.NAMES), rng.randint(1, 18), prior
+        coding,
+        least_squares,
+        units,
+        rng.choice((0, 1, 20, 255)),
+        rng.random() < 0.5,
+        "none" if coding == pictures.PLAIN else rng.choice(contexts.NAMES),
+        rng.randint(1, 18),
+        shipped.current(units) if units else b"",
     )
     section = Section(b"HYBR", pictures.write(pictures.PicturePlan(transform, tuple(found), planes, model)))
     sizes = [rng.choice((n, n, -(-n // 2), rng.randint(1, n))) for n in (height, width)]

@@ -44,6 +44,7 @@ Grid = list[list[int]]  # a whole number per place of a tile
 # 10. HYBR: the plan of the profile hybrid
 
 PLANES, LATTICE, PALETTE = range(3)
+BITS, AROUND, PLAIN = range(3)
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Plan:
     """HYBR, read and checked."""
 
     kind: int
+    coding: int
     predictors: int
     units: int
     learning: int
@@ -172,13 +174,16 @@ def read_plan(content: bytes, head: Head) -> Plan:
     """The content of HYBR."""
     require(head.kind != "audio" and len(head.axes) >= 2 and head.bits <= 16, "not a signal for the profile hybrid")
     reader = Reader(content)
-    kind, predictors = read_flag(reader, 2), read_flag(reader, 2)
+    kind, coding, predictors = read_flag(reader, 2), read_flag(reader, 2), reader.byte()
+    require(predictors in WINDOWS, "the number of predictors is out of range")
+    require(predictors > 0 or coding == BITS, "a tree around a prediction without predictors")
     units = reader.byte()
-    require(units in (0, 16, 32, 64) and (predictors > 0 or units == 0), "the number of units is out of range")
+    require(units in UNITS and (predictors > 0 or units == 0), "the number of units is out of range")
     learning = reader.byte()
     coordinates = bool(read_flag(reader, 1))
     contexts, lines = read_flag(reader, 3), read_flag(reader, 18)
     require(lines >= 1, "a setting of the plan is out of range")
+    require(coding != PLAIN or (units == 0 and contexts == 0), "plain coding with a network or contexts")
     networks = read_prior(reader.take(8), units) if units > 0 else {}
 
     count = head.channels * math.prod(head.axes[:-2])
@@ -200,7 +205,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     if reader.position < len(content):
         read_deltas(reader, kind, networks, planes)
     reader.finish()
-    return Plan(kind, predictors, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
+    return Plan(kind, coding, predictors, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
 
 
 @dataclass(frozen=True)
@@ -367,6 +372,7 @@ def delta_numbers(content: bytes, prior: Sequence[Singles], coding: int, setting
 
 LN2 = 0.6931471805599453
 ROOT2 = 1.4142135623730951
+UNITS = (0, 16, 32, 48, 64)
 WORD = (1 << 64) - 1
 
 
@@ -379,14 +385,6 @@ def checked(entries: Iterable[int], shift: int, digest: str) -> list[float]:
 
 def nearest(x: decimal.Decimal) -> int:
     return int(x.to_integral_value(decimal.ROUND_HALF_EVEN))
-
-
-@cache
-def exp2_table() -> list[float]:
-    with decimal.localcontext(prec=60):
-        ln2 = decimal.Decimal(2).ln()
-        entries = [nearest(2**30 * (ln2 * i / 256).exp()) for i in range(257)]
-    return checked(entries, 30, "a78b7ce471df25af4c297d4047f969d40430cd63b5d7486fb9731c34d479855d")
 
 
 @cache
@@ -404,14 +402,6 @@ def sigmoid_table() -> list[float]:
     return checked(entries, 48, "2b921f08e417392812bad34d1e8f9ccb6d96734cecc21da3848f97aa46e2e8fd")
 
 
-def exp2(x: float) -> float:
-    n = math.floor(x)
-    t = (x - n) * 256
-    i = int(t)
-    e = exp2_table()
-    return math.ldexp(e[i] + (e[i + 1] - e[i]) * (t - i), n)
-
-
 def log2(x: float) -> float:
     half, exponent = math.frexp(x)  # x = half·2^exponent, ½ ≤ half < 1
     fraction = int(half * 2.0**53) - 2**52
@@ -427,12 +417,8 @@ def sigmoid(x: float) -> float:
     return s[i] + (s[i + 1] - s[i]) * (t - i)
 
 
-def odds(a: float, b: float) -> float:
-    return min(max(LN2 * log2(a / b), -12.0), 12.0)
-
-
-def soft(z: float) -> float:
-    return z / (1 + 0.25 * abs(z))
+def soft(z: Single) -> Single:
+    return z / (Single(1) + Single(0.25) * abs(z))
 
 
 def hashed(a: int, b: int) -> int:
@@ -496,6 +482,124 @@ def summed(terms: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return total
 
 
+# 12. Lanes: whole vectors of numbers in binary32
+
+
+def halved(lanes: npt.NDArray[Any]) -> Any:
+    """The sum of the last axis: its upper half is added to its lower half, and so on."""
+    while lanes.shape[-1] > 1:
+        half = lanes.shape[-1] // 2
+        lanes = lanes[..., :half] + lanes[..., half:]
+    return lanes[..., 0]
+
+
+def dot(weights: npt.NDArray[Any], x: npt.NDArray[Any], lanes: int) -> Any:
+    """Scalar products with the vector x, in f32 or in f64, as they are: a sum for each lane, then the sum of these."""
+    products = (weights * x).reshape(*weights.shape[:-1], -1, lanes)
+    return halved(np.add.accumulate(products, axis=-2)[..., -1, :])
+
+
+def weighed(x: Singles, matrix: Singles) -> Singles:
+    """The sum of the rows of a matrix times x: that of the rows 0, 2, …, plus that of the rows 1, 3, …"""
+    products = x[:, None] * matrix
+    total: Singles = summed(products[::2]) + summed(products[1::2])
+    return total
+
+
+def padded(x: Sequence[Any] | npt.NDArray[Any], lanes: int) -> npt.NDArray[Any]:
+    """With zeros at the end, so that lanes are filled."""
+    x = np.asarray(x)
+    return np.concatenate([x, np.zeros(-len(x) % lanes, x.dtype)])
+
+
+ZERO, ONE = Single(0), Single(1)
+MAGIC = Single(12582912)
+POLYNOMIAL_EXP2 = (
+    0.0013276472454890609,
+    0.009675540961325169,
+    0.05550713092088699,
+    0.24022120237350464,
+    0.6931469440460205,
+    1.0000001192092896,
+)
+POLYNOMIAL_LOG2 = -0.2068466991186142, 0.3219325542449951, -0.3673725724220276, 0.4793791174888611, -0.7211395502090454, 1.4427123069763184
+HALF_ROOT = 0x3F3504F3  # the pattern of √½
+LEAST_MASS = Single(2.0**-20)
+
+
+def polynomial(x: Singles, factors: Sequence[float]) -> Singles:
+    """By Horner's rule."""
+    result: Singles = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        result = result * x + Single(factor)
+    return result
+
+
+def exp2s(x: Singles) -> Singles:
+    """2^x: the power of the nearest whole number, times a polynomial of what is left."""
+    rounded = x + MAGIC
+    part = polynomial(x - (rounded - MAGIC), POLYNOMIAL_EXP2)
+    return (part.view(np.uint32) + (rounded.view(np.uint32) << np.uint32(23))).view(np.float32)
+
+
+def log2s(x: Singles) -> Singles:
+    """Those of x: the exponent of the nearest power of two, plus a polynomial of what is left."""
+    pattern = x.view(np.int32)
+    exponent = (pattern - np.int32(HALF_ROOT)) >> np.int32(23)
+    rest = (pattern - (exponent << np.int32(23))).view(np.float32) - Single(1)
+    return exponent.astype(np.float32) + rest * polynomial(rest, POLYNOMIAL_LOG2)
+
+
+def limited(x: Singles, limit: float) -> Singles:
+    """Not beyond −limit … limit."""
+    x = np.where(x < Single(-limit), Single(-limit), x)
+    return np.where(x > Single(limit), Single(limit), x)
+
+
+def sigmoids(x: Singles) -> Singles:
+    return Single(1) / (Single(1) + exp2s(limited(x, 16) * Single(-1.4426950216293335)))
+
+
+def softs(x: Singles) -> Singles:
+    return x / (Single(1) + np.abs(x) * Single(0.25))
+
+
+NETWORK, FIRST = 3, 4  # the lanes of the network, and of the first of the other experts
+FEW_LANE, MANY_LANE, FEW = 11, 16, 5  # the first lane of the contexts of a pass, with one input each if there are few, else two
+
+
+class Experts:
+    """What logistics say of the decisions of a value, in 16 lanes. The first four are those of the network's mixture.
+
+    Means and edges are relative to the same number.
+    """
+
+    def __init__(self, mixture: Mixture | None, means: Sequence[float], inverses: Sequence[float]) -> None:
+        self.mean, self.inverse, self.used = (np.zeros(16, np.float32) for _ in range(3))
+        self.share = np.zeros(4, np.float32)
+        if mixture is not None:
+            self.mean[:4], self.inverse[:4], self.share = mixture.mean, mixture.inverse, mixture.share
+            self.used[NETWORK] = 1
+        stop = FIRST + len(means)
+        self.mean[FIRST:stop], self.inverse[FIRST:stop], self.used[FIRST:stop] = means, inverses, 1
+        self.bottom, self.middle, self.top = np.zeros(16, np.float32), np.zeros(16, np.float32), np.ones(16, np.float32)
+
+    def ask(self, edge: int) -> Singles:
+        """Of all lanes, the stretched probability of a 1, which is that the value is at the edge or above it."""
+        z = ((Single(edge) - Single(0.5)) - self.mean) * self.inverse
+        self.middle = sigmoids(z)
+        self.middle[NETWORK] = halved(self.middle[:4] * self.share)
+        above, below = (self.top - self.middle) + LEAST_MASS, (self.middle - self.bottom) + LEAST_MASS
+        return limited((log2s(above) - log2s(below)) * Single(LN2), 12) * self.used
+
+    def move(self, bit: int) -> None:
+        """What is still possible after the decision about the last edge."""
+        if bit:
+            self.bottom = self.middle
+        else:
+            self.top = self.middle
+
+
 # 13.1, 13.2. Groups of values and gathering
 
 Tap = tuple[int, int]
@@ -507,7 +611,7 @@ def taps(text: str) -> list[Tap]:
 
 
 CAUSAL = taps("0 -1 -1 0 -1 -1 -1 1 0 -2 -2 0 -2 1 -1 -2 -1 2 -2 -1 0 -3 -3 0 -2 2 -2 -2 -1 -3 -1 3 -3 -1 -3 1")
-AROUND = taps("0 0 0 -1 -1 0 0 1 1 0 -1 -1 -1 1 1 -1 1 1 0 2 2 0 0 -2 -2 0")
+BESIDES = taps("0 0 0 -1 -1 0 0 1 1 0 -1 -1 -1 1 1 -1 1 1 0 2 2 0 0 -2 -2 0")
 OF_PASS = {
     "diagonal": taps("-1 -1 1 1 -1 1 1 -1 -1 -3 -1 3 1 -3 1 3 -3 -1 -3 1 3 -1 3 1 0 -2 -2 0"),
     "beside": taps("0 -1 0 1 -1 0 1 0 0 -3 0 3 -2 -1 -2 1 2 -1 2 1 -1 -2 -1 2 1 -2 1 2"),
@@ -542,13 +646,13 @@ class Gatherer:
         self.height, self.width = len(own), len(own[0])
         self.last_column = self.width - 1 - (self.width - 1 - which.left) % which.step
         if which.regular:
-            scaled = [[(dy * which.step, dx * which.step) for dy, dx in group] for group in (CAUSAL, AROUND)]
+            scaled = [[(dy * which.step, dx * which.step) for dy, dx in group] for group in (CAUSAL, BESIDES)]
             self.own_taps, self.reference_taps = scaled
             self.causal_taps = range(len(CAUSAL))
         else:
             self.own_taps = OF_PASS[which.name]
             near = [(0, 0), *self.own_taps[:4]]
-            self.reference_taps = near + [tap for tap in AROUND if tap not in near]
+            self.reference_taps = near + [tap for tap in BESIDES if tap not in near]
             self.causal_taps = range(12, 14) if which.name == "diagonal" else range(0)
         of_own, of_reference = len(self.own_taps), len(self.reference_taps)
         self.starts = [of_own + k * of_reference for k in range(len(references))]  # b of the groups of the references
@@ -581,99 +685,90 @@ class Gatherer:
         return self.own[max(y + dy, top)][min(max(x + dx, left), self.last_column)]
 
 
-# 13.4, 13.5. Prediction, and the predictors' distributions
+# 13.4, 13.5. Prediction
+
+WINDOWS = {0: [], 1: [(1, 0.8)], 2: [(1, 0.7)], 4: [(1, 0.7), (4, 0.98)]}  # every and fading, by the number of predictors
+BLOCK = 8  # columns
+BLEND = 4  # the number of the blend, after those of the predictors
 
 
-def solution(sums: Doubles, right: Doubles, ridge: float) -> Doubles | None:
-    """The weights that solve sums, with `ridge` added to the diagonal; only the part with j ≥ i of the sums is used."""
-    u, z = sums.copy(), right.copy()
-    n = len(z)
-    u[np.arange(n), np.arange(n)] += ridge
-    for i in range(n):  # when row i is reached, all rows k < i have been taken off it, in their order
-        if not u[i, i] > 1e-9:
-            return None
-        inverse = 1.0 / math.sqrt(u[i, i])
-        u[i, i:] *= inverse
-        z[i] *= inverse
-        u[i + 1 :, i + 1 :] -= np.multiply.outer(u[i, i + 1 :], u[i, i + 1 :])
-        z[i + 1 :] -= u[i, i + 1 :] * z[i]
-    weights = np.zeros(n)
-    for i in range(n - 1, -1, -1):
-        terms = np.concatenate([z[i : i + 1], u[i, i + 1 :] * weights[i + 1 :]])
-        weights[i] = np.subtract.accumulate(terms)[-1] / u[i, i]
+def eliminated(u: Doubles, z: Doubles) -> list[float]:
+    """Gauss's elimination in a symmetric matrix, of which only the part with j ≥ i is used, and in z.
+
+    The result is the inverse pivots, up to the first one that is too small.
+    """
+    inverse = list[float]()
+    for k in range(len(z)):
+        if not u[k, k] > 1e-9:
+            break
+        inverse.append(1 / float(u[k, k]))
+        factors = u[k, k + 1 :] * inverse[k]
+        u[k + 1 :, k + 1 :] -= np.multiply.outer(factors, u[k, k + 1 :])
+        z[k + 1 :] -= factors * z[k]
+    return inverse
+
+
+def substituted(u: Doubles, z: Doubles, inverse: Sequence[float], count: int) -> Doubles:
+    """The first `count` weights, after the elimination."""
+    weights = z[:count].copy()
+    for i in reversed(range(count)):
+        weights[i] *= inverse[i]
+        weights[:i] -= u[:i, i] * weights[i]
     return weights
 
 
-class Predictor:
-    """A least squares predictor, and an expert. Its regressors are the numbers r_i with i in `used`."""
+class Bank:
+    """The least squares predictors, two for each window: by all regressors, and by only the first of them.
 
-    def __init__(self, used: Sequence[int], block: int, every: int, fading: float, columns: int) -> None:
-        self.used, self.block, self.every, self.fading = list(used), block, every, fading
-        blocks, n = -(-columns // block), len(self.used)
-        self.a = np.zeros((blocks, n, n))  # only the part with j ≥ i is ever used
-        self.b = np.zeros((blocks, n))
-        self.weights = [0.5, 0.5] + [0.0] * (n - 2)
-        self.errors = [(ROOT2 if level % 2 else 1.0) * 2.0 ** (level // 2 - 2) for level in range(40)]  # D
-        self.p = 0.0
+    The regressors are the numbers r_i with i in `used`.
+    """
 
-    def fade(self, column: int) -> None:
-        if column % self.block == 0:
-            self.a[column // self.block] *= self.fading
-            self.b[column // self.block] *= self.fading
+    def __init__(self, count: int, which: Pass, starts: Sequence[int], columns: int) -> None:
+        self.count, self.windows = count, WINDOWS[count]
+        first, own, far = (6, 14 if starts else 18, 9) if which.regular else (8, 14, 5)
+        self.used = [*range(first), *(b + i for b in starts for i in range(3))]
+        fewer = len(self.used)
+        if count > 1:
+            self.used += [*range(first, own), *(b + i for b in starts for i in range(3, far))]
+        n, self.blocks = len(self.used), -(-columns // BLOCK)
+        self.counts = n, fewer
+        self.a = np.zeros((len(self.windows), self.blocks + 2, n, n), np.float32)  # only the part with j ≥ i is ever used
+        self.b = np.zeros((len(self.windows), self.blocks + 2, n), np.float32)
+        self.d, self.e = np.zeros((n, n), np.float32), np.zeros(n, np.float32)  # of the block that is being summed
+        self.weights = np.zeros((2 * len(self.windows), n + -n % 16), np.float32)
+        self.x = np.zeros(n, np.float32)
 
-    def solve(self, column: int) -> None:
-        if column % self.every:
+    def begin(self, column: int) -> None:
+        """Before the first place of a block."""
+        if column % BLOCK:
             return
-        block = column // self.block
-        u, z = self.a[block].copy(), self.b[block].copy()
-        for other in (block - 1, block + 1):
-            if 0 <= other < len(self.a):
-                u += self.a[other]
-                z += self.b[other]
-        weights = solution(u, z, 1.0)
-        if weights is not None:
-            self.weights = weights.tolist()
+        block = column // BLOCK  # its sums are those of number block + 1
+        before = block or self.blocks
+        for k, (every, fading) in enumerate(self.windows):
+            self.a[k, before] = self.a[k, before] * Single(fading) + self.d
+            self.b[k, before] = self.b[k, before] * Single(fading) + self.e
+            if block % every == 0:
+                self.solve(k, block + 1)
+        self.d[:], self.e[:] = 0, 0
 
-    def predict(self, r: Sequence[float], mean: float, largest: int) -> float:
-        p = 0.0
-        for i, w in zip(self.used, self.weights, strict=True):
-            p += w * r[i]
-        self.p = min(max(mean + p, 0.0), float(largest))
-        return self.p
+    def solve(self, k: int, middle: int) -> None:
+        u, z = (((of[k, middle - 1] + of[k, middle]) + of[k, middle + 1]).astype(np.float64) for of in (self.a, self.b))
+        u[np.diag_indices_from(u)] += 1.0
+        inverse = eliminated(u, z)
+        for i, count in enumerate(self.counts):
+            if len(inverse) >= count:
+                self.weights[2 * k + i, :count] = np.clip(substituted(u, z, inverse, count), -4096, 4096)
 
-    def learn(self, column: int, r: Sequence[float], weight: float, difference: float) -> None:
-        regressors = np.array([r[i] for i in self.used])
-        weighted = regressors * weight
-        self.a[column // self.block] += np.multiply.outer(weighted, regressors)
-        self.b[column // self.block] += weighted * difference
+    def predict(self, r: Singles, mean: Single, largest: int) -> list[float]:
+        """Four predictions; if there are fewer predictors, theirs again."""
+        self.x = r[self.used]
+        sums = dot(self.weights, padded(self.x, 16), 16)
+        p = [min(max(float(mean + s), 0.0), float(largest)) for s in sums[: self.count]]
+        return (4 * p)[:4]
 
-    def inverse(self, level: int) -> float:
-        return 1 / (0.6 * self.errors[level] + 0.03)
-
-    def below(self, half: int, level: int) -> float:
-        """The mass below."""
-        return sigmoid((half - 0.5 - self.p) * self.inverse(level))
-
-    def learn_error(self, value: int, level: int) -> None:
-        self.errors[level] += (abs(value - self.p) - self.errors[level]) * 0.01
-
-
-def predictors_of(count: int, which: Pass, starts: Sequence[int], columns: int) -> list[Predictor]:
-    """The wide and the narrow one, as far as there are."""
-    if which.regular:
-        wide, narrow = (14 if starts else 18, 9), (6, 3)
-    else:
-        wide, narrow = (14, 5), (8, 3)
-
-    def used(own: int, other: int) -> list[int]:
-        return [*range(own), *(b + i for b in starts for i in range(other))]
-
-    found = []
-    if count == 2:
-        found.append(Predictor(used(*wide), 16, 16 // which.step, 0.9, columns))
-    if count > 0:
-        found.append(Predictor(used(*narrow), 8, 8 if len(found) else 16, 0.8, columns))
-    return found
+    def learn(self, difference: Single, weight: Single) -> None:
+        self.d += np.multiply.outer(weight * self.x, self.x)
+        self.e += (weight * difference) * self.x
 
 
 @dataclass
@@ -687,63 +782,128 @@ class Place:
     g: list[int]
     y8: int
     x8: int
-    r: list[float]
-    mean: float = 0.0  # mean_0
-    p1: float = 0.0
-    p2: float = 0.0
-    unit: float = 0.0
+    activity: int
+    r: Singles  # without predictors it is not filled in
+    mean: Single = ZERO  # mean_0
+    said: list[float] = field(default_factory=lambda: [0.0] * 7)  # by the predictors, their blend and the two corrections of it
+    recent: list[Single] = field(default_factory=list)  # the mean errors around
+    classes: list[int] = field(default_factory=lambda: [0] * 5)  # EW EN EG ER PATTERN
+    unit: Single = ONE
     level: int = 0
-    expected: int = 0  # MEAN
+    middle: float = 0.0  # MEAN
+    origin: int = 0
+
+
+class Predictions:
+    """The predictors, their blend, and what corrects it."""
+
+    def __init__(self, bank: Bank, columns: int, largest: int) -> None:
+        self.bank, self.largest = bank, largest
+        self.fresh = np.full((columns + 2, 4), largest / 32, np.float32)  # with a border to the left and to the right
+        self.here, self.before = self.fresh.copy(), self.fresh.copy()
+        self.errors = [[(ROOT2 if level % 2 else 1.0) * 2.0 ** (level // 2 - 2) for level in range(40)] for _ in range(7)]  # D
+        self.biases = [[Single(0)] * 768, [Single(0)] * 729]
+        self.at: tuple[int, ...] = ()  # the contexts of the biases of the last place; plain coding has none
+
+    def begin(self, column: int) -> None:
+        if column == 0:
+            self.here, self.before = self.fresh.copy(), self.here
+        self.bank.begin(column)
+
+    def pass_over(self, column: int) -> None:
+        """A place that was decoded as flat."""
+        self.here[column + 1] = 0
+
+    def blend(self, place: Place) -> None:
+        """Each predictor weighs by the inverse fourth power of its errors around."""
+        total = blended = Single(0)
+        place.recent = [Single(1)] * 4
+        c, here, before = place.column, self.here, self.before
+        for k in range(self.bank.count):
+            e = ((Single(2) * (here[c, k] + before[c + 1, k]) + before[c, k]) + before[c + 2, k]) * Single(0.125) + Single(0.125)
+            weight = Single(1) / ((e * e) * (e * e))
+            place.recent[k] = e
+            total = total + weight
+            blended = blended + weight * Single(place.said[k] - place.said[0])
+        place.said[BLEND] = place.said[0] + float(blended / total)
+
+    def correct(self, place: Place, residuals: Sequence[int], of_references: Sequence[int]) -> None:
+        """`residuals`: those to the left, above, and above to the right and to the left."""
+        middle = place.said[BLEND]
+        pattern = 0
+        for value in place.g[:6]:
+            pattern = 2 * pattern + (value > middle)
+        eighths = Single(8) * place.unit
+        west, north, *others = (class_of(residual, eighths) for residual in residuals)
+        if of_references:
+            others = [*(class_of(residual, eighths) for residual in of_references[:2]), 4]
+        place.classes = [west, north, *others[:2], pattern]
+        of_west = others[1] if len(of_references) > 1 else west
+        self.at = 12 * pattern + min(place.level // 2, 11), 81 * others[0] + 9 * of_west + north
+        for k, (biases, i) in enumerate(zip(self.biases, self.at, strict=True)):
+            place.said[BLEND + 1 + k] = min(max(middle + float(biases[i] * place.unit), 0.0), float(self.largest))
+
+    def inverses(self, level: int) -> list[float]:
+        return [1 / (0.6 * errors[level] + 0.03) for errors in self.errors]
+
+    def learn(self, place: Place, value: int) -> None:
+        difference = value - place.said[BLEND]
+        t = Single(1) / ((Single(0.5) + place.unit) + Single(0.1) * Single(abs(difference)))
+        self.bank.learn(Single(value) - place.mean, t * t)
+        for k in range(self.bank.count):
+            self.here[place.column + 1, k] = abs(value - place.said[k])
+        for errors, p in zip(self.errors, place.said, strict=True):
+            errors[place.level] += (abs(value - p) - errors[place.level]) * 0.01
+        miss = single_limited(Single(difference) / place.unit, 8)
+        for biases, i in zip(self.biases, self.at, strict=False):
+            biases[i] = biases[i] + (miss - biases[i]) * Single(0.02)
+
+
+def class_of(residual: int, eighths: Single) -> int:
+    """The class of a residual, relative to the local error: 0 … 8."""
+    t = abs(Single(residual)) / eighths
+    size = sum(t > Single(limit) for limit in (0.25, 0.75, 1.5, 3.0))
+    return 4 + int(size) if residual > 0 else 4 - int(size)
 
 
 # 13.6. The context network
 
 
 class Mixture:
-    """The mixture of logistics that the context network's outputs stand for: an expert."""
+    """The mixture of logistics that the context network's outputs stand for: an expert. Its means are relative to `base`'s origin."""
 
-    def __init__(self, outputs: Singles, centre: float, unit: float) -> None:
-        o = [float(output) for output in outputs]
-        top = max(o[:4])
-        shares = [exp2(max(o[k] - top, -30.0)) for k in range(4)]
-        total = 0.0
-        for share in shares:
-            total += share
-        self.share = [share / total for share in shares]
-        self.mean = [centre + unit * o[4 + k] for k in range(4)]
-        self.inverse = [1 / max(unit * exp2(min(max(o[8 + k], -12.0), 12.0)), 0.03) for k in range(4)]
+    def __init__(self, outputs: Singles, base: Single, unit: Single) -> None:
+        top = outputs[:4].max()
+        shares = exp2s(np.maximum(outputs[:4] - top, Single(-30)))
+        widths = exp2s(limited(-outputs[8:12], 12))
+        share = Single(1) / ((shares[0] + shares[1]) + (shares[2] + shares[3]))
+        self.unit = unit
+        self.mean: Singles = base + unit * outputs[4:8]
+        self.inverse: Singles = np.minimum(widths * (Single(1) / unit), Single(1 / 0.03))
+        self.share: Singles = shares * share
 
-    def below(self, edge: float) -> float:
-        total = 0.0
-        for share, mean, inverse in zip(self.share, self.mean, self.inverse, strict=True):
-            total += share * sigmoid((edge - mean) * inverse)
-        return total
-
-    def expected(self) -> float:
-        total = 0.0
+    def expected(self) -> Single:
+        total = Single(0)
         for share, mean in zip(self.share, self.mean, strict=True):
-            total += share * mean
+            total = total + share * mean
         return total
 
-    def gradient(self, value: int, largest: int, unit: float) -> Singles:
-        """δ: the gradient at the outputs."""
-        parts, of_mean, of_width = [], [], []
-        total = 0.0
-        for share, mean, inverse in zip(self.share, self.mean, self.inverse, strict=True):
-            hi, lo = (value + 0.5 - mean) * inverse, (value - 0.5 - mean) * inverse
-            upper = sigmoid(hi) if value < largest else 1.0
-            lower = sigmoid(lo) if value > 0 else 0.0
-            upper_derivative, lower_derivative = upper * (1 - upper), lower * (1 - lower)
-            part = share * (upper - lower)
-            total += part
-            parts.append(part)
-            of_mean.append(share * (upper_derivative - lower_derivative) * inverse * unit)
-            of_width.append(share * (upper_derivative * hi - lower_derivative * lo) * LN2)
-        sigma = 1 / (total + 2.0**-20)
-        deltas = [float(Single(delta)) for delta in parts + of_mean + of_width]
-        result = [(share * total - delta) * sigma * LN2 for share, delta in zip(self.share, deltas, strict=False)]
-        result += [min(max(delta * sigma, -8.0), 8.0) for delta in deltas[4:]]
-        return np.array([*result, 0, 0, 0, 0]).astype(np.float32)
+    def gradient(self, value: Single, is_least: bool, is_largest: bool) -> Singles:
+        """δ: the gradient at the outputs. The value is relative, as the means are."""
+        share, one = self.share, Single(1)
+        hi, lo = ((value + Single(0.5)) - self.mean) * self.inverse, ((value - Single(0.5)) - self.mean) * self.inverse
+        upper = np.ones(4, np.float32) if is_largest else sigmoids(hi)
+        lower = np.zeros(4, np.float32) if is_least else sigmoids(lo)
+        upper_derivative, lower_derivative = upper * (one - upper), lower * (one - lower)
+        parts = share * (upper - lower)
+        total = Single(0)
+        for part in parts:
+            total = total + part
+        of_mean = ((share * (upper_derivative - lower_derivative)) * self.inverse) * self.unit
+        of_width = (share * (upper_derivative * hi - lower_derivative * lo)) * Single(LN2)
+        sigma = one / (total + LEAST_MASS)
+        of_share = ((share * total - parts) * sigma) * Single(LN2)
+        return np.concatenate([of_share, limited(of_mean * sigma, 8), limited(of_width * sigma, 8), np.zeros(4, np.float32)])
 
 
 def activated(x: Singles) -> tuple[Singles, Singles]:
@@ -751,7 +911,7 @@ def activated(x: Singles) -> tuple[Singles, Singles]:
     half, one = Single(0.5), Single(1)
     rho: Singles = one / (one + np.abs(x))
     q: Singles = x * rho
-    h: Singles = (half * x) * (one + q)
+    h: Singles = half * (x * (one + q))
     d: Singles = half * ((one + q) + q * rho)
     return h, d
 
@@ -774,18 +934,17 @@ class ContextNetwork:
         self.inputs = [with_one(inputs)]
         self.derivatives: list[Singles] = []
         for matrix in self.matrices[:2]:
-            h, d = activated(summed(self.inputs[-1][:, None] * matrix))
+            h, d = activated(weighed(self.inputs[-1], matrix))
             self.inputs.append(with_one(h))
             self.derivatives.append(d)
-        outputs: Singles = summed(self.inputs[-1][:, None] * self.matrices[2])
-        return outputs
+        return weighed(self.inputs[-1], self.matrices[2])
 
     def learn(self, delta: Singles) -> None:
         """Learn from the last outputs."""
         if self.rate == 0:
             return
-        s2 = summed(delta[:, None] * self.matrices[2][:-1].T) * self.derivatives[1]
-        s1 = summed(s2[:, None] * self.matrices[1][:-1].T) * self.derivatives[0]
+        s2 = weighed(delta, self.matrices[2][:-1].T) * self.derivatives[1]
+        s1 = weighed(s2, self.matrices[1][:-1].T) * self.derivatives[0]
         self.kept.append(list(zip(self.inputs, (s1, s2, delta), strict=True)))
         if len(self.kept) == 64:
             self.move()
@@ -841,11 +1000,6 @@ class Line:
     words: list[Word]
 
 
-def eight(sums: Sequence[Any] | npt.NDArray[Any]) -> Any:
-    """The sum of eight sums."""
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
-
-
 class Mixer:
     """The mixer: bits whose probability comes from inputs, by four sets of weights, gates and two maps (13.9)."""
 
@@ -854,29 +1008,22 @@ class Mixer:
         self.rows, self.least_rate = rows, least_rate
         self.weights = np.tile(weights, (4, 1024, 1))
         self.gates = np.full((1024, 4), Single(0.25), np.float32)
-        entries = np.array([sigmoid((j - 16) * 0.75) for j in range(33)] + [0.0]).astype(np.float32)
-        self.maps = np.tile(entries, (2, rows, 1))  # the entry 33 is read with the weight 0, never written
+        entries = np.array([sigmoid((j - 16) * 0.75) for j in range(33)]).astype(np.float32)
+        self.maps = np.tile(entries, (2, rows, 1))
         self.mixed = 0
         self.p = 0  # the probability of the last bit
 
-    def dots(self, inputs: Singles, rows: Sequence[int]) -> list[Single]:
-        weights = self.weights[np.arange(4), list(rows)]
-        terms = (weights * inputs).reshape(4, -1, 8).transpose(1, 2, 0)  # j + 8k of set s lies at [k, j, s]
-        return [single_limited(dot, 12) for dot in eight(summed(terms))]
-
-    def mix(self, decoder: ArithmeticDecoder, inputs: Singles, rows: Sequence[int], first: int, second: int, alone: bool = False) -> int:
-        """A bit; `first` and `second` are its rows in the maps. `alone`: the first input takes the place of the total."""
-        dots = self.dots(inputs, rows)
+    def mix(self, decoder: ArithmeticDecoder, inputs: Singles, rows: Sequence[int], first: int, second: int) -> int:
+        """A bit; `first` and `second` are its rows in the maps."""
+        dots = [single_limited(d, 12) for d in dot(self.weights[np.arange(4), list(rows)], inputs, 16)]
         gates = self.gates[rows[0]]
         total = Single(0)
-        for gate, dot in zip(gates, dots, strict=True):
-            total = total + gate * dot
+        for gate, d in zip(gates, dots, strict=True):
+            total = total + gate * d
         total = single_limited(total, 12)
-        if alone:
-            total = inputs[0]
 
         u = (total + Single(12)) * Single(4 / 3)
-        i = int(u)
+        i = min(int(u), 31)
         part = u - Single(i)
         of_maps = [map_[row] for map_, row in zip(self.maps, (first, second), strict=True)]
         a, b = (entries[i] * (Single(1) - part) + entries[i + 1] * part for entries in of_maps)
@@ -887,11 +1034,9 @@ class Mixer:
         self.mixed += 1
         rate = Single(self.least_rate + 0.02 / (1 + self.mixed * 0.0005))
         epsilon = (y - squash(total)) * Single(0.002)
-        for s, (row, dot) in enumerate(zip(rows, dots, strict=True)):
-            if alone:
-                break
-            gates[s] += epsilon * dot
-            self.weights[s, row] += ((y - squash(dot)) * rate) * inputs
+        for s, (row, d) in enumerate(zip(rows, dots, strict=True)):
+            gates[s] += epsilon * d
+            self.weights[s, row] += ((y - squash(d)) * rate) * inputs
         j = i + 1 if part > Single(0.5) else i
         for entries in of_maps:
             entries[j] += (y - entries[j]) * Single(0.02)
@@ -901,18 +1046,15 @@ class Mixer:
 class ContextMixer(Mixer):
     """A mixer of experts and contexts, with the tables of these (13.7)."""
 
-    def __init__(self, contexts: int, lines: int, rows: int, experts: int) -> None:
-        self.contexts, self.lines = contexts, lines
+    def __init__(self, contexts: int, lines: int, rows: int, lane: int, weights: npt.ArrayLike) -> None:
+        """`lane`: the first of the contexts' inputs."""
+        self.contexts, self.lines, self.lane = contexts, lines, lane
+        self.apart = lane != FEW_LANE
         self.tables: list[dict[int, Line]] = [{} for _ in range(contexts)]  # the lines that are not all 0
         self.found: list[Line] = []
         n0, n1 = np.divmod(np.arange(256), 16)  # for H
         self.history = np.tile(((n1 + 0.5) / (n0 + n1 + 1)).astype(np.float32), (contexts, 1))
-        self.size = -(-(experts + 1 + 2 * contexts) // 8) * 8
-        weights = np.full(self.size, Single(0.15 if contexts else 0.3), np.float32)
-        if experts:
-            weights[1:experts] = Single((0.6 if contexts else 1.0) / experts)
-            weights[0] = Single(0.4 if contexts else 0.7)
-        super().__init__(weights, rows, 0.002)
+        super().__init__(padded(np.asarray(weights, np.float32), 16), rows, 0.002)
 
     def look_up(self, hashes: Iterable[int]) -> None:
         """Find the lines of all contexts."""
@@ -928,28 +1070,128 @@ class ContextMixer(Mixer):
         """The number of contexts that have seen this bit more than twice."""
         return sum(line.words[word].n > 2 for line in self.found)
 
-    def inputs(self, experts: Sequence[Single], words: Sequence[Word], history: Singles) -> Singles:
-        inputs = np.zeros(self.size, np.float32)
-        inputs[: len(experts) + 1] = [*experts, Single(0.3)]
+    def inputs(self, experts: Singles, words: Sequence[Word], history: Singles) -> Singles:
+        inputs = np.zeros(self.weights.shape[2], np.float32)
+        inputs[: len(experts)] = experts
+        inputs[0] = 0.3
         stretch = stretch_table()
-        position = len(experts) + 1
-        for of_context, h in zip(words, history, strict=True):
+        for number, (of_context, h) in enumerate(zip(words, history, strict=True)):
+            slot = past = Single(0)
             if of_context.n:
-                inputs[position] = stretch[of_context.p >> 4] * Single(min(1.0, of_context.n / 4))
-                inputs[position + 1] = stretch[int(h * Single(4095))]
-            position += 2
+                slot = stretch[of_context.p >> 4] * Single(min(1.0, of_context.n / 4))
+                past = stretch[int(h * Single(4095))]
+            if self.apart:
+                position = self.lane + 2 * number
+                inputs[position : position + 2] = slot, past
+            else:
+                inputs[self.lane + number] = slot + past
         return inputs
 
-    def decode(self, decoder: ArithmeticDecoder, word: int, experts: Sequence[Single], rows: Sequence[int], first: int, second: int) -> int:
+    def decode(self, decoder: ArithmeticDecoder, word: int, experts: Singles, rows: Sequence[int], first: int, second: int) -> int:
         """A bit; `word` is its word in the lines, `first` and `second` its rows in the maps."""
         words = [line.words[word] for line in self.found]
-        places = (np.arange(self.contexts), np.array([16 * of_context.n0 + of_context.n1 for of_context in words], np.int64))
+        places = (np.arange(len(words)), np.array([16 * of_context.n0 + of_context.n1 for of_context in words], np.int64))
         history = self.history[places]
-        inputs = self.inputs(experts, words, history)
-        bit = self.mix(decoder, inputs, rows, first, second, len(experts) == 1 and not self.contexts)
+        bit = self.mix(decoder, self.inputs(experts, words, history), rows, first, second)
         self.history[places] = history + (Single(bit) - history) * Single(0.01)
         for of_context in words:
             of_context.update(bit)
+        return bit
+
+
+def picture_mixer(contexts: int, lines: int, rows: int, networked: bool, predicted: bool) -> ContextMixer:
+    """That of a pass."""
+    lane, count = (FEW_LANE, contexts) if contexts <= FEW else (MANY_LANE, 2 * contexts)
+    weights = np.zeros(lane + count)
+    weights[lane:] = 0.05 if predicted else 0.15
+    if predicted:
+        weights[FIRST : FIRST + 7] = (0.3 if networked else 0.8) / 7
+    if networked:
+        weights[NETWORK] = 0.6
+    return ContextMixer(contexts, lines, rows, lane, weights)
+
+
+# 13.8. The tree of a value's decisions
+
+
+@dataclass
+class Node:
+    """A decision: whether the value is at the edge or above it."""
+
+    kind: int
+    number: int
+    line: int
+    within: int  # the number in the line
+    edge: int
+    width: int = 0  # of the span that is halved
+
+
+SIDE, DISTANCE, HALVING = range(3)
+
+
+class Walk:
+    """The way down the tree, to the one value that is at least `low` and below `top`."""
+
+    def __init__(self, bits: int, around: tuple[int, int] | None) -> None:
+        """`around`: the origin, and log2 of the first distance from it; None: bit by bit."""
+        self.phase = HALVING if around is None else SIDE
+        self.around, (self.origin, self.reach) = around is not None, around or (0, 0)
+        self.low, self.top = 0, 1 << bits
+        self.side = self.steps = 0
+        self.number = self.line = 1
+
+    @property
+    def ends(self) -> bool:
+        return self.phase == HALVING and self.top - self.low == 1
+
+    def node(self) -> Node:
+        if self.phase == SIDE:
+            return Node(0, 1, 1, 1, self.origin)
+        if self.phase == DISTANCE:
+            far = 1 << self.reach + self.steps
+            kind = 1 + min(self.steps, 6)
+            number = 1 + 7 * self.side + kind
+            return Node(kind, number, 1, number, self.origin + far if self.side else self.origin - far)
+        width = self.top - self.low
+        kind = 8 + min(width.bit_length() - 2, 7) if self.around else self.steps
+        size = 1 << self.steps % 4
+        return Node(kind, self.number, self.line, size + self.number % size, self.low + width // 2, width)
+
+    def descend(self, node: Node, bit: int) -> None:
+        if self.phase == SIDE:
+            self.phase, self.side = DISTANCE, bit
+        elif self.phase == DISTANCE:
+            if bit == self.side:
+                self.steps += 1
+                return
+            near, far = 1 << self.reach + self.steps - 1 if self.steps else 0, 1 << self.reach + self.steps
+            self.low, self.top = (self.origin + near, self.origin + far) if self.side else (self.origin - far, self.origin - near)
+            self.number = self.line = 16 + 8 * self.side + min(self.steps, 7)
+            self.phase, self.steps = HALVING, 0
+        else:
+            self.number = 2 * self.number + bit
+            self.steps += 1
+            if self.steps % 4 == 0:
+                self.line = self.number
+            if bit:
+                self.low = node.edge
+            else:
+                self.top = node.edge
+
+
+class Tables:
+    """Plain coding: by the mean of two probabilities."""
+
+    def __init__(self) -> None:
+        self.tables: list[dict[tuple[int, int], tuple[int, int]]] = [{}, {}]  # p, of 22 bits, and n, where they are not the first ones
+
+    def decode(self, decoder: ArithmeticDecoder, node: Node, level: int, activity: int) -> int:
+        number = node.number if node.number < 512 else 495 + node.kind
+        found = [table.get((number, i), (1 << 21, 0)) for table, i in zip(self.tables, (level, activity), strict=True)]
+        bit = decoder.bit(min(max((found[0][0] + found[1][0]) >> 7, 1), 65535))
+        for table, i, (p, n) in zip(self.tables, (level, activity), found, strict=True):
+            p += (bit * ((1 << 22) - 1) - p) * (131072 // (2 * n + 3)) >> 16
+            table[number, i] = p, min(n + 1, 120)
         return bit
 
 
@@ -973,13 +1215,13 @@ class Noise:
     """What mixing is worth for noisy bits; without it they are decoded as noise."""
 
     def __init__(self) -> None:
-        self.worth = [0.0] * 16
+        self.worth = [0.0] * 17
 
-    def is_plain(self, row: int, b: int) -> bool:
-        return row % 8 != 0 and self.worth[b] < 0.002
+    def is_plain(self, row: int, kind: int) -> bool:
+        return row % 8 != 0 and self.worth[kind] < 0.002
 
-    def learn(self, b: int, bit: int, plain: int, mixed: int) -> None:
-        self.worth[b] += (float(cost(plain, bit) - cost(mixed, bit)) - self.worth[b]) * 0.001
+    def learn(self, kind: int, bit: int, plain: int, mixed: int) -> None:
+        self.worth[kind] += (float(cost(plain, bit) - cost(mixed, bit)) - self.worth[kind]) * 0.001
 
 
 class Flat:
@@ -1015,19 +1257,21 @@ class PassDecoder:
         self.which, self.own, self.references, self.corner = which, own, references, corner
         self.largest, self.bits = plane.largest, plane.largest.bit_length()
         self.height, self.width = len(own.values), len(own.values[0])
-        self.coordinates = plan.coordinates
+        self.coding, self.coordinates = plan.coding, plan.coordinates
         self.gatherer = Gatherer(which, own.values, [reference.values for reference in references], self.largest)
         self.starts = self.gatherer.starts
         columns = len(range(which.left, self.width, which.step))
-        self.predictors = predictors_of(plan.predictors, which, self.starts, columns)
+        self.predictions: Predictions | None = None
+        if plan.predictors:
+            self.predictions = Predictions(Bank(plan.predictors, which, self.starts, columns), columns, self.largest)
         self.network = self.network_of(plan, plane)
         self.mixture: Mixture | None = None
         self.contexts = contexts_of(plan.contexts, self.gatherer)
         places = len(range(which.top, self.height, which.step)) * columns
         lines = min(1 << plan.lines, power_of_two(2 * places * -(-self.bits // 4)))
-        rows = min(16384, max(1024, power_of_two(2 * places)))
-        self.mixer = ContextMixer(len(self.contexts), lines, rows, len(self.predictors) + (self.network is not None))
-        self.noise, self.sure, self.flat = Noise(), Sure(), Flat()
+        rows = min(16384, max(1024, power_of_two(2 * places))) if self.coding == BITS else 1024
+        self.mixer = picture_mixer(len(self.contexts), lines, rows, self.network is not None, self.predictions is not None)
+        self.noise, self.sure, self.flat, self.tables = Noise(), Sure(), Flat(), Tables()
         self.decoder = ArithmeticDecoder(string)
 
     def network_of(self, plan: Plan, plane: Plane) -> ContextNetwork | None:
@@ -1037,7 +1281,7 @@ class PassDecoder:
             if matrices is None:
                 return None
             start = Start(matrices, plan.learning)
-        require(len(start.matrices[0]) == self.gatherer.count + 29 + 1, "a network with another number of inputs")
+        require(len(start.matrices[0]) == self.gatherer.count + 44 + 1, "a network with another number of inputs")
         return ContextNetwork(start.matrices, start.learning)
 
     def run(self) -> None:
@@ -1047,20 +1291,29 @@ class PassDecoder:
         self.decoder.finish()
 
     def value_at(self, y: int, x: int, row: int, column: int) -> int:
-        for predictor in self.predictors:
-            predictor.fade(column)
         g = self.gatherer.gather(y, x)
+        if self.predictions is not None:
+            self.predictions.begin(column)
         if self.is_flat(g) and self.flat.decode(self.decoder, g):
+            if self.predictions is not None:
+                self.predictions.pass_over(column)
             return g[0]
-        place = Place(y, x, row, column, g, (y + self.corner[0]) % 8, (x + self.corner[1]) % 8, [])
-        if self.predictors:
-            self.predict(place)
+        activity = int(min(log2(1.0 + abs(g[0] - g[2]) + abs(g[1] - g[2]) + abs(g[1] - g[3])), 15.0))
+        y8, x8 = (y + self.corner[0]) % 8, (x + self.corner[1]) % 8
+        place = Place(y, x, row, column, g, y8, x8, activity, np.zeros(0, np.float32))
+        if self.predictions is not None:
+            self.predict(place, self.predictions)
+            place.middle = place.said[BLEND + 1]
         if self.network is not None:
-            self.mixture = Mixture(self.network.outputs(self.network_inputs(place)), place.p1, place.unit)
-            place.expected = int(2 * min(max(self.mixture.expected(), 0.0), float(self.largest)))
+            self.mixture = Mixture(self.network.outputs(self.network_inputs(place)), Single(0), place.unit)
+            place.middle = min(max(place.said[BLEND] + float(self.mixture.expected()), 0.0), float(self.largest))
+        place.origin = int(place.middle + 0.5)
         value = self.decode_value(place)
-        if self.predictors:
-            self.learn(place, value)
+        if self.predictions is not None:
+            self.predictions.learn(place, value)
+            self.own.residuals[y][x] = math.floor((value - place.said[BLEND]) * 8 + 0.5)
+        if self.network is not None and self.mixture is not None:
+            self.network.learn(self.mixture.gradient(Single(value - place.origin), value == 0, value == self.largest))
         return value
 
     def is_flat(self, g: Sequence[int]) -> bool:
@@ -1074,48 +1327,52 @@ class PassDecoder:
             return self.own.residuals[y][x]
         return self.largest >> 2
 
-    def predict(self, place: Place) -> None:
+    def predict(self, place: Place, predictions: Predictions) -> None:
         g = place.g
         own, other = ((0, 2), (1, 3)) if self.which.regular else ((0, 4), (1, 5))
-        starts = [0, *self.starts, len(g)]
-        for k, (start, stop) in enumerate(itertools.pairwise(starts)):
+        groups = []
+        for k, (start, stop) in enumerate(itertools.pairwise([0, *self.starts, len(g)])):
             first, last = own if k == 0 else other
-            mean = sum(g[start + first : start + last]) / (last - first)
+            mean = Single(sum(g[start + first : start + last])) / Single(last - first)
             if k == 0:
                 place.mean = mean
-            place.r += [value - mean for value in g[start:stop]]
-        e = {tap: abs(self.residual(place, *tap)) for tap in CAUSAL[:6]}
+            groups.append(np.array(g[start:stop], np.float32) - mean)
+        place.r = np.concatenate(groups)
+        e = {tap: abs(self.residual(place, *tap)) for tap in CAUSAL[:6] if tap != (-2, 1)}
         near = 2 * (e[0, -1] + e[-1, 0]) + (e[-1, -1] + e[-1, 1]) + (e[0, -2] + e[-2, 0])
-        place.unit = 0.25 + near * (1 / 64)
-        place.level = min(int(2 * (log2(place.unit) + 2)), 39)
-        for predictor in self.predictors:
-            predictor.solve(place.column)
-            predictor.predict(place.r, place.mean, self.largest)
-        place.p1, place.p2 = self.predictors[0].p, self.predictors[-1].p
-
-    def learn(self, place: Place, value: int) -> None:
-        t = 1 / (0.5 + place.unit + 0.25 * abs(value - place.p1))
-        for predictor in self.predictors:
-            predictor.learn(place.column, place.r, t * t, value - place.mean)
-            predictor.learn_error(value, place.level)
-        self.own.residuals[place.y][place.x] = math.floor((value - place.p1) * 8 + 0.5)
-        if self.network is not None and self.mixture is not None:
-            self.network.learn(self.mixture.gradient(value, self.largest, place.unit))
+        place.unit = Single(0.25) + Single(near) * Single(1 / 64)
+        place.level = min(int(2 * (log2(float(place.unit)) + 2)), 39)
+        place.said[:4] = predictions.bank.predict(place.r, place.mean, self.largest)
+        if self.coding == PLAIN:
+            place.said[BLEND] = place.said[BLEND + 1] = place.said[0]
+            return
+        predictions.blend(place)
+        residuals = [self.residual(place, *tap) for tap in ((0, -1), (-1, 0), (-1, 1), (-1, -1))]
+        predictions.correct(place, residuals, [reference.residuals[place.y][place.x] for reference in self.references])
 
     def network_inputs(self, place: Place) -> Singles:
         """The inputs of the context network (13.6)."""
-        g, r, p1, p2, unit = place.g, place.r, place.p1, place.p2, place.unit
-        inverse = 1 / unit
-        inputs = [soft(x * inverse) for x in r]
-        inputs += [soft((p1 - 0.5 * (g[0] + g[1])) * inverse), soft((p2 - p1) * inverse)]
-        a = 0.25 * (abs(r[0] - r[2]) + abs(r[1] - r[2]) + abs(r[1] - r[3]) + abs(r[0] - r[4]))
-        inputs += [min(log2(unit), 8.0) * 0.25, log2((abs(g[0] - p2) + 0.25) * inverse), log2((a + 0.25) * inverse)]
+        g, r, said, middle = place.g, place.r, place.said, place.said[BLEND]
+        inverse = Single(1) / place.unit
+        inputs = [soft(Single(middle - 0.5 * (g[0] + g[1])) * inverse)]
+        inputs += [soft(Single(p - middle) * inverse) for p in (*said[:BLEND], *said[BLEND + 1 :])]
+        inputs += [soft(Single(log2(float(e * inverse)))) for e in place.recent]
+        inputs += [Single(min(log2(float(place.unit)), 8.0) * 0.25), soft(Single(log2((abs(g[0] - middle) + 0.25) * float(inverse))))]
+        a = Single(0.25) * (((abs(r[0] - r[2]) + abs(r[1] - r[2])) + abs(r[1] - r[3])) + abs(r[0] - r[4]))
+        inputs.append(soft(Single(log2(float((a + Single(0.25)) * inverse)))))
         residuals = [self.residual(place, *tap) for tap in CAUSAL[:4]]
-        residuals += [reference.residuals[place.y][place.x] for reference in self.references[:2]]
-        residuals += [0] * (6 - len(residuals))
-        inputs += [soft((e * 0.125) * inverse) for e in residuals]
-        inputs += [2 * p1 / self.largest - 1, 2 * (p1 - math.floor(p1)) - 1]
-        return np.concatenate([np.array(inputs).astype(np.float32), single_sine()[self.phases(place)]])
+        for reference in self.references[:2]:
+            residuals += self.residuals_of(reference, place)
+        residuals += [0] * (12 - len(residuals))
+        inputs += [soft(Single(e) * (Single(0.125) * inverse)) for e in residuals]
+        inputs += [Single(2 * middle / self.largest - 1), Single(2 * (middle - math.floor(middle)) - 1)]
+        return np.concatenate([softs(inverse * r), np.array(inputs, np.float32), single_sine()[self.phases(place)]])
+
+    def residuals_of(self, reference: CodedPlane, place: Place) -> list[int]:
+        """Those at the place, to the right, below, and to the left."""
+        y, x, step = place.y, place.x, self.which.step
+        right, below, left = min(x + step, self.width - 1), min(y + step, self.height - 1), max(x - step, self.which.left)
+        return [reference.residuals[y][x], reference.residuals[y][right], reference.residuals[below][x], reference.residuals[y][left]]
 
     def phases(self, place: Place) -> Ints:
         """The arguments of SINE that make the last inputs; 0, whose sine is 0, where there is no coordinate."""
@@ -1128,81 +1385,84 @@ class PassDecoder:
             phases += [0] * 12
         return np.array(phases) % 65536
 
-    # The bits
-
-    def below(self, half: int, level: int) -> list[float]:
-        """q of all experts: their mass below `half`."""
-        of_network = [] if self.mixture is None else [self.mixture.below(half - 0.5)]
-        return of_network + [predictor.below(half, level) for predictor in self.predictors]
-
-    def stretched(self, q: Sequence[float], q_low: Sequence[float], q_top: Sequence[float]) -> list[float]:
-        """t of all experts: the stretched probability of a 1."""
-        t = []
-        for number, (middle, low, top) in enumerate(zip(q, q_low, q_top, strict=True)):
-            if number == 0 and self.mixture is not None:
-                t.append(odds(max(top - middle, 0.0) + 1e-7, max(middle - low, 0.0) + 1e-7))
-            else:
-                t.append(min(max(odds(top - middle + 1e-6, middle - low + 1e-6), -9.0), 9.0))
-        return t
-
-    def is_sure(self, stretched: Sequence[float]) -> bool:
-        asked, limit = (stretched[:1], 5.0) if self.mixture is not None else (stretched, 3.5)
-        return bool(asked) and all(abs(t) > limit for t in asked)
-
-    def is_noisy(self, low: int, top: int, level: int) -> bool:
-        return self.bits > 8 and bool(self.predictors) and (top - low) * self.predictors[0].inverse(level) < 1
+    # The decisions
 
     def decode_value(self, place: Place) -> int:
-        hashes = self.context_hashes(place)
-        g = place.g
-        activity = int(min(log2(1.0 + abs(g[0] - g[2]) + abs(g[1] - g[2]) + abs(g[1] - g[3])), 15.0))
-        low, top, prefix = 0, 1 << self.bits, 1
-        experts = len(self.below(0, place.level))
-        q_low, q_top = [0.0] * experts, [1.0] * experts
-        group = -1  # the group of bits whose lines were looked up
-        for b in range(self.bits):
-            half = (low + top) >> 1
-            if half > self.largest:
-                prefix, top = 2 * prefix, half
-                continue
-            q = self.below(half, place.level)
-            stretched = self.stretched(q, q_low, q_top)
-            noisy = self.is_noisy(low, top, place.level)
-            plain = coin(sigmoid(float(Single(stretched[0])))) if noisy else 0
-            if noisy and self.noise.is_plain(place.row, b):
-                bit = self.decoder.bit(plain)
-            elif self.is_sure(stretched):
-                bit = self.sure.decode(self.decoder, Single(stretched[0]))
-            else:
-                if group != b // 4:
-                    group = b // 4
-                    self.mixer.look_up(hashed(h, prefix >> b % 4) for h in hashes)
-                bit = self.decode_mixed(place, b, prefix, [Single(t) for t in stretched], hashes, activity)
-                if noisy:
-                    self.noise.learn(b, bit, plain, self.mixer.p)
-            prefix = 2 * prefix + bit
-            if bit:
-                low, q_low = half, q
-            else:
-                top, q_top = half, q
-        return low
-
-    def decode_mixed(self, place: Place, b: int, prefix: int, experts: Sequence[Single], hashes: Sequence[int], activity: int) -> int:
-        word = (1 << b % 4) + prefix % (1 << b % 4)
-        t = experts[0] if experts else Single(0)
-        if hashes:
-            row2 = prefix if b < 9 else 32 * b
-            first, second = row2, (hashed(hashes[0], prefix) >> 16) % self.mixer.rows
+        middle, around = place.said[BLEND], None
+        if self.coding != BITS and self.predictions is not None:
+            around = place.origin, int(max(log2(self.predictions.errors[BLEND][place.level] + 0.5), 0.0))
+        walk = Walk(self.bits, around)
+        if self.coding == PLAIN:
+            part = int((middle - math.floor(middle)) * 4)
         else:
-            row2 = 64 * min(b, 15) + 8 * place.y8 + place.x8
-            first, second = 64 * b + place.level, row2
+            if self.mixture is not None:
+                self.mixture.mean = self.mixture.mean + Single(middle - place.origin)
+            means, inverses = [], []
+            if self.predictions is not None:
+                means, inverses = [p - place.origin for p in place.said], self.predictions.inverses(place.level)
+            self.experts = Experts(self.mixture, means, inverses)
+            self.hashes = self.context_hashes(place)
+            self.line = -1  # that of the lines that were looked up
+        while not walk.ends:
+            node = walk.node()
+            if node.edge <= 0:
+                bit = 1
+            elif node.edge > self.largest:
+                bit = 0
+            elif self.coding == PLAIN:
+                bit = self.tables.decode(self.decoder, node, place.level, 4 * place.activity + part)
+            else:
+                bit = self.decode_bit(place, node)
+            walk.descend(node, bit)
+        return walk.low
+
+    def decode_bit(self, place: Place, node: Node) -> int:
+        stretched = self.experts.ask(node.edge - place.origin)
+        t: Single = stretched[NETWORK if self.mixture is not None else FIRST]
+        noisy = self.is_noisy(node)
+        plain = coin(sigmoid(float(t))) if noisy else 0
+        if noisy and self.noise.is_plain(place.row, node.kind):
+            bit = self.decoder.bit(plain)
+        elif self.coding == BITS and self.is_sure(stretched):
+            bit = self.sure.decode(self.decoder, t)
+        else:
+            if self.line != node.line:
+                self.line = node.line
+                self.mixer.look_up(hashed(h, node.line) for h in self.hashes)
+            bit = self.decode_mixed(place, node, stretched, t)
+            if noisy:
+                self.noise.learn(node.kind, bit, plain, self.mixer.p)
+        self.experts.move(bit)
+        return bit
+
+    def is_sure(self, stretched: Singles) -> bool:
+        if self.mixture is not None:
+            return bool(abs(stretched[NETWORK]) > Single(5))
+        return self.predictions is not None and bool((np.abs(stretched[FIRST : FIRST + 7]) > Single(3.5)).all())
+
+    def is_noisy(self, node: Node) -> bool:
+        if self.bits <= 8 or self.predictions is None:
+            return False
+        return node.width > 0 and bool(Single(node.width) * self.experts.inverse[FIRST] < Single(1))
+
+    def decode_mixed(self, place: Place, node: Node, stretched: Singles, t: Single) -> int:
+        kind, of_level = node.kind, 64 * node.kind + place.level
+        if self.hashes or self.coding == AROUND:
+            row2 = node.number if node.number < 512 else 512 + 16 * kind
+        else:
+            row2 = 64 * kind + 8 * place.y8 + place.x8
+        first, second = row2 if self.hashes else of_level, row2
+        if self.coding == AROUND:
+            second = of_level
+        elif self.hashes:
+            second = (hashed(self.hashes[0], node.number) >> 16) % self.mixer.rows
         rows = (
-            32 * b + 2 * min(int(Single(2) * abs(t)), 15) + int(t > 0),
-            16 * b + activity,
+            32 * kind + 2 * min(int(Single(2) * abs(t)), 15) + int(t > 0),
+            16 * kind + place.activity,
             row2,
-            40 * b + (self.mixer.known(word) if len(hashes) > 6 else place.level),
+            40 * kind + (self.mixer.known(node.within) if len(self.hashes) > 8 else place.level),
         )
-        return self.mixer.decode(self.decoder, word, experts, rows, first, second)
+        return self.mixer.decode(self.decoder, node.within, stretched, rows, first, second)
 
     def context_hashes(self, place: Place) -> list[int]:
         """h of each context."""
@@ -1216,13 +1476,15 @@ class PassDecoder:
         return hashes
 
     def derived(self, place: Place) -> list[int]:
-        """d_0 … d_9; those of references that are not there are 0: no context uses them."""
-        g = place.g
+        """d_0 … d_21; those of references that are not there are 0: no context uses them."""
+        g, origin, middle = place.g, place.origin, place.middle
         gradients = [0, 0, 0, 0]
         for k, b in enumerate(self.starts[:2]):
             gradients[2 * k : 2 * k + 2] = g[0] + g[b] - g[b + 1], g[1] + g[b] - g[b + 2]
-        predicted = [int(place.p1 + 0.5), int(2 * place.p1), int(place.p2 + 0.5)]
-        return [*predicted, g[0] + g[1] - g[2], *gradients, place.level, place.expected]
+        numbers = [int(place.said[0] + 0.5), int(2 * place.said[0]), int(place.said[1] + 0.5), g[0] + g[1] - g[2]]
+        numbers += [*gradients, place.level, int(2 * middle), *place.classes, origin]
+        numbers += [number - origin for number in (g[0], g[1], *gradients[:2])]
+        return [*numbers, int((middle - math.floor(middle)) * 4), place.level // 2]
 
 
 # 14. Colours of a lattice
@@ -1233,7 +1495,7 @@ class Colours:
 
     def __init__(self, lattice: Lattice, lines: int, string: bytes) -> None:
         self.lattice = lattice
-        self.mixer = ContextMixer(7, lines, 16384, 0)
+        self.mixer = ContextMixer(7, lines, 16384, 1, np.full(15, 0.15))
         self.chance = [Single(0.1)] * (12 * 8 * 32)
         self.decoder = ArithmeticDecoder(string)
 
@@ -1268,7 +1530,7 @@ class Colours:
                 self.mixer.look_up(hashed(h, 1) for h in colour_contexts(i, label, t, small, part))
                 looked_up = True
             rows = (32 * i + part, 4 * near + before, 3 * (b % 256) + i, 3 * (a % 4) + i)
-            return self.mixer.decode(self.decoder, node, [], rows, 16 * rows[0] + node, 16 * rows[1] + node)
+            return self.mixer.decode(self.decoder, node, np.zeros(16, np.float32), rows, 16 * rows[0] + node, 16 * rows[1] + node)
 
         sigma = self.chance[small]
         wrong = self.decoder.bit(coin(sigma)) if sigma < Single(1 / 128) else mixed(1)
@@ -1315,15 +1577,11 @@ REFERENCE_NAMES = (
     split("R RW RN RE RS RNW RNE RSW RSE REE RSS RWW RNN"),
     ["A"],
 )
-DERIVED_NAMES = split("P PHALF Q GRADIENT WG NG WR NR ERROR MEAN")
+DERIVED_NAMES = split("P PHALF Q GRADIENT WG NG WR NR ERROR MEAN EW EN EG ER PATTERN ORIGIN DW DN DWG DNG PART LEVEL")
 
 # The sets of contexts: a list for each number of references.
 
-PHOTO = (
-    "W N | PHALF | P Q | MEAN ERROR | W N NW | N NE",
-    "G P | G MEAN | WG NG | PHALF | G W N | G GW GN WG",
-    "G R | G R P | WG WR | G MEAN | G R W | PHALF Q",
-)
+PHOTO = ("LEVEL PATTERN | DW DN | ORIGIN", "LEVEL PATTERN | DW DN | G ORIGIN", "LEVEL PATTERN | DWG DNG | G R ORIGIN")
 GRAPHICS = (
     "| W | N | W N | W NW | N NE | W N NW | W N NE | W N NW NE | W WW N NW NE | W N NW NE WW NN | W N NW NE WW NN NNE NWW NEE"
     " | W N NW NE WW NN NNE NWW NEE NNW WWW NNN NNEE"

@@ -9,28 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from linr import ArithmeticDecoder, Head, Ints, Reader, Span, Words, atom, coded_integers, require
 from linr_hybrid import (
+    FIRST,
     LN2,
+    NETWORK,
+    UNITS,
     ContextNetwork,
     Doubles,
+    Experts,
     Mixer,
     Mixture,
     Single,
+    Singles,
     coin,
-    eight,
+    dot,
+    eliminated,
     log2,
-    odds,
+    padded,
     read_blob,
     sigmoid,
     soft,
-    solution,
+    softs,
     stretch_table,
-    summed,
+    substituted,
 )
 
 SEGMENT = 2048  # frames
@@ -99,7 +103,8 @@ def read_within(reader: Reader, least: int, most: int) -> int:
 
 
 def read_regression(reader: Reader) -> Regression:
-    own, other, every = read_within(reader, 1, 64), read_within(reader, 0, 64), read_within(reader, 1, 128)
+    own, other, every = read_within(reader, 8, 64), read_within(reader, 0, 64), read_within(reader, 1, 128)
+    require(own % 8 == other % 8 == 0, "the samples of a predictor do not fill lanes")
     require(every & (every - 1) == 0, "a predictor is not solved every 2^n batches")
     decay = reader.varint()
     require(1 <= decay <= 65536, "the decay of a predictor is out of range")
@@ -107,7 +112,7 @@ def read_regression(reader: Reader) -> Regression:
 
 
 def read_filter(reader: Reader) -> Filter:
-    length, step = read_within(reader, 3, 12), reader.varint()
+    length, step = read_within(reader, 4, 12), reader.varint()
     require(1 <= step <= 1 << 20, "the step of a filter is out of range")
     return Filter(length, step)
 
@@ -166,7 +171,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     require(predictors + filters <= 8, "too many predictors and filters")
     lags = read_within(reader, 0, 4)
     units, learning = reader.byte(), reader.byte()
-    require(units in (0, 16, 32, 64), "the number of units is out of range")
+    require(units in UNITS, "the number of units is out of range")
     require((learning == 0) == (units == 0), "learning without a network, or a network without learning")
     regressions = [read_regression(reader) for _ in range(predictors)]
     of_filters = [read_filter(reader) for _ in range(filters)]
@@ -242,16 +247,6 @@ class TileDecoder:
 # 16.4, 16.10, 16.11. Prediction, and how it learns
 
 
-def dot(weights: npt.NDArray[Any], x: npt.NDArray[Any]) -> Any:
-    """Their scalar product, in f64 or in f32, as they are."""
-    terms = weights * x
-    whole = len(terms) // 8 * 8
-    sums = list(summed(terms[:whole].reshape(-1, 8))) if whole else [terms.dtype.type(0)] * 8
-    for term in terms[whole:]:
-        sums[0] = sums[0] + term
-    return eight(sums)
-
-
 def within(p: float, low: int, high: int) -> float:
     """The nearer limit, or p; low if p is not a number."""
     return min(p, float(high)) if p >= low else float(low)
@@ -267,7 +262,7 @@ class LeastSquares:
         self.weights = np.zeros(count)
 
     def predict(self, regressors: Doubles) -> float:
-        return float(dot(self.weights, regressors))
+        return float(dot(self.weights, regressors, 8))
 
     def learn(self, regressors: Sequence[Doubles], weights: Sequence[float], targets: Sequence[float]) -> None:
         self.a *= self.decay
@@ -278,9 +273,11 @@ class LeastSquares:
             self.b += weighted * target
 
     def solve(self) -> None:
-        weights = solution(self.a, self.b, self.ridge)
-        if weights is not None:
-            self.weights = weights
+        u, z = self.a.copy(), self.b.copy()
+        u[np.diag_indices_from(u)] += self.ridge
+        inverse = eliminated(u, z)
+        if len(inverse) == len(z):
+            self.weights = substituted(u, z, inverse, len(z))
 
 
 class Predictor(LeastSquares):
@@ -305,7 +302,7 @@ class LeastMeanSquares:
         self.alpha = self.beta = self.gamma = 0.0
 
     def predict(self) -> float:
-        self.q = within(float(dot(self.weights, self.inputs)), -self.span, self.span)
+        self.q = within(float(dot(self.weights, self.inputs, 16)), -self.span, self.span)
         return self.q
 
     def learn(self, rho: float) -> float:
@@ -341,55 +338,27 @@ def first_network(units: int, opinions: int, learning: int) -> ContextNetwork:
 # 16.8. The mixer
 
 
-class Experts:
-    """The six logistics, and the context network if there is one, with their masses below what the sample lies between."""
-
-    def __init__(self, means: Sequence[float], inverses: Sequence[float], mixture: Mixture | None, low: int) -> None:
-        self.means, self.inverses, self.mixture, self.low = means, inverses, mixture, low
-        count = len(means) + (mixture is not None)
-        self.bottom, self.top = [0.0] * count, [1.0] * count
-
-    def below(self, edge: int) -> list[float]:
-        q = [sigmoid(((edge - 0.5) - mean) * inverse) for mean, inverse in zip(self.means, self.inverses, strict=True)]
-        return q if self.mixture is None else [*q, self.mixture.below((edge - 0.5) - self.low)]
-
-    def stretched(self, masses: Sequence[float]) -> list[float]:
-        """t of all: the stretched probability of a 1."""
-        stretched = []
-        for number, (q, bottom, top) in enumerate(zip(masses, self.bottom, self.top, strict=True)):
-            if number == len(self.means):
-                stretched.append(odds(max(top - q, 0.0) + 1e-7, max(q - bottom, 0.0) + 1e-7))
-            else:
-                t = LN2 * (log2((top - q) + 1e-6) - log2((q - bottom) + 1e-6))
-                stretched.append(min(max(t, -9.0), 9.0))
-        return stretched
-
-    def move(self, bit: int, masses: list[float]) -> None:
-        if bit:
-            self.bottom = masses
-        else:
-            self.top = masses
+CONTEXTS = FIRST + 6  # the first lane of the contexts
 
 
 class SoundMixer(Mixer):
     """The mixer of a channel, with its four contexts."""
 
-    def __init__(self, rows: int) -> None:
-        weights = np.full(16, Single(0.3), np.float32)
-        weights[0] = Single(0.7)
-        weights[1:11] = Single(1 / 11)
+    def __init__(self, rows: int, networked: bool) -> None:
+        weights = np.zeros(16, np.float32)
+        weights[FIRST : CONTEXTS + 4] = Single(1 / 11)
+        weights[NETWORK] = Single(1 / 11) if networked else 0
+        weights[FIRST] = Single(0.7)
         super().__init__(weights, rows, 0.003)
         self.states: list[dict[int, tuple[int, int]]] = [{} for _ in range(4)]  # e and n, where they are not the first ones
 
     def decode(
-        self, decoder: ArithmeticDecoder, experts: Sequence[float], contexts: Sequence[int], rows: Sequence[int], first: int, second: int
+        self, decoder: ArithmeticDecoder, experts: Singles, contexts: Sequence[int], rows: Sequence[int], first: int, second: int
     ) -> int:
         states = [of_context.get(place, (32768, 0)) for of_context, place in zip(self.states, contexts, strict=True)]
-        inputs = np.zeros(16, np.float32)
-        inputs[:6] = experts[:6]
-        inputs[6:10] = stretch_table()[[e >> 4 for e, _ in states]]
-        inputs[10] = Single(0.3)
-        inputs[11 : 5 + len(experts)] = experts[6:]
+        inputs = experts.copy()
+        inputs[0] = Single(0.3)
+        inputs[CONTEXTS : CONTEXTS + 4] = stretch_table()[[e >> 4 for e, _ in states]]
         bit = self.mix(decoder, inputs, rows, first, second)
         for of_context, place, (e, n) in zip(self.states, contexts, states, strict=True):
             rate = 131072 // (2 * n + 3)
@@ -429,20 +398,20 @@ class ChannelDecoder:
         self.partner: ChannelDecoder | None = None
         self.known = 0
         self.predictors = [Predictor(regression, 0) for regression in plan.regressions]
-        self.far = LeastSquares(5 * plan.lags, 0.9607, 0.2)
+        self.far = LeastSquares(-(-5 * plan.lags // 8) * 8, 0.9607, 0.2)
         self.filters = [LeastMeanSquares(settings, channel.largest) for settings in plan.filters]
-        self.together = LeastSquares(plan.opinions, 0.984, 0.5)
+        self.together = LeastSquares(8, 0.984, 0.5)
         self.mean_errors = [30.0] * 6
         self.leaf = 16
         self.distance = 100.0  # D
-        self.mixer = SoundMixer(1024)
+        self.mixer = SoundMixer(1024, network is not None)
         self.batch: list[Remembered] = []
 
     def join(self, plan: Plan, partner: ChannelDecoder, known: int) -> None:
         """Make it one that has a partner."""
         self.partner, self.known = partner, known
         self.predictors = [Predictor(regression, regression.other) for regression in plan.regressions]
-        self.far = LeastSquares(10 * plan.lags, 0.9607, 0.2)
+        self.far = LeastSquares(-(-10 * plan.lags // 8) * 8, 0.9607, 0.2)
 
     def within(self, p: float) -> float:
         return within(p, self.low, self.high)
@@ -463,7 +432,12 @@ class ChannelDecoder:
             near = range(t - lag - 2, t - lag + 3)
             for u in near:
                 past, beside = self.before(u, nearest.own), self.of_partner(u, nearest.other)
-                yield (self.x[u] - dot(weights, past)) - dot(of_other, beside) if lag else 0.0
+                if not lag:
+                    yield 0.0
+                elif len(beside):
+                    yield float((self.x[u] - dot(weights, past, 8)) - dot(of_other, beside, 8))
+                else:
+                    yield float(self.x[u] - dot(weights, past, 8))
             if self.partner is not None:
                 for u in near:
                     yield float(self.partner.errors[u]) if lag else 0.0
@@ -473,21 +447,21 @@ class ChannelDecoder:
         regressors = [np.concatenate([self.before(t, p.own), self.of_partner(t, p.other)]) for p in self.predictors]
         predictions = [self.within(p.predict(x)) for p, x in zip(self.predictors, regressors, strict=True)]
         nearest = predictions[0]
-        far = np.array(list(self.far_regressors(t, lags)))
+        far = padded(np.array(list(self.far_regressors(t, lags))), 8)
         looked = self.within(nearest + self.far.predict(far)) - nearest if lags else 0.0
         of_filters = [one.predict() for one in self.filters]
-        opinions = np.array([p - nearest for p in predictions[1:]] + [looked, *of_filters])
+        opinions = padded(np.array([p - nearest for p in predictions[1:]] + [looked, *of_filters]), 8)
         total = nearest + looked
         for q in of_filters:
             total = total + q
         pf = self.within(nearest + self.together.predict(opinions))
 
         means = [pf, pf, pf, self.within(total), nearest, predictions[-1]]
-        unit = 0.25 + 0.5 * (self.mean_errors[0] + self.mean_errors[1])
+        unit = Single(0.25 + 0.5 * (self.mean_errors[0] + self.mean_errors[1]))
         mixture = None
         if self.network is not None:
-            inputs = np.array(list(self.network_inputs(t, pf, unit, opinions))).astype(np.float32)
-            mixture = Mixture(self.network.outputs(inputs), pf - self.low, unit)
+            inputs = self.network_inputs(t, pf, unit, opinions[: len(predictions) + len(of_filters)])
+            mixture = Mixture(self.network.outputs(inputs), Single(pf - math.floor(pf)), unit)
         value = self.decode_value(means, mixture)
         self.x[t] = v = float(value)
 
@@ -495,7 +469,7 @@ class ChannelDecoder:
             self.mean_errors[i] += (abs(v - means[i]) - self.mean_errors[i]) * rate
         self.misses[t] = Single(v - pf)
         if self.network is not None and mixture is not None:
-            self.network.learn(mixture.gradient(value - self.low, self.high - self.low, unit))
+            self.network.learn(mixture.gradient(Single(value - math.floor(pf)), value == self.low, value == self.high))
         e = abs(v - pf)
         omega = 1 / (0.5 + self.distance + 0.25 * e)
         self.distance += (e - self.distance) * 0.1
@@ -520,22 +494,21 @@ class ChannelDecoder:
         self.together.solve()
         self.batch = []
 
-    def network_inputs(self, t: int, pf: float, unit: float, opinions: Doubles) -> Iterator[float]:
+    def network_inputs(self, t: int, pf: float, unit: Single, opinions: Doubles) -> Singles:
         """The inputs of the context network (16.6)."""
-        y = 1 / unit
+        y = Single(1) / unit
         s0, s1, s2 = self.mean_errors[:3]
-        for i in range(1, 17):
-            yield soft(float(self.misses[t - i]) * y)
-        for i in range(1, 9):
-            yield soft(float(self.partner.misses[t + self.known - i]) * y) if self.partner is not None else 0.0
-        for opinion in opinions.tolist():
-            yield soft(opinion * y)
-        yield 0.25 * log2(unit)
-        yield log2((s0 + 0.05) / (s1 + 0.05))
-        yield log2((s2 + 0.05) / (s1 + 0.05))
-        yield 2 * (pf - math.floor(pf)) - 1
-        yield soft((float(self.x[t - 1]) - pf) * y)
-        yield float(self.known)
+        errors = [self.misses[t - 16 : t][::-1], np.zeros(8, np.float32), opinions.astype(np.float32)]
+        if self.partner is not None:
+            errors[1] = self.partner.misses[t + self.known - 8 : t + self.known][::-1]
+        measures = [
+            0.25 * log2(float(unit)),
+            log2((s0 + 0.05) / (s1 + 0.05)),
+            log2((s2 + 0.05) / (s1 + 0.05)),
+            2 * (pf - math.floor(pf)) - 1,
+        ]
+        last = soft(Single(float(self.x[t - 1]) - pf) * y)
+        return np.concatenate([softs(np.concatenate(errors) * y), np.array([*measures, last, self.known]).astype(np.float32)])
 
     # The bits
 
@@ -547,7 +520,8 @@ class ChannelDecoder:
         size = limited_int(2 * (log2(s1 + 0.03) + 5), 31)
         before = self.leaf >> 1
         beside = 8 if self.partner is None else self.partner.leaf >> 1
-        experts = Experts(means, [1 / (0.55 * s + 0.03) for s in self.mean_errors], mixture, self.low)
+        origin = math.floor(pf)
+        experts = Experts(mixture, [mean - origin for mean in means], [1 / (0.55 * s + 0.03) for s in self.mean_errors])
         bottom, top = self.low, self.high + 1
         first, last, g, depth = 0, 32, 0, 0
         while True:
@@ -567,11 +541,11 @@ class ChannelDecoder:
             elif edge >= top:
                 bit = 0
             else:
-                masses = experts.below(edge)
+                stretched = experts.ask(edge - origin)
                 contexts = (8 * node + trend, 16 * node + before, 16 * node + beside, 32 * node + size)
                 rows = (node, 8 * size + trend, 16 * min(depth, 7) + beside, 16 * min(depth, 7) + before)
-                bit = self.mixer.decode(self.decoder, experts.stretched(masses), contexts, rows, contexts[0], contexts[2])
-                experts.move(bit, masses)
+                bit = self.mixer.decode(self.decoder, stretched, contexts, rows, contexts[0], contexts[2])
+                experts.move(bit)
             if bit:
                 bottom = max(bottom, edge)
             else:

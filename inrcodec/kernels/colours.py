@@ -188,7 +188,7 @@ def corrector(width: int, lines: int) -> Corrector:
     """A fresh state for rows of `width` pixels. lines: of each context's table, a power of two."""
     return Corrector(
         contexts=contexts(CONTEXTS, lines),
-        mixer=mixer(CONTEXTS, 0),
+        mixer=mixer(np.full(1 + 2 * CONTEXTS, 0.15)),
         wrong=np.zeros((3, width + 2), np.uint8),
         guess=np.full(GUESSES, START, np.float32),
         mixed=np.zeros(1, np.int64),
@@ -199,7 +199,7 @@ def corrector(width: int, lines: int) -> Corrector:
 def _decide(coder: BitCoder, s: Corrector, node: Int, bit: Int) -> Int:
     """Code a decision by contexts and mixer, and learn it. node: of the contexts' lines, 1 … 15. Returns the decision."""
     m = s.mixer
-    look_up(s.contexts, m.inputs, 1, node)
+    look_up(s.contexts, m.inputs, 1, 1, node)
     total = mix(m)
     first = m.selected[0] * NODES + node
     second = m.selected[1] * NODES + node

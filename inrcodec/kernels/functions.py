@@ -64,9 +64,9 @@ def sigmoid(x: float) -> float:
 
 
 @function
-def soft(x: float) -> np.float32:
-    """x/(1 + |x|/4) as float32: how numbers are limited before they are inputs of a context network."""
-    return np.float32(x / (1.0 + 0.25 * abs(x)))
+def soft(x: np.float32) -> np.float32:
+    """x/(1 + |x|/4): how numbers are limited before they are inputs of a context network."""
+    return x / (np.float32(1) + np.float32(0.25) * abs(x))
 
 
 # COST[i]: bits that an event of probability (i + 1/2)/4096 costs

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -20,13 +21,13 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from .arrays import Cells1, Cells2, Int, Ints1, Singles1, Singles2, Singles3
-from .compiling import shared, stage
-from .experts import LIMIT
+from .compiling import shared
 from .functions import LN2, SIGMOID, log2, sigmoid
-from .predictors import dot
+from .lanes import add_scaled, dot16, padded
 from .tables import SIGMOID_LIMIT, SIGMOID_STEPS
 
 F32 = np.float32
+LIMIT = 12.0  # of stretched probabilities
 NODES = 16  # cells of a line: a check of the hash, then a slot for each of the 15 nodes
 SETS = 4  # weighted sums
 SELECTIONS = 1024  # sets of weights for each sum
@@ -80,7 +81,7 @@ class Mixer(NamedTuple):
     weights: Singles3  # (SETS, SELECTIONS, inputs)
     gates: Singles2  # (SELECTIONS, SETS)
     maps: Singles3  # (2, rows, FINE) the final maps: probabilities
-    inputs: Singles1  # (inputs,) stretched probabilities: of the experts, a constant, two of each context, then padding
+    inputs: Singles1  # (inputs,) stretched probabilities, padded with zeros to whole vectors
     selected: Ints1  # (SETS,) which set of weights each sum uses; the first also selects the gates
     dots: Singles1  # (SETS,) the sums
     squashed: Singles1  # (SETS,) their probabilities
@@ -108,13 +109,12 @@ def contexts(count: int, lines: int) -> Contexts:
     )
 
 
-def mixer(contexts: int, experts: int, maps: int = MAPS) -> Mixer:
-    """A fresh mixer. contexts, experts: how many hashed contexts and experts there are; maps: rows of each final map, a power of two."""
-    inputs = -(-(experts + 1 + 2 * contexts) // 8) * 8
-    weights = np.full((SETS, SELECTIONS, inputs), 0.15 if contexts else 0.3, np.float32)
-    if experts:
-        weights[:, :, :experts] = 0.6 / experts if contexts else 1.0 / experts
-        weights[:, :, 0] = 0.4 if contexts else 0.7
+def mixer(initial: npt.ArrayLike, maps: int = MAPS) -> Mixer:
+    """A fresh mixer. initial: (inputs,) first weights of all sums; maps: rows of each final map, a power of two."""
+    given = np.asarray(initial, np.float32)
+    inputs = padded(len(given))
+    weights = np.zeros((SETS, SELECTIONS, inputs), np.float32)
+    weights[:, :, : len(given)] = given
     nodes = (np.arange(FINE) - FINE // 2) * 0.75
     return Mixer(
         weights=weights,
@@ -155,7 +155,7 @@ def prefetch(context: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
-@stage
+@shared
 def find_lines(c: Contexts, nibble: Int) -> None:
     """Find the line of every context for a nibble. A line that belongs to another hash is cleared.
 
@@ -175,12 +175,12 @@ def find_lines(c: Contexts, nibble: Int) -> None:
                 c.slots[i, line + k] = np.uint32(32768 << 16)
 
 
-@stage
-def look_up(c: Contexts, inputs: Singles1, first: Int, node: Int) -> Int:
-    """Fill in two inputs of the mixer for each context, from inputs[first] on. node: of the nibble's tree, 1 … 15.
+@shared
+def look_up(c: Contexts, inputs: Singles1, first: Int, apart: Int, node: Int) -> Int:
+    """Fill in inputs of the mixer for each context, from inputs[first] on. node: of the nibble's tree, 1 … 15.
 
-    The inputs are the stretched probabilities of the slot and of its history; both are 0 if the slot has learnt no bit.
-    Returns how many contexts have learnt at least 3 bits here.
+    The inputs are the stretched probabilities of the slot and of its history; both are 0 if the slot has learnt no bit. There are two
+    for each context if `apart` is 1; if it is 0, there is one, their sum. Returns how many contexts have learnt at least 3 bits here.
     """
     confident = 0
     for k in range(c.hashes.shape[0]):
@@ -188,15 +188,17 @@ def look_up(c: Contexts, inputs: Singles1, first: Int, node: Int) -> Int:
         c.slot[k] = at
         packed = np.int64(c.slots[k, at])
         n = (packed >> 8) & 255
-        i = first + 2 * k
-        if n == 0:
-            inputs[i] = F32(0)
-            inputs[i + 1] = F32(0)
-        else:
-            inputs[i] = STRETCH[packed >> 20] * TRUST[n]
-            inputs[i + 1] = STRETCH[np.int64(c.history[k, packed & 255] * F32(4095))]
+        slot, history = F32(0), F32(0)
+        if n > 0:
+            slot = STRETCH[packed >> 20] * TRUST[n]
+            history = STRETCH[np.int64(c.history[k, packed & 255] * F32(4095))]
             if n > 2:
                 confident += 1
+        if apart:
+            inputs[first + 2 * k] = slot
+            inputs[first + 2 * k + 1] = history
+        else:
+            inputs[first + k] = slot + history
     return confident
 
 
@@ -210,7 +212,7 @@ def moved(p: Int, seen: Int, bit: Int) -> Int:
     return q
 
 
-@stage
+@shared
 def remember(c: Contexts, bit: Int) -> None:
     """Learn a bit in every context: its slot, and the probability of the slot's history."""
     y = F32(bit)
@@ -226,7 +228,8 @@ def mix(m: Mixer) -> np.float32:
     """The mixed stretched probability, within ±LIMIT, from `m.inputs`, with the sets of weights and the gates that `m.selected` names."""
     total = F32(0)
     for s in range(SETS):
-        d = dot(m.weights[s, m.selected[s]], m.inputs, m.inputs.shape[0])
+        n = m.inputs.shape[0]
+        d = dot16(m.weights, (s * SELECTIONS + m.selected[s]) * n, m.inputs, n)
         d = min(max(d, F32(-LIMIT)), F32(LIMIT))
         m.dots[s] = d
         m.squashed[s] = squash(d)
@@ -256,10 +259,8 @@ def adjust(m: Mixer, bit: Int, total: np.float32, rate: np.float32) -> None:
     e = (y - squash(total)) * F32(0.002)
     for s in range(SETS):
         m.gates[m.selected[0], s] += e * m.dots[s]
-        row = m.weights[s, m.selected[s]]
-        f = (y - m.squashed[s]) * rate
-        for i in range(m.inputs.shape[0]):
-            row[i] += f * m.inputs[i]
+        n = m.inputs.shape[0]
+        add_scaled(m.weights, (s * SELECTIONS + m.selected[s]) * n, m.inputs, n, (y - m.squashed[s]) * rate)
 
 
 @shared

@@ -10,28 +10,38 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
-from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Words2, Words3
+from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Singles3, Words1, Words2, Words3
 from .coder import BitCoder, as_probability, code_bit
-from .compiling import function, kernel, part, shared, stage
+from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
-from .experts import logistic_odds, mixture_odds
 from .functions import cost, log2, sigmoid, soft
+from .lanes import LANES, ZEROS_AND_ONES, ask_all, center, copy16, dot16, padded, pick, pick_words, soften
 from .mixer import Contexts, Mixer, mix_hash
 from .predictors import LocalLeastSquares
 from .tables import SINE_BITS, sine
 
 F32 = np.float32
-EXTRAS = 17  # inputs of the context network beside the gathered values and the coordinates
+PREDICTORS = 4  # least squares predictors, at most
+BIASES = 2  # corrections of their blend by the mean error in a context
+SAYINGS = PREDICTORS + 1 + BIASES  # predictions: of the predictors, their blend, and what the corrections make of it
+BLEND = PREDICTORS  # number of the blend among the predictions
+NETWORK_LANE, FIRST_LANE = 3, 4  # lanes of the mixer's inputs: of the context network, and of the first prediction
+# contexts in the mixer's inputs: up to FEW of them have one lane each, from FEW_LANE on; more have two each, from MANY_LANE on
+FEW_LANE, MANY_LANE, FEW = 11, 16, 5
+EXTRAS = 32  # inputs of the context network beside the gathered values and the coordinates
 OCTAVES = 3  # of the coordinates
-DERIVED = 10  # numbers that contexts may use beside the gathered values
+MEANS = 8  # groups, at most, and one more
+DERIVED = 22  # numbers that contexts may use beside the gathered values
 ACTIVITIES = 40  # levels of the local error
-PREDICTORS = 2  # least squares predictors, at most
-EXPERTS = PREDICTORS + 1  # the context network and the predictors, at most
+PATTERNS = 64 * 12  # contexts of the first correction
+TRIPLES = 9 * 9 * 9  # contexts of the second
 SPREAD_SHARE, LEAST_SPREAD = 0.6, 0.03  # the scale of a predictor's logistic is SPREAD_SHARE times its mean error, plus LEAST_SPREAD
+PLAIN_AGE = 120  # after so many bits, a probability of plain coding moves at a constant rate
 PLAIN_LIMIT = 3.5  # without a network: if all predictors' stretched probabilities are beyond this, contexts and mixer are not asked
 SURE_LIMIT = 5.0  # if the network's stretched probability is beyond this, predictors, contexts and mixer are not asked
 NOISE = 1.0  # in planes of more than 8 bits, a bit that halves a span below this many scales is almost noise
@@ -39,8 +49,11 @@ WORTH = 0.002  # bits that mixing must save for such a bit, or else it is not mi
 SURE = 32  # classes of stretched probabilities for bits that are not mixed
 LEAST_RATE = 0.002  # of the mixer's learning, see `mixer.rate_of`
 FLAGS = 1 << 9  # contexts of the flag
-TALLY = 18  # rows of the tally
-FLAT = 17  # row of the flag in the tally
+NUMBERS, TABLE = 512, 64  # nodes, and values of a context, of plain coding
+KINDS = 17  # kinds of decisions
+HALVINGS = 8  # the first kind of halvings in a tree around the prediction
+TALLY = KINDS + 1  # rows of the tally
+FLAT = KINDS  # row of the flag in the tally
 
 
 class Geometry(NamedTuple):
@@ -67,6 +80,8 @@ class Taps(NamedTuple):
     causal: Ints1  # (taps,) whether a tap is causal: only coded before the current place; this decides its value at the tile's edges
     start: Ints1  # (groups + 1,) number of the first tap of each group, then the number of taps
     means: Ints2  # (groups, 2) first and end, within its group, of the taps whose mean is the mean of the group
+    offset: Ints1  # (taps, padded) difference of the indices, in flat order, of a tap inside the tile and of the current place in plane 0
+    group: Ints1  # (taps, padded) number of the group; of the padding, MEANS − 1
 
 
 class Switches(NamedTuple):
@@ -76,24 +91,30 @@ class Switches(NamedTuple):
     units: Int  # of each hidden layer of the context network; 0: there is no network
     learning: float  # Adam's rate; 0: the network does not learn
     coordinates: Int  # 1 if the network sees the coordinates, else 0
+    around: Int  # 1 if values are coded in a tree around the prediction, 0: bit by bit
+    plain: Int  # 1 if decisions are coded by two tables of adaptive probabilities, without experts, contexts and mixer
 
 
 class State(NamedTuple):
     """What a pass adapts, beside predictors, network, contexts and mixer; and scratch for the current value."""
 
-    gathered: Ints1  # (taps + DERIVED,) gathered values, then numbers derived from them
-    relative: Floats1  # (taps,) gathered values minus the mean of their group
-    said: Floats1  # (PREDICTORS,) predictions of the value
-    spread: Floats2  # (PREDICTORS, ACTIVITIES) mean errors of the predictions, by level of the local error
-    below: Floats1  # (EXPERTS,) mass of each expert's distribution below the least value that is still possible
-    at: Floats1  # (EXPERTS,) its mass below the edge between the values with bit 0 and those with bit 1
-    above: Floats1  # (EXPERTS,) its mass below the end of the values that are still possible
-    inverse: Floats1  # (PREDICTORS,) inverse scales of the predictors' logistics
+    gathered: Words1  # (taps, padded, + DERIVED) gathered values, then numbers derived from them; the padding is 0
+    relative: Singles1  # (taps and at least one 0, padded) gathered values minus the mean of their group
+    means: Singles1  # (MEANS,) means of the groups; the last is 0
+    said: Floats1  # (SAYINGS,) predictions of the value
+    spread: Floats2  # (SAYINGS, ACTIVITIES) mean errors of the predictions, by level of the local error
+    errors: Singles3  # (2, columns + 2, PREDICTORS) errors of the predictors at each column of the row before, and of this row
+    recent: Singles1  # (PREDICTORS,) mean errors of the predictors around the place
+    biases: Singles2  # (BIASES, contexts) mean errors of the blend, in units of the local error
+    bias_at: Ints1  # (BIASES,) the contexts of the current value
+    logistics: Singles2  # (4, LANES) see `lanes.ask_all`
+    masses: Singles2  # (3, LANES) see `lanes.ask_all`
     flags: Singles1  # (FLAGS,) probability of flag 1, by context
     sure: Singles1  # (SURE,) probability of a 1 for bits that are not mixed, by class
     counters: Ints1  # (3,) bits mixed, the last six flags, flags 1 in a row
-    worth: Floats1  # (16,) bits that mixing saves per noisy bit, by index of the bit
-    tally: Floats2  # (TALLY, 2) bits spent and decisions coded, by index of the bit, and for the flag; only reported
+    tables: Ints2  # (2, NUMBERS·TABLE) for plain coding: probability << 8 | number of bits learnt, by node and by one of two contexts
+    worth: Floats1  # (KINDS,) bits that mixing saves per noisy bit, by kind
+    tally: Floats2  # (TALLY, 2) bits spent and decisions coded, by kind, and for the flag; only reported
     context_taps: Ints2  # (contexts, longest) for each context, indices into `gathered`, then −1
     sines: Singles1  # (2^16,) sine by the fraction of a turn
 
@@ -115,31 +136,48 @@ def _sure() -> Singles1:
 SINES, FRESH_SURE = _sines(), _sure()
 
 
-def fresh_state(taps: int, context_taps: Ints2) -> State:
-    """The state before the first value. taps: how many there are; context_taps: see `State`."""
+def fresh_state(taps: int, context_taps: Ints2, columns: int, largest: int, switches: Switches) -> State:
+    """The state before the first value. taps: how many there are; context_taps: see `State`; columns: of the pass; largest: value."""
+    logistics, masses = np.zeros((4, LANES), np.float32), np.zeros((3, LANES), np.float32)
+    masses[2] = 1
+    logistics[3, NETWORK_LANE] = switches.units > 0
+    logistics[3, FIRST_LANE : FIRST_LANE + SAYINGS] = switches.predictors > 0
     return State(
-        gathered=np.zeros(taps + DERIVED, np.int64),
-        relative=np.zeros(taps),
-        said=np.zeros(PREDICTORS),
-        spread=np.tile(SPREAD, (PREDICTORS, 1)),
-        below=np.zeros(EXPERTS),
-        at=np.zeros(EXPERTS),
-        above=np.zeros(EXPERTS),
-        inverse=np.zeros(PREDICTORS),
+        gathered=np.zeros(padded(taps + 1) + DERIVED, np.int32),
+        relative=np.zeros(padded(taps + 1), np.float32),
+        means=np.zeros(MEANS, np.float32),
+        said=np.zeros(SAYINGS),
+        spread=np.tile(SPREAD, (SAYINGS, 1)),
+        errors=np.full((2, columns + 2, PREDICTORS), largest / 32, np.float32),
+        recent=np.ones(PREDICTORS, np.float32),
+        biases=np.zeros((BIASES, max(PATTERNS, TRIPLES)), np.float32),
+        bias_at=np.zeros(BIASES, np.int64),
+        logistics=logistics,
+        masses=masses,
         flags=np.full(FLAGS, 0.9, np.float32),
         sure=FRESH_SURE.copy(),
         counters=np.zeros(3, np.int64),
-        worth=np.zeros(16),
+        tables=np.full((2, NUMBERS * TABLE if switches.plain else 1), 1 << 29, np.int64),
+        worth=np.zeros(KINDS),
         tally=np.zeros((TALLY, 2)),
         context_taps=context_taps,
         sines=SINES,
     )
 
 
-@function
-def experts(switches: Switches) -> Int:
-    """How many experts a pass asks: the network, if there is one, then the least squares predictors."""
-    return switches.predictors + int(switches.units > 0)
+def first_weights(contexts: int, networked: bool = False, predicted: bool = False) -> npt.NDArray[np.float32]:
+    """(inputs,) the first weights of the mixer's sums.
+
+    contexts: how many hashed contexts there are; networked: whether there is a network; predicted: whether there are predictors.
+    """
+    first, count = (FEW_LANE, contexts) if contexts <= FEW else (MANY_LANE, 2 * contexts)
+    found = np.zeros(padded(first + count), np.float32)
+    found[first : first + count] = 0.05 if predicted else 0.15
+    if predicted:
+        found[FIRST_LANE : FIRST_LANE + SAYINGS] = (0.3 if networked else 0.8) / SAYINGS
+    if networked:
+        found[NETWORK_LANE] = 0.6
+    return found
 
 
 class PassState(NamedTuple):
@@ -148,7 +186,7 @@ class PassState(NamedTuple):
     geometry: Geometry
     taps: Taps
     switches: Switches
-    predictors: tuple[LocalLeastSquares, ...]  # PREDICTORS of them
+    predictors: LocalLeastSquares
     net: ContextNet
     contexts: Contexts
     mixer: Mixer
@@ -158,8 +196,8 @@ class PassState(NamedTuple):
 class Guess(NamedTuple):
     """What is known of a value before its bits are coded."""
 
-    base: float  # mean of the group of the own plane
-    unit: float  # local error: mean size of the residuals around
+    base: np.float32  # mean of the group of the own plane
+    unit: np.float32  # local error: mean size of the residuals around
     level: Int  # class of the local error, 0 … ACTIVITIES − 1
     activity: Int  # log2 of the differences between the nearest neighbours, 0 … 15
 
@@ -197,23 +235,23 @@ def outside(values: Words2, y: Int, x: Int, dy: Int, dx: Int, causal: Int, g: Ge
 
 
 @stage
-def gather(planes: Words3, g: Geometry, taps: Taps, y: Int, x: Int, gathered: Ints1) -> None:
-    """Fill in the first of `gathered`, (taps + DERIVED,): the values of all taps at place (y, x). planes: (planes, height, width)."""
+def gather(planes: Words3, g: Geometry, taps: Taps, y: Int, x: Int, gathered: Words1) -> None:
+    """Fill in the first of `gathered`: the values of all taps at place (y, x). planes: (planes, height, width)."""
     reach = 4 * g.step
-    inside = y >= reach and x >= reach and y < g.height - reach and x < g.width - reach
-    if inside:
-        for t in range(taps.plane.shape[0]):
-            gathered[t] = planes[taps.plane[t], y + taps.dy[t], x + taps.dx[t]]
+    if y >= reach and x >= reach and y < g.height - reach and x < g.width - reach:
+        pick_words(planes, y * g.width + x, taps.offset, gathered, taps.offset.shape[0])
+        for t in range(taps.plane.shape[0], taps.offset.shape[0]):
+            gathered[t] = 0
     else:
         for t in range(taps.plane.shape[0]):
             gathered[t] = outside(planes[taps.plane[t]], y, x, taps.dy[t], taps.dx[t], taps.causal[t], g)
 
 
 @stage
-def is_flat(gathered: Ints1, start: Ints1) -> bool:
+def is_flat(gathered: Words1, start: Ints1) -> bool:
     """Whether a place is flat: the first four values of the own group are alike, and the first three of each reference's group.
 
-    gathered: (taps + DERIVED,); start: (groups + 1,), see `Taps`.
+    gathered, start: (groups + 1,): see `State` and `Taps`.
     """
     ga = gathered
     flat = ga[0] == ga[1] and ga[0] == ga[2] and ga[0] == ga[3]
@@ -245,99 +283,187 @@ def code_flag(coder: BitCoder, st: State, bit: Int) -> Int:
 
 @shared
 def error_at(own: Words2, y: Int, x: Int, dy: Int, dx: Int, g: Geometry) -> np.int64:
-    """The residual of the first predictor at (y + dy, x + dx), in eighths; a constant outside the tile. own: (height, width) residuals."""
+    """The residual of the blend at (y + dy, x + dx), in eighths; a constant outside the tile. own: (height, width) residuals."""
     if y + dy >= g.top and x + dx >= g.left and x + dx < g.width:
         return np.int64(own[y + dy, x + dx])
     return np.int64(g.largest >> 2)
 
 
 @stage
-def relate(st: State, taps: Taps) -> float:
+def relate(st: State, taps: Taps) -> np.float32:
     """Fill in `relative`, the gathered values minus the mean of their group. Returns the mean of the own group."""
-    base = 0.0
     for k in range(taps.start.shape[0] - 1):
         b = taps.start[k]
-        mean = 0.0
+        total: Int = 0
         for i in range(b + taps.means[k, 0], b + taps.means[k, 1]):
-            mean += st.gathered[i]
-        mean /= taps.means[k, 1] - taps.means[k, 0]
-        if k == 0:
-            base = mean
-        for i in range(b, taps.start[k + 1]):
-            st.relative[i] = st.gathered[i] - mean
-    return base
+            total += st.gathered[i]
+        st.means[k] = F32(total) / F32(taps.means[k, 1] - taps.means[k, 0])
+    center(st.gathered, st.means, taps.group, st.relative, st.relative.shape[0])
+    return st.means[0]
 
 
 @stage
-def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> float:
-    """The local error at (y, x): 1/4 plus the mean size of the first predictor's residuals around. own: (height, width) residuals."""
+def local_error(own: Words2, y: Int, x: Int, g: Geometry) -> np.float32:
+    """The local error at (y, x): 1/4 plus the mean size of the blend's residuals around. own: (height, width) residuals."""
     s = g.step
     ew = abs(error_at(own, y, x, 0, -s, g))
     en = abs(error_at(own, y, x, -s, 0, g))
     around = abs(error_at(own, y, x, -s, -s, g)) + abs(error_at(own, y, x, -s, s, g))
     far = abs(error_at(own, y, x, 0, -2 * s, g)) + abs(error_at(own, y, x, -2 * s, 0, g))
-    return 0.25 + (2 * (ew + en) + around + far) * (1.0 / 64.0)
+    return F32(0.25) + F32(2 * (ew + en) + around + far) * F32(1.0 / 64.0)
+
+
+@shared
+def within(x: float, largest: Int) -> float:
+    """x clipped to 0 … largest; 0 if x is NaN."""
+    if not x >= 0.0:
+        return 0.0
+    return min(x, np.float64(largest))
 
 
 @stage
-def predict(p: PassState, own: Words2, y: Int, x: Int, column: Int) -> Guess:
-    """Predict the value at (y, x): fills in `relative` and `said`. Without predictors, these stay 0, and the local error is 1.
+def blend(p: PassState, row: Int, column: Int) -> None:
+    """Fill in the blend of the predictions: each weighs by the inverse fourth power of its errors around."""
+    st = p.state
+    here, before = st.errors[row & 1], st.errors[~row & 1]
+    total, sum_ = F32(0), F32(0)
+    for k in range(p.switches.predictors):
+        e = F32(0.125) * (F32(2) * (here[column, k] + before[column + 1, k]) + before[column, k] + before[column + 2, k]) + F32(0.125)
+        st.recent[k] = e
+        weight = F32(1) / ((e * e) * (e * e))
+        total += weight
+        sum_ += weight * F32(st.said[k] - st.said[0])
+    st.said[BLEND] = st.said[0] + np.float64(sum_ / total)
 
-    own: (height, width) residuals of the plane; column: number of the place in its row of the pass.
+
+@shared
+def class_of(residual: Int, eighths: np.float32) -> int:
+    """The class, 0 … 8, of a residual in eighths; eighths: the local error, in eighths."""
+    t = abs(F32(residual)) / eighths
+    size = int(t > F32(0.25)) + int(t > F32(0.75)) + int(t > F32(1.5)) + int(t > F32(3.0))
+    return 4 + size if residual > 0 else 4 - size
+
+
+@stage
+def correct(p: PassState, residuals: Words3, y: Int, x: Int, guess: Guess) -> None:
+    """Correct the blend by its mean error in two contexts: the pattern of the neighbours, and the residuals around.
+
+    After X. Wu and N. Memon, "Context-based, adaptive, lossless image coding", IEEE Trans. Communications 45(4), 1997.
     """
     st, g, ga = p.state, p.geometry, p.state.gathered
-    base, unit, level = 0.5 * (ga[0] + ga[1]), 1.0, 0
+    n, s, mid = st.relative.shape[0], g.step, st.said[BLEND]
+    pattern: Int = 0
+    for i in range(6):
+        pattern = pattern << 1 | int(np.float64(ga[i]) > mid)
+    own, eighths = residuals[g.plane], F32(8) * guess.unit
+    west, north = class_of(error_at(own, y, x, 0, -s, g), eighths), class_of(error_at(own, y, x, -s, 0, g), eighths)
+    first, second = 4, 4
+    groups = p.taps.start.shape[0] - 1
+    if groups > 1:
+        first = class_of(np.int64(residuals[p.taps.plane[p.taps.start[1]], y, x]), eighths)
+    if groups > 2:
+        second = class_of(np.int64(residuals[p.taps.plane[p.taps.start[2]], y, x]), eighths)
+    if groups == 1:
+        first = class_of(error_at(own, y, x, -s, s, g), eighths)
+        second = class_of(error_at(own, y, x, -s, -s, g), eighths)
+    st.bias_at[0] = pattern * 12 + min(guess.level >> 1, 11)
+    st.bias_at[1] = (first * 9 + (second if groups > 2 else west)) * 9 + north
+    for k in range(BIASES):
+        bias = st.biases[k, st.bias_at[k]]
+        st.said[BLEND + 1 + k] = within(mid + np.float64(bias * guess.unit), g.largest)
+    ga[n + 10] = west
+    ga[n + 11] = north
+    ga[n + 12] = first
+    ga[n + 13] = second
+    ga[n + 14] = pattern
+
+
+@stage
+def predict(p: PassState, residuals: Words3, row: Int, place: tuple[Int, Int, Int]) -> Guess:
+    """Predict the value at a place: fills in `relative` and `said`. Without predictors, these stay 0, and the local error is 1.
+
+    residuals: (planes, height, width); row: of the pass; place: (y, x, column), column: number of the place in its row.
+    """
+    st, g, ga = p.state, p.geometry, p.state.gathered
+    y, x, column = place
+    base, unit, level = F32(0), F32(1), 0
+    activity = int(min(log2(1.0 + abs(ga[0] - ga[2]) + abs(ga[1] - ga[2]) + abs(ga[1] - ga[3])), 15.0))
     if p.switches.predictors > 0:
         base = relate(st, p.taps)
-        unit = local_error(own, y, x, g)
-        level = min(int(2.0 * (log2(unit) + 2.0)), ACTIVITIES - 1)
-        for k in range(p.switches.predictors):
-            st.said[k] = min(max(base + pr.local_predict(p.predictors[k], st.relative, column), 0.0), np.float64(g.largest))
-        for k in range(p.switches.predictors, PREDICTORS):
-            st.said[k] = st.said[0]
-    activity = int(min(log2(1.0 + abs(ga[0] - ga[2]) + abs(ga[1] - ga[2]) + abs(ga[1] - ga[3])), 15.0))
+        unit = local_error(residuals[g.plane], y, x, g)
+        level = min(int(2.0 * (log2(np.float64(unit)) + 2.0)), ACTIVITIES - 1)
+        ls = p.predictors
+        m = ls.x.shape[0]
+        pick(st.relative, ls.taps, ls.x, m)
+        for k in range(PREDICTORS):
+            if k < p.switches.predictors:
+                st.said[k] = within(np.float64(base + dot16(ls.w, k * m, ls.x, m)), g.largest)
+            else:
+                st.said[k] = st.said[k % p.switches.predictors]
+        if p.switches.plain:
+            st.said[BLEND] = st.said[0]
+            st.said[BLEND + 1] = st.said[0]
+        else:
+            blend(p, row, column)
+            guess = Guess(base, unit, level, activity)
+            correct(p, residuals, y, x, guess)
     return Guess(base, unit, level, activity)
 
 
 @stage
-def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: float) -> None:
+def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: np.float32) -> None:
     """Fill in the context network's inputs. SPEC.md, "The context network", has the list.
 
     residuals: (planes, height, width); unit: the local error.
     """
     st, g, f = p.state, p.geometry, p.net.x
     relative, own, sines = st.relative, residuals[g.plane], st.sines
-    p1, p2 = st.said[0], st.said[1]
-    inverse = 1.0 / unit
+    mid, ga = st.said[BLEND], st.gathered
+    inverse = F32(1) / unit
     n = p.taps.plane.shape[0]
-    for t in range(n):
-        f[t] = soft(relative[t] * inverse)
-    f[n] = soft((p1 - 0.5 * (st.gathered[0] + st.gathered[1])) * inverse)
-    f[n + 1] = soft((p2 - p1) * inverse)
-    f[n + 2] = F32(min(log2(unit), 8.0) * 0.25)
-    f[n + 3] = F32(log2((abs(st.gathered[0] - p2) + 0.25) * inverse))
+    soften(relative, inverse, f, relative.shape[0])
+    f[n] = soft(F32(mid - 0.5 * (ga[0] + ga[1])) * inverse)
+    for k in range(PREDICTORS):
+        f[n + 1 + k] = soft(F32(st.said[k] - mid) * inverse)
+    for k in range(BIASES):
+        f[n + 5 + k] = soft(F32(st.said[BLEND + 1 + k] - mid) * inverse)
+    for k in range(PREDICTORS):
+        f[n + 7 + k] = soft(F32(log2(np.float64(st.recent[k] * inverse))))
+    f[n + 11] = F32(min(log2(np.float64(unit)), 8.0) * 0.25)
+    f[n + 12] = soft(F32(log2((abs(ga[0] - mid) + 0.25) * np.float64(inverse))))
     w, nn, nw, ne = relative[0], relative[1], relative[2], relative[3]
-    act = 0.25 * (abs(w - nw) + abs(nn - nw) + abs(nn - ne) + abs(w - relative[4]))
-    f[n + 4] = F32(log2((act + 0.25) * inverse))
-    s = g.step
-    f[n + 5] = soft(error_at(own, y, x, 0, -s, g) * 0.125 * inverse)
-    f[n + 6] = soft(error_at(own, y, x, -s, 0, g) * 0.125 * inverse)
-    f[n + 7] = soft(error_at(own, y, x, -s, -s, g) * 0.125 * inverse)
-    f[n + 8] = soft(error_at(own, y, x, -s, s, g) * 0.125 * inverse)
+    act = F32(0.25) * (abs(w - nw) + abs(nn - nw) + abs(nn - ne) + abs(w - relative[4]))
+    f[n + 13] = soft(F32(log2(np.float64((act + F32(0.25)) * inverse))))
+    s, eighth = g.step, F32(0.125) * inverse
+    f[n + 14] = soft(F32(error_at(own, y, x, 0, -s, g)) * eighth)
+    f[n + 15] = soft(F32(error_at(own, y, x, -s, 0, g)) * eighth)
+    f[n + 16] = soft(F32(error_at(own, y, x, -s, -s, g)) * eighth)
+    f[n + 17] = soft(F32(error_at(own, y, x, -s, s, g)) * eighth)
     start = p.taps.start
     for k in range(2):
-        known = k + 1 < start.shape[0] - 1
-        f[n + 9 + k] = soft(residuals[p.taps.plane[start[k + 1]], y, x] * 0.125 * inverse) if known else F32(0)
-    f[n + 11] = F32(2.0 * p1 / g.largest - 1.0)
-    f[n + 12] = F32(2.0 * (p1 - math.floor(p1)) - 1.0)
+        if k + 1 < start.shape[0] - 1:
+            there = residuals[p.taps.plane[start[k + 1]]]
+            f[n + 18 + 4 * k] = soft(F32(there[y, x]) * eighth)
+            f[n + 19 + 4 * k] = soft(F32(there[y, min(x + s, g.width - 1)]) * eighth)
+            f[n + 20 + 4 * k] = soft(F32(there[min(y + s, g.height - 1), x]) * eighth)
+            f[n + 21 + 4 * k] = soft(F32(there[y, max(x - s, g.left)]) * eighth)
+        else:
+            for i in range(4):
+                f[n + 18 + 4 * k + i] = F32(0)
+    f[n + 26] = F32(2.0 * mid / g.largest - 1.0)
+    f[n + 27] = F32(2.0 * (mid - math.floor(mid)) - 1.0)
     py, px = (y + g.origin_y) & 7, (x + g.origin_x) & 7
-    f[n + 13] = sines[py * 8192]
-    f[n + 14] = sines[(py * 8192 + 16384) & 65535]
-    f[n + 15] = sines[px * 8192]
-    f[n + 16] = sines[(px * 8192 + 16384) & 65535]
+    f[n + 28] = sines[py * 8192]
+    f[n + 29] = sines[(py * 8192 + 16384) & 65535]
+    f[n + 30] = sines[px * 8192]
+    f[n + 31] = sines[(px * 8192 + 16384) & 65535]
     if p.switches.coordinates:
         see_place(f, n + EXTRAS, (y * 65536) // (2 * g.height), sines)
         see_place(f, n + EXTRAS + 2 * OCTAVES, (x * 65536) // (2 * g.width), sines)
+    else:
+        for i in range(4 * OCTAVES):
+            f[n + EXTRAS + i] = F32(0)
+    f[n + EXTRAS + 4 * OCTAVES] = F32(1)
 
 
 @shared
@@ -352,10 +478,10 @@ def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
 
 
 @stage
-def derive(p: PassState, level: Int) -> None:
-    """Fill in the last DERIVED of `gathered`: predictions, gradients, level of the local error, and the mean of the network's mixture."""
+def derive(p: PassState, level: Int, origin: Int) -> None:
+    """Fill in the last DERIVED of `gathered`, of which `correct` fills in some. origin: the value that the tree is around."""
     st, start, ga = p.state, p.taps.start, p.state.gathered
-    n, groups = p.taps.plane.shape[0], p.taps.start.shape[0] - 1
+    n, groups = st.relative.shape[0], p.taps.start.shape[0] - 1
     p1, p2 = st.said[0], st.said[1]
     ga[n] = int(p1 + 0.5)
     ga[n + 1] = int(2.0 * p1)
@@ -370,11 +496,25 @@ def derive(p: PassState, level: Int) -> None:
         ga[n + 6] = ga[0] + ga[b] - ga[b + 1]
         ga[n + 7] = ga[1] + ga[b] - ga[b + 2]
     ga[n + 8] = level
+    ga[n + 9] = int(middle(p) * 2.0)
+    ga[n + 15] = origin
+    ga[n + 16] = ga[0] - origin
+    ga[n + 17] = ga[1] - origin
+    ga[n + 18] = ga[n + 4] - origin
+    ga[n + 19] = ga[n + 5] - origin
+    ga[n + 20] = int((middle(p) - math.floor(middle(p))) * 4.0)
+    ga[n + 21] = level >> 1
+
+
+@shared
+def middle(p: PassState) -> float:
+    """The prediction that the tree is around: the mean of the network's mixture, or without a network the blend."""
     if p.switches.units > 0:
-        mean, logistics = 0.0, p.net.logistics
+        mean, mixture = F32(0), p.net.mixture
         for k in range(cn.COMPONENTS):
-            mean += logistics[0, k] * logistics[1, k]
-        ga[n + 9] = int(min(max(mean, 0.0), np.float64(p.geometry.largest)) * 2.0)
+            mean += mixture[2, k] * mixture[0, k]
+        return within(p.state.said[BLEND] + np.float64(mean), p.geometry.largest)
+    return p.state.said[BLEND + 1]
 
 
 @stage
@@ -387,7 +527,7 @@ def hash_contexts(p: PassState) -> None:
             t = taps[c, i]
             if t < 0:
                 break
-            h = mix_hash(h, ga[t])
+            h = mix_hash(h, np.int64(ga[t]))
         hashes[c] = h
 
 
@@ -395,13 +535,14 @@ def hash_contexts(p: PassState) -> None:
 
 
 class Node(NamedTuple):
-    """A bit of a value that is to be coded."""
+    """A decision that is to be coded: whether the value is `edge` or above."""
 
-    b: Int  # index of the bit, 0: the most significant
-    low: Int  # the value is one of low … top − 1 by the bits before
-    top: Int
-    prefix: Int  # a 1, then the bits before
-    behind: bool  # whether `below` and `above` of the predictors are out of date, as they were not asked about the bit before
+    kind: Int  # 0 … KINDS − 1: bit by bit, the index of the bit; around the prediction: 0 the side, 1 … 7 how far, 8 … 15 halving
+    number: Int  # of the node in the tree
+    line: Int  # number of the part of the tree that has a line in each context's table
+    within: Int  # number of the node in this part, 1 … 15
+    edge: Int
+    width: Int  # of the span that is halved
 
 
 class Answer(NamedTuple):
@@ -409,32 +550,42 @@ class Answer(NamedTuple):
 
     sure: bool  # whether the network is
     agreed: bool  # whether all predictors are
+    first: np.float32  # stretched probability of the first expert
 
 
 @stage
-def ask(p: PassState, node: Node) -> Answer:
-    """Ask the experts about a bit: fills in their mixer inputs and masses `at`. The predictors are not asked if the network is sure."""
-    st, inputs, i = p.state, p.mixer.inputs, 0
-    edge = ((node.low + node.top) >> 1) - 0.5
-    sure = False
-    agreed: Any = p.switches.predictors > 0
+def set_up(p: PassState, guess: Guess, origin: Int) -> None:
+    """Set up the experts' logistics, with means relative to `origin`."""
+    st = p.state
+    logistics, masses = st.logistics, st.masses
+    copy16(ZEROS_AND_ONES, 0, masses, 0)
+    copy16(ZEROS_AND_ONES, LANES, masses, 2 * LANES)
+    shift = F32(st.said[BLEND] - np.float64(origin))
     if p.switches.units > 0:
-        st.at[0] = cn.below(p.net.logistics, edge)
-        t = mixture_odds(st.below[0], st.at[0], st.above[0])
-        inputs[0] = F32(t)
-        sure = abs(t) > SURE_LIMIT
-        i = 1
-    if not sure:
-        for k in range(p.switches.predictors):
-            mean, inverse, e = st.said[k], st.inverse[k], i + k
-            if node.behind:
-                st.below[e] = sigmoid((node.low - 0.5 - mean) * inverse) if node.low > 0 else 0.0
-                st.above[e] = sigmoid((node.top - 0.5 - mean) * inverse) if node.top <= p.geometry.largest else 1.0
-            st.at[e] = sigmoid((edge - mean) * inverse)
-            t = logistic_odds(st.below[e], st.at[e], st.above[e])
-            inputs[e] = F32(t)
-            agreed = agreed and abs(t) > PLAIN_LIMIT
-    return Answer(sure, agreed)
+        for k in range(cn.COMPONENTS):
+            p.net.mixture[0, k] += shift
+            logistics[0, k] = p.net.mixture[0, k]
+            logistics[1, k] = p.net.mixture[1, k]
+            logistics[2, k] = p.net.mixture[2, k]
+    if p.switches.predictors > 0:
+        for k in range(SAYINGS):
+            logistics[0, FIRST_LANE + k] = F32(st.said[k] - np.float64(origin))
+            logistics[1, FIRST_LANE + k] = F32(1.0 / (SPREAD_SHARE * st.spread[k, guess.level] + LEAST_SPREAD))
+
+
+@stage
+def ask(p: PassState, edge: Int, origin: Int) -> Answer:
+    """Ask the experts about a decision: fills in their mixer inputs and masses."""
+    st, inputs = p.state, p.mixer.inputs
+    ask_all(F32(edge - origin) - F32(0.5), st.logistics, st.masses, inputs)
+    inputs[0] = F32(0.3)
+    if p.switches.units > 0:
+        t = inputs[NETWORK_LANE]
+        return Answer(abs(t) > F32(SURE_LIMIT), False, t)
+    agreed: Any = p.switches.predictors > 0
+    for k in range(SAYINGS):
+        agreed = agreed and abs(inputs[FIRST_LANE + k]) > F32(PLAIN_LIMIT)
+    return Answer(False, agreed, inputs[FIRST_LANE])
 
 
 @stage
@@ -452,130 +603,207 @@ def code_sure(coder: BitCoder, st: State, stretched: float, bit: Int) -> tuple[I
 
 
 @stage
-def select(p: PassState, node: Node, guess: Guess, confident: Int, y: Int, x: Int) -> None:
+def select(p: PassState, node: Node, guess: Guess, confident: Int, first: np.float32, y: Int, x: Int) -> None:
     """Select the mixer's sets of weights for a bit. confident: how many contexts have learnt at least 3 bits here."""
-    g, selected, b = p.geometry, p.mixer.selected, node.b
-    count = experts(p.switches)
+    g, selected, b = p.geometry, p.mixer.selected, node.kind
     contexts = p.contexts.hashes.shape[0]
-    t = np.float64(p.mixer.inputs[0]) if count > 0 else 0.0
-    selected[0] = b * 32 + 2 * int(min(abs(t) * 2.0, 15.0)) + int(t > 0.0)
+    selected[0] = b * 32 + 2 * int(min(abs(first) * F32(2), F32(15))) + int(first > F32(0))
     selected[1] = b * 16 + guess.activity
-    if contexts > 0:
-        selected[2] = node.prefix if b < 9 else b * 32
+    if contexts > 0 or p.switches.around:
+        selected[2] = node.number if node.number < 512 else 512 + b * 16
     else:
         selected[2] = ((y + g.origin_y) & 7) * 8 + ((x + g.origin_x) & 7) + 64 * min(b, 15)
-    selected[3] = b * 40 + (confident if contexts > 6 else guess.level)
+    selected[3] = b * 40 + (confident if contexts > 8 else guess.level)
 
 
 @stage
-def code_mixed(coder: BitCoder, p: PassState, node: Node, guess: Guess, y: Int, x: Int, bit: Int) -> tuple[Int, Int]:
+def code_mixed(
+    coder: BitCoder, p: PassState, node: Node, guess: Guess, first: np.float32, place: tuple[Int, Int], bit: Int
+) -> tuple[Int, Int]:
     """Code a bit by experts and contexts through mixer and final maps, and learn it. `find_lines` must have been called.
 
-    Returns the bit and the probability that was coded, 1 … 65535.
+    first: stretched probability of the first expert. Returns the bit and the probability that was coded, 1 … 65535.
     """
-    st, m, b = p.state, p.mixer, node.b
-    count = experts(p.switches)
+    st, m, b = p.state, p.mixer, node.kind
     contexts = p.contexts.hashes.shape[0]
-    m.inputs[count] = F32(0.3)
     confident: Int = 0
     if contexts > 0:
-        within = (1 << (b & 3)) | (node.prefix & ((1 << (b & 3)) - 1))
-        confident = mx.look_up(p.contexts, m.inputs, count + 1, within)
-    select(p, node, guess, confident, y, x)
-    alone = count == 1 and contexts == 0
-    total = m.inputs[0]
-    if not alone:
-        total = mx.mix(m)
-    first = m.selected[2] if contexts > 0 else b * 64 + guess.level
+        confident = mx.look_up(p.contexts, m.inputs, FEW_LANE if contexts <= FEW else MANY_LANE, int(contexts > FEW), node.within)
+    select(p, node, guess, confident, first, place[0], place[1])
+    total = mx.mix(m)
+    row = m.selected[2] if contexts > 0 else b * 64 + guess.level
     second: Int = m.selected[2]
-    if contexts > 0:
-        second = mix_hash(p.contexts.hashes[0], node.prefix) >> 16 & (m.maps.shape[1] - 1)
-    pi = as_probability(mx.refine(m.maps, total, first, second))
+    if p.switches.around:
+        second = b * 64 + guess.level
+    elif contexts > 0:
+        second = mix_hash(p.contexts.hashes[0], node.number) >> 16 & (m.maps.shape[1] - 1)
+    pi = as_probability(mx.refine(m.maps, total, row, second))
     found = code_bit(coder, pi, bit)
     st.counters[0] += 1
-    if not alone:
-        mx.adjust(m, found, total, mx.rate_of(LEAST_RATE, st.counters[0]))
-    mx.calibrate(m.maps, found, total, first, second)
+    mx.adjust(m, found, total, mx.rate_of(LEAST_RATE, st.counters[0]))
+    mx.calibrate(m.maps, found, total, row, second)
     if contexts > 0:
         mx.remember(p.contexts, found)
     return found, pi
 
 
 @stage
-def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tuple[Int, Int], value: Int) -> Int:
-    """Code the bits of a value, the most significant first. Returns the value.
+def code_plain(coder: BitCoder, st: State, node: Node, guess: Guess, part: Int, bit: Int) -> tuple[Int, Int]:
+    """Code a bit by the mean of two adaptive probabilities, and learn it. part: quarter of the unit in which the prediction lies.
 
-    row: of the pass; place: (y, x) in the tile; value: to encode.
+    Returns the bit and the probability that was coded, 1 … 65535.
     """
-    st, g = p.state, p.geometry
-    y, x = place
-    for k in range(p.switches.predictors):
-        st.inverse[k] = 1.0 / (SPREAD_SHARE * st.spread[k, guess.level] + LEAST_SPREAD)
-    for k in range(EXPERTS):
-        st.below[k] = 0.0
-        st.above[k] = 1.0
-    low, top = 0, 1 << g.bits
-    prefix: Int = 1
-    found_lines, behind = False, False
-    for b in range(g.bits):
-        half = (low + top) >> 1
-        if b & 3 == 0:
-            found_lines = False
-        bit: Int = (value >> (g.bits - 1 - b)) & 1
-        if half > g.largest:
-            top = half
-            prefix = prefix << 1
-            continue
-        node = Node(b, low, top, prefix, behind)
-        answer = ask(p, node)
-        behind = answer.sure
-        # the lowest bits of deep samples are almost noise: every eighth row measures what mixing saves, other rows mix only if it pays
-        noisy = g.bits > 8 and p.switches.predictors > 0 and (top - low) * st.inverse[0] < NOISE
-        plain = 0
-        if noisy:
-            plain = min(max(int(sigmoid(np.float64(p.mixer.inputs[0])) * 65536.0), 1), 65535)
-        if noisy and row & 7 and st.worth[b] < WORTH:
-            pi: Int = plain
-            bit = code_bit(coder, pi, bit)
-        elif answer.sure or (answer.agreed and p.switches.units == 0):
-            bit, pi = code_sure(coder, st, np.float64(p.mixer.inputs[0]), bit)
+    number = node.number if node.number < NUMBERS else NUMBERS - KINDS + node.kind
+    i, j = number * TABLE + guess.level, number * TABLE + guess.activity * 4 + part
+    a, b = st.tables[0, i], st.tables[1, j]
+    pi = min(max(((a >> 8) + (b >> 8)) >> 7, 1), 65535)
+    found = code_bit(coder, pi, bit)
+    target = np.int64(found) * ((1 << 22) - 1)
+    n, m = a & 255, b & 255
+    st.tables[0, i] = ((a >> 8) + (((target - (a >> 8)) * mx.SLOT_RATE[n]) >> 16)) << 8 | min(n + 1, PLAIN_AGE)
+    st.tables[1, j] = ((b >> 8) + (((target - (b >> 8)) * mx.SLOT_RATE[m]) >> 16)) << 8 | min(m + 1, PLAIN_AGE)
+    return found, pi
+
+
+class Walk(NamedTuple):
+    """Where a walk down the tree of a value's decisions is."""
+
+    low: Int  # the value is one of low … top − 1 by the decisions before
+    top: Int
+    phase: Int  # 0: bit by bit, or halving; 1: the side; 2: how far
+    side: Int  # 1: at or above the origin, 0: below
+    steps: Int  # how far, in doublings; then halvings
+    number: Int  # of the node, see `Node`
+    line: Int
+
+
+@shared
+def next_node(walk: Walk, around: Int, bits: Int, origin: Int, reach: Int) -> Node:
+    """The next decision of a walk. reach: log2 of the first distance from the origin."""
+    if walk.phase == 1:
+        return Node(0, 1, 1, 1, origin, 0)
+    if walk.phase == 2:
+        far = np.int64(1) << (reach + walk.steps)
+        u = min(walk.steps, 6)
+        within = 2 + 7 * walk.side + u
+        return Node(1 + u, within, 1, within, origin + far if walk.side else origin - far, 0)
+    width = walk.top - walk.low
+    within = (np.int64(1) << (walk.steps & 3)) | (walk.number & ((np.int64(1) << (walk.steps & 3)) - 1))
+    if around:
+        halvings = 0
+        w = width
+        while w > 2 and halvings < 7:
+            w >>= 1
+            halvings += 1
+        return Node(HALVINGS + halvings, walk.number, walk.line, within, walk.low + (width >> 1), width)
+    return Node(walk.steps, walk.number, walk.line, within, walk.low + (width >> 1), width)
+
+
+@shared
+def descend(walk: Walk, node: Node, bit: Int, reach: Int, origin: Int) -> Walk:
+    """A walk after a decision."""
+    if walk.phase == 1:
+        return Walk(walk.low, walk.top, 2, bit, 0, 0, 0)
+    if walk.phase == 2:
+        if bit == walk.side:  # farther
+            return Walk(walk.low, walk.top, 2, walk.side, walk.steps + 1, 0, 0)
+        near: Int = np.int64(0)
+        if walk.steps > 0:
+            near = np.int64(1) << (reach + walk.steps - 1)
+        far = np.int64(1) << (reach + walk.steps)
+        number: Int = np.int64(16) + walk.side * 8 + min(walk.steps, 7)
+        if walk.side:
+            return Walk(origin + near, origin + far, 0, 1, 0, number, number)
+        return Walk(origin - far, origin - near, 0, 0, 0, number, number)
+    number = walk.number << 1 | bit
+    line = number if (walk.steps + 1) & 3 == 0 else walk.line
+    half = node.edge
+    return Walk(half if bit else walk.low, walk.top if bit else half, 0, walk.side, walk.steps + 1, number, line)
+
+
+@stage
+def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tuple[Int, Int], origin: Int, value: Int) -> Int:
+    """Code the decisions of a value. Returns the value.
+
+    row: of the pass; place: (y, x) in the tile; origin: the value that the tree is around; value: to encode.
+    """
+    st, g, around = p.state, p.geometry, p.switches.around
+    part: Int = 0
+    if p.switches.plain:
+        part = int((st.said[BLEND] - math.floor(st.said[BLEND])) * 4.0)
+    else:
+        set_up(p, guess, origin)
+    reach: Int = np.int64(0)
+    if around:
+        reach = np.int64(max(log2(st.spread[BLEND, guess.level] + 0.5), 0.0))
+        walk = Walk(np.int64(0), np.int64(0), np.int64(1), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+    else:
+        walk = Walk(np.int64(0), np.int64(1) << g.bits, np.int64(0), np.int64(0), np.int64(0), np.int64(1), np.int64(1))
+    line: Int = -1
+    pi: Int = 0
+    while walk.phase > 0 or walk.top - walk.low > 1:
+        node = next_node(walk, around, g.bits, origin, reach)
+        bit: Int = np.int64(value >= node.edge)
+        if node.edge <= 0:
+            bit = np.int64(1)
+        elif node.edge > g.largest:
+            bit = np.int64(0)
+        elif p.switches.plain:
+            bit, pi = code_plain(coder, st, node, guess, part, bit)
+            st.tally[node.kind, 0] += cost(pi, bit)
+            st.tally[node.kind, 1] += 1
         else:
-            if p.contexts.hashes.shape[0] > 0 and not found_lines:
-                mx.find_lines(p.contexts, prefix if b & 3 == 0 else prefix >> (b & 3))
-                found_lines = True
-            bit, pi = code_mixed(coder, p, node, guess, y, x, bit)
+            answer = ask(p, node.edge, origin)
+            # the lowest bits of deep samples are almost noise: every eighth row measures what mixing saves, other rows mix only if it pays
+            noisy = (
+                g.bits > 8 and walk.phase == 0 and p.switches.predictors > 0 and F32(node.width) * st.logistics[1, FIRST_LANE] < F32(NOISE)
+            )
+            plain: Int = 0
             if noisy:
-                saved = np.float64(cost(plain, bit) - cost(pi, bit))
-                st.worth[b] += (saved - st.worth[b]) * 0.001
-        st.tally[b, 0] += cost(pi, bit)
-        st.tally[b, 1] += 1
-        prefix = prefix << 1 | bit
-        if bit:
-            low = half
-            for k in range(EXPERTS):
-                st.below[k] = st.at[k]
-        else:
-            top = half
-            for k in range(EXPERTS):
-                st.above[k] = st.at[k]
-    return low
+                plain = min(max(int(sigmoid(np.float64(answer.first)) * 65536.0), 1), 65535)
+            if noisy and row & 7 and st.worth[node.kind] < WORTH:
+                pi = plain
+                bit = code_bit(coder, pi, bit)
+            elif (not around) and (answer.sure or answer.agreed):
+                bit, pi = code_sure(coder, st, np.float64(answer.first), bit)
+            else:
+                if p.contexts.hashes.shape[0] > 0 and line != node.line:
+                    line = node.line
+                    mx.find_lines(p.contexts, line)
+                bit, pi = code_mixed(coder, p, node, guess, answer.first, place, bit)
+                if noisy:
+                    saved = np.float64(cost(plain, bit) - cost(pi, bit))
+                    st.worth[node.kind] += (saved - st.worth[node.kind]) * 0.001
+            st.tally[node.kind, 0] += cost(pi, bit)
+            st.tally[node.kind, 1] += 1
+            copy16(st.masses, LANES, st.masses, 0 if bit else 2 * LANES)
+        walk = descend(walk, node, bit, reach, origin)
+    return walk.low
 
 
 # --- learn --------------------------------------------------------------------------------------------------------
 
 
 @stage
-def learn_predictors(p: PassState, own: Words2, guess: Guess, place: tuple[Int, Int, Int], value: Int) -> None:
-    """Learn a value: its residual, the sums of the predictors, and their mean errors.
+def learn_predictors(p: PassState, own: Words2, guess: Guess, row: Int, place: tuple[Int, Int, Int], value: Int) -> None:
+    """Learn a value: its residual, the sums of the predictors, and the mean errors.
 
-    own: (height, width) residuals, written at the place; place: (y, x, column), see `predict`.
+    own: (height, width) residuals, written at the place; row, place: see `predict`.
     """
     st, (y, x, column) = p.state, place
-    own[y, x] = np.int32(math.floor((value - st.said[0]) * 8.0 + 0.5))
-    t = 1.0 / (0.5 + guess.unit + 0.25 * abs(value - st.said[0]))
+    own[y, x] = np.int32(math.floor((value - st.said[BLEND]) * 8.0 + 0.5))
+    t = F32(1) / (F32(0.5) + guess.unit + F32(0.1) * F32(abs(value - st.said[BLEND])))
+    errors = st.errors[row & 1, column + 1]
+    pr.local_learn(p.predictors, F32(value) - guess.base, t * t)
     for k in range(p.switches.predictors):
-        pr.local_learn(p.predictors[k], column, value - guess.base, t * t)
+        errors[k] = F32(abs(value - st.said[k]))
+    for k in range(SAYINGS):
         st.spread[k, guess.level] += (abs(value - st.said[k]) - st.spread[k, guess.level]) * 0.01
+    miss = F32(value - st.said[BLEND]) / guess.unit
+    miss = min(max(miss, F32(-8)), F32(8))
+    for k in range(BIASES):
+        i = st.bias_at[k]
+        st.biases[k, i] += (miss - st.biases[k, i]) * F32(0.02)
 
 
 # --- the pass -----------------------------------------------------------------------------------------------------
@@ -583,17 +811,17 @@ def learn_predictors(p: PassState, own: Words2, guess: Guess, place: tuple[Int, 
 
 @stage
 def begin(p: PassState, column: Int) -> None:
-    """Before a value: at the first column of a block, the sums of the predictors fade."""
-    for k in range(p.switches.predictors):
-        pr.local_fade(p.predictors[k], column)
+    """Before a value: at the first column of a block, the predictors are solved for."""
+    if p.switches.predictors > 0 and pr.begins_block(column):
+        pr.local_block(p.predictors, column // pr.BLOCK)
 
 
 @kernel
 def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals: Words3, p: PassState) -> None:
     """Code rows first … last − 1 of a pass, as the pass counts them, in either direction.
 
-    planes: (planes, height, width), the values; decoding fills in those of the pass. residuals: (planes, height, width), of the first
-    predictor, in eighths; those of the pass are written.
+    planes: (planes, height, width), the values; decoding fills in those of the pass. residuals: (planes, height, width), of the
+    blend, in eighths; those of the pass are written.
     """
     g, st = p.geometry, p.state
     own = residuals[g.plane]
@@ -608,20 +836,26 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
                 if not coder.encoding:
                     planes[g.plane, y, x] = np.int32(st.gathered[0])
                 own[y, x] = 0
+                for k in range(PREDICTORS):
+                    st.errors[row & 1, column + 1, k] = F32(0)
                 continue
-            guess = predict(p, own, y, x, column)
+            guess = predict(p, residuals, row, (y, x, column))
             if p.switches.units > 0:
                 see(p, residuals, y, x, guess.unit)
-                cn.forward(p.net, st.said[0], guess.unit)
-            derive(p, guess.level)
-            hash_contexts(p)
-            value = code_value(coder, p, guess, row, (y, x), value)
+                cn.forward(p.net, F32(0), guess.unit)
+            origin: Int = np.int64(0)
+            if p.switches.predictors > 0:
+                origin = np.int64(middle(p) + 0.5)
+            if p.contexts.hashes.shape[0] > 0:
+                derive(p, guess.level, origin)
+                hash_contexts(p)
+            value = code_value(coder, p, guess, row, (y, x), origin, value)
             if not coder.encoding:
                 planes[g.plane, y, x] = np.int32(value)
             if p.switches.predictors > 0:
-                learn_predictors(p, own, guess, (y, x, column), value)
+                learn_predictors(p, own, guess, row, (y, x, column), value)
                 if p.switches.units > 0 and p.switches.learning > 0.0:
-                    cn.learn(p.net, np.float64(value), np.float64(g.largest), guess.unit, p.switches.learning)
+                    cn.learn(p.net, F32(value - origin), value == 0, value == g.largest, guess.unit, p.switches.learning)
 
 
 @kernel
@@ -643,14 +877,16 @@ def observe(planes: Words3, residuals: Words3, p: PassState, out: Singles2) -> I
             begin(p, column)
             if is_flat(st.gathered, p.taps.start) and value == st.gathered[0]:
                 own[y, x] = 0
+                for k in range(PREDICTORS):
+                    st.errors[row & 1, column + 1, k] = F32(0)
                 continue
-            guess = predict(p, own, y, x, column)
+            guess = predict(p, residuals, row, (y, x, column))
             see(p, residuals, y, x, guess.unit)
             for i in range(inputs):
                 out[n, i] = p.net.x[i]
-            out[n, inputs] = F32(st.said[0])
-            out[n, inputs + 1] = F32(guess.unit)
+            out[n, inputs] = F32(st.said[BLEND])
+            out[n, inputs + 1] = guess.unit
             out[n, inputs + 2] = F32(value)
             n += 1
-            learn_predictors(p, own, guess, (y, x, column), value)
+            learn_predictors(p, own, guess, row, (y, x, column), value)
     return n

@@ -6,37 +6,16 @@ Least squares predictors are float64. LMS filters are float32.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import Floats1, Floats2, Floats3, Int, Ints1, Singles1
+from .arrays import Floats1, Floats2, Int, Ints1, Singles1, Singles2, Singles3, Singles4
 from .compiling import part, shared, stage
+from .lanes import add3, add_batch, add_scaled, add_square, clear, eliminate, fade_and_add, padded, substitute
 
 BATCH = 8  # samples of a sound between updates of the normal equations
-
-
-@shared
-def dot(w: Any, x: Any, n: Int) -> Any:
-    """The dot product of the first n elements of w and x, (at least n,), both float32 or both float64.
-
-    It has eight partial sums; what is left after whole groups of eight is added to the first, one by one.
-    """
-    l0 = l1 = l2 = l3 = l4 = l5 = l6 = l7 = w.dtype.type(0)
-    whole = n & ~7
-    for i in range(0, whole, 8):
-        l0 += w[i] * x[i]
-        l1 += w[i + 1] * x[i + 1]
-        l2 += w[i + 2] * x[i + 2]
-        l3 += w[i + 3] * x[i + 3]
-        l4 += w[i + 4] * x[i + 4]
-        l5 += w[i + 5] * x[i + 5]
-        l6 += w[i + 6] * x[i + 6]
-        l7 += w[i + 7] * x[i + 7]
-    for i in range(whole, n):
-        l0 += w[i] * x[i]
-    return ((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7))
 
 
 @part
@@ -78,146 +57,180 @@ def factor(u: Floats2, z: Floats1, w: Floats1) -> None:
 
 
 class LocalLeastSquares(NamedTuple):
-    """A least squares predictor of pictures, fitted to the decoded values around a place.
+    """Least squares predictors of pictures, fitted to the decoded values around a place.
 
-    The normal equations are summed by blocks of columns, and the sums of a block fade from row to row. The weights at a place are solved
-    for from the sums of its block and of the two blocks beside it. So they are fitted to a two-dimensional window. A value counts by the
-    inverse square of the local error. After X. Li and M. T. Orchard, "Edge-directed prediction for lossless compression of natural
-    images", IEEE Trans. Image Processing 10(6), 2001; the sums by blocks are our own.
+    The normal equations are summed by blocks of columns. For each window, the sums of a block fade from row to row at a rate of its
+    own. The weights at a place are solved for from the sums of its block and of the two blocks beside it, so they are fitted to a
+    two-dimensional window.
+    A value counts by the inverse square of the local error. Each window gives two predictors: by all regressors, or by only the first
+    of them.
+    After X. Li and M. T. Orchard, "Edge-directed prediction for lossless compression of natural images", IEEE Trans. Image Processing
+    10(6),
+    2001; the sums by blocks are our own. n regressors are padded with zeros to m, a multiple of 16, and to `rows`, a multiple of 4.
     """
 
-    taps: Ints1  # (n,) the regressors: indices into the gathered values
-    shift: Int  # log2 of the columns of a block
-    every: Int  # columns between two solutions, a power of two
-    decay: float  # factor of a block's sums from row to row
-    a: Floats3  # (blocks, n, n) upper triangles of the normal matrices
-    b: Floats2  # (blocks, n) right-hand sides
-    u: Floats2  # (n, n) scratch: the factor
-    z: Floats1  # (n,) scratch
-    w: Floats1  # (n,) the weights
-    x: Floats1  # (n,) the values of the regressors at the current place
+    taps: Ints1  # (m,) the regressors: indices into the values relative to the mean of their group; the padding is of one that is 0
+    counts: Ints1  # (2,) number of regressors of both predictors of a window: all, and fewer
+    every: Ints1  # (windows,) blocks between two solutions, a power of two
+    decay: Singles1  # (windows,) factor of a block's sums from row to row
+    d: Singles2  # (rows, m) sums over the current block in this row
+    e: Singles1  # (m,) the same of the right-hand sides
+    a: Singles4  # (windows, blocks + 2, rows, m) upper triangles of the normal matrices; the first and the last block are 0
+    b: Singles3  # (windows, blocks + 2, m) right-hand sides
+    u: Floats2  # (rows, m) scratch
+    z: Floats1  # (m,) scratch
+    inverse: Floats1  # (m,) scratch
+    solved: Floats1  # (m,) scratch
+    w: Singles2  # (2·windows, m) the weights
+    x: Singles1  # (m,) the values of the regressors at the current place
 
 
 RIDGE = 1.0  # added to the diagonal
+BLOCK = 8  # columns of a block
+# (every, decay) of the windows, by the number of predictors that are used
+WINDOWS: dict[int, tuple[tuple[int, float], ...]] = {0: (), 1: ((1, 0.8),), 2: ((1, 0.7),), 4: ((1, 0.7), (4, 0.98))}
+LARGEST_WEIGHT = 4096.0
 
 
-def local_least_squares(taps: npt.ArrayLike, columns: int, block: int, every: int, decay: float) -> LocalLeastSquares:
-    """A fresh predictor. It begins as the mean of its first two regressors.
+def local_least_squares(
+    taps: Sequence[int], fewer: int, zero: int, columns: int, windows: Sequence[tuple[int, float]]
+) -> LocalLeastSquares:
+    """Fresh predictors.
 
-    taps: (n,), every, decay: see the class; columns: places of a row of the pass; block: columns of a block, a power of two.
+    taps: (n,) see the class; fewer: regressors of the second predictor of a window; zero: index of a value that is always 0; columns:
+    places of a row of the pass; windows: (every, decay) of each.
     """
-    indices = np.asarray(taps, np.int64)
-    n, blocks = len(indices), -(-columns // block)
-    w = np.zeros(n)
-    w[:2] = 0.5
+    n, count = len(taps), len(windows)
+    m, rows, blocks = padded(n), padded(n, 4), -(-columns // BLOCK)
     return LocalLeastSquares(
-        taps=indices,
-        shift=block.bit_length() - 1,
-        every=every,
-        decay=decay,
-        a=np.zeros((blocks, n, n)),
-        b=np.zeros((blocks, n)),
-        u=np.zeros((n, n)),
-        z=np.zeros(n),
-        w=w,
-        x=np.zeros(n),
+        taps=np.array([*taps, *[zero] * (m - n)], np.int64),
+        counts=np.array([n, min(fewer, n)], np.int64),
+        every=np.array([every for every, _ in windows], np.int64),
+        decay=np.array([decay for _, decay in windows], np.float32),
+        d=np.zeros((rows, m), np.float32),
+        e=np.zeros(m, np.float32),
+        a=np.zeros((count, blocks + 2, rows, m), np.float32),
+        b=np.zeros((count, blocks + 2, m), np.float32),
+        u=np.zeros((rows, m)),
+        z=np.zeros(m),
+        inverse=np.zeros(m),
+        solved=np.zeros(m),
+        w=np.zeros((2 * count, m), np.float32),
+        x=np.zeros(m, np.float32),
     )
 
 
-@stage
-def local_fade(s: LocalLeastSquares, column: Int) -> None:
-    """At the first column of a block, let the sums of the block fade."""
-    if column & ((1 << s.shift) - 1) == 0:
-        block = column >> s.shift
-        for i in range(s.b.shape[1]):
-            for j in range(s.b.shape[1]):
-                s.a[block, i, j] *= s.decay
-            s.b[block, i] *= s.decay
+@shared
+def begins_block(column: Int) -> bool:
+    """Whether a column is the first of a block."""
+    return column & (BLOCK - 1) == 0
 
 
 @part
-def local_solve(a: Floats3, b: Floats2, u: Floats2, z: Floats1, w: Floats1, block: Int) -> None:
-    """Solve for the weights w, (n,), with the sums of a block and of the two beside it. They stay if the matrix is not positive definite.
+def local_block(s: LocalLeastSquares, block: Int) -> None:
+    """Before the first place of a block: let the sums of the block before fade, add what was summed since, and solve for the weights.
 
-    a: (blocks, n, n); b: (blocks, n); u: (n, n) and z: (n,) are scratch.
+    block: its number in the row. The block before is the last one of the row above if it is 0.
     """
-    n = w.shape[0]
-    for i in range(n):
-        for j in range(i, n):
-            u[i, j] = a[block, i, j]
-        z[i] = b[block, i]
-    for other in (block - 1, block + 1):
-        if 0 <= other < a.shape[0]:
-            for i in range(n):
-                for j in range(i, n):
-                    u[i, j] += a[other, i, j]
-                z[i] += b[other, i]
-    for k in range(n):
-        u[k, k] += RIDGE
-    factor(u, z, w)
+    m, rows, blocks = s.x.shape[0], s.u.shape[0], s.a.shape[1] - 2
+    size, before = rows * m, block if block else blocks
+    for k in range(s.decay.shape[0]):
+        fade_and_add(s.a, (k * (blocks + 2) + before) * size, s.d, size, s.decay[k])
+        fade_and_add(s.b, (k * (blocks + 2) + before) * m, s.e, m, s.decay[k])
+    clear(s.d, size)
+    clear(s.e, m)
+    for k in range(s.decay.shape[0]):
+        if block & (s.every[k] - 1) == 0:
+            local_solve(s, k, k * (blocks + 2) + block + 1)
+
+
+@shared
+def local_solve(s: LocalLeastSquares, window: Int, block: Int) -> None:
+    """Solve for the weights of a window with the sums of a block and of the two beside it. They stay if the matrix is not positive
+    definite.
+
+    block: its number in `a`, over all windows.
+    """
+    m, rows = s.x.shape[0], s.u.shape[0]
+    size = rows * m
+    add3(s.a, (block - 1) * size, block * size, (block + 1) * size, size, s.u)
+    add3(s.b, (block - 1) * m, block * m, (block + 1) * m, m, s.z)
+    for k in range(rows):
+        s.u[k, k] += RIDGE
+    done = eliminate(s.u, s.z, s.inverse, rows, m, m)
+    for i in range(2):
+        n = s.counts[i]
+        if done >= n:
+            substitute(s.u, s.z, s.inverse, s.solved, n, m)
+            for j in range(n):
+                s.w[2 * window + i, j] = np.float32(min(max(s.solved[j], -LARGEST_WEIGHT), LARGEST_WEIGHT))
 
 
 @stage
-def local_predict(s: LocalLeastSquares, relative: Floats1, column: Int) -> float:
-    """The prediction, relative to the mean of the own group. relative: (taps,) the gathered values minus the mean of their group."""
-    if column & (s.every - 1) == 0:
-        local_solve(s.a, s.b, s.u, s.z, s.w, column >> s.shift)
-    p = 0.0
-    for i in range(s.w.shape[0]):
-        t = relative[s.taps[i]]
-        s.x[i] = t
-        p += s.w[i] * t
-    return p
+def local_learn(s: LocalLeastSquares, target: np.float32, weight: np.float32) -> None:
+    """Add a place to the sums, with the regressors `x`.
 
-
-@stage
-def local_learn(s: LocalLeastSquares, column: Int, target: float, weight: float) -> None:
-    """Add a place to the sums of its block, with the regressors that `local_predict` has set.
-
-    target: the value, relative as the prediction is; weight: how much the place counts.
+    target: the value, relative to the mean of the own group; weight: how much the place counts.
     """
-    block = column >> s.shift
-    n = s.x.shape[0]
-    for i in range(n):
-        t = s.x[i] * weight
-        for j in range(i // 8 * 8, n):  # from a multiple of 8, for vector instructions; elements below the diagonal are not used
-            s.a[block, i, j] += t * s.x[j]
-        s.b[block, i] += t * target
+    m, rows = s.x.shape[0], s.u.shape[0]
+    add_square(s.d, 0, s.x, rows, m, weight)
+    add_scaled(s.e, 0, s.x, m, weight * target)
 
 
 # --- least squares for sound --------------------------------------------------------------------------------------
 
 
-@part
-def add_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, n: Int, decay: float) -> None:
-    """Let the sums fade, and add a batch. a: (n, n) and b: (n,), the sums.
+class Scratch(NamedTuple):
+    """What the solutions of a sound share. m: most regressors of any stage, a multiple of 8."""
 
-    x: (BATCH, n) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; decay: factor of the sums.
-    """
-    x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
-    for i in range(n):
-        t0, t1, t2, t3 = f[0] * x0[i], f[1] * x1[i], f[2] * x2[i], f[3] * x3[i]
-        t4, t5, t6, t7 = f[4] * x4[i], f[5] * x5[i], f[6] * x6[i], f[7] * x7[i]
-        row = a[i]
-        for j in range(i // 8 * 8, n):  # from a multiple of 8, for vector instructions; elements below the diagonal are not used
-            t = (((row[j] * decay + t0 * x0[j]) + t1 * x1[j]) + t2 * x2[j]) + t3 * x3[j]
-            row[j] = (((t + t4 * x4[j]) + t5 * x5[j]) + t6 * x6[j]) + t7 * x7[j]
-        t = (((b[i] * decay + t0 * y[0]) + t1 * y[1]) + t2 * y[2]) + t3 * y[3]
-        b[i] = (((t + t4 * y[4]) + t5 * y[5]) + t6 * y[6]) + t7 * y[7]
+    u: Floats2  # (m, m) the factor
+    z: Floats1  # (m,) right-hand sides
+    inverse: Floats1  # (m,) inverse pivots
+    solved: Floats1  # (m,) weights
+    weighted: Floats2  # (BATCH, m) regressors times weights
+
+
+def scratch(m: int) -> Scratch:
+    """Scratch for at most m regressors, a multiple of 8."""
+    return Scratch(np.zeros((m, m)), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros((BATCH, m)))
 
 
 @part
-def solve(a: Floats2, b: Floats1, w: Floats1, u: Floats2, z: Floats1, n: Int, ridge: float) -> None:
-    """Solve for the weights w, (at least n,), from the sums a, (n, n), and b, (n,). They stay if the matrix is not positive definite.
+def learn_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, s: Scratch, n: Int, decay: float) -> None:
+    """Let the sums fade, and add a batch. a: (m, m) and b: (m,), the sums.
 
-    u, z: scratch, at least (n, n) and (n,); ridge: added to the diagonal.
+    x: (BATCH, m) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; n: how many regressors count, a multiple of 8;
+    decay: factor of the sums.
     """
+    m = x.shape[1]
+    flat = s.weighted.reshape(-1)
+    for k in range(BATCH):
+        for i in range(n):
+            flat[k * m + i] = f[k] * x[k, i]
+    add_batch(a, 0, x, 0, s.weighted, n, m, decay)
     for i in range(n):
-        for j in range(i, n):
-            u[i, j] = a[i, j]
-        u[i, i] += ridge
-        z[i] = b[i]
-    factor(u, z, w[:n])
+        t = b[i] * decay
+        for k in range(BATCH):
+            t += flat[k * m + i] * y[k]
+        b[i] = t
+
+
+@part
+def solve(a: Floats2, b: Floats1, w: Floats1, s: Scratch, n: Int, ridge: float) -> None:
+    """Solve for the weights w, (m,), from the sums a, (m, m), and b, (m,). They stay if the matrix is not positive definite.
+
+    n: how many regressors count, a multiple of 8; ridge: added to the diagonal.
+    """
+    stride = s.u.shape[1]
+    for i in range(n):
+        for j in range(i // 8 * 8, n):
+            s.u[i, j] = a[i, j]
+        s.u[i, i] += ridge
+        s.z[i] = b[i]
+    if eliminate(s.u, s.z, s.inverse, n, n, stride) == n:
+        substitute(s.u, s.z, s.inverse, s.solved, n, stride)
+        for i in range(n):
+            w[i] = s.solved[i]
 
 
 # --- LMS ----------------------------------------------------------------------------------------------------------
@@ -242,5 +255,4 @@ def lms_learn(taps: Singles1, ring: Singles1, power: Floats1, rest: float, now: 
     power[2] = q2
     y = min(max(rest / (math.sqrt(q0) + 0.1), -2.0), 2.0)
     gain = np.float32(step * y / (math.sqrt(max(q1, q2)) + 0.1))
-    for i in range(n):
-        taps[i] += gain * ring[i]
+    add_scaled(taps, 0, ring, n, gain)

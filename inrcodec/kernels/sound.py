@@ -27,15 +27,16 @@ import numpy.typing as npt
 
 from . import contextnet as cn
 from . import mixer as mx
+from . import predictors as pr
 from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .dictionary import atoms
-from .experts import logistic_odds_by_logs, mixture_odds
 from .functions import LN2, cost, log2, sigmoid, soft
+from .lanes import LANES, ZEROS_AND_ONES, ask_all, copy16, dot8, dot16, padded
 from .mixer import Mixer
-from .predictors import BATCH, add_batch, dot, lms_learn, solve
+from .predictors import BATCH, Scratch, lms_learn, scratch
 
 F32 = np.float32
 PAD = 128  # zeros before the first sample
@@ -51,6 +52,8 @@ GALLOPS = 12  # steps beyond an outermost quantile, at most
 NODES = LEAVES + 2 * (GALLOPS + 1)  # decisions that contexts and mixer tell apart
 EXPERTS = 6  # logistics, beside the context network
 CONTEXTS = 4
+NETWORK_LANE, FIRST_LANE = 3, 4  # lanes of the mixer's inputs: of the context network, of the first logistic,
+CONTEXT_LANE = FIRST_LANE + EXPERTS  # and of the first context
 RATES = np.array([1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32])  # how fast the experts' mean errors follow
 SHARE = 0.55  # the scale of an expert's logistic, relative to its mean error
 MODELLED = 3  # halvings inside a leaf that a logistic predicts; the others are even
@@ -95,8 +98,7 @@ class Linear(NamedTuple):
     w: Floats3  # (p, c, n) weights
     x: Floats4  # (p, c, BATCH, n) regressors of the samples of this batch
     said: Floats1  # (p,) predictions
-    u: Floats2  # (m, m) scratch of all solutions, m: most regressors of any stage
-    z: Floats1  # (m,) scratch of all solutions
+    scratch: Scratch  # of all solutions
 
 
 class Regression(NamedTuple):
@@ -123,10 +125,8 @@ class Decisions(NamedTuple):
     """Experts, contexts and mixer, which code the decisions. Axes: c channels."""
 
     mean: Floats1  # (EXPERTS,) means of the logistics
-    inverse: Floats1  # (EXPERTS,) their inverse scales
-    below: Floats1  # (EXPERTS,) mass of each logistic below the least sample that is still possible
-    at: Floats1  # (EXPERTS,) its mass below the edge of the decision
-    above: Floats1  # (EXPERTS,) its mass below the end of the samples that are still possible
+    logistics: Singles2  # (4, LANES) see `lanes.ask_all`
+    masses: Singles2  # (3, LANES) see `lanes.ask_all`
     spread: Floats2  # (c, EXPERTS) mean errors of the experts' means
     weights: Singles4  # (c, SETS, SELECTIONS, inputs) of the mixer
     gates: Singles3  # (c, SELECTIONS, SETS) of the mixer
@@ -177,6 +177,7 @@ class Scene(NamedTuple):
     """The quantiles of a sample, and what selects slots, weights and maps for its decisions."""
 
     final: float  # centre of the quantiles
+    origin: Int  # the same, rounded down; means and edges of the logistics are relative to it
     scale: float  # unit of the quantiles
     trend: Int  # class of short-term errors relative to longer-term errors, 0 … 7
     size: Int  # class of the size of errors, 0 … 31
@@ -220,8 +221,7 @@ def sound(
     if c == 1:
         other[:] = 0
     n = int((own + other).max())
-    wide = max(lags * AROUND * (1 if c == 1 else 2), 1)
-    scratch = max(n, wide, STACKED)
+    wide = padded(max(lags * AROUND * (1 if c == 1 else 2), 1), 8)
     w = np.zeros((p, c, n))
     for i in range(p):
         w[i, :, own[i] - 1] = 1.0  # the sample before
@@ -238,14 +238,13 @@ def sound(
             w=w,
             x=z((p, c, BATCH, n)),
             said=z(p),
-            u=z((scratch, scratch)),
-            z=z(scratch),
+            scratch=scratch(max(n, wide, STACKED)),
         ),
         lookback=_regression(c, wide),
         around=z((c, lags, AROUND)),
         cascade=_cascade(c, filters),
         stack=_regression(c, STACKED),
-        decisions=_decisions(c),
+        decisions=_decisions(c, learning > 0.0),
         net=seeded_network(p, len(filters), units),
         learning=learning,
     )
@@ -284,15 +283,20 @@ def _cascade(channels: int, filters: Sequence[tuple[int, float]]) -> Cascade:
     )
 
 
-def _decisions(channels: int) -> Decisions:
+def _decisions(channels: int, networked: bool) -> Decisions:
     c = channels
-    fresh = mx.mixer(0, EXPERTS + CONTEXTS + 1, mx.power_of_two(NODES * 16))
+    initial = np.zeros(LANES, np.float32)
+    initial[FIRST_LANE : CONTEXT_LANE + CONTEXTS] = 1.0 / (EXPERTS + CONTEXTS + 1)
+    initial[NETWORK_LANE] = 1.0 / (EXPERTS + CONTEXTS + 1) if networked else 0.0
+    initial[FIRST_LANE] = 0.7
+    logistics = np.zeros((4, LANES), np.float32)
+    logistics[3, FIRST_LANE : FIRST_LANE + EXPERTS] = 1
+    logistics[3, NETWORK_LANE] = networked
+    fresh = mx.mixer(initial, mx.power_of_two(NODES * 16))
     return Decisions(
         mean=np.zeros(EXPERTS),
-        inverse=np.zeros(EXPERTS),
-        below=np.zeros(EXPERTS),
-        at=np.zeros(EXPERTS),
-        above=np.zeros(EXPERTS),
+        logistics=logistics,
+        masses=np.zeros((3, LANES), np.float32),
         spread=np.full((c, EXPERTS), 30.0),
         weights=np.tile(fresh.weights, (c, 1, 1, 1)),
         gates=np.tile(fresh.gates, (c, 1, 1)),
@@ -313,7 +317,7 @@ def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
     """
     inputs = OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES
     if units == 0:
-        return cn.contextnet(inputs, 1, np.zeros(cn.parameters(inputs, 1), np.float32))
+        return cn.contextnet(inputs, LANES, np.zeros(cn.parameters(inputs, LANES), np.float32))
     drawn = atoms(cn.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
     parts: list[npt.NDArray[np.float32]] = []
     start = 0
@@ -356,7 +360,7 @@ def predict_linear(s: Sound, at: Spot, known: Int) -> None:
             theirs = past.samples[o]
             for i in range(n1):
                 row[n0 + i] = theirs[i1 + known - n1 + i]
-        linear.said[p] = within(dot(linear.w[p, at.c], row, n0 + n1), at.low, at.high)
+        linear.said[p] = within(dot8(linear.w[p, at.c], 0, row, 0, n0 + n1), at.low, at.high)
 
 
 @stage
@@ -374,9 +378,9 @@ def refresh_around(s: Sound, at: Spot, known: Int, around: Floats1, there: Int) 
             around[d] = around[d + 1]
         first = AROUND - 1
     for d in range(first, AROUND):
-        r = mine[there + d] - dot(w, mine[there + d - n0 :], n0)
+        r = mine[there + d] - dot8(w, 0, mine, there + d - n0, n0)
         if n1 > 0:
-            r -= dot(w[n0:], past.samples[o, there + d + known - n1 :], n1)
+            r -= dot8(w, n0, past.samples[o], there + d + known - n1, n1)
         around[d] = r
 
 
@@ -400,7 +404,7 @@ def look_back(s: Sound, at: Spot, lags: Ints1, known: Int) -> float:
                 row[wide + d] = np.float64(s.past.errors[o, there + d]) if lags[g] > 0 else 0.0
             wide += AROUND
     first = s.linear.said[0]
-    return within(first + dot(s.lookback.w[at.c], row, wide), at.low, at.high) - first
+    return within(first + dot8(s.lookback.w[at.c], 0, row, 0, row.shape[0]), at.low, at.high) - first
 
 
 @stage
@@ -421,35 +425,35 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
         n = cascade.length[k]
         place = at.t & (n - 1)
         ring = cascade.recent[k, at.c, place : place + n]
-        q = within(dot(cascade.taps[k, at.c], ring, n), at.low - at.high, at.high - at.low)
+        q = within(np.float64(dot16(cascade.taps[k, at.c], 0, ring, n)), at.low - at.high, at.high - at.low)
         cascade.said[k] = q
         opinions[predictors + k] = q
         total += q
-    final = within(first + dot(s.stack.w[at.c], opinions, predictors + filters), at.low, at.high)  # stage 4
+    final = within(first + dot8(s.stack.w[at.c], 0, opinions, 0, STACKED), at.low, at.high)  # stage 4
     return Opinion(first, looked, total, final, known)
 
 
 @stage
-def see(s: Sound, at: Spot, opinion: Opinion, unit: float) -> None:
+def see(s: Sound, at: Spot, opinion: Opinion, unit: np.float32) -> None:
     """Fill in the context network's inputs. SPEC.md, "The context network", has the list. unit: see `contextnet.forward`."""
-    f, misses, y = s.net.x, s.past.misses, 1.0 / unit
+    f, misses, y = s.net.x, s.past.misses, F32(1) / unit
     i1, o, spread = PAD + at.t, s.past.partner[at.c], s.decisions.spread[at.c]
     n = 0
     for i in range(OWN_MISSES):
-        f[n] = soft(np.float64(misses[at.c, i1 - 1 - i]) * y)
+        f[n] = soft(misses[at.c, i1 - 1 - i] * y)
         n += 1
     for i in range(OTHER_MISSES):
-        f[n] = soft(np.float64(misses[o, i1 + opinion.known - 1 - i]) * y) if o >= 0 else F32(0)
+        f[n] = soft(misses[o, i1 + opinion.known - 1 - i] * y) if o >= 0 else F32(0)
         n += 1
     opinions = s.stack.x[at.c, at.slot]
     for i in range(s.linear.own.shape[0] + s.cascade.length.shape[0]):
-        f[n] = soft(opinions[i] * y)
+        f[n] = soft(F32(opinions[i]) * y)
         n += 1
-    f[n] = F32(0.25 * log2(unit))
+    f[n] = F32(0.25 * log2(np.float64(unit)))
     f[n + 1] = F32(log2((spread[0] + 0.05) / (spread[1] + 0.05)))
     f[n + 2] = F32(log2((spread[2] + 0.05) / (spread[1] + 0.05)))
     f[n + 3] = F32(2.0 * (opinion.final - math.floor(opinion.final)) - 1.0)
-    f[n + 4] = soft((s.past.samples[at.c, i1 - 1] - opinion.final) * y)
+    f[n + 4] = soft(F32(s.past.samples[at.c, i1 - 1] - opinion.final) * y)
     f[n + 5] = F32(opinion.known)
 
 
@@ -464,36 +468,24 @@ def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
     d.mean[3] = within(opinion.total, at.low, at.high)
     d.mean[4] = opinion.first
     d.mean[5] = s.linear.said[s.linear.said.shape[0] - 1]
+    origin = np.float64(math.floor(opinion.final))
+    copy16(ZEROS_AND_ONES, 0, d.masses, 0)
+    copy16(ZEROS_AND_ONES, LANES, d.masses, 2 * LANES)
     for k in range(EXPERTS):
-        d.inverse[k] = 1.0 / (SHARE * spread[k] + 0.03)
-        d.below[k] = 0.0
-        d.above[k] = 1.0
+        d.logistics[0, FIRST_LANE + k] = F32(d.mean[k] - origin)
+        d.logistics[1, FIRST_LANE + k] = F32(1.0 / (SHARE * spread[k] + 0.03))
+    if s.learning > 0.0:
+        for k in range(cn.COMPONENTS):
+            for i in range(3):
+                d.logistics[i, k] = s.net.mixture[i, k]
     scale = 0.5 * SHARE * (spread[0] + spread[1]) + 0.02
     trend = int(min(max(4.0 + 2.0 * (log2(spread[0] + 0.05) - log2(spread[1] + 0.05)), 0.0), 7.0))
     size = int(min(max(2.0 * (log2(spread[1] + 0.03) + 5.0), 0.0), 31.0))
     beside = d.leaves[o] >> 1 if o >= 0 else LEAVES >> 2
-    return Scene(opinion.final, scale, trend, size, d.leaves[at.c] >> 1, beside)
+    return Scene(opinion.final, np.int64(origin), scale, trend, size, d.leaves[at.c] >> 1, beside)
 
 
 # --- code a sample ------------------------------------------------------------------------------------------------
-
-
-@stage
-def ask(s: Sound, edge: float, low: Int, masses: tuple[float, float]) -> float:
-    """Ask the experts about the decision at an edge: fills in the mixer's inputs and the masses `at`.
-
-    low: the least possible sample; masses: the network's masses below the least sample still possible and below the end. Returns the
-    network's mass below the edge.
-    """
-    d, inputs, at = s.decisions, s.decisions.mixer.inputs, 0.0
-    for k in range(EXPERTS):
-        d.at[k] = sigmoid((edge - d.mean[k]) * d.inverse[k])
-        inputs[k] = F32(logistic_odds_by_logs(d.below[k], d.at[k], d.above[k]))
-    inputs[EXPERTS + CONTEXTS] = F32(0.3)
-    if s.learning > 0.0:
-        at = cn.below(s.net.logistics, edge - low)
-        inputs[EXPERTS + CONTEXTS + 1] = F32(mixture_odds(masses[0], at, masses[1]))
-    return at
 
 
 @stage
@@ -508,7 +500,7 @@ def code_mixed(coder: BitCoder, d: Decisions, c: Int, node: Int, depth: Int, sce
     cell[2] = node * 16 + scene.beside
     cell[3] = node * 32 + scene.size
     for i in range(CONTEXTS):
-        scratch.inputs[EXPERTS + i] = mx.STRETCH[slots[i, cell[i]] >> 12]
+        scratch.inputs[CONTEXT_LANE + i] = mx.STRETCH[slots[i, cell[i]] >> 12]
     scratch.selected[0] = node
     scratch.selected[1] = scene.size * 8 + scene.trend
     scratch.selected[2] = min(depth, 7) * 16 + scene.beside
@@ -545,7 +537,6 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
     bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
     a0, a1 = np.int64(0), np.int64(LEAVES)
     gallop, depth = 0, 0
-    below, above = 0.0, 1.0  # the network's masses below the least sample still possible, and below the end
     while True:
         split = a1 - a0 > 1
         if split:
@@ -562,16 +553,10 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
         elif edge >= top:
             bit = 0
         else:
-            mass = ask(s, edge - 0.5, at.low, (below, above))
+            ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
+            d.mixer.inputs[0] = F32(0.3)
             bit = code_mixed(coder, d, at.c, node, depth, scene, int(value >= edge))
-            if bit:
-                below = mass
-                for k in range(EXPERTS):
-                    d.below[k] = d.at[k]
-            else:
-                above = mass
-                for k in range(EXPERTS):
-                    d.above[k] = d.at[k]
+            copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
         if bit:
             bottom = max(bottom, edge)
         else:
@@ -661,19 +646,20 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
     weight = past.weight[c]
     for p in range(linear.own.shape[0]):
         n = linear.own[p] + linear.other[p] if paired else linear.own[p]
-        add_batch(linear.a[p, c], linear.b[p, c], linear.x[p, c], weight, past.target[c], n, linear.decay[p])
+        pr.learn_batch(linear.a[p, c], linear.b[p, c], linear.x[p, c], weight, past.target[c], linear.scratch, n, linear.decay[p])
         if batch % linear.every[p] == 0:
-            solve(linear.a[p, c], linear.b[p, c], linear.w[p, c], linear.u, linear.z, n, RIDGE)
+            pr.solve(linear.a[p, c], linear.b[p, c], linear.w[p, c], linear.scratch, n, RIDGE)
     if looking:
-        learn_stage(s.lookback, s, c, lags * (2 * AROUND if paired else AROUND), LOOK_DECAY, LOOK_RIDGE)
-    learn_stage(s.stack, s, c, linear.own.shape[0] + s.cascade.length.shape[0], STACK_DECAY, STACK_RIDGE)
+        learn_stage(s.lookback, s, c, LOOK_DECAY, LOOK_RIDGE)
+    learn_stage(s.stack, s, c, STACK_DECAY, STACK_RIDGE)
 
 
 @stage
-def learn_stage(r: Regression, s: Sound, c: Int, n: Int, decay: float, ridge: float) -> None:
-    """Add a batch to the sums of the look back or the stack, and solve for its weights. n: how many regressors it has."""
-    add_batch(r.a[c], r.b[c], r.x[c], s.past.weight[c], s.past.left[c], n, decay)
-    solve(r.a[c], r.b[c], r.w[c], s.linear.u, s.linear.z, n, ridge)
+def learn_stage(r: Regression, s: Sound, c: Int, decay: float, ridge: float) -> None:
+    """Add a batch to the sums of the look back or the stack, and solve for its weights."""
+    n = r.b.shape[1]
+    pr.learn_batch(r.a[c], r.b[c], r.x[c], s.past.weight[c], s.past.left[c], s.linear.scratch, n, decay)
+    pr.solve(r.a[c], r.b[c], r.w[c], s.linear.scratch, n, ridge)
 
 
 # --- the tile -----------------------------------------------------------------------------------------------------
@@ -697,19 +683,19 @@ def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, s
             at = Spot(c, t, slot, past.low[c], past.high[c])
             known = 1 if 0 <= past.partner[c] < c else 0
             opinion = predict(s, at, here, looking, known)
-            scene = describe(s, at, opinion)
             spread = s.decisions.spread[c]
-            unit = 0.25 + 0.5 * (spread[0] + spread[1])
+            unit = F32(0.25 + 0.5 * (spread[0] + spread[1]))
             if s.learning > 0.0:
                 see(s, at, opinion, unit)
-                cn.forward(s.net, opinion.final - at.low, unit)
+                cn.forward(s.net, F32(opinion.final - math.floor(opinion.final)), unit)
+            scene = describe(s, at, opinion)
             value, leaf = code_sample(coder, s, at, scene, samples[c, t] if coder.encoding else np.int64(0))
             if not coder.encoding:
                 samples[c, t] = value
             s.decisions.leaves[c] = leaf
             learn_sample(s, at, opinion, np.float64(value))
             if s.learning > 0.0:
-                cn.learn(s.net, np.float64(value - at.low), np.float64(at.high - at.low), unit, s.learning)
+                cn.learn(s.net, F32(value - scene.origin), value == at.low, value == at.high, unit, s.learning)
         if slot == BATCH - 1:
             for c in range(channels):
                 learn_batch(s, c, t // BATCH, lags.shape[1], looking)

@@ -86,10 +86,15 @@ def samples_of(job: tuple[Path, int]) -> Samples:
     image = load(path)
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     found: dict[str, list[npt.NDArray[Any]]] = {}
-    for variant in ("rgb", "chroma", "halved"):
+    for variant in ("rgb", "rgb", "chroma", "halved"):
         top, left = (int(random.integers(0, max(1, n - CROP + 1))) for n in image.shape[:2])
         crop = image[top : top + CROP, left : left + CROP]
         crop = crop[: crop.shape[0] // 2 * 2, : crop.shape[1] // 2 * 2]
+        if random.integers(2):
+            crop = crop.transpose(1, 0, 2)
+        if random.integers(2):
+            crop = crop[:, ::-1]
+        crop = np.ascontiguousarray(crop)
         if variant == "rgb":
             planes = np.ascontiguousarray(np.moveaxis(crop[:, :, [1, 0, 2]], -1, 0))
         else:
@@ -108,7 +113,7 @@ def collect(planes: npt.NDArray[np.int32], halved: bool, origin: tuple[int, int]
     halved: whether the last two planes are coded in four passes; origin: (y, x) of the crop in the photograph.
     """
     named = tuple(Plane(i, 255, tuple(range(i)), halved and i > 0) for i in range(3))
-    model = PictureModel(2, 8, 0, False, "none", 1)
+    model = PictureModel(least_squares=4, lines=1)
     plan = PicturePlan(Direct(), tuple(Source(255) for _ in range(3)), named, model)
     return [(name, plane, found) for (plane, name), found in tile.features(plan, planes, origin).items()]
 
@@ -191,8 +196,8 @@ def pack(networks: dict[str, npt.NDArray[np.float32]], units: int) -> bytes:
 def main() -> None:
     """Train a network for every kind of pass and all `--units`, and write the priors beside OUT."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path, help="folder of 8-bit RGB photographs, PNG")
-    parser.add_argument("out", type=Path, help="file for the float weights, .npz; the priors are written beside it")
+    parser.add_argument("photos", type=Path, nargs="+", help="folders of 8-bit RGB photographs, PNG")
+    parser.add_argument("--out", type=Path, required=True, help="file for the float weights, .npz; the priors are written beside it")
     parser.add_argument("--samples", type=int, default=8000, help="most values taken from a crop for each network")
     parser.add_argument("--units", type=int, nargs="+", default=[32], help="units of a hidden layer; several make several priors")
     parser.add_argument("--steps", type=int, default=6000, help="steps of training for each network")
@@ -200,8 +205,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that gather samples")
     options = parser.parse_args()
     families: dict[str, list[Path]] = {}
-    for path in sorted(options.photos.glob("*.png")):
-        families.setdefault(path.name.split("_")[0], []).append(path)
+    for folder in options.photos:
+        for path in sorted(folder.glob("*.png")):
+            family = path.name.split("_")[0]
+            families.setdefault(f"{folder}/{family if family.isalpha() else ''}", []).append(path)
     held = [p for family in families.values() for p in family[9::10]]
     train = [p for family in families.values() for p in family if p not in held]
     start = time.time()

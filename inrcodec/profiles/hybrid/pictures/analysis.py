@@ -13,7 +13,7 @@ from ....options import Options
 from ....values import bits_saved_by_gaps
 from ..priors import shipped
 from . import lattice, sources
-from .plan import PictureModel, PicturePlan, Plane
+from .plan import AROUND, BITS, PLAIN, PictureModel, PicturePlan, Plane
 from .sources import Planes, Source, table_size
 from .transforms import Direct, Palette
 
@@ -21,6 +21,7 @@ LARGEST_PALETTE = 256
 LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
+REPEATED_SHARE = 0.15  # of a photograph in which more pixels are like their left neighbour, parts are drawn, or clipped
 INTERPOLATED = 0.6  # see `is_interpolated`
 
 
@@ -75,6 +76,8 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
         if at is not None:
             coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
             return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices, drawn)
+    if not drawn and not coloured and options.effort >= 5 and repetition(planes) > REPEATED_SHARE:
+        model = model_of(options.effort, True, False)
     ordered = order(known, drawn)
     return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices, drawn)
 
@@ -107,9 +110,9 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
 
 
 # for efforts 1 to 9
-LEAST_SQUARES = (1, 2, 2, 2, 2, 2, 2, 2, 2)
-UNITS = (0, 0, 16, 16, 32, 32, 64, 64, 64)
-CONTEXTS = ("none", "none", "none", "photo", "photo", "graphics", "graphics", "graphics", "graphics")
+LEAST_SQUARES = (1, 2, 4, 4, 4, 4, 4, 4, 4)
+UNITS = (0, 0, 0, 0, 48, 64, 64, 64, 64)
+CONTEXTS = ("none", "none", "none", "photo", "photo", "photo", "graphics", "graphics", "graphics")
 LEARNING = 20  # rate of the context network's learning, in units of 2^-14
 DRAWN_LINES = 16  # log2 of the lines of each context's table, for drawn pictures
 
@@ -122,17 +125,18 @@ def model_of(effort: int, drawn: bool, coloured: bool) -> PictureModel:
     """
     e = effort - 1
     if coloured or (drawn and effort <= 2):
-        return PictureModel(0, 0, 0, False, "few" if effort <= 2 else "graphics", DRAWN_LINES)
-    contexts = ("few" if effort <= 2 else "graphics") if drawn else CONTEXTS[e]
+        return PictureModel(contexts="few" if effort <= 2 else "graphics", lines=DRAWN_LINES)
     units = UNITS[e]
+    contexts = "graphics" if drawn else CONTEXTS[e]
     return PictureModel(
-        LEAST_SQUARES[e],
-        units,
-        LEARNING if units else 0,
-        units > 0,
-        contexts,
-        DRAWN_LINES if drawn else 14,
-        shipped.current(units) if units else b"",
+        coding=PLAIN if effort <= 2 else BITS if contexts == "graphics" else AROUND,
+        least_squares=LEAST_SQUARES[e],
+        units=units,
+        learning=LEARNING if units else 0,
+        coordinates=units > 0,
+        contexts=contexts,
+        lines=DRAWN_LINES if contexts == "graphics" else 14,
+        prior=shipped.current(units) if units else b"",
     )
 
 
@@ -168,6 +172,14 @@ def flatness(planes: Planes) -> float:
     for p in planes[:4]:
         flat = flat & (p[1:, :-1] == p[:-1, :-1]) & (p[:-1, 1:] == p[:-1, :-1])
     return float(np.mean(flat))
+
+
+def repetition(planes: Planes) -> float:
+    """Share of pixels that are like their left neighbour in each of the first four planes, (planes, height, width)."""
+    same: Any = True
+    for p in planes[:4]:
+        same = same & (p[:, 1:] == p[:, :-1])
+    return float(np.mean(same)) if planes.shape[2] > 1 else 0.0
 
 
 def is_interpolated(plane: npt.NDArray[Any]) -> bool:

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from ....kernels.lanes import padded
 from ....kernels.picture import Taps
 
 # taps by direction: of the own plane; G… of the first reference, R… of the second, A of the third
@@ -18,13 +19,13 @@ W, N, NW, NE, WW, NN, NNE, NWW, NEE, NNW, WWW, NNN, NNEE, NNWW, NWWW, NEEE, NNNW
 G, GW, GN, GE, GS, GNW, GNE, GSW, GSE, GEE, GSS, GWW, GNN = range(100, 113)
 R, RW, RN, RE, RS, RNW, RNE, RSW, RSE, REE, RSS, RWW, RNN = range(200, 213)
 A = 300
-P, PHALF, Q, GRADIENT, WG, NG, WR, NR, ERROR, MEAN = range(1000, 1010)
+P, PHALF, Q, GRADIENT, WG, NG, WR, NR, ERROR, MEAN, EW, EN, EG, ER, PATTERN, ORIGIN, DW, DN, DWG, DNG, PART, LEVEL = range(1000, 1022)
 
 # contexts by number of references: the last list of a set is also for more
 PHOTO: list[list[list[int]]] = [
-    [[W, N], [PHALF], [P, Q], [MEAN, ERROR], [W, N, NW], [N, NE]],
-    [[G, P], [G, MEAN], [WG, NG], [PHALF], [G, W, N], [G, GW, GN, WG]],
-    [[G, R], [G, R, P], [WG, WR], [G, MEAN], [G, R, W], [PHALF, Q]],
+    [[LEVEL, PATTERN], [DW, DN], [ORIGIN]],
+    [[LEVEL, PATTERN], [DW, DN], [G, ORIGIN]],
+    [[LEVEL, PATTERN], [DWG, DNG], [G, R, ORIGIN]],
 ]
 GRAPHICS: list[list[list[int]]] = [
     [
@@ -70,7 +71,7 @@ def _of_groups(name: str, starts: tuple[int, ...]) -> npt.NDArray[np.int64]:
 
     def index(item: int) -> int:
         if item >= 1000:
-            return starts[-1] + item - 1000
+            return padded(starts[-1] + 1) + item - 1000
         group, i = divmod(item, 100)
         if group > references:
             raise ValueError("a context uses a reference that is not there")

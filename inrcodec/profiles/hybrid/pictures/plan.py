@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
-from ....kernels.picture import PREDICTORS
+from ....kernels.predictors import WINDOWS
 from ....weights import codings
 from ....weights.shelf import NAME_BYTES
 from ..limits import MAX_SOURCES, PICTURE_BITS
@@ -20,6 +20,9 @@ MAX_REFERENCES = 3
 MAX_LINES = 18  # log2 of the lines of a context's table
 MAX_DELTAS = 1 << 10
 LAYERS = 3  # of the context network, with the output layer
+# how values become decisions: bit by bit; in a tree around the prediction; in such a tree, by adaptive probabilities alone
+BITS, AROUND, PLAIN = range(3)
+COUNTS = tuple(WINDOWS)  # of least squares predictors
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class PictureModel:
     """What the planes are predicted with.
 
     Attributes:
-        least_squares: number of least squares predictors, 0 to PREDICTORS.
+        coding: how values become decisions: BITS, AROUND or PLAIN.
+        least_squares: number of least squares predictors, one of COUNTS.
         units: units of each hidden layer of the context network; 0: there is no network.
         learning: rate of the network's learning while coding, in units of 2^-14; 0: it does not learn.
         coordinates: whether the network sees sine and cosine of the coordinates.
@@ -54,10 +58,11 @@ class PictureModel:
         prior: first 8 bytes of the prior's SHA-256; empty without network.
     """
 
-    least_squares: int = 2
-    units: int = 32
-    learning: int = 20
-    coordinates: bool = True
+    coding: int = 0
+    least_squares: int = 0
+    units: int = 0
+    learning: int = 0
+    coordinates: bool = False
     contexts: str = "none"
     lines: int = 14
     prior: bytes = b""
@@ -101,7 +106,8 @@ def write(plan: PicturePlan) -> bytes:
     """The content of section HYBR for a plan."""
     m = plan.model
     parts = [
-        bytes([plan.transform.number, m.least_squares, m.units, m.learning, m.coordinates, contexts.NAMES.index(m.contexts), m.lines]),
+        bytes([plan.transform.number, m.coding, m.least_squares, m.units, m.learning, m.coordinates]),
+        bytes([contexts.NAMES.index(m.contexts), m.lines]),
         m.prior if m.units else b"",
         varint(len(plan.sources)),
     ]
@@ -140,10 +146,11 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
     """Parse and check section HYBR of a picture with `count` sources, of values below 2^bits. Raises FormatError."""
     what = "section HYBR"
     r = Reader(content, what)
-    kind, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(7))
+    kind, coding, least_squares, units, learning, coordinates, set_number, lines = (r.byte() for _ in range(8))
     if (
         kind not in TRANSFORMS
-        or least_squares > PREDICTORS
+        or coding > PLAIN
+        or least_squares not in COUNTS
         or units not in UNITS
         or coordinates > 1
         or set_number >= len(contexts.NAMES)
@@ -152,9 +159,12 @@ def read(content: bytes, count: int, bits: int) -> PicturePlan:
         raise FormatError(f"damaged: {what} has an unknown setting")
     if units and not least_squares:
         raise FormatError("damaged: a network needs a least squares predictor")
-    model = PictureModel(
-        least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, r.take(NAME_BYTES) if units else b""
-    )
+    if coding != BITS and not least_squares:
+        raise FormatError("damaged: a tree around a prediction needs a least squares predictor")
+    if coding == PLAIN and (units or set_number):
+        raise FormatError("damaged: plain coding has no network and no contexts")
+    prior = r.take(NAME_BYTES) if units else b""
+    model = PictureModel(coding, least_squares, units, learning, bool(coordinates), contexts.NAMES[set_number], lines, prior)
     if r.varint() != count or not 1 <= count <= MAX_SOURCES or not 1 <= bits <= PICTURE_BITS:
         raise FormatError("damaged: the planes are not those of the header")
     found = tuple(sources.read(r, bits) for _ in range(count))

@@ -18,7 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from ....kernels.picture import Taps
+from ....kernels.lanes import padded
+from ....kernels.picture import MEANS, Taps
 
 Offset = tuple[int, int]  # dy, dx
 
@@ -73,10 +74,17 @@ def passes(four_passes: bool) -> tuple[Pass, ...]:
     return QUARTERS if four_passes else RASTER
 
 
-def taps(p: Pass, plane: int, references: Sequence[int]) -> Taps:
-    """The taps of a pass: those in the own plane, then those in each reference. plane, references: numbers of planes in coded order."""
+def taps(p: Pass, plane: int, references: Sequence[int], size: tuple[int, int] = (0, 0)) -> Taps:
+    """The taps of a pass: those in the own plane, then those in each reference.
+
+    plane, references: numbers of planes in coded order; size: (height, width) of the tile, of which `Taps.offset` depends.
+    """
     there = offsets(p, len(references))
-    return there._replace(plane=np.array([plane, *references], np.int64)[there.plane])
+    planes = np.array([plane, *references], np.int64)[there.plane]
+    height, width = size
+    where = np.zeros_like(there.offset)
+    where[: len(planes)] = (planes * height + there.dy) * width + there.dx
+    return there._replace(plane=planes, offset=where)
 
 
 @cache
@@ -103,17 +111,19 @@ def offsets(p: Pass, references: int) -> Taps:
         means.append(reference_mean)
     columns = np.array(rows, np.int64).T
     group_of, dy, dx, causal = (np.ascontiguousarray(c) for c in columns)
-    return Taps(group_of, dy, dx, causal, np.array(start, np.int64), np.array(means, np.int64))
+    count = padded(len(rows) + 1)
+    groups = np.full(count, MEANS - 1, np.int64)
+    groups[: len(rows)] = group_of
+    return Taps(group_of, dy, dx, causal, np.array(start, np.int64), np.array(means, np.int64), np.zeros(count, np.int64), groups)
 
 
 @cache
-def predictor_taps(p: Pass, references: int, wide: bool) -> tuple[int, ...]:
-    """Indices, into `taps`, of the regressors of a least squares predictor. references: how many; wide: of the wide predictor."""
+def predictor_taps(p: Pass, references: int) -> tuple[tuple[int, ...], int]:
+    """The regressors of the least squares predictors, as indices into `taps`, and how many the predictor with fewer of them has."""
     causal = p.name in ("raster", "quarter")
     taps_of_plane = len(CAUSAL) if causal else len(DIAGONAL)
-    if wide:
-        own, near = (14 if references or not causal else taps_of_plane), (9 if causal else 5)
-    else:
-        own, near = (6 if causal else 8), 3
-    starts = taps_of_plane + np.arange(references) * len(AROUND)
-    return (*range(own), *(int(start) + i for start in starts for i in range(near)))
+    first, own = (6, 14 if references else taps_of_plane) if causal else (8, taps_of_plane)
+    near, far = 3, (9 if causal else 5)
+    starts = [taps_of_plane + k * len(AROUND) for k in range(references)]
+    fewer = [*range(first), *(start + i for start in starts for i in range(near))]
+    return (*fewer, *range(first, own), *(start + i for start in starts for i in range(near, far))), len(fewer)

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ....container import Reader, varint
-from ....errors import InrcodecError
+from ....errors import FormatError, InrcodecError
 from ....kernels import coder, contextnet, functions, mixer, picture
 from ....kernels.picture import (
     EXTRAS,
     FLAT,
+    HALVINGS,
     OCTAVES,
-    PREDICTORS,
     TALLY,
     Geometry,
     Switches,
@@ -25,11 +25,11 @@ from ....kernels.picture import (
     code_rows,
     observe,
 )
-from ....kernels.predictors import LocalLeastSquares, local_least_squares
+from ....kernels.predictors import WINDOWS, LocalLeastSquares, local_least_squares
 from . import pipeline, scan, sources
 from .contexts import context_taps
 from .pipeline import Job
-from .plan import PictureModel, PicturePlan, Plane
+from .plan import BITS, PLAIN, PictureModel, PicturePlan, Plane
 from .scan import Pass
 from .transforms import Direct
 
@@ -81,7 +81,7 @@ class PlanePass:
         if self.state is None:
             self.state = self.make()
         g = self.state.geometry
-        most = (last - first) * (g.width // g.step + 1) * (g.bits + 1)
+        most = (last - first) * (g.width // g.step + 1) * (2 * g.bits + 4)  # flag, side, distances and halvings of each value
         code_rows(self.coder.coder(most), first, last, planes, residuals, self.state)
         if last == self.rows:
             self.tally = self.state.state.tally
@@ -107,22 +107,9 @@ class Frame:
     origin: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Window:
-    """Settings of a least squares predictor. wide: whether it has the larger set of taps; the others: see `local_least_squares`."""
-
-    wide: bool
-    block: int
-    every: int
-    decay: float
-
-
-WIDE, NARROW = Window(True, 16, 16, 0.9), Window(False, 8, 8, 0.8)
-# the predictors that are used, by their number
-WINDOWS = {0: (), 1: (replace(NARROW, every=16),), 2: (WIDE, NARROW)}
 # what kernels get where nothing is used: they do not touch it, so all passes share it
-IDLE_PREDICTOR = local_least_squares((0, 1), 1, NARROW.block, NARROW.every, NARROW.decay)
-IDLE_NETWORK = contextnet.contextnet(1, 8, np.zeros(contextnet.parameters(1, 8), np.float32))
+IDLE_PREDICTOR = local_least_squares((0, 1), 2, 0, 1, WINDOWS[1])
+IDLE_NETWORK = contextnet.contextnet(1, 16, np.zeros(contextnet.parameters(1, 16), np.float32))
 
 
 class Mixing:
@@ -134,35 +121,37 @@ class Mixing:
 
     def __init__(self) -> None:
         self.contexts: dict[int, mixer.Contexts] = {}
-        self.mixers: dict[tuple[int, int], mixer.Mixer] = {}
+        self.mixers: dict[bytes, mixer.Mixer] = {}
 
-    def fresh(self, contexts: int, lines: int, experts: int, maps: int) -> tuple[mixer.Contexts, mixer.Mixer]:
-        """Contexts with `lines` lines each, and a mixer with `maps` rows of its final maps."""
+    def fresh(self, contexts: int, lines: int, initial: npt.NDArray[np.float32], maps: int) -> tuple[mixer.Contexts, mixer.Mixer]:
+        """Contexts with `lines` lines each, and a mixer with first weights `initial` and `maps` rows of its final maps."""
         if (known := self.contexts.get(contexts)) is None:
             known = self.contexts[contexts] = mixer.contexts(contexts, 1)
         slots = np.zeros((contexts, lines * mixer.NODES), np.uint32)
         copied = known._replace(slots=slots, **{name: getattr(known, name).copy() for name in known._fields if name != "slots"})
         if maps > mixer.LEAST_MAPS:
-            return copied, mixer.mixer(contexts, experts, maps)
-        if (small := self.mixers.get((contexts, experts))) is None:
-            small = self.mixers[contexts, experts] = mixer.mixer(contexts, experts, mixer.LEAST_MAPS)
+            return copied, mixer.mixer(initial, maps)
+        key = initial.tobytes()
+        if (small := self.mixers.get(key)) is None:
+            small = self.mixers[key] = mixer.mixer(initial, mixer.LEAST_MAPS)
         return copied, small._replace(**{name: getattr(small, name).copy() for name in small._fields})
 
 
-def _predictors(p: Pass, references: int, columns: int, used: int) -> tuple[LocalLeastSquares, ...]:
-    """The least squares predictors of a pass, then idle ones, so that kernels always get PREDICTORS of them. columns: places of a row."""
-    found = []
-    for w in WINDOWS[used]:
-        every = w.every // p.step if w.wide else w.every  # in a quarter pass rows are half as long
-        found.append(local_least_squares(scan.predictor_taps(p, references, w.wide), columns, w.block, every, w.decay))
-    return (*found, *[IDLE_PREDICTOR] * (PREDICTORS - used))
+def _predictors(p: Pass, references: int, columns: int, used: int, taps: int) -> LocalLeastSquares:
+    """The least squares predictors of a pass. columns: places of a row; used: how many predictors; taps: how many values are gathered."""
+    if not used:
+        return IDLE_PREDICTOR
+    regressors, fewer = scan.predictor_taps(p, references)
+    if used == 1:
+        regressors = regressors[:fewer]
+    return local_least_squares(regressors, fewer, taps, columns, WINDOWS[used])
 
 
 def table_sizes(p: Pass, plane: Plane, size: tuple[int, int], model: PictureModel) -> tuple[int, int]:
     """(lines of a context's table, rows of a final map) of a pass. size: (height, width) of the tile."""
     places = max(1, p.rows(size[0]) * columns_of(p, size[1]))
     lines = min(1 << model.lines, mixer.power_of_two(2 * places * -(-plane.largest.bit_length() // 4)))
-    return lines, min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
+    return lines, mixer.LEAST_MAPS if model.coding != BITS else min(mixer.MAPS, max(mixer.LEAST_MAPS, mixer.power_of_two(2 * places)))
 
 
 def columns_of(p: Pass, width: int) -> int:
@@ -175,22 +164,26 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     height, width = frame.size
     references = len(plane.references)
     g = Geometry(number, height, width, p.top, p.left, p.step, plane.largest, plane.largest.bit_length(), *frame.origin)
-    taps = scan.taps(p, number, plane.references)
+    taps = scan.taps(p, number, plane.references, frame.size)
     used, units = model.least_squares, model.units if start.weights is not None else 0
-    switches = Switches(used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates))
+    switches = Switches(
+        used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates), int(model.coding != BITS), int(model.coding == PLAIN)
+    )
     inputs = inputs_of(taps)
+    if units and start.weights is not None and len(start.weights) != contextnet.parameters(inputs, units):
+        raise FormatError("damaged: a network of its prior has another number of inputs")
     found = context_taps(model.contexts, taps)
     lines, maps = table_sizes(p, plane, frame.size, model)
-    slots, mixed = mixing.fresh(len(found), lines, int(picture.experts(switches)), maps)
+    slots, mixed = mixing.fresh(len(found), lines, picture.first_weights(len(found), units > 0, used > 0), maps)
     return picture.PassState(
         geometry=g,
         taps=taps,
         switches=switches,
-        predictors=_predictors(p, references, columns_of(p, width), used),
+        predictors=_predictors(p, references, columns_of(p, width), used, len(taps.plane)),
         net=contextnet.contextnet(inputs, units, start.weights) if units and start.weights is not None else IDLE_NETWORK,
         contexts=slots,
         mixer=mixed,
-        state=picture.fresh_state(len(taps.plane), found),
+        state=picture.fresh_state(len(taps.plane), found, columns_of(p, width), plane.largest, switches),
     )
 
 
@@ -211,6 +204,16 @@ def streams_of(data: bytes, count: int) -> list[bytes]:
     found = [r.take(n) for n in sizes]
     r.end()
     return found
+
+
+def spent_bits(spent: npt.NDArray[np.float64], coding: int, depth: int) -> dict[str, float]:
+    """The bits of a pass by what they were spent on. spent: (TALLY,) by kind; coding: see `PictureModel`; depth: of the plane."""
+    if coding == BITS:
+        named = {f"bit {depth - 1 - b}": float(spent[b]) for b in range(depth)}
+    else:
+        named = {"side": float(spent[0]), "distance": float(spent[1:HALVINGS].sum())}
+        named |= {f"bit {b}": float(spent[HALVINGS + b]) for b in range(min(depth, FLAT - HALVINGS) - 1, -1, -1)}
+    return named | {"flat areas": float(spent[FLAT])}
 
 
 def sizes_of(plan: PicturePlan, size: tuple[int, ...], data: bytes) -> list[Spent]:
@@ -286,9 +289,7 @@ class Tile:
             spent.seconds = job.seconds
             if i < len(self.passes):
                 p = self.passes[i]
-                depth = self.plan.planes[p.plane].largest.bit_length()
-                spent.bits = {f"bit {depth - 1 - b}": float(p.tally[b, 0]) for b in range(depth)}
-                spent.bits["flat areas"] = float(p.tally[FLAT, 0])
+                spent.bits = spent_bits(p.tally[:, 0], self.plan.model.coding, self.plan.planes[p.plane].largest.bit_length())
             yield spent
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
@@ -313,16 +314,16 @@ def features(plan: PicturePlan, planes: npt.NDArray[np.int32], origin: tuple[int
 
     planes: (planes, height, width) int32; origin: (y, x) of the tile in the picture. Each array is (values, inputs + 3) float32.
     """
-    model = replace(plan.model, units=8, learning=0, contexts="none", lines=1)
+    model = replace(plan.model, units=16, learning=0, contexts="none", lines=1)
 
     def blank(p: Pass, plane: int) -> Start:
         inputs = inputs_of(scan.taps(p, plane, plan.planes[plane].references))
-        return Start(np.zeros(contextnet.parameters(inputs, 8), np.float32), 0)
+        return Start(np.zeros(contextnet.parameters(inputs, 16), np.float32), 0)
 
     tile = Tile(replace(plan, model=model, transform=Direct()), blank, planes, origin)
     found = {}
     for p in tile.passes:
         state = p.make()
-        out = np.zeros((p.rows * -(-planes.shape[2] // p.order.step), len(state.net.x) + 2), np.float32)
+        out = np.zeros((p.rows * -(-planes.shape[2] // p.order.step), inputs_of(state.taps) + 3), np.float32)
         found[p.plane, p.order.name] = out[: observe(tile.planes, tile.residuals, state, out)]
     return found

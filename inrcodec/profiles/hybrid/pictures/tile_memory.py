@@ -5,11 +5,13 @@ from __future__ import annotations
 from heapq import nlargest
 
 from ....kernels import contextnet, mixer, picture
+from ....kernels.lanes import padded
+from ....kernels.predictors import BLOCK, WINDOWS
 from . import contexts, scan
 from .pipeline import most_begun
-from .plan import PicturePlan, Plane
+from .plan import PLAIN, PicturePlan, Plane
 from .scan import Pass
-from .tile import WINDOWS, columns_of, inputs_of, passes_of, table_sizes
+from .tile import columns_of, inputs_of, passes_of, table_sizes
 
 PASS_BYTES = 1 << 11  # of a pass before its first row and after its last
 STATE_BYTES = 1 << 17  # of the parts of a pass's state that have the same size in all passes
@@ -38,13 +40,12 @@ def state(p: Pass, plane: Plane, size: tuple[int, int], plan: PicturePlan) -> in
     m, taps = plan.model, scan.taps(p, 0, plane.references)
     count = len(contexts.context_taps(m.contexts, taps))
     lines, maps = table_sizes(p, plane, size, m)
-    inputs = -(-(picture.EXPERTS + 1 + 2 * count) // 8) * 8
+    inputs = len(picture.first_weights(count))
     mixing = 4 * mixer.SETS * mixer.SELECTIONS * (inputs + 1) + 8 * maps * mixer.FINE
     slots = 4 * count * lines * mixer.NODES
-    squares = 0
-    for w in WINDOWS[m.least_squares]:
-        n, blocks = len(scan.predictor_taps(p, len(plane.references), w.wide)), -(-columns_of(p, size[1]) // w.block)
-        squares += 8 * (blocks + 1) * n * (n + 1)
-    seen, units = inputs_of(taps), max(m.units, 8)
-    net = 24 * contextnet.parameters(seen, units) + 4 * contextnet.BATCH * (seen + 4 * units + contextnet.OUTPUTS + 3)
-    return mixing + slots + squares + net + STATE_BYTES
+    regressors, columns = padded(len(scan.predictor_taps(p, len(plane.references))[0])), columns_of(p, size[1])
+    squares = 4 * len(WINDOWS[m.least_squares]) * (-(-columns // BLOCK) + 2) * (regressors + 1) * regressors
+    plain = 16 * picture.NUMBERS * picture.TABLE if m.coding == PLAIN else 0
+    seen, units = inputs_of(taps), max(m.units, 16)
+    net = 24 * contextnet.parameters(seen + 4, units + 4) + 4 * contextnet.BATCH * (seen + 4 * units + contextnet.OUTPUTS + 12)
+    return mixing + slots + squares + plain + net + 8 * picture.PREDICTORS * (columns + 2) + STATE_BYTES

@@ -15,7 +15,7 @@ from ....weights.shelf import Shelf, words
 
 MAGIC = b"LINRprior1"
 MAX_BYTES = 1 << 24
-CURRENT = {16: "2026-11-16.prior", 32: "2026-11-32.prior", 64: "2026-11-64.prior"}
+CURRENT = {48: "2026-11-48.prior", 64: "2026-11-64.prior"}
 Networks = dict[str, npt.NDArray[np.float32]]
 
 
@@ -91,7 +91,7 @@ def named(prior: bytes, units: int) -> Networks:
 
 
 def current(units: int) -> bytes:
-    """The hash of the prior that new files use. units: of a hidden layer, 16, 32 or 64."""
+    """The hash of the prior that new files use. units: of a hidden layer, 48 or 64."""
     key = SHELF.key_of(CURRENT[units])
     assert key is not None, "the package has its own priors"
     return key

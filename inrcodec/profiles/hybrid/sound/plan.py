@@ -15,7 +15,7 @@ from ....kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
 from ..limits import SOUND, SOUND_BITS
 
 MAX_PREDICTORS = 4
-LENGTHS = range(3, 13)  # log2 of an LMS filter's taps
+LENGTHS = range(4, 13)  # log2 of an LMS filter's taps
 DECAY_UNIT = 2.0**-16  # of Predictor.decay
 STEP_UNIT = 2.0**-20  # of Filter.step
 MAX_TABLE = 1 << 18  # values
@@ -65,8 +65,8 @@ class Predictor:
     """A least squares predictor of a channel.
 
     Attributes:
-        own: how many of the channel's last samples it uses, 1 to MAX_TAPS.
-        other: how many of its partner's, 0 to MAX_TAPS.
+        own: how many of the channel's last samples it uses, 8 to MAX_TAPS, a multiple of 8.
+        other: how many of its partner's, 0 to MAX_TAPS, a multiple of 8.
         every: batches of 8 samples between two solutions for the weights, a power of two.
         decay: the factor of its sums after each batch, in units of 2^-16.
     """
@@ -169,7 +169,14 @@ def read(content: bytes, channels: int, bits: int) -> SoundPlan:
 
 def _read_predictor(r: Reader) -> Predictor:
     own, other, every, decay = r.byte(), r.byte(), r.byte(), r.varint(1 << 16)
-    if not (1 <= own <= MAX_TAPS and other <= MAX_TAPS and 1 <= every <= 128 and every & (every - 1) == 0 and decay):
+    if not (
+        8 <= own <= MAX_TAPS
+        and other <= MAX_TAPS
+        and own % 8 == other % 8 == 0
+        and 1 <= every <= 128
+        and every & (every - 1) == 0
+        and decay
+    ):
         raise FormatError("damaged: a predictor is not valid")
     return Predictor(own, other, every, decay)
 

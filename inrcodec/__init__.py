@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,6 +133,7 @@ def decode(
     threads: int = 0,
     start: float | None = None,
     duration: float | None = None,
+    region: tuple[int, int, int, int] | None = None,
     max_samples: int = MAX_SAMPLES,
     max_memory: int = 0,
 ) -> Signal:
@@ -143,20 +144,29 @@ def decode(
         threads: at most this many; 0: as many as there are cores.
         start, duration: the part of a sound to decode, in seconds; at least one frame is decoded. Only the tiles that hold the part are
             decoded, and the digest is not checked.
+        region: the part of a picture to decode, (left, top, width, height) in pixels; likewise.
         max_samples, max_memory: what the file may ask for, in samples and in bytes; 0 bytes: all memory of the machine. It is checked
             before anything is allocated.
 
     Raises:
         FormatError: the data is damaged or is not a .linr file; `salvage` gives what is left of it.
         LimitError: the file asks for more than max_samples or max_memory.
-        UnsupportedError: start or duration is given and the file holds no sound, or start is past its end.
-        ValueError: start or duration is negative, infinite or NaN.
-        TypeError: data has no contiguous buffer, or start or duration is no number.
+        UnsupportedError: start or duration is given and the file holds no sound, or start is past its end; region is given and the file
+            holds no picture, or the region does not lie inside it.
+        ValueError: start or duration is negative, infinite or NaN; or a region is given with start or duration.
+        TypeError: data has no contiguous buffer, or start or duration is no number, or region is not four whole numbers.
     """
     from . import codec
     from .options import Options
 
     data, options = _bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+    if region is not None:
+        if start is not None or duration is not None:
+            raise ValueError("start and duration are for sounds, region is for pictures")
+        if len(region) != 4 or any(isinstance(n, bool) or not isinstance(n, Integral) for n in region):
+            raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
+        left, top, width, height = map(int, region)
+        return codec.decode(data, options, region=(slice(top, top + height), slice(left, left + width)))
     if start is None and duration is None:
         return codec.decode(data, options)
     for name, seconds in (("start", start), ("duration", duration)):

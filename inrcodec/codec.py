@@ -114,6 +114,24 @@ class Opened:
         with self._blaming():
             return self.decode((slice(start, stop), *self.whole()[1:]), options)
 
+    def region(self, box: Box, options: Options) -> npt.NDArray[Any]:
+        """A part of a picture. Only the tiles that hold it are decoded. The digest is not checked. box: slices of rows and columns.
+
+        Raises:
+            FormatError: a tile is damaged.
+            LimitError: options.limits do not allow it.
+            Stopped: options.stop says so.
+            UnsupportedError: it is no picture, or the part is empty or does not lie inside it.
+        """
+        self.check_lossless()
+        if self.header.kind != "image":
+            raise UnsupportedError(f"a region can be decoded only of a picture, and this is an {self.header.kind}")
+        if any(not 0 <= s.start < s.stop <= n for s, n in zip(box, self.layout.axes, strict=True)):
+            height, width = self.layout.axes
+            raise UnsupportedError(f"the region does not lie inside the picture, which is {width} pixels wide and {height} high")
+        with self._blaming():
+            return self.decode(box, options)
+
     def check_lossless(self) -> None:
         """Raise LossyError if the samples are not in the file."""
         if self.header.lossy:
@@ -406,30 +424,37 @@ def _to_verify(options: Options) -> Options:
     return replace(options, stop=stop, max_samples=UNLIMITED, max_memory=UNLIMITED)
 
 
-def decode(data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None) -> Signal:
+def decode(
+    data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None, region: Box | None = None
+) -> Signal:
     """The signal in a .linr file.
 
     options: only threads, limits, progress and stop matter here.
     span: the part of a sound to decode, (start, duration) in seconds; duration None: to the end. Only the tiles that hold this part are
     decoded, and the digest is not checked.
+    region: the part of a picture to decode, likewise: slices of rows and columns.
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged, or the samples do not fit into memory.
         LossyError: the samples are not in the file.
         LimitError: the file asks for more than options.limits allow.
         Stopped: options.stop says so.
-        UnsupportedError: a span is given and the file holds no sound, or the span begins past its end.
+        UnsupportedError: a span is given and the file holds no sound, or the span begins past its end; a region is given and the file holds
+            no picture, or the region does not lie inside it.
     """
     options = options or Options()
     opened = open_bytes(data, options.limits)
     h = opened.header
     try:
-        samples = opened.samples(options) if span is None else opened.part(*_frames(h, *span), options)
+        if region is not None:
+            samples = opened.region(region, options)
+        else:
+            samples = opened.samples(options) if span is None else opened.part(*_frames(h, *span), options)
         return Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
     except UnsupportedError as fault:
-        if span is not None:
+        if span is not None or region is not None:
             raise
         raise FormatError(f"damaged: {fault}") from fault
 

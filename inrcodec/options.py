@@ -24,12 +24,14 @@ CODING_NAMES = ("auto", *codings.NAMES)
 NETWORKS, BODIES, ACTIVATIONS = (get_args(t) for t in (NetworkName, BodyName, ActivationName))
 LOSSES, PRIORS = get_args(Loss), get_args(PriorName)
 UNTIL = ("exact", "mdl", "rate", "psnr", "iou")
+LEAST_TILE = 16  # rows and columns of a tile of a picture that may be asked for
 MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
 # smallest and largest number of each option; where 0 is allowed (but for seed), it means that the encoder chooses
 LIMITS: dict[str, tuple[float, float]] = {
     "effort": (1, 9),
     "threads": (0, 1024),
+    "tile": (0, 1 << 20),
     "bits": (0, 16),
     "seed": (0, 2**63 - 1),
     "hidden": (0, 8192),
@@ -123,6 +125,8 @@ class Options:
         device: where networks are fitted; "auto" is CUDA if it is there, else the CPU.
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
+        tile: rows and columns of the tiles of pictures that `hybrid` codes, 16 or more; 0 chooses: about a megapixel. Regions of small
+            tiles are fast to decode, but each tile begins to learn anew, so the file is larger.
         verify: whether to decode the result and compare it with the signal.
         weights: coding of fitted weights; None is "ternary" for "bitlinear", but for until "mdl", "lsq" for a supernet, "uniform" for `inr`
             with until "exact", a rate or a PSNR and where there are cells, else "auto".
@@ -178,6 +182,7 @@ class Options:
     effort: int = 5
     device: Device = "auto"
     threads: int = 0
+    tile: int = 0
     verify: bool = True
     weights: str | None = None
     bits: int = 0
@@ -234,6 +239,8 @@ class Options:
                 raise ValueError(f"{name} is {number!r}; it can be {least} to {most}")
         if self.bits == 1:
             raise ValueError("bits is 1; it can be 2 to 16, or 0")
+        if 0 < self.tile < LEAST_TILE:
+            raise ValueError(f"tile is {self.tile}; it can be {LEAST_TILE} or more, or 0")
         for name in ("progress", "stop"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise ValueError(f"{name} must be a function or None")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -59,6 +60,22 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         if not (0 < total < 1e9 or (total == 0 and not self.positive)):
             self.fail(f"{value!r} is out of range; the time must be {'above 0' if self.positive else '0 or more'}", param, ctx)
         return total
+
+
+class Region(click.ParamType):  # type: ignore[type-arg]
+    """A part of a picture, LEFT,TOP,WIDTH,HEIGHT or WIDTHxHEIGHT+LEFT+TOP."""
+
+    name = "region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int, int]:
+        """(width, height, left, top)."""
+        if match := re.fullmatch(r"(\d{1,10}),(\d{1,10}),([1-9]\d{0,9}),([1-9]\d{0,9})", str(value)):
+            left, top, width, height = map(int, match.groups())
+        elif match := re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})\+(\d{1,10})\+(\d{1,10})", str(value)):
+            width, height, left, top = map(int, match.groups())
+        else:
+            self.fail(f"{value!r} is no region; give LEFT,TOP,WIDTH,HEIGHT, like 100,50,256,256", param, ctx)
+        return width, height, left, top
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]

@@ -10,7 +10,7 @@ import click
 from ..errors import FormatError, UnsupportedError, naming
 from ..storage import check_output
 from . import tensors
-from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
+from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -27,6 +27,11 @@ from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, 
     help="For sounds: decode this many seconds. Default: to the end.",
 )
 @click.option(
+    "--region",
+    type=Region(),
+    help="For pictures: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are decoded; see encode --tile.",
+)
+@click.option(
     "--salvage",
     is_flag=True,
     help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if anything is.",
@@ -40,33 +45,45 @@ from .common import IN, THREADS, Seconds, check_type, decoded, fail, read_linr, 
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 def decode(
-    input: Path, output: Path, start: float | None, duration: float | None, salvage: bool, network_only: bool, force: bool, **given: Any
+    input: Path,
+    output: Path,
+    start: float | None,
+    duration: float | None,
+    region: tuple[int, int, int, int] | None,
+    salvage: bool,
+    network_only: bool,
+    **given: Any,
 ) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array; of a checkpoint, to .safetensors, .pt or .pth.
 
-    The decoded samples are checked against the digest in the file. With --start or --duration, only checksums of the compressed bytes are
-    checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a volume of one bit, a
-    mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
+    The decoded samples are checked against the digest in the file. With --start, --duration or --region, only checksums of the compressed
+    bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a volume of
+    one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
 
     \b
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
+    inrcodec decode scan.linr -o part.png --region 100,50,256,256     a part of a picture
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     inrcodec decode model.linr -o model.safetensors                   the weights of a network
     """
     from .. import bundle, codec, damage, files, views
 
-    part = None if start is None and duration is None else (start or 0.0, duration)
-    if salvage and part:
-        raise click.UsageError("--salvage decodes the whole file; give it without --start and --duration")
-    if network_only and (salvage or part):
-        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start and --duration")
+    force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
+    if part and region:
+        raise click.UsageError("--start and --duration are for sounds, --region is for pictures")
+    if salvage and (part or region):
+        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration and --region")
+    if network_only and (salvage or part or region):
+        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start, --duration and --region")
+    box = None if region is None else (slice(region[3], region[3] + region[1]), slice(region[2], region[2] + region[0]))
 
     if files.checkpoints.named(output) is None:
         check_type(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
     asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
+    asked["--region"] = region is not None
     with naming(input):
         tensors.refuse(data, asked)
     if bundle.is_bundle(data):
@@ -85,7 +102,7 @@ def decode(
             found, faults = decoded(lambda options: views.render(data, view, options), **given), []
         else:
             try:
-                found, faults = decoded(lambda options: codec.decode(data, options, part), **given), []
+                found, faults = decoded(lambda options: codec.decode(data, options, part, box), **given), []
             except FormatError as fault:
                 raise FormatError(f"{fault}; --salvage writes what is intact") from fault
     write_signal(output, found, force, input)

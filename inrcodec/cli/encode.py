@@ -14,7 +14,7 @@ from .. import codec, files, profiles
 from .. import plot as drawing
 from ..errors import InrcodecError, Notice, UnsupportedError, naming
 from ..files.mesh import LEAST_VOXELS, MOST_VOXELS
-from ..options import LIMITS
+from ..options import LEAST_TILE, LIMITS
 from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
@@ -75,6 +75,12 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     default=None,
     help="Of a checkpoint: code its floats of two axes or more by --weights with --bits (default 8) each, and print the signal-to-noise "
     "ratio of each tensor. Without it, nothing is ever lost.",
+)
+@click.option(
+    "--tile",
+    type=click.IntRange(LEAST_TILE, int(LIMITS["tile"][1])),
+    help="For pictures: tiles of so many rows and columns, so that decode --region is fast. The smaller, the larger the file. "
+    "Default: about a megapixel.",
 )
 @THREADS
 @with_limits

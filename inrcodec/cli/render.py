@@ -11,7 +11,7 @@ import click
 
 from ..errors import UnsupportedError, naming
 from . import tensors
-from .common import IN, THREADS, check_type, decoded, limits_of, read_linr, with_limits, write_as, write_signal
+from .common import IN, THREADS, Region, check_type, decoded, limits_of, read_linr, with_limits, write_as, write_signal
 
 
 class Sizes(click.ParamType):  # type: ignore[type-arg]
@@ -35,20 +35,6 @@ class Factor(click.FloatRange):
         return self.fail(f"{value!r} is no number", param, ctx) if math.isnan(found) else found
 
 
-class Region(click.ParamType):  # type: ignore[type-arg]
-    """A part of a picture, WIDTHxHEIGHT+LEFT+TOP."""
-
-    name = "region"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int, int]:
-        """(width, height, left, top)."""
-        match = re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})\+(\d{1,10})\+(\d{1,10})", str(value))
-        if not match:
-            self.fail(f"{value!r} is no region; give WIDTHxHEIGHT+LEFT+TOP, like 256x256+100+50", param, ctx)
-        width, height, left, top = map(int, match.groups())
-        return width, height, left, top
-
-
 @click.command(short_help="Show a .linr file at another size or depth, or what its network says.")
 @click.argument("input", metavar="IN.linr", type=IN)
 @click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
@@ -63,7 +49,7 @@ class Region(click.ParamType):  # type: ignore[type-arg]
     "--scale", type=Factor(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis; 1: the samples."
 )
 @click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second.")
-@click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, WIDTHxHEIGHT+LEFT+TOP in its pixels.")
+@click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, LEFT,TOP,WIDTH,HEIGHT in its pixels.")
 @click.option(
     "--bit-depth",
     type=click.IntRange(1, 32),

@@ -40,9 +40,13 @@ EXPANSION = 1 << 24  # bytes that making it takes
 LEAST_VALUES = 20000  # only networks of passes with at least this many values are fitted
 
 
-def layout_of(axes: tuple[int, ...], channels: int, places: int) -> Layout:
-    """The layout of a picture whose tiles have at most `places` places each along the last two axes, and the whole of the others."""
-    return Layout(axes, channels, (*axes[:-2], *tile_of(axes[-2:], places)))
+def layout_of(axes: tuple[int, ...], channels: int, places: int, side: int = 0) -> Layout:
+    """The layout of a picture whose tiles have at most `places` places each along the last two axes, and the whole of the others.
+
+    side: if it is not 0, tiles have that many rows and columns instead.
+    """
+    tile = tuple(min(side, n) for n in axes[-2:]) if side else tile_of(axes[-2:], places)
+    return Layout(axes, channels, (*axes[:-2], *tile))
 
 
 def starts_of(plan: PicturePlan) -> Starts:
@@ -138,7 +142,7 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
     Raises Stopped if options.stop says so.
     """
     plan, workers = choice.plan, options.workers
-    layout = layout_of(shape[:-1], shape[-1], places)
+    layout = layout_of(shape[:-1], shape[-1], places, options.tile)
     starts = starts_of(plan)
     boxes = list(layout.boxes())
     inner = max(1, workers // len(boxes))

@@ -1,7 +1,7 @@
 """Pictures compared with PNG, WebP and JPEG XL; sizes and times of all efforts; and what each part of the codec is worth.
 
     python -m bench.images compare DATA [--sets kodak photos bsd cid graphics pages deep] [--effort 5]
-    python -m bench.images efforts FILE…
+    python -m bench.images efforts FILE… [--efforts 1 2 3]
     python -m bench.images ablation FILE…
     python -m bench.images deltas FILE…
 
@@ -170,13 +170,13 @@ def warm_up() -> None:
         inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
 
 
-def efforts(paths: list[Path], threads: int) -> list[str]:
-    """Mean size and time of some pictures at all efforts, and by JPEG XL."""
+def efforts(paths: list[Path], threads: int, wanted: Iterable[int]) -> list[str]:
+    """Mean size and time of some pictures at the efforts that are wanted, and by JPEG XL."""
     warm_up()
     signals = [files.read(p) for p in paths]
     pixels = [s.samples.shape[0] * s.samples.shape[1] for s in signals]
     rows = []
-    for effort in range(1, 10):
+    for effort in wanted:
         found = [ours(s, effort, threads) for s in signals]
         tell(f"effort {effort}")
         bpp = float(np.mean([8 * r.size / n for r, n in zip(found, pixels, strict=True)]))
@@ -266,13 +266,14 @@ def main() -> None:
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "cid", "graphics", "pages", "deep"])
     parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--efforts", type=int, nargs="+", default=list(range(1, 10)), help="which, of the command efforts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--name", help="name of the file in bench/results, without .md")
     options = parser.parse_args()
     if options.what == "compare":
         parts = compare(options.paths[0], options.sets, options.effort, options.threads)
     elif options.what == "efforts":
-        parts = efforts(options.paths, options.threads)
+        parts = efforts(options.paths, options.threads, options.efforts)
     elif options.what == "deltas":
         parts = deltas(options.paths, max(8, options.effort), options.threads)
     else:

@@ -1,7 +1,8 @@
 """One pass over a plane of a tile of a picture. SPEC.md, "One pass", defines it.
 
 For each value, in this order: gather the values around its place; if they are all alike, code one decision, the flag; predict the value;
-code its bits, the most significant first, by experts, contexts and the mixer; learn. The functions below stand in this order.
+code its decisions, by experts, contexts and the mixer or by tables alone; learn. The decisions are its bits, the most significant first, or
+those of a tree around the prediction: the side, how far in steps that double, then halvings. The functions below stand in this order.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ LARGEST_PALETTE = 256
 LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
-REPEATED_SHARE = 0.15  # of a photograph in which more pixels are like their left neighbour, parts are drawn, or clipped
+# a photograph in which a larger share of pixels is like the left neighbour is coded as drawings are: parts of it are drawn, or clipped;
+# by effort
+REPEATED_SHARE = {5: 0.3, 6: 0.15}
 INTERPOLATED = 0.6  # see `is_interpolated`
 
 
@@ -76,7 +78,7 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
         if at is not None:
             coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
             return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices, drawn)
-    if not drawn and not coloured and options.effort >= 5 and repetition(planes) > REPEATED_SHARE:
+    if not drawn and not coloured and repetition(planes) > REPEATED_SHARE.get(options.effort, 1.0):
         model = model_of(options.effort, True, False)
     ordered = order(known, drawn)
     return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices, drawn)

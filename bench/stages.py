@@ -34,6 +34,7 @@ from numba.extending import intrinsic  # noqa: E402
 from inrcodec import kernels  # noqa: E402
 from inrcodec.kernels import contextnet, mixer, predictors  # noqa: E402
 from inrcodec.kernels.compiling import kernel  # noqa: E402
+from inrcodec.kernels.lanes import declared  # noqa: E402
 
 from .common import save, table, tell  # noqa: E402
 
@@ -48,14 +49,17 @@ ticks_of = np.zeros(MOST, np.int64)
 calls_of = np.zeros(MOST, np.int64)
 
 
+def counter(builder: Any) -> Any:
+    """Code that reads the time-stamp counter."""
+    return builder.call(declared(builder, ir.FunctionType(ir.IntType(64), []), "llvm.readcyclecounter"), [])
+
+
 @intrinsic
 def now(context: Any) -> Any:
     """The time-stamp counter."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [])
-        name = "llvm.readcyclecounter"
-        return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), [])
+        return counter(builder)
 
     return types.int64(), generate
 
@@ -66,9 +70,7 @@ def count(context: Any, place: Any, before: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
-        kind = ir.FunctionType(word, [])
-        name = "llvm.readcyclecounter"
-        passed = builder.sub(builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), []), arguments[1])
+        passed = builder.sub(counter(builder), arguments[1])
         for array, more in ((ticks_of, passed), (calls_of, ir.Constant(word, 1))):
             at = builder.inttoptr(
                 builder.add(ir.Constant(word, array.ctypes.data), builder.shl(arguments[0], ir.Constant(word, 3))), word.as_pointer()

@@ -67,15 +67,15 @@ class Region(click.ParamType):  # type: ignore[type-arg]
 
     name = "region"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int, int]:
-        """(width, height, left, top)."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[slice, slice]:
+        """Its rows and its columns."""
         if match := re.fullmatch(r"(\d{1,10}),(\d{1,10}),([1-9]\d{0,9}),([1-9]\d{0,9})", str(value)):
             left, top, width, height = map(int, match.groups())
         elif match := re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})\+(\d{1,10})\+(\d{1,10})", str(value)):
             width, height, left, top = map(int, match.groups())
         else:
             self.fail(f"{value!r} is no region; give LEFT,TOP,WIDTH,HEIGHT, like 100,50,256,256", param, ctx)
-        return width, height, left, top
+        return slice(top, top + height), slice(left, left + width)
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]

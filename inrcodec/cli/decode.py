@@ -49,7 +49,7 @@ def decode(
     output: Path,
     start: float | None,
     duration: float | None,
-    region: tuple[int, int, int, int] | None,
+    region: tuple[slice, slice] | None,
     salvage: bool,
     network_only: bool,
     **given: Any,
@@ -76,7 +76,6 @@ def decode(
         raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration and --region")
     if network_only and (salvage or part or region):
         raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start, --duration and --region")
-    box = None if region is None else (slice(region[3], region[3] + region[1]), slice(region[2], region[2] + region[0]))
 
     if files.checkpoints.named(output) is None:
         check_type(output)
@@ -102,7 +101,7 @@ def decode(
             found, faults = decoded(lambda options: views.render(data, view, options), **given), []
         else:
             try:
-                found, faults = decoded(lambda options: codec.decode(data, options, part, box), **given), []
+                found, faults = decoded(lambda options: codec.decode(data, options, part, region), **given), []
             except FormatError as fault:
                 raise FormatError(f"{fault}; --salvage writes what is intact") from fault
     write_signal(output, found, force, input)

@@ -129,11 +129,7 @@ def _view(opened: Any, wanted: dict[str, Any]) -> Any:
         if kind != "audio":
             raise UnsupportedError(f"--rate is for sounds, and this is an {kind}")
         sizes = ()
-    region: tuple[slice, ...] = ()
-    if wanted["region"]:
-        if kind != "image":
-            raise UnsupportedError(f"--region is for pictures, and this is an {kind}")
-        width, height, left, top = wanted["region"]
-        region = (slice(top, top + height), slice(left, left + width))
+    if wanted["region"] and kind != "image":
+        raise UnsupportedError(f"--region is for pictures, and this is an {kind}")
     names = {name: wanted[name] for name in ("bit_depth", "network_only", "fill") if wanted[name] is not None}
-    return View(sizes, region, config=wanted["configuration"], sample_rate=wanted["rate"] or 0, **names)
+    return View(sizes, wanted["region"] or (), config=wanted["configuration"], sample_rate=wanted["rate"] or 0, **names)

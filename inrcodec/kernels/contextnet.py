@@ -223,7 +223,7 @@ def adam(net: ContextNet, rate: float) -> None:
     net.clock[1] *= 0.9
     net.clock[2] *= 0.999
     size, inverse = F32(rate / (1.0 - net.clock[1])), F32(1.0 / (1.0 - net.clock[2]))
-    move_weights(net.flat, net.sums, net.first, net.second, net.flat.shape[0], size, inverse)
+    move_weights(net.flat, net.sums, net.first, net.second, net.flat.shape[0], F32(1.0 / BATCH), size, inverse)
     for i in range(units):
         for j in range(units):
             net.w2t[i, j] = net.w2[j, i]

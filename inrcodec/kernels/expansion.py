@@ -20,7 +20,6 @@ import numpy as np
 from .arrays import Floats1, Floats2, Floats3, Int, Ints1, Ints2, Words2
 from .compiling import kernel, part, shared
 from .functions import exp2
-from .predictors import factor
 
 STEP = 12  # log2 of the steps of a cell
 ONE = 1 << STEP
@@ -155,6 +154,41 @@ def products(
             w[i] = 0.0
         if count:
             _add(sums[phase], z, w)
+
+
+@part
+def factor(u: Floats2, z: Floats1, w: Floats1) -> None:
+    """Solve A·w = z by Cholesky's factorization A = UᵀU. If A is not positive definite, w is not changed.
+
+    u: (at least n, at least n), the upper triangle of A; z: (at least n,); both are overwritten. w: (n,).
+    """
+    n = w.shape[0]
+    for i in range(n):  # row by row; from each element, the products of the rows above are subtracted, from the first to the last
+        row = u[i]
+        whole = i // 4 * 4
+        for k in range(0, whole, 4):
+            r0, r1, r2, r3 = u[k], u[k + 1], u[k + 2], u[k + 3]
+            f0, f1, f2, f3 = r0[i], r1[i], r2[i], r3[i]
+            for j in range(i, n):
+                row[j] = (((row[j] - f0 * r0[j]) - f1 * r1[j]) - f2 * r2[j]) - f3 * r3[j]
+            z[i] = (((z[i] - f0 * z[k]) - f1 * z[k + 1]) - f2 * z[k + 2]) - f3 * z[k + 3]
+        for k in range(whole, i):
+            r0 = u[k]
+            f0 = r0[i]
+            for j in range(i, n):
+                row[j] -= f0 * r0[j]
+            z[i] -= f0 * z[k]
+        if not row[i] > 1e-9:
+            return
+        inverse = 1.0 / math.sqrt(row[i])
+        for j in range(i, n):
+            row[j] *= inverse
+        z[i] *= inverse
+    for i in range(n - 1, -1, -1):
+        t = z[i]
+        for j in range(i + 1, n):
+            t -= u[i, j] * w[j]
+        w[i] = t / u[i, i]
 
 
 @kernel

@@ -1,8 +1,7 @@
-"""Inner loops of the kernels as vector instructions, written as LLVM's own code, so that they are fast whatever the compiler makes of
-loops.
+"""Inner loops of the kernels as vector code of LLVM, so that they are fast whatever the compiler makes of loops.
 
 A vector has LANES float32 lanes; a processor with shorter vectors takes several of them. The order of all operations is fixed here,
-and SPEC.md, "Sums", says it. None of the functions checks a bound: callers pad their arrays to whole vectors.
+and SPEC.md, "Sums", says it. Callers pad their arrays to whole vectors; bounds are checked only if NUMBA_BOUNDSCHECK is set.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from numba.np.arrayobj import make_array
 _settings: Any = _config  # its stubs do not know its attributes
 CHECKED = bool(_settings.BOUNDSCHECK)
 LANES = 16  # float32 lanes of a vector
-ZEROS_AND_ONES = np.repeat(np.array([0, 1], np.float32), LANES)  # (2·LANES,)
 SINGLE, DOUBLE, WORD = ir.FloatType(), ir.DoubleType(), ir.IntType(64)
 INT32 = ir.IntType(32)
 
@@ -104,12 +102,15 @@ class Emit:
         return self.constant(0.0)
 
     def add(self, a: Any, b: Any) -> Any:
+        """a + b, lane by lane."""
         return self.builder.fadd(a, b)
 
     def sub(self, a: Any, b: Any) -> Any:
+        """a − b, lane by lane."""
         return self.builder.fsub(a, b)
 
     def mul(self, a: Any, b: Any) -> Any:
+        """a·b, lane by lane."""
         return self.builder.fmul(a, b)
 
     @contextmanager
@@ -183,8 +184,7 @@ def emitted(result: Any, element: Any = SINGLE, lanes: int = LANES) -> Callable[
 
 
 def _by_blocks(e: Emit, columns: Any, body: Callable[[Any, int], None], widest: int) -> None:
-    """Call body(j, vectors) for blocks of columns j …, of `widest` vectors while there are so many left, then of half as many, and so
-    on."""
+    """Call body(j, vectors) for blocks of columns j …, of `widest` vectors while so many are left, then of half as many, and so on."""
     b, start, width = e.builder, e.word(0), widest
     while width:
         mask = e.word(-width * LANES)
@@ -242,17 +242,20 @@ def add_outer(e: Emit, xs: Any, ss: Any, g: Any, samples: Any, rows: Any, column
     _by_blocks(e, columns, block, 2)
 
 
+B1, C1, B2, C2, TINY = (float(np.float32(x)) for x in (0.9, 0.1, 0.999, 0.001, 1e-5))  # of Adam
+
+
 @emitted(types.void)
-def move_weights(e: Emit, flat: Any, sums: Any, first: Any, second: Any, n: Any, size: Any, inverse: Any) -> None:
-    """A step of Adam with β1 = 0.9, β2 = 0.999: for i below n, a multiple of 16, with g = sums[i]/64,
+def move_weights(e: Emit, flat: Any, sums: Any, first: Any, second: Any, n: Any, share: Any, size: Any, inverse: Any) -> None:
+    """A step of Adam with β1 = 0.9, β2 = 0.999: for i below n, a multiple of 16, with g = sums[i]·share,
 
     first = 0.9·first + 0.1·g, second = 0.999·second + 0.001·(g·g), flat −= (size·first) / (√(second·inverse) + 1e-5).
     """
     b = e.builder
     root = declared(b, ir.FunctionType(e.vector, [e.vector]), f"llvm.sqrt.v{LANES}f32")
-    rate, over = e.spread(size), e.spread(inverse)
+    part, rate, over = e.spread(share), e.spread(size), e.spread(inverse)
     with e.loop(e.word(0), n, LANES) as i:
-        g = e.mul(e.load(sums, i), e.constant(1 / 64))
+        g = e.mul(e.load(sums, i), part)
         u = e.add(e.mul(e.constant(B1), e.load(first, i)), e.mul(e.constant(C1), g))
         v = e.add(e.mul(e.constant(B2), e.load(second, i)), e.mul(e.constant(C2), e.mul(g, g)))
         e.store(u, first, i)
@@ -261,13 +264,12 @@ def move_weights(e: Emit, flat: Any, sums: Any, first: Any, second: Any, n: Any,
         e.store(e.sub(e.load(flat, i), step), flat, i)
 
 
-B1, C1, B2, C2, TINY = 0.8999999761581421, 0.10000000149011612, 0.9990000128746033, 0.0010000000474974513, 9.999999747378752e-06
-
-
 @emitted(types.float32)
 def dot16(e: Emit, w: Any, first: Any, x: Any, n: Any) -> Any:
-    """Σ w[first + i]·x[i] for i below n, a multiple of 16: in 16 lanes, of i modulo 16; then their sum by halves. w: of any shape, in
-    flat order."""
+    """Σ w[first + i]·x[i] for i below n, a multiple of 16: in 16 lanes, of i modulo 16; then their sum by halves.
+
+    w: of any shape, in flat order.
+    """
     b = e.builder
     cell = e.cell()
     b.store(e.mul(e.load(w, first), e.load(x, e.word(0))), cell)
@@ -287,10 +289,9 @@ def add_scaled(e: Emit, w: Any, first: Any, x: Any, n: Any, factor: Any) -> None
 
 @emitted(types.void)
 def add_square(e: Emit, a: Any, first: Any, x: Any, rows: Any, n: Any, weight: Any) -> None:
-    """a[i, j] += (weight·x[i])·x[j] for i below `rows`, a multiple of 4, and j from the multiple of 16 at or below i to n, a multiple
-    of 16.
+    """a[i, j] += (weight·x[i])·x[j] for i below `rows` and j from the multiple of 16 at or below i to n.
 
-    a: (rows, n) from element `first` of the array on; x: (n,).
+    rows: a multiple of 4; n: of 16. a: (rows, n) from element `first` of the array on; x: (n,).
     """
     b = e.builder
     with e.loop(e.word(0), n, LANES) as j:
@@ -368,25 +369,24 @@ def dot8(e: Emit, w: Any, first: Any, x: Any, at: Any, n: Any) -> Any:
 
 
 @emitted(types.void, DOUBLE, 8)
-def add_batch(e: Emit, a: Any, first: Any, x: Any, begin: Any, weighted: Any, n: Any, stride: Any, decay: Any) -> None:
-    """a[i, j] = a[i, j]·decay + weighted[0, i]·x[0, j] + … + weighted[7, i]·x[7, j], one after the other, for j from the multiple of 8
-    at or
-    below i to n, a multiple of 8.
+def add_batch(e: Emit, a: Any, x: Any, weighted: Any, n: Any, stride: Any, decay: Any) -> None:
+    """a[i, j] = a[i, j]·decay + weighted[0, i]·x[0, j] + … + weighted[7, i]·x[7, j], one after the other.
 
-    a: (stride, stride) float64 from element `first` of the array on; x: (8, stride) from element `begin` on; weighted: (8, stride).
+    That is for i below n, a multiple of 8, and j from the multiple of 8 at or below i to n. a: (stride, stride) float64; x, weighted:
+    (8, stride).
     """
     b, fade = e.builder, e.spread(decay)
     with e.loop(e.word(0), n, 8) as j, e.loop(e.word(0), b.add(j, e.word(8)), 4) as i:
         sums = e.cells(4)
         for k in range(4):
-            at = b.add(b.add(first, b.mul(b.add(i, e.word(k)), stride)), j)
+            at = b.add(b.mul(b.add(i, e.word(k)), stride), j)
             b.store(e.mul(e.load(a, at), fade), sums[k])
         with e.loop(e.word(0), e.word(8), 1) as s:
-            right, left = e.load(x, b.add(begin, b.add(b.mul(s, stride), j))), b.add(b.mul(s, stride), i)
+            right, left = e.load(x, b.add(b.mul(s, stride), j)), b.add(b.mul(s, stride), i)
             for k in range(4):
                 b.store(e.add(b.load(sums[k]), e.mul(e.spread(e.scalar(weighted, b.add(left, e.word(k)))), right)), sums[k])
         for k in range(4):
-            e.store(b.load(sums[k]), a, b.add(b.add(first, b.mul(b.add(i, e.word(k)), stride)), j))
+            e.store(b.load(sums[k]), a, b.add(b.mul(b.add(i, e.word(k)), stride), j))
 
 
 @emitted(types.void)
@@ -407,8 +407,9 @@ def clear(e: Emit, d: Any, n: Any) -> None:
 
 @emitted(types.int64, DOUBLE, 8)
 def eliminate(e: Emit, u: Any, z: Any, inverse: Any, n: Any, columns: Any, stride: Any) -> Any:
-    """Gauss's elimination of a symmetric system, without pivoting: returns how many pivots, from the first on, are above 1e-9, at most
-    n, which is even.
+    """Gauss's elimination of a symmetric system of n rows, an even number, without pivoting.
+
+    Returns how many pivots, from the first on, are above 1e-9.
 
     For each row k: inverse[k] = 1/u[k, k]; then, for each row i below it, with f = u[k, i]·inverse[k]: u[i, j] −= f·u[k, j] for j from the
     multiple of 8 at or below i to `columns`, and z[i] −= f·z[k]. It ends at a pivot that is not above 1e-9. u: (at least n, stride)
@@ -479,6 +480,14 @@ def substitute(e: Emit, u: Any, z: Any, inverse: Any, w: Any, n: Any, stride: An
 # --- functions of vectors -----------------------------------------------------------------------------------------
 
 MAGIC = 12582912.0  # 1.5·2^23: added and subtracted, it rounds a float32 to the nearest whole number
+SIGMOID_LIMIT = 16.0
+MINUS_LOG2E = -1.4426950216293335
+EXP2 = (0.0013276472454890609, 0.009675540961325169, 0.05550713092088699, 0.24022120237350464, 0.6931469440460205, 1.0000001192092896)
+LOG2 = (-0.2068466991186142, 0.3219325542449951, -0.3673725724220276, 0.4793791174888611, -0.7211395502090454, 1.4427123069763184)
+HALF_ROOT = 0x3F3504F3  # the bits of √½ in float32
+LN2 = float(np.float32(0.6931471805599453))
+FLOOR = 2.0**-20  # added to masses
+LIMIT = 12.0  # of stretched probabilities
 
 
 def _polynomial(e: Emit, x: Any, coefficients: tuple[float, ...]) -> Any:
@@ -494,6 +503,12 @@ def _clamp(e: Emit, x: Any, low: float, high: float) -> Any:
     b = e.builder
     x = b.select(b.fcmp_ordered("<", x, e.constant(low)), e.constant(low), x)
     return b.select(b.fcmp_ordered(">", x, e.constant(high)), e.constant(high), x)
+
+
+def _size(e: Emit, x: Any) -> Any:
+    """|x|."""
+    b = e.builder
+    return b.select(b.fcmp_ordered("<", x, e.zero()), b.fsub(e.constant(-0.0), x), x)
 
 
 def _exp2(e: Emit, x: Any) -> Any:
@@ -524,16 +539,6 @@ def _sigmoid(e: Emit, x: Any) -> Any:
     """1/(1 + e^−x), x limited to ±16."""
     power = _exp2(e, e.mul(_clamp(e, x, -SIGMOID_LIMIT, SIGMOID_LIMIT), e.constant(MINUS_LOG2E)))
     return e.builder.fdiv(e.constant(1.0), e.add(e.constant(1.0), power))
-
-
-SIGMOID_LIMIT = 16.0
-MINUS_LOG2E = -1.4426950216293335
-EXP2 = (0.0013276472454890609, 0.009675540961325169, 0.05550713092088699, 0.24022120237350464, 0.6931469440460205, 1.0000001192092896)
-LOG2 = (-0.2068466991186142, 0.3219325542449951, -0.3673725724220276, 0.4793791174888611, -0.7211395502090454, 1.4427123069763184)
-HALF_ROOT = 0x3F3504F3  # the bits of √½ in float32
-LN2 = 0.6931471824645996
-FLOOR = 2.0**-20  # added to masses
-STRETCHED = 12.0  # limit of stretched probabilities
 
 
 @emitted(types.void)
@@ -568,8 +573,15 @@ def ask_all(e: Emit, edge: Any, logistics: Any, masses: Any, inputs: Any) -> Non
     e.store(at, masses, e.word(LANES))
     ones = _log2(e, e.add(e.sub(row(masses, 2), at), e.constant(FLOOR)))
     zeros = _log2(e, e.add(e.sub(at, row(masses, 0)), e.constant(FLOOR)))
-    y = _clamp(e, e.mul(e.sub(ones, zeros), e.constant(LN2)), -STRETCHED, STRETCHED)
+    y = _clamp(e, e.mul(e.sub(ones, zeros), e.constant(LN2)), -LIMIT, LIMIT)
     e.store(e.mul(y, row(logistics, 3)), inputs, e.word(0))
+
+
+@emitted(types.void)
+def begin_asking(e: Emit, masses: Any) -> None:
+    """Before the first question about a value: all of a distribution lies between the least possible value and the end. masses: (3, 16)."""
+    e.store(e.zero(), masses, e.word(0))
+    e.store(e.constant(1.0), masses, e.word(2 * LANES))
 
 
 @emitted(types.void)
@@ -584,8 +596,7 @@ def soften(e: Emit, x: Any, factor: Any, out: Any, n: Any) -> None:
     b, f = e.builder, e.spread(factor)
     with e.loop(e.word(0), n, LANES) as i:
         t = e.mul(f, e.load(x, i))
-        size = b.select(b.fcmp_ordered("<", t, e.zero()), b.fsub(e.constant(-0.0), t), t)
-        e.store(b.fdiv(t, e.add(e.constant(1.0), e.mul(size, e.constant(0.25)))), out, i)
+        e.store(b.fdiv(t, e.add(e.constant(1.0), e.mul(_size(e, t), e.constant(0.25)))), out, i)
 
 
 @emitted(types.void)
@@ -594,8 +605,7 @@ def activations(e: Emit, h: Any, d: Any, n: Any) -> None:
     b, one, half = e.builder, e.constant(1.0), e.constant(0.5)
     with e.loop(e.word(0), n, LANES) as i:
         x = e.load(h, i)
-        size = b.select(b.fcmp_ordered("<", x, e.zero()), b.fsub(e.constant(-0.0), x), x)
-        r = b.fdiv(one, e.add(one, size))
+        r = b.fdiv(one, e.add(one, _size(e, x)))
         q = e.mul(x, r)
         e.store(e.mul(half, e.mul(x, e.add(one, q))), h, i)
         e.store(e.mul(half, e.add(e.add(one, q), e.mul(q, r))), d, i)

@@ -20,14 +20,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from .adaptive import RATE
 from .arrays import Cells1, Cells2, Int, Ints1, Singles1, Singles2, Singles3
 from .compiling import shared
 from .functions import LN2, SIGMOID, log2, sigmoid
-from .lanes import add_scaled, dot16, padded
+from .lanes import LIMIT, add_scaled, dot16, padded
 from .tables import SIGMOID_LIMIT, SIGMOID_STEPS
 
 F32 = np.float32
-LIMIT = 12.0  # of stretched probabilities
 NODES = 16  # cells of a line: a check of the hash, then a slot for each of the 15 nodes
 SETS = 4  # weighted sums
 SELECTIONS = 1024  # sets of weights for each sum
@@ -43,7 +43,6 @@ def _stretches() -> Any:
 STRETCH = _stretches()
 SQUASH = SIGMOID.astype(np.float32)
 # by the number of bits n that a slot has learnt: its rate, times 2^16, and the factor of its stretched probability
-SLOT_RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(256)], np.int64)
 TRUST = np.array([min(1.0, n / 4) for n in range(256)], np.float32)
 
 
@@ -206,9 +205,9 @@ def look_up(c: Contexts, inputs: Singles1, first: Int, apart: Int, node: Int) ->
 def moved(p: Int, seen: Int, bit: Int) -> Int:
     """The 16-bit probability p after learning `bit`. seen: the number of bits that p has learnt before."""
     if bit:
-        q = p + (((65535 - p) * SLOT_RATE[seen]) >> 16)
+        q = p + (((65535 - p) * RATE[seen]) >> 16)
     else:
-        q = p - ((p * SLOT_RATE[seen]) >> 16)
+        q = p - ((p * RATE[seen]) >> 16)
     return q
 
 

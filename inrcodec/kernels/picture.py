@@ -16,12 +16,13 @@ import numpy.typing as npt
 from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
+from .adaptive import RATE
 from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Singles3, Words1, Words2, Words3
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import cost, log2, sigmoid, soft
-from .lanes import LANES, ZEROS_AND_ONES, ask_all, center, copy16, dot16, padded, pick, pick_words, soften
+from .lanes import LANES, ask_all, begin_asking, center, copy16, dot16, padded, pick, pick_words, soften
 from .mixer import Contexts, Mixer, mix_hash
 from .predictors import LocalLeastSquares
 from .tables import SINE_BITS, sine
@@ -43,8 +44,8 @@ PATTERNS = 64 * 12  # contexts of the first correction
 TRIPLES = 9 * 9 * 9  # contexts of the second
 SPREAD_SHARE, LEAST_SPREAD = 0.6, 0.03  # the scale of a predictor's logistic is SPREAD_SHARE times its mean error, plus LEAST_SPREAD
 PLAIN_AGE = 120  # after so many bits, a probability of plain coding moves at a constant rate
-PLAIN_LIMIT = 3.5  # without a network: if all predictors' stretched probabilities are beyond this, contexts and mixer are not asked
-SURE_LIMIT = 5.0  # if the network's stretched probability is beyond this, predictors, contexts and mixer are not asked
+AGREED_LIMIT = 3.5  # the same without a network, if all predictions' stretched probabilities are beyond this
+SURE_LIMIT = 5.0  # bit by bit: if the network's stretched probability is beyond this, contexts and mixer are not asked
 NOISE = 1.0  # in planes of more than 8 bits, a bit that halves a span below this many scales is almost noise
 WORTH = 0.002  # bits that mixing must save for such a bit, or else it is not mixed
 SURE = 32  # classes of stretched probabilities for bits that are not mixed
@@ -401,19 +402,19 @@ def predict(p: PassState, residuals: Words3, row: Int, place: tuple[Int, Int, In
                 st.said[k] = within(np.float64(base + dot16(ls.w, k * m, ls.x, m)), g.largest)
             else:
                 st.said[k] = st.said[k % p.switches.predictors]
-        if p.switches.plain:
-            st.said[BLEND] = st.said[0]
-            st.said[BLEND + 1] = st.said[0]
-        else:
-            blend(p, row, column)
-            guess = Guess(base, unit, level, activity)
-            correct(p, residuals, y, x, guess)
-    return Guess(base, unit, level, activity)
+    guess = Guess(base, unit, level, activity)
+    if p.switches.plain:
+        st.said[BLEND] = st.said[0]
+        st.said[BLEND + 1] = st.said[0]
+    elif p.switches.predictors > 0:
+        blend(p, row, column)
+        correct(p, residuals, y, x, guess)
+    return guess
 
 
 @stage
 def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: np.float32) -> None:
-    """Fill in the context network's inputs. SPEC.md, "The context network", has the list.
+    """Fill in the context network's inputs but those that are always 0. SPEC.md, "The context network", has the list.
 
     residuals: (planes, height, width); unit: the local error.
     """
@@ -448,9 +449,6 @@ def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: np.float32) -> No
             f[n + 19 + 4 * k] = soft(F32(there[y, min(x + s, g.width - 1)]) * eighth)
             f[n + 20 + 4 * k] = soft(F32(there[min(y + s, g.height - 1), x]) * eighth)
             f[n + 21 + 4 * k] = soft(F32(there[y, max(x - s, g.left)]) * eighth)
-        else:
-            for i in range(4):
-                f[n + 18 + 4 * k + i] = F32(0)
     f[n + 26] = F32(2.0 * mid / g.largest - 1.0)
     f[n + 27] = F32(2.0 * (mid - math.floor(mid)) - 1.0)
     py, px = (y + g.origin_y) & 7, (x + g.origin_x) & 7
@@ -461,10 +459,6 @@ def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: np.float32) -> No
     if p.switches.coordinates:
         see_place(f, n + EXTRAS, (y * 65536) // (2 * g.height), sines)
         see_place(f, n + EXTRAS + 2 * OCTAVES, (x * 65536) // (2 * g.width), sines)
-    else:
-        for i in range(4 * OCTAVES):
-            f[n + EXTRAS + i] = F32(0)
-    f[n + EXTRAS + 4 * OCTAVES] = F32(1)
 
 
 @shared
@@ -479,8 +473,8 @@ def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
 
 
 @stage
-def derive(p: PassState, level: Int, origin: Int) -> None:
-    """Fill in the last DERIVED of `gathered`, of which `correct` fills in some. origin: the value that the tree is around."""
+def derive(p: PassState, level: Int, mid: float, origin: Int) -> None:
+    """Fill in the last DERIVED of `gathered`, of which `correct` fills in some. mid: see `middle`; origin: mid, rounded."""
     st, start, ga = p.state, p.taps.start, p.state.gathered
     n, groups = st.relative.shape[0], p.taps.start.shape[0] - 1
     p1, p2 = st.said[0], st.said[1]
@@ -497,13 +491,13 @@ def derive(p: PassState, level: Int, origin: Int) -> None:
         ga[n + 6] = ga[0] + ga[b] - ga[b + 1]
         ga[n + 7] = ga[1] + ga[b] - ga[b + 2]
     ga[n + 8] = level
-    ga[n + 9] = int(middle(p) * 2.0)
+    ga[n + 9] = int(mid * 2.0)
     ga[n + 15] = origin
     ga[n + 16] = ga[0] - origin
     ga[n + 17] = ga[1] - origin
     ga[n + 18] = ga[n + 4] - origin
     ga[n + 19] = ga[n + 5] - origin
-    ga[n + 20] = int((middle(p) - math.floor(middle(p))) * 4.0)
+    ga[n + 20] = int((mid - math.floor(mid)) * 4.0)
     ga[n + 21] = level >> 1
 
 
@@ -558,16 +552,14 @@ class Answer(NamedTuple):
 def set_up(p: PassState, guess: Guess, origin: Int) -> None:
     """Set up the experts' logistics, with means relative to `origin`."""
     st = p.state
-    logistics, masses = st.logistics, st.masses
-    copy16(ZEROS_AND_ONES, 0, masses, 0)
-    copy16(ZEROS_AND_ONES, LANES, masses, 2 * LANES)
+    logistics = st.logistics
+    begin_asking(st.masses)
     shift = F32(st.said[BLEND] - np.float64(origin))
     if p.switches.units > 0:
         for k in range(cn.COMPONENTS):
             p.net.mixture[0, k] += shift
-            logistics[0, k] = p.net.mixture[0, k]
-            logistics[1, k] = p.net.mixture[1, k]
-            logistics[2, k] = p.net.mixture[2, k]
+            for i in range(3):
+                logistics[i, k] = p.net.mixture[i, k]
     if p.switches.predictors > 0:
         for k in range(SAYINGS):
             logistics[0, FIRST_LANE + k] = F32(st.said[k] - np.float64(origin))
@@ -585,7 +577,7 @@ def ask(p: PassState, edge: Int, origin: Int) -> Answer:
         return Answer(abs(t) > F32(SURE_LIMIT), False, t)
     agreed: Any = p.switches.predictors > 0
     for k in range(SAYINGS):
-        agreed = agreed and abs(inputs[FIRST_LANE + k]) > F32(PLAIN_LIMIT)
+        agreed = agreed and abs(inputs[FIRST_LANE + k]) > F32(AGREED_LIMIT)
     return Answer(False, agreed, inputs[FIRST_LANE])
 
 
@@ -661,8 +653,8 @@ def code_plain(coder: BitCoder, st: State, node: Node, guess: Guess, part: Int, 
     found = code_bit(coder, pi, bit)
     target = np.int64(found) * ((1 << 22) - 1)
     n, m = a & 255, b & 255
-    st.tables[0, i] = ((a >> 8) + (((target - (a >> 8)) * mx.SLOT_RATE[n]) >> 16)) << 8 | min(n + 1, PLAIN_AGE)
-    st.tables[1, j] = ((b >> 8) + (((target - (b >> 8)) * mx.SLOT_RATE[m]) >> 16)) << 8 | min(m + 1, PLAIN_AGE)
+    st.tables[0, i] = ((a >> 8) + (((target - (a >> 8)) * RATE[n]) >> 16)) << 8 | min(n + 1, PLAIN_AGE)
+    st.tables[1, j] = ((b >> 8) + (((target - (b >> 8)) * RATE[m]) >> 16)) << 8 | min(m + 1, PLAIN_AGE)
     return found, pi
 
 
@@ -679,25 +671,24 @@ class Walk(NamedTuple):
 
 
 @shared
-def next_node(walk: Walk, around: Int, bits: Int, origin: Int, reach: Int) -> Node:
+def next_node(walk: Walk, around: Int, origin: Int, reach: Int) -> Node:
     """The next decision of a walk. reach: log2 of the first distance from the origin."""
     if walk.phase == 1:
         return Node(0, 1, 1, 1, origin, 0)
     if walk.phase == 2:
         far = np.int64(1) << (reach + walk.steps)
         u = min(walk.steps, 6)
-        within = 2 + 7 * walk.side + u
-        return Node(1 + u, within, 1, within, origin + far if walk.side else origin - far, 0)
+        number = 2 + 7 * walk.side + u
+        return Node(1 + u, number, 1, number, origin + far if walk.side else origin - far, 0)
     width = walk.top - walk.low
-    within = (np.int64(1) << (walk.steps & 3)) | (walk.number & ((np.int64(1) << (walk.steps & 3)) - 1))
+    first = np.int64(1) << (walk.steps & 3)
+    kind = walk.steps
     if around:
-        halvings = 0
-        w = width
-        while w > 2 and halvings < 7:
+        kind, w = HALVINGS, width
+        while w > 2 and kind < HALVINGS + 7:
             w >>= 1
-            halvings += 1
-        return Node(HALVINGS + halvings, walk.number, walk.line, within, walk.low + (width >> 1), width)
-    return Node(walk.steps, walk.number, walk.line, within, walk.low + (width >> 1), width)
+            kind += 1
+    return Node(kind, walk.number, walk.line, first | (walk.number & (first - 1)), walk.low + (width >> 1), width)
 
 
 @shared
@@ -743,7 +734,7 @@ def code_value(coder: BitCoder, p: PassState, guess: Guess, row: Int, place: tup
     line: Int = -1
     pi: Int = 0
     while walk.phase > 0 or walk.top - walk.low > 1:
-        node = next_node(walk, around, g.bits, origin, reach)
+        node = next_node(walk, around, origin, reach)
         bit: Int = np.int64(value >= node.edge)
         if node.edge <= 0:
             bit = np.int64(1)
@@ -807,6 +798,15 @@ def learn_predictors(p: PassState, own: Words2, guess: Guess, row: Int, place: t
         st.biases[k, i] += (miss - st.biases[k, i]) * F32(0.02)
 
 
+@shared
+def learn_flat(st: State, own: Words2, row: Int, place: tuple[Int, Int, Int]) -> None:
+    """Learn that a flat place has the value of its neighbours: no error. Arguments as for `learn_predictors`."""
+    y, x, column = place
+    own[y, x] = 0
+    for k in range(PREDICTORS):
+        st.errors[row & 1, column + 1, k] = F32(0)
+
+
 # --- the pass -----------------------------------------------------------------------------------------------------
 
 
@@ -836,19 +836,16 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
             if is_flat(st.gathered, p.taps.start) and code_flag(coder, st, int(value == st.gathered[0])):
                 if not coder.encoding:
                     planes[g.plane, y, x] = np.int32(st.gathered[0])
-                own[y, x] = 0
-                for k in range(PREDICTORS):
-                    st.errors[row & 1, column + 1, k] = F32(0)
+                learn_flat(st, own, row, (y, x, column))
                 continue
             guess = predict(p, residuals, row, (y, x, column))
             if p.switches.units > 0:
                 see(p, residuals, y, x, guess.unit)
                 cn.forward(p.net, F32(0), guess.unit)
-            origin: Int = np.int64(0)
-            if p.switches.predictors > 0:
-                origin = np.int64(middle(p) + 0.5)
+            mid = middle(p)
+            origin: Int = np.int64(mid + 0.5)
             if p.contexts.hashes.shape[0] > 0:
-                derive(p, guess.level, origin)
+                derive(p, guess.level, mid, origin)
                 hash_contexts(p)
             value = code_value(coder, p, guess, row, (y, x), origin, value)
             if not coder.encoding:
@@ -877,9 +874,7 @@ def observe(planes: Words3, residuals: Words3, p: PassState, out: Singles2) -> I
             value = np.int64(planes[g.plane, y, x])
             begin(p, column)
             if is_flat(st.gathered, p.taps.start) and value == st.gathered[0]:
-                own[y, x] = 0
-                for k in range(PREDICTORS):
-                    st.errors[row & 1, column + 1, k] = F32(0)
+                learn_flat(st, own, row, (y, x, column))
                 continue
             guess = predict(p, residuals, row, (y, x, column))
             see(p, residuals, y, x, guess.unit)

@@ -1,6 +1,6 @@
 """Linear predictors that learn: least squares predictors of pictures and of sound, and LMS filters.
 
-Least squares predictors are float64. LMS filters are float32.
+Sums and weights are float32 in pictures and float64 in sound; systems are solved in float64. LMS filters are float32.
 """
 
 from __future__ import annotations
@@ -18,41 +18,6 @@ from .lanes import add3, add_batch, add_scaled, add_square, clear, eliminate, fa
 BATCH = 8  # samples of a sound between updates of the normal equations
 
 
-@part
-def factor(u: Floats2, z: Floats1, w: Floats1) -> None:
-    """Solve A·w = z by Cholesky's factorization A = UᵀU. If A is not positive definite, w is not changed.
-
-    u: (at least n, at least n), the upper triangle of A; z: (at least n,); both are overwritten. w: (n,).
-    """
-    n = w.shape[0]
-    for i in range(n):  # row by row; from each element, the products of the rows above are subtracted, from the first to the last
-        row = u[i]
-        whole = i // 4 * 4
-        for k in range(0, whole, 4):
-            r0, r1, r2, r3 = u[k], u[k + 1], u[k + 2], u[k + 3]
-            f0, f1, f2, f3 = r0[i], r1[i], r2[i], r3[i]
-            for j in range(i, n):
-                row[j] = (((row[j] - f0 * r0[j]) - f1 * r1[j]) - f2 * r2[j]) - f3 * r3[j]
-            z[i] = (((z[i] - f0 * z[k]) - f1 * z[k + 1]) - f2 * z[k + 2]) - f3 * z[k + 3]
-        for k in range(whole, i):
-            r0 = u[k]
-            f0 = r0[i]
-            for j in range(i, n):
-                row[j] -= f0 * r0[j]
-            z[i] -= f0 * z[k]
-        if not row[i] > 1e-9:
-            return
-        inverse = 1.0 / math.sqrt(row[i])
-        for j in range(i, n):
-            row[j] *= inverse
-        z[i] *= inverse
-    for i in range(n - 1, -1, -1):
-        t = z[i]
-        for j in range(i + 1, n):
-            t -= u[i, j] * w[j]
-        w[i] = t / u[i, i]
-
-
 # --- least squares for pictures -----------------------------------------------------------------------------------
 
 
@@ -61,12 +26,11 @@ class LocalLeastSquares(NamedTuple):
 
     The normal equations are summed by blocks of columns. For each window, the sums of a block fade from row to row at a rate of its
     own. The weights at a place are solved for from the sums of its block and of the two blocks beside it, so they are fitted to a
-    two-dimensional window.
-    A value counts by the inverse square of the local error. Each window gives two predictors: by all regressors, or by only the first
-    of them.
+    two-dimensional window. A value counts by the inverse square of the local error. Each window gives two predictors: by all
+    regressors, or by only the first of them. n regressors are padded with zeros to m, a multiple of 16, and to `rows`, a multiple of 4.
+
     After X. Li and M. T. Orchard, "Edge-directed prediction for lossless compression of natural images", IEEE Trans. Image Processing
-    10(6),
-    2001; the sums by blocks are our own. n regressors are padded with zeros to m, a multiple of 16, and to `rows`, a multiple of 4.
+    10(6), 2001; the sums by blocks are our own.
     """
 
     taps: Ints1  # (m,) the regressors: indices into the values relative to the mean of their group; the padding is of one that is 0
@@ -187,12 +151,12 @@ class Scratch(NamedTuple):
     z: Floats1  # (m,) right-hand sides
     inverse: Floats1  # (m,) inverse pivots
     solved: Floats1  # (m,) weights
-    weighted: Floats2  # (BATCH, m) regressors times weights
+    weighted: Floats1  # (BATCH·m,) regressors times weights
 
 
 def scratch(m: int) -> Scratch:
     """Scratch for at most m regressors, a multiple of 8."""
-    return Scratch(np.zeros((m, m)), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros((BATCH, m)))
+    return Scratch(np.zeros((m, m)), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(BATCH * m))
 
 
 @part
@@ -202,16 +166,15 @@ def learn_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, s: S
     x: (BATCH, m) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; n: how many regressors count, a multiple of 8;
     decay: factor of the sums.
     """
-    m = x.shape[1]
-    flat = s.weighted.reshape(-1)
+    m, weighted = x.shape[1], s.weighted
     for k in range(BATCH):
         for i in range(n):
-            flat[k * m + i] = f[k] * x[k, i]
-    add_batch(a, 0, x, 0, s.weighted, n, m, decay)
+            weighted[k * m + i] = f[k] * x[k, i]
+    add_batch(a, x, weighted, n, m, decay)
     for i in range(n):
         t = b[i] * decay
         for k in range(BATCH):
-            t += flat[k * m + i] * y[k]
+            t += weighted[k * m + i] * y[k]
         b[i] = t
 
 

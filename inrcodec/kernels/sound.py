@@ -34,7 +34,7 @@ from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .dictionary import atoms
 from .functions import LN2, cost, log2, sigmoid, soft
-from .lanes import LANES, ZEROS_AND_ONES, ask_all, copy16, dot8, dot16, padded
+from .lanes import LANES, ask_all, begin_asking, copy16, dot8, dot16, padded
 from .mixer import Mixer
 from .predictors import BATCH, Scratch, lms_learn, scratch
 
@@ -469,8 +469,7 @@ def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
     d.mean[4] = opinion.first
     d.mean[5] = s.linear.said[s.linear.said.shape[0] - 1]
     origin = np.float64(math.floor(opinion.final))
-    copy16(ZEROS_AND_ONES, 0, d.masses, 0)
-    copy16(ZEROS_AND_ONES, LANES, d.masses, 2 * LANES)
+    begin_asking(d.masses)
     for k in range(EXPERTS):
         d.logistics[0, FIRST_LANE + k] = F32(d.mean[k] - origin)
         d.logistics[1, FIRST_LANE + k] = F32(1.0 / (SHARE * spread[k] + 0.03))

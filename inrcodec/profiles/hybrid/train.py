@@ -1,10 +1,11 @@
-"""Trains priors for the context networks of pictures: `python -m inrcodec.profiles.hybrid.train PHOTOS OUT.npz`.
+"""Trains priors for the context networks of pictures: `python -m inrcodec.profiles.hybrid.train PHOTOS… --out OUT.npz`.
 
-PHOTOS is a folder of 8-bit RGB photographs, PNG. It needs torch, imagecodecs and OpenCV.
+PHOTOS are folders of 8-bit RGB photographs, PNG. It needs torch, imagecodecs and OpenCV.
 
-Every tenth file of each family (the part of the name before `_`) is held out for validation. The networks are trained on what the codec
-itself gathers on crops of the photographs, each as RGB, as luma and chroma, and with chroma interpolated from half the resolution. The
-weights of the coordinates stay 0, since what depends on the place differs from picture to picture.
+Every tenth file of each family (a folder's files with the same letters before `_`, and all its others) is held out for validation. The
+networks are trained on what the codec itself gathers on crops of the photographs, transposed and mirrored at random: two as RGB, one as
+luma and chroma, and one with chroma interpolated from half the resolution. The weights of the coordinates stay 0, since what depends on
+the place differs from picture to picture.
 """
 
 from __future__ import annotations
@@ -199,7 +200,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path, nargs="+", help="folders of 8-bit RGB photographs, PNG")
     parser.add_argument("--out", type=Path, required=True, help="file for the float weights, .npz; the priors are written beside it")
     parser.add_argument("--samples", type=int, default=8000, help="most values taken from a crop for each network")
-    parser.add_argument("--units", type=int, nargs="+", default=[32], help="units of a hidden layer; several make several priors")
+    parser.add_argument("--units", type=int, nargs="+", default=[48, 64], help="units of a hidden layer; several make several priors")
     parser.add_argument("--steps", type=int, default=6000, help="steps of training for each network")
     parser.add_argument("--cache", type=Path, help="folder to keep the gathered samples in")
     parser.add_argument("--workers", type=int, default=2, help="processes that gather samples")

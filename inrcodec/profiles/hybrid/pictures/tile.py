@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ....container import Reader, varint
 from ....errors import FormatError, InrcodecError
 from ....kernels import coder, contextnet, functions, mixer, picture
+from ....kernels.lanes import LANES
 from ....kernels.picture import (
     EXTRAS,
     FLAT,
@@ -109,7 +110,7 @@ class Frame:
 
 # what kernels get where nothing is used: they do not touch it, so all passes share it
 IDLE_PREDICTOR = local_least_squares((0, 1), 2, 0, 1, WINDOWS[1])
-IDLE_NETWORK = contextnet.contextnet(1, 16, np.zeros(contextnet.parameters(1, 16), np.float32))
+IDLE_NETWORK = contextnet.contextnet(1, LANES, np.zeros(contextnet.parameters(1, LANES), np.float32))
 
 
 class Mixing:
@@ -314,11 +315,11 @@ def features(plan: PicturePlan, planes: npt.NDArray[np.int32], origin: tuple[int
 
     planes: (planes, height, width) int32; origin: (y, x) of the tile in the picture. Each array is (values, inputs + 3) float32.
     """
-    model = replace(plan.model, units=16, learning=0, contexts="none", lines=1)
+    model = replace(plan.model, units=LANES, learning=0, contexts="none", lines=1)
 
     def blank(p: Pass, plane: int) -> Start:
         inputs = inputs_of(scan.taps(p, plane, plan.planes[plane].references))
-        return Start(np.zeros(contextnet.parameters(inputs, 16), np.float32), 0)
+        return Start(np.zeros(contextnet.parameters(inputs, LANES), np.float32), 0)
 
     tile = Tile(replace(plan, model=model, transform=Direct()), blank, planes, origin)
     found = {}

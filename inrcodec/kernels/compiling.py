@@ -1,7 +1,8 @@
 """How kernels are compiled by Numba: decorators for the kinds of functions.
 
-A `kernel` is called from Python. A `stage` is a part of a kernel and is always inlined. So a kernel can be written as named stages that
-take whole named tuples of arrays, and is as fast as one long function.
+A `kernel` is called from Python. A `stage` is a part of a kernel and is always inlined, by LLVM: Numba's own inlining takes longer to
+compile and is slower to run. So a kernel can be written as named stages that take whole named tuples of arrays, and is as fast as one long
+function.
 
 All of them are compiled without Numba's reference counting (its option `_nrt`). Kernels only use arrays that their callers hold, and
 counting references to every array taken from a tuple would cost more than the arithmetic. So kernels cannot make arrays; they can make
@@ -65,15 +66,12 @@ def kernel(function: F) -> F:
 
 
 def stage(function: F) -> F:
-    """Compile a part of a kernel that is called in one place. Numba inlines it there before it infers types."""
-    compiled: F = _compiled(function, inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    return compiled
-
-
-def shared(function: F) -> F:
-    """Compile a part of kernels that is called in several places. It is compiled once, and LLVM inlines it at each call."""
+    """Compile a part of a kernel that is called in one place. It is compiled once, and LLVM inlines it."""
     compiled: F = _compiled(function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     return compiled
+
+
+shared = stage  # for a part of kernels that is called in several places
 
 
 def function(function: F) -> F:

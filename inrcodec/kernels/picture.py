@@ -404,8 +404,11 @@ def predict(p: PassState, residuals: Words3, row: Int, place: tuple[Int, Int, In
                 st.said[k] = st.said[k % p.switches.predictors]
     guess = Guess(base, unit, level, activity)
     if p.switches.plain:
-        st.said[BLEND] = st.said[0]
-        st.said[BLEND + 1] = st.said[0]
+        if p.switches.predictors > 1:
+            blend(p, row, column)
+        else:
+            st.said[BLEND] = st.said[0]
+        st.said[BLEND + 1] = st.said[BLEND]
     elif p.switches.predictors > 0:
         blend(p, row, column)
         correct(p, residuals, y, x, guess)

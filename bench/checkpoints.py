@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--radiance", type=Path, help="the network of bench.implicit.radiance")
     parser.add_argument("--zipnn", type=Path, help="a virtual environment with the package zipnn")
-    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
     parser.add_argument("--steps", type=int, default=400, help="of the network for digits")
     parser.add_argument("--short", type=int, default=20_000_000, help="files of more bytes are not rounded to BF16 and F16 too")
     given = parser.parse_args()

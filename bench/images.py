@@ -1,6 +1,6 @@
 """Pictures compared with PNG, WebP and JPEG XL; sizes and times of all efforts; and what each part of the codec is worth.
 
-    python -m bench.images compare DATA [--sets kodak photos bsd cid graphics pages deep] [--effort 5]
+    python -m bench.images compare DATA [--sets kodak photos bsd cid graphics pages deep] [--effort 4]
     python -m bench.images efforts FILE… [--efforts 1 2 3]
     python -m bench.images ablation FILE…
     python -m bench.images deltas FILE…
@@ -166,7 +166,7 @@ def warm_up() -> None:
     """Compile the kernels, load the priors."""
     g = np.random.default_rng(0)
     small = Signal((g.integers(0, 9, (64, 64, 3)) + np.arange(64)[:, None, None]).astype(np.uint8), "image")
-    for effort in range(1, 8):
+    for effort in range(1, 6):
         inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
 
 
@@ -239,14 +239,14 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
     return [f"{', '.join(p.name for p in paths)}; effort {effort}.", table(["", "mean bpp", "change", "decode, s"], rows)]
 
 
-def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
+def deltas(paths: list[Path], threads: int) -> list[str]:
     """Sizes of some pictures with networks fitted to each, by the weight coding of the deltas."""
     signals = [files.read(p) for p in paths]
     rows = []
     for coding in (None, "uniform", "lsq", "ternary", "sinr", "auto"):
         sizes, written, seconds = [], 0, 0.0
         for signal in signals:
-            options: dict[str, Any] = {"weights": coding, "effort": effort} if coding else {"effort": 7}
+            options: dict[str, Any] = {"weights": coding, "tune": True} if coding else {}
             data, took = timed(partial(inrcodec.encode, signal, threads=threads, verify=False, **options))
             if not inrcodec.decode(data, threads=threads).equals(signal):
                 raise SystemExit("a picture did not come back")
@@ -254,9 +254,9 @@ def deltas(paths: list[Path], effort: int, threads: int) -> list[str]:
             written += sum(d["bytes"] for d in inrcodec.info(data)["network"].get("deltas", []))
             seconds += took
         tell(str(coding))
-        rows.append([coding or "prior only (effort 7)", *sizes, written, seconds])
+        rows.append([coding or "prior only", *sizes, written, seconds])
     heads = ["deltas", *(f"{p.parent.name}/{p.name}, bytes" for p in paths), "of which deltas", "encode, s"]
-    return [f"Effort {effort}; only deltas that pay are kept.", table(heads, rows)]
+    return ["Default effort; only deltas that pay are kept.", table(heads, rows)]
 
 
 def main() -> None:
@@ -265,8 +265,8 @@ def main() -> None:
     parser.add_argument("what", choices=["compare", "efforts", "ablation", "deltas"])
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--sets", nargs="+", default=["kodak", "photos", "bsd", "cid", "graphics", "pages", "deep"])
-    parser.add_argument("--effort", type=int, default=5)
-    parser.add_argument("--efforts", type=int, nargs="+", default=list(range(1, 10)), help="which, of the command efforts")
+    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
+    parser.add_argument("--efforts", type=int, nargs="+", default=list(range(1, 6)), help="which, of the command efforts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--name", help="name of the file in bench/results, without .md")
     options = parser.parse_args()
@@ -275,7 +275,7 @@ def main() -> None:
     elif options.what == "efforts":
         parts = efforts(options.paths, options.threads, options.efforts)
     elif options.what == "deltas":
-        parts = deltas(options.paths, max(8, options.effort), options.threads)
+        parts = deltas(options.paths, options.threads)
     else:
         parts = ablation(options.paths, options.effort, options.threads)
     names = {"compare": "Pictures", "efforts": "Efforts", "ablation": "What each part is worth", "deltas": "Networks fitted to the file"}

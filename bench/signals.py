@@ -18,14 +18,14 @@ def signals() -> Iterator[tuple[str, Signal, tuple[int, ...]]]:
     wave = (x * x + 3 * x * y) // 7 % 511
     noise = rng.integers(-6, 7, (96, 80, 3))
     colour = np.abs(wave[..., None] - 255) // 2 + np.array([0, 11, 40]) + noise
-    yield "colours, 8 bits", Signal(np.clip(colour, 0, 255).astype(np.uint8), "image"), (1, 5, 7)
-    yield "a grey picture, 16 bits", Signal((wave * 97 + rng.integers(0, 900, wave.shape)).astype(np.uint16), "image"), (1, 7)
-    yield "a drawing of 5 colours", Signal(rng.integers(0, 256, (5, 3))[(x // 9 + y // 7) % 5].astype(np.uint8), "image"), (5,)
+    yield "colours, 8 bits", Signal(np.clip(colour, 0, 255).astype(np.uint8), "image"), (1, 4, 5)
+    yield "a grey picture, 16 bits", Signal((wave * 97 + rng.integers(0, 900, wave.shape)).astype(np.uint16), "image"), (1, 5)
+    yield "a drawing of 5 colours", Signal(rng.integers(0, 256, (5, 3))[(x // 9 + y // 7) % 5].astype(np.uint8), "image"), (4,)
     step = rng.integers(-40, 41, (6000, 2)).cumsum(0)
     sound = step * 3 + np.abs(np.arange(6000) % 200 - 100)[:, None] * 50
-    yield "stereo, 16 bits", Signal(np.clip(sound, -32768, 32767).astype(np.int16), "audio", 16, 44100), (1, 5, 9)
-    yield "mono, 24 bits", Signal((sound[:, :1] * 191).astype(np.int32), "audio", 24, 48000), (5,)
-    yield "an array of 32 bits", Signal(rng.integers(-(2**30), 2**30, (40, 50), np.int32).cumsum(1, np.int32)), (5,)
+    yield "stereo, 16 bits", Signal(np.clip(sound, -32768, 32767).astype(np.int16), "audio", 16, 44100), (1, 4, 5)
+    yield "mono, 24 bits", Signal((sound[:, :1] * 191).astype(np.int32), "audio", 24, 48000), (4,)
+    yield "an array of 32 bits", Signal(rng.integers(-(2**30), 2**30, (40, 50), np.int32).cumsum(1, np.int32)), (4,)
 
 
 def digest(data: Any) -> str:

@@ -1,7 +1,7 @@
 """Sound compared with FLAC and WavPack; sizes and times of all efforts; what each part of the codec is worth; and signals with known
 answers.
 
-    python -m bench.sound compare FOLDER [--effort 5] [--threads 1]
+    python -m bench.sound compare FOLDER [--effort 4] [--threads 1]
     python -m bench.sound efforts FILE…
     python -m bench.sound ablation FILE…
     python -m bench.sound cases
@@ -60,7 +60,7 @@ def warm_up() -> None:
     """Compile the kernels."""
     g = np.random.default_rng(0)
     small = Signal(g.integers(-99, 99, (3000, 2)).astype(np.int16), "audio", 16, RATE)
-    for effort in (1, 9):
+    for effort in (1, 5):
         inrcodec.decode(inrcodec.encode(small, effort=effort, profile="hybrid", verify=False))
 
 
@@ -100,7 +100,7 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
     length, count = sum(map(seconds, signals)), sum(s.samples.size for s in signals)
     flac = sum(outside(s)["flac"].size for s in signals)
     rows = []
-    for effort in range(1, 10):
+    for effort in range(1, 6):
         found = [ours(s, effort, threads) for s in signals]
         size = sum(r.size for r in found)
         times = sum(r.encode for r in found), sum(r.decode for r in found)
@@ -221,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "efforts", "ablation", "cases", "long"])
     parser.add_argument("paths", type=Path, nargs="*")
-    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     if given.what == "compare":

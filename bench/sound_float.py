@@ -1,6 +1,6 @@
 """Sound of floats, made from recordings of integers in four ways, by inrcodec and others.
 
-    python -m bench.sound_float FOLDER [--seconds 1] [--effort 5]
+    python -m bench.sound_float FOLDER [--seconds 1] [--effort 4]
 
 FOLDER has recordings of 16 and 24 bits. From the beginning of each are made
 
@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
     given = parser.parse_args()
     warm_up()
     totals: dict[tuple[str, int], dict[str, int]] = {}

@@ -1,4 +1,4 @@
-"""Where the time of decoding goes: `python -m bench.stages FILE… [--effort 5]`, of pictures and sounds.
+"""Where the time of decoding goes: `python -m bench.stages FILE… [--effort 4]`, of pictures and sounds.
 
 Decodes each file, of which at most a part is taken, by kernels in which every call of a stage reads the processor's time-stamp counter
 before and after. A table of a file has, for each stage, ticks of this counter per value, and calls per value; stages within a stage are
@@ -200,7 +200,7 @@ def main() -> None:
     """Write the table of every file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
     parser.add_argument("--name", default="stages", help="of the result")
     options = parser.parse_args()
     names: list[tuple[str, str]] = []

@@ -29,7 +29,7 @@ MAX_SIZES = 16  # widths, and depths, of the networks in a network
 
 # smallest and largest number of each option; where 0 is allowed (but for seed), it means that the encoder chooses
 LIMITS: dict[str, tuple[float, float]] = {
-    "effort": (1, 9),
+    "effort": (1, 5),
     "threads": (0, 1024),
     "tile": (0, 1 << 20),
     "bits": (0, 16),
@@ -48,13 +48,13 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 
 # The options that only a fit looks at, by the stage of `Progress` that it reports. "fit" is one of profile `inr`; "fitting" is one of
-# `hybrid`, to a picture at efforts 8 and 9.
+# `hybrid`, to a picture with `tune`.
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": (
         "device", "weights", "bits", "lsq_gradient_scale", "seed", "until", "network", "body", "activation", "loss", "supernet", "prior",
         "colour", "payload", "hidden", "layers", "octaves", "bit_places", "omega", "learning_rate", "steps", "seconds", "batch",
     ),
-    "fitting": ("device", "weights", "seed"),
+    "fitting": ("tune", "device", "weights", "seed"),
 }  # fmt: skip
 
 
@@ -121,7 +121,9 @@ class Options:
 
     Attributes:
         profile: "auto" takes the profile with the smallest file; "hybrid", "inr" and "stored" take that profile.
-        effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
+        effort: 1 (fast) to 5 (small): how much the encoder, and in `hybrid` the decoder too, may compute for a smaller file.
+        tune: whether `hybrid` fits its context networks to a picture of at least 20,000 pixels, at efforts 4 and 5. That takes minutes and
+            gains some 0.1 %. It needs torch.
         device: where networks are fitted; "auto" is CUDA if it is there, else the CPU.
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
@@ -179,7 +181,8 @@ class Options:
     """
 
     profile: str = "auto"
-    effort: int = 5
+    effort: int = 4
+    tune: bool = False
     device: Device = "auto"
     threads: int = 0
     tile: int = 0
@@ -294,9 +297,9 @@ class Options:
     def fits_in_auto(self) -> bool:
         """Whether profile "auto" fits a network of `inr` to a signal that `hybrid` cannot code.
 
-        At efforts 1 to 3 it does only if a budget is given, so that they do not import torch.
+        At efforts 1 and 2 it does only if a budget is given, so that they do not import torch.
         """
-        return self.effort > 3 or self.seconds > 0 or self.steps > 0
+        return self.effort > 2 or self.seconds > 0 or self.steps > 0
 
     def check_tensors(self, spell: Callable[[str], str] = str) -> None:
         """Raise ValueError if an option is given that is not for `Tensors`, or if what `lossy` needs is missing.
@@ -343,13 +346,15 @@ class Options:
             looked_at.discard("batch")
         if activation not in ("", "sine"):  # omega is the frequency of sines
             looked_at.discard("omega")
-        names = [name for name in FIT_OPTIONS["fit"] if getattr(self, name) != getattr(type(self), name) and name not in looked_at]
+        names = [
+            name for name in (*FIT_OPTIONS["fit"], "tune") if getattr(self, name) != getattr(type(self), name) and name not in looked_at
+        ]
         if not names:
             return None
         if "fit" in stages:
             why = "the network that was fitted has no use for it"
         elif set(names) <= set(FIT_OPTIONS["fitting"]):
-            why = "no network was fitted; profile inr fits one, and efforts 8 and 9 do to pictures that are large enough"
+            why = "no network was fitted; profile inr fits one, and hybrid with tune to photographs of 20,000 pixels or more, at efforts 4 and 5"
         else:
             why = "no network of profile inr was fitted"
         return f"without effect: {', '.join(map(spell, names))} ({why})"

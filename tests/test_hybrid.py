@@ -58,7 +58,7 @@ def code(samples: npt.NDArray[Any], kind: Any = None, **options: Any) -> tuple[b
     return data, inrcodec.info(data)
 
 
-@pytest.mark.parametrize("effort", range(1, 10))
+@pytest.mark.parametrize("effort", range(1, 6))
 def test_every_effort_round_trips(effort: int) -> None:
     _, found = code(photo(), effort=effort)
     assert found["profile"] == "hybrid"
@@ -76,7 +76,7 @@ def test_thin_pictures(shape: tuple[int, ...]) -> None:
     samples = g.integers(0, 250, shape).astype(np.uint8)
     samples.flat[0], samples.flat[-1] = 3, 200
     if samples.size > 1:
-        code(samples, effort=5)
+        code(samples, effort=4)
     assert inrcodec.decode(inrcodec.encode(Signal(samples, "image"))).equals(Signal(samples, "image"))
 
 
@@ -137,14 +137,14 @@ def test_noise_below_the_signal_costs_what_it_must() -> None:
     y, x = np.mgrid[0:160, 0:160]
     clean = 30000 + 9000 * np.sin(y / 25) * np.cos(x / 31)
     samples = np.round(clean + np.random.default_rng(0).normal(0, 500, y.shape)).astype(np.uint16)
-    data, _ = code(samples, effort=5)
+    data, _ = code(samples, effort=4)
     assert 8 * len(data) / samples.size < np.log2(500 * np.sqrt(2 * np.pi * np.e)) + 0.25
 
 
 def test_small_pictures_try_more() -> None:
     """A palette costs a small picture more than it saves."""
     samples = photo(16, 16)
-    data, found = code(samples, effort=5)
+    data, found = code(samples, effort=4)
     assert found["network"]["transform"] == "planes"
     assert len(data) < 0.8 * samples.nbytes
 
@@ -158,7 +158,7 @@ def test_more_than_sixteen_bits_go_elsewhere() -> None:
         inrcodec.encode(np.array([0, 1, 2**40]), profile="hybrid")
 
 
-@pytest.mark.parametrize("effort", [1, 5])
+@pytest.mark.parametrize("effort", [1, 4])
 def test_noise_costs_no_more_than_its_samples(effort: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 120, 3)).astype(np.uint8)
     assert len(inrcodec.encode(Signal(noise, "image"), effort=effort)) <= noise.nbytes + 256
@@ -191,7 +191,7 @@ def test_tiles() -> None:
 def test_photographs_beat_brotli() -> None:
     samples = photo(128, 128)
     data, _ = code(samples)
-    assert len(data) < 0.8 * len(inrcodec.encode(Signal(samples, "image"), profile="stored", effort=9))
+    assert len(data) < 0.8 * len(inrcodec.encode(Signal(samples, "image"), profile="stored", effort=5))
 
 
 def test_a_lattice_is_found_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +320,7 @@ def test_any_change_of_the_plan_is_a_fault_or_another_picture() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=0, max_size=60), st.integers(0, 9999))
 def test_garbage_in_tiles_is_refused_or_harmless(garbage: bytes, place: int) -> None:
-    data, _ = code(photo(16, 16), effort=5)
+    data, _ = code(photo(16, 16), effort=4)
     sections = container.read(data)
     tile = next(s.content for s in sections if s.type == b"TILE")
     at = 8 + place % (len(tile) - 8)

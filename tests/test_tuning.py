@@ -28,7 +28,7 @@ def two_humped(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uin
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "STEPS", {8: 60, 9: 80})
+    monkeypatch.setattr(tuning, "STEPS", 60)
     monkeypatch.setattr(coding, "LEAST_VALUES", 500)
 
 
@@ -58,27 +58,29 @@ def deltas_in(data: bytes) -> list[dict[str, Any]]:
 
 
 def test_a_fit_that_pays_is_kept(short: None, small_tiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "STEPS", {8: 300})
+    monkeypatch.setattr(tuning, "STEPS", 300)
     signal = Signal(two_humped(320, 300), "image")
-    files = {effort: inrcodec.encode(signal, effort=effort, profile="hybrid", verify=False, weights="uniform") for effort in (7, 8)}
-    assert not deltas_in(files[7])
-    assert [d["coding"] for d in deltas_in(files[8])] == ["uniform"]
-    assert len(files[8]) < len(files[7])
-    assert inrcodec.decode(files[8]).equals(signal)
+    files = {
+        tune: inrcodec.encode(signal, effort=5, tune=tune, profile="hybrid", verify=False, weights="uniform") for tune in (False, True)
+    }
+    assert not deltas_in(files[False])
+    assert [d["coding"] for d in deltas_in(files[True])] == ["uniform"]
+    assert len(files[True]) < len(files[False])
+    assert inrcodec.decode(files[True]).equals(signal)
 
 
 def test_a_fit_that_does_not_pay_is_dropped(short: None) -> None:
     signal = Signal(np.random.default_rng(0).integers(0, 256, (60, 60)).astype(np.uint8), "image")
-    files = {effort: inrcodec.encode(signal, effort=effort, profile="hybrid", verify=False) for effort in (7, 8)}
-    assert not deltas_in(files[8])
-    assert len(files[8]) == len(files[7])
+    files = {tune: inrcodec.encode(signal, tune=tune, profile="hybrid", verify=False) for tune in (False, True)}
+    assert not deltas_in(files[True])
+    assert len(files[True]) == len(files[False])
 
 
 @pytest.mark.parametrize("name", ["uniform", "lsq", "ternary", "sinr"])
 def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch, name: Any) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
     signal = Signal(two_humped(100, 90, 3), "image")
-    data = inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights=name)
+    data = inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights=name)
     assert inrcodec.decode(data).equals(signal)
     assert len(fitted[0]) == 3
     assert {d.coding for d in fitted[0]} == {name}
@@ -87,7 +89,7 @@ def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkey
 def test_threads_give_the_same_fit(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
     signal = Signal(two_humped(90, 80, 3), "image")
-    files = [inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights="uniform", threads=n) for n in (1, 2, 4)]
+    files = [inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights="uniform", threads=n) for n in (1, 2, 4)]
     assert len(fitted[0]) == 3
     assert fitted[0] == fitted[1] == fitted[2]
     assert files[0] == files[1] == files[2]
@@ -96,7 +98,7 @@ def test_threads_give_the_same_fit(short: None, fitted: list[list[Delta]], monke
 def test_a_large_picture_is_fitted_to_crops(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "CROP", 64)
     signal = Signal(two_humped(300, 270), "image")
-    data = inrcodec.encode(signal, effort=8, profile="hybrid", verify=False, weights="uniform")
+    data = inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights="uniform")
     assert inrcodec.decode(data).equals(signal)
     corners = list(tuning.corners(300, 270))
     assert len(set(corners)) == tuning.CROPS

@@ -114,7 +114,7 @@ def _encoded() -> Iterator[Seed]:
         "decimals": Signal(np.round(gaps / 100, 2).reshape(6, 10)),
         "halves": Signal(np.sin(np.arange(60)).astype(np.float16).reshape(6, 10)),
     }
-    options: tuple[dict[str, Any], ...] = ({"profile": "stored"}, {"profile": "hybrid", "effort": 1}, {"profile": "hybrid", "effort": 5})
+    options: tuple[dict[str, Any], ...] = ({"profile": "stored"}, {"profile": "hybrid", "effort": 1}, {"profile": "hybrid", "effort": 4})
     for name, signal in signals.items():
         for option in options:
             data = inrcodec.encode(signal, threads=1, verify=False, **option)

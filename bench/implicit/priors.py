@@ -44,8 +44,8 @@ def rows_of(prior: str, steps: int) -> list[Row]:
     rows: list[Row] = []
     if prior == "modulations":
         for bits in (5, 4, 3):
-            rows.append((f"modulations, uniform {bits}", encoder(prior="modulations", bits=bits, effort=3)))
-        return [*rows, ("modulations, sinr", encoder(prior="modulations", weights="sinr", effort=3))]
+            rows.append((f"modulations, uniform {bits}", encoder(prior="modulations", bits=bits, effort=2)))
+        return [*rows, ("modulations, sinr", encoder(prior="modulations", weights="sinr", effort=2))]
     for n in (steps, steps // 10):
         rows.append((f"basic, uniform 8, {n} steps", encoder(**SHAPE, bits=8, steps=n)))
     for bits in (7, 6):

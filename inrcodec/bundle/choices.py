@@ -24,9 +24,8 @@ SAMPLE = (1 << 16) + 1  # elements on which choices are compared: more than what
 LARGEST_TABLE = 1 << 16
 PICTURE_BITS = 16  # of `hybrid`
 MANTISSA = 2  # bits of the mantissa that are modelled with the exponent: their density within an octave is not flat
-EFFORTS = ((1 << 20, 5), (1 << 24, 3), (1 << 62, 2))  # elements of a group, and the effort that codes so many at 1 MB/s or more
+EFFORTS = ((1 << 20, 4), (1 << 24, 3), (1 << 62, 2))  # elements of a group, and the effort that codes so many at 1 MB/s or more
 PLAIN = 1  # effort for what does not compress, and for samples
-MODEL = 7  # highest effort of streams
 
 
 @dataclass(frozen=True)
@@ -251,6 +250,5 @@ def best_stream(array: npt.NDArray[Any], shape: tuple[int, ...], options: Option
 
 def stream(array: npt.NDArray[Any], shape: tuple[int, ...], profile: str, options: Options) -> bytes:
     """An array as a .linr file."""
-    # efforts 8 and 9 would fit networks to pictures
-    own = replace(options, profile=profile, effort=min(options.effort, MODEL), lossy=False, weights=None, bits=0, verify=False)
+    own = replace(options, profile=profile, lossy=False, weights=None, bits=0, verify=False)
     return codec.encode(Signal(np.ascontiguousarray(array).reshape(shape), "array"), own)

@@ -12,9 +12,9 @@ from ..values import Values
 from ..weights.network import MAX_GRID_AXIS, MAX_PARAMETERS
 from .data import Targets, is_occupancy
 
-# seconds of the first fit for efforts 1 to 9; each weight coding that is tried adds a share
-EXACT_SECONDS = (20, 30, 45, 60, 120, 240, 600, 1800, 7200)
-OTHER_SECONDS = (3, 4, 6, 12, 25, 60, 150, 400, 1200)
+# seconds of the first fit for efforts 1 to 5; each weight coding that is tried adds a share
+EXACT_SECONDS = (20, 40, 60, 120, 1200)
+OTHER_SECONDS = (3, 6, 12, 25, 250)
 EXACT_STEPS, OTHER_STEPS, LONG_STEPS = 20000, 4000, 8000  # the last with cells and for a supernet
 FULL_BATCH = {"cpu": 1 << 15, "cuda": 1 << 18}  # signals of more places are fitted in mini-batches
 MINI_BATCH = {"cpu": 1 << 13, "cuda": 1 << 16}  # places

@@ -35,7 +35,7 @@ from .objective import psnr
 from .shifted import SIDE, Shifted, first_latents, places
 
 BITS = 5  # of a latent value, unless options say otherwise
-STEPS = (4, 6, 8, 12, 20, 40, 80, 160, 320)  # of each patch, for efforts 1 to 9
+STEPS = (4, 8, 12, 20, 160)  # of each patch, for efforts 1 to 5
 RATE = 0.02  # Adam's learning rate
 PATCHES, PLACES = 64, 128  # that are fitted at a time, and pixels of each in a step
 CUT = 0.9995  # share of first latent values that the largest integer holds

@@ -109,7 +109,7 @@ class Stored(Profile):
         axes = values.shape[:-1]
         layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
         # quality 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs
-        quality = (5, 7, 9, 9, 9, 10, 11, 11, 11)[options.effort - 1]
+        quality = (5, 7, 9, 9, 11)[options.effort - 1]
         tiles = parallel.run(lambda box: encode_tile(values[box], bits, quality), layout.boxes(), options.workers)
         return Encoded(self, Parts(layout, None, tiles))
 

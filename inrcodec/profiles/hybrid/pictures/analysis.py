@@ -21,9 +21,9 @@ LARGEST_PALETTE = 256
 LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
-# a photograph in which a larger share of pixels is like the left neighbour is coded as drawings are: parts of it are drawn, or clipped;
-# by effort
-REPEATED_SHARE = {5: 0.3, 6: 0.15}
+# from effort 4 on, a photograph in which a larger share of pixels is like the left neighbour is coded as drawings are: parts of it are
+# drawn, or clipped
+REPEATED_SHARE = 0.3
 INTERPOLATED = 0.6  # see `is_interpolated`
 
 
@@ -78,7 +78,7 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
         if at is not None:
             coded = np.concatenate([at[1], indices[3:]]) if len(indices) > 3 else at[1]
             return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices, drawn)
-    if not drawn and not coloured and repetition(planes) > REPEATED_SHARE.get(options.effort, 1.0):
+    if not drawn and not coloured and options.effort >= 4 and repetition(planes) > REPEATED_SHARE:
         model = model_of(options.effort, True, False)
     ordered = order(known, drawn)
     return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices, drawn)
@@ -111,16 +111,16 @@ def source_of(plane: npt.NDArray[Any], drawn: bool) -> Source:
     return table if saved > 8 * LEAST_TABLE and saved > 8 * table_size(table) else plain
 
 
-# for efforts 1 to 9
-LEAST_SQUARES = (1, 2, 4, 4, 4, 4, 4, 4, 4)
-UNITS = (0, 0, 0, 0, 48, 64, 64, 64, 64)
-CONTEXTS = ("none", "none", "none", "photo", "photo", "photo", "graphics", "graphics", "graphics")
+# for efforts 1 to 5
+LEAST_SQUARES = (1, 4, 4, 4, 4)
+UNITS = (0, 0, 0, 48, 64)
+CONTEXTS = ("none", "none", "photo", "photo", "graphics")
 LEARNING = 20  # rate of the context network's learning, in units of 2^-14
 DRAWN_LINES = 16  # log2 of the lines of each context's table, for drawn pictures
 
 
 def model_of(effort: int, drawn: bool, coloured: bool) -> PictureModel:
-    """The model for an effort, 1 to 9.
+    """The model for an effort, 1 to 5.
 
     drawn: whether the picture has flat areas, lines and text; coloured: whether the plane holds numbers of colours, of which sums and
     means, and so predictors, make no sense.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from .... import fit, parallel
 from ....container import Section
-from ....errors import FormatError, MissingError, Notice, Stopped
+from ....errors import FormatError, MissingError, Stopped
 from ....kernels import contextnet
 from ....layout import Box, Layout, box_shape, tile_of
 from ....options import Options
@@ -33,7 +32,6 @@ from .plan import PicturePlan
 from .scan import Pass
 from .tile import Spent, Start, Starts, Tile, inputs_of, sizes_of
 
-TUNED_EFFORT = 8  # from this effort on, context networks are fitted to the picture
 SHARED = 1 << 23  # bytes of the priors' networks and of tables that all tiles use
 DELTA = 1 << 16  # bytes of the largest network that a delta makes
 EXPANSION = 1 << 24  # bytes that making it takes
@@ -105,7 +103,7 @@ def encode(values: Values, bits: int, options: Options) -> CodedPicture:
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
         tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn)))
     best = min(tried, key=lambda coded: coded.parts.size)
-    if options.effort >= TUNED_EFFORT and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
+    if options.tune and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
         return tune(best, values.shape, options)
     return best
 
@@ -114,12 +112,10 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     """Fit the context networks to the picture. Deltas are kept for those passes that they make smaller by more than their own bytes.
 
     plain: the picture coded with the prior; shape: of the values. Returns the smallest found. If options.stop ends the fit, that is the
-    smallest so far. Without torch it is `plain`, with a Notice.
+    smallest so far. Raises MissingError without torch.
     """
     if not fit.available():
-        lacks = MissingError(f"fitting networks to the picture (effort {options.effort})", fit.missing())
-        warnings.warn(Notice(f"{lacks}; the file is written without"), stacklevel=2)
-        return plain
+        raise MissingError("fitting networks to the picture (tune)", fit.missing())
     from . import tuning
 
     choice, best = plain.choice, plain

@@ -23,7 +23,7 @@ from .tile import Starts
 
 CROP = 512  # height and width of a crop
 CROPS = 4  # of a picture with more places than this many crops have, only the crops are fitted to
-STEPS = {8: 300, 9: 1000}  # steps of the fit by effort
+STEPS = 600  # of the fit
 # The fit measures bits with networks that do not learn while coding. Networks that do learn would find part of the gain by themselves:
 # this share of the measured gain remains.
 LEFT = 0.4
@@ -64,7 +64,7 @@ def deltas_of(plan: PicturePlan, planes: Planes, starts: Starts, options: Option
     Raises Stopped if options.stop says so.
     """
     tick = Ticker(options, "fitting")
-    wanted, steps = options.weights or "auto", STEPS[options.effort]
+    wanted, steps = options.weights or "auto", STEPS
 
     def fit(item: tuple[tuple[int, str], npt.NDArray[np.float32]]) -> Delta | None:
         (plane, name), samples = item

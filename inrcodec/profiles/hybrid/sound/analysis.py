@@ -30,19 +30,15 @@ MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _pre
 LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
 LEARNING = 64  # rate of the context network's learning, in units of 2^-14
 SHORT = (32, 3e-3), (16, 8e-3)  # LMS filters: taps and step
-# for efforts 1 to 9
+# for efforts 1 to 5
 MODELS = (
     SoundModel((_predictor(16, 8, 4, 0.984),), _filters((16, 8e-3)), 0),
-    SoundModel((_predictor(24, 8, 4, 0.984),), _filters(*SHORT), 1),
     SoundModel((_predictor(32, 16, 4, 0.984),), _filters((256, 3e-4), *SHORT), 1),
     SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2),
     SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((MAIN, FAST, BRISK, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
-    SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
     SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
 )
-SEARCHING_EFFORT = 9  # from this effort on, `search` tries other settings
+SEARCHING_EFFORT = 5  # from this effort on, `search` tries other settings
 
 
 def tile_frames(frames: int, channels: int, rate: int) -> int:

@@ -1,0 +1,75 @@
+"""Pictures of a file at a fraction of their size: exact means of blocks, tile by tile, or the preview that the file holds."""
+
+from __future__ import annotations
+
+import warnings
+
+from . import averages, codec, preview
+from .averages import Averages
+from .codec import Opened
+from .errors import FormatError, Notice, UnsupportedError
+from .layout import Box, box_shape
+from .options import Options
+from .signal import Signal
+
+LOSSY = "this is the preview in the file, which is lossy; --exact (exact=True) decodes the picture"
+
+
+def thumbnail(data: bytes, side: int, options: Options, region: Box | None = None, exact: bool = False) -> Signal:
+    """The picture in which each sample is the mean of side × side samples of the file's, rounded, halves up.
+
+    Samples of less than 8 bits are stretched to 8. At an eighth and below it is made from the preview, if the file holds one and all of the
+    picture is wanted; a Notice says so. Else only the tiles needed are decoded. The digest is not checked.
+
+    side: of the blocks, one of averages.SIDES. options: threads, limits, progress and stop matter. region: the part of the picture of which
+    blocks are made, slices of rows and columns. exact: whether the preview is not to be taken.
+
+    Raises:
+        FormatError: the bytes are not a .linr file, or are damaged.
+        LossyError: the samples are not in the file.
+        LimitError: the file asks for more than options.limits allow.
+        Stopped: options.stop says so.
+        UnsupportedError: the file holds no picture, or one of too many bits, or the region does not lie inside it.
+    """
+    opened = codec.open_bytes(data, options.limits)
+    h = opened.header
+    opened.check_lossless()
+    if h.kind != "image":
+        raise UnsupportedError(f"only a picture can be made smaller, and this is an {h.kind}")
+    if h.bit_depth > averages.MAX_DEPTH:
+        raise UnsupportedError(f"its samples have {h.bit_depth} bits; pictures of up to {averages.MAX_DEPTH} can be made smaller")
+    content = next((section.content for section in opened.sections if section.type == preview.TYPE), None)
+    try:
+        if content is not None and region is None and not exact and side % preview.SIDE == 0:
+            found = _of_preview(opened, content, side, options)
+            warnings.warn(Notice(LOSSY), stacklevel=3)
+        else:
+            found = _of_tiles(opened, side, region or opened.whole(), options)
+    except MemoryError as fault:
+        raise FormatError(f"not enough memory for a picture of {' × '.join(map(str, h.shape))}") from fault
+    return found
+
+
+def _of_preview(opened: Opened, content: bytes, side: int, options: Options) -> Signal:
+    """The preview, made smaller if that is wanted. Raises FormatError; LimitError."""
+    h = opened.header
+    depth = max(h.bit_depth, averages.LEAST_DEPTH)
+    dtype = averages.type_of(h.dtype, h.bit_depth)
+    shape = (*averages.smaller(opened.layout.axes, preview.SIDE), *h.shape[2:])
+    samples = preview.decode(content, shape, depth, dtype, options.limits)
+    if side > preview.SIDE:
+        samples = averages.of_samples(samples, side // preview.SIDE, depth)
+    return Signal(samples, "image", depth, None, averages.metadata_of(opened.metadata, h.bit_depth))
+
+
+def _of_tiles(opened: Opened, side: int, box: Box, options: Options) -> Signal:
+    """Means of the blocks of a box. Raises FormatError; LimitError; Stopped; UnsupportedError."""
+    h, sizes, channels = opened.header, box_shape(box), opened.layout.channels
+    opened.check_region(box)
+    kept = Averages.memory(sizes, channels, side)
+    opened.check_limits(box, opened.meeting(box), options, kept=kept)
+    means = Averages(sizes, channels, side, h.bit_depth, h.dtype)
+    with opened.blaming():
+        opened.each(box, options, means.add)
+    samples = means.samples().reshape(*averages.smaller(sizes, side), *h.shape[2:])
+    return Signal(samples, "image", max(h.bit_depth, averages.LEAST_DEPTH), None, averages.metadata_of(opened.metadata, h.bit_depth))

@@ -35,7 +35,9 @@ def subset_metadata() -> Iterable[Recipe]:
 
 def subset_preview() -> Iterable[Recipe]:
     noise = np.random.default_rng(7).integers(0, 256, (52, 60, 3), np.uint8)
-    yield by_encoder("image-preview", "a preview, of which the samples do not depend", Signal(noise, "image"), profile="stored", preview=True)
+    yield by_encoder(
+        "image-preview", "a preview, of which the samples do not depend", Signal(noise, "image"), profile="stored", preview=True
+    )
 
 
 def uncommon_sections() -> Iterable[Recipe]:

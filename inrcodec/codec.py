@@ -18,7 +18,7 @@ import numpy.typing as npt
 from . import averages, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
-from .header import Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
+from .header import HEAD, META, Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
@@ -27,7 +27,7 @@ from .signal import Signal
 
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
-HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
+INDEX, TILE = b"TIDX", b"TILE"
 BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
-from . import averages, codec, preview
+from . import averages, container, preview
 from .averages import Averages
-from .codec import Opened
 from .errors import FormatError, Notice, UnsupportedError
+from .header import HEAD, META, read_header, read_metadata
 from .layout import Box, box_shape
+from .limits import Limits
 from .options import Options
 from .signal import Signal
+
+if TYPE_CHECKING:  # it imports Numba, which takes longer than all that a preview needs
+    from .codec import Opened
 
 LOSSY = "this is the preview in the file, which is lossy; --exact (exact=True) decodes the picture"
 
@@ -31,6 +36,10 @@ def thumbnail(data: bytes, side: int, options: Options, region: Box | None = Non
         Stopped: options.stop says so.
         UnsupportedError: the file holds no picture, or one of too many bits, or the region does not lie inside it.
     """
+    if region is None and not exact and (found := of_preview(data, side, options.limits)):
+        return found
+    from . import codec
+
     opened = codec.open_bytes(data, options.limits)
     h = opened.header
     opened.check_lossless()
@@ -38,28 +47,33 @@ def thumbnail(data: bytes, side: int, options: Options, region: Box | None = Non
         raise UnsupportedError(f"only a picture can be made smaller, and this is an {h.kind}")
     if h.bit_depth > averages.MAX_DEPTH:
         raise UnsupportedError(f"its samples have {h.bit_depth} bits; pictures of up to {averages.MAX_DEPTH} can be made smaller")
-    content = next((section.content for section in opened.sections if section.type == preview.TYPE), None)
     try:
-        if content is not None and region is None and not exact and side % preview.SIDE == 0:
-            found = _of_preview(opened, content, side, options)
-            warnings.warn(Notice(LOSSY), stacklevel=3)
-        else:
-            found = _of_tiles(opened, side, region or opened.whole(), options)
+        return _of_tiles(opened, side, region or opened.whole(), options)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for a picture of {' × '.join(map(str, h.shape))}") from fault
-    return found
 
 
-def _of_preview(opened: Opened, content: bytes, side: int, options: Options) -> Signal:
-    """The preview, made smaller if that is wanted. Raises FormatError; LimitError."""
-    h = opened.header
-    depth = max(h.bit_depth, averages.LEAST_DEPTH)
-    dtype = averages.type_of(h.dtype, h.bit_depth)
-    shape = (*averages.smaller(opened.layout.axes, preview.SIDE), *h.shape[2:])
-    samples = preview.decode(content, shape, depth, dtype, options.limits)
+def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
+    """What `thumbnail` makes of the preview in a file; None if it holds none, or if that is not to be taken. Nothing else of it is checked.
+
+    Raises FormatError; LimitError.
+    """
+    single: dict[bytes, bytes] = {}
+    for section in container.read(data):
+        single.setdefault(section.type, section.content)
+    if side % preview.SIDE or preview.TYPE not in single or HEAD not in single:
+        return None
+    h = read_header(single[HEAD])
+    if h.lossy or h.kind != "image" or h.bit_depth > averages.MAX_DEPTH:
+        return None
+    metadata = averages.metadata_of(read_metadata(single[META], limits) if META in single else {}, h.bit_depth)
+    depth, dtype = max(h.bit_depth, averages.LEAST_DEPTH), averages.type_of(h.dtype, h.bit_depth)
+    shape = (*averages.smaller(h.shape[:2], preview.SIDE), *h.shape[2:])
+    samples = preview.decode(single[preview.TYPE], shape, depth, dtype, limits)
     if side > preview.SIDE:
         samples = averages.of_samples(samples, side // preview.SIDE, depth)
-    return Signal(samples, "image", depth, None, averages.metadata_of(opened.metadata, h.bit_depth))
+    warnings.warn(Notice(LOSSY), stacklevel=4)
+    return Signal(samples, "image", depth, None, metadata)
 
 
 def _of_tiles(opened: Opened, side: int, box: Box, options: Options) -> Signal:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -191,7 +193,7 @@ def test_a_preview_costs_a_hundredth_at_most_and_changes_no_sample() -> None:
 
 @pytest.mark.parametrize("side", [8, 16, 32])
 def test_a_preview_is_taken_without_decoding(side: int) -> None:
-    with mock.patch.object(codec.Opened, "each", side_effect=AssertionError), pytest.warns(Notice, match="lossy"):
+    with mock.patch.object(codec, "open_bytes", side_effect=AssertionError), pytest.warns(Notice, match="lossy"):
         found = inrcodec.thumbnail(SHOWN, scale=1 / side)
     exact = means(LARGE, side)
     assert found.samples.shape == exact.shape
@@ -358,3 +360,13 @@ def test_tensors_have_no_preview(tmp_path: Path) -> None:
     assert "--scale is for signals" in found.output
     with pytest.raises(ValueError, match="preview: not for tensors"):
         inrcodec.encode(inrcodec.Tensors.of({"a": np.ones((8, 4), np.float32)}), preview=True)
+
+
+def test_a_preview_is_taken_without_what_takes_long_to_import(tmp_path: Path) -> None:
+    (tmp_path / "a.linr").write_bytes(SHOWN)
+    check = "assert not {'numba', 'scipy', 'inrcodec.codec'} & set(sys.modules)"
+    program = f"import sys\nfrom inrcodec.cli import main\ntry:\n    main()\nfinally:\n    {check}\n"
+    arguments = ["decode", str(tmp_path / "a.linr"), "-o", str(tmp_path / "b.png"), "--scale", "1/16"]
+    found = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert files.read(tmp_path / "b.png").samples.shape == (10, 13, 3)

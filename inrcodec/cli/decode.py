@@ -10,7 +10,7 @@ import click
 from ..errors import FormatError, UnsupportedError, naming
 from ..storage import check_output
 from . import tensors
-from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
+from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, limits_of, read_linr, with_limits, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -75,10 +75,11 @@ def decode(
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     inrcodec decode model.linr -o model.safetensors                   the weights of a network
     """
-    from .. import bundle, codec, damage, files, thumbnails, views
+    from .. import files, thumbnails
 
     force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
-    scale, exact = given.pop("scale"), given.pop("exact")
+    side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")
+    scale = side > 1
     if part and (region or scale):
         raise click.UsageError("--start and --duration are for sounds, --region and --scale are for pictures")
     if salvage and (part or region or scale):
@@ -92,8 +93,16 @@ def decode(
         check_type(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
+    if scale and not region and not exact:
+        with naming(input):  # before anything is imported that takes longer
+            shown = thumbnails.of_preview(data, side, limits_of(given))
+        if shown:
+            write_signal(output, shown, force, input)
+            return
+    from .. import bundle, codec, damage, views
+
     asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
-    asked |= {"--region": region is not None, "--scale": scale is not None}
+    asked |= {"--region": region is not None, "--scale": scale}
     with naming(input):
         tensors.refuse(data, asked)
     if bundle.is_bundle(data):
@@ -111,7 +120,6 @@ def decode(
             view = views.View(network_only=True)
             found, faults = decoded(lambda options: views.render(data, view, options), **given), []
         elif scale:
-            side = int(scale.removeprefix("1/"))
             found, faults = decoded(lambda options: thumbnails.thumbnail(data, side, options, region, exact), **given), []
         else:
             try:

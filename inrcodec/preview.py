@@ -22,7 +22,7 @@ SIDE = 8
 SHARE = 100  # of the file, which is so many times as large at least
 LEAST_PSNR = 28.0  # dB; below that one sees little of a picture
 QUALITIES = 100
-PIXEL_BYTES = 32  # that WebP and its pixels take, at most
+PIXEL_BYTES = 128  # that WebP, its pixels and samples made of them take, at most
 
 
 def encode(means: npt.NDArray[Any], depth: int, others: int) -> bytes | str:

@@ -63,7 +63,7 @@ def decode(content: bytes, shape: tuple[int, ...], depth: int, dtype: np.dtype[A
         with faults("not a WebP file that can be decoded"):
             pixels = _decoded(content, shape)
     except InrcodecError as fault:
-        raise FormatError(f"damaged: its preview: {fault}") from fault
+        raise FormatError(f"damaged: its preview: {fault}; --exact (exact=True) decodes the picture without it") from fault
     if depth == 8:
         return pixels.astype(dtype, copy=False)
     return ((2 * ((1 << depth) - 1) * pixels.astype(np.uint64) + 255) // 510).astype(dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from .signal import Signal
 if TYPE_CHECKING:  # it imports Numba, which takes longer than all that a preview needs
     from .codec import Opened
 
+ADDING = 8  # bytes of a sum, at most; a tile's columns are added up first
 LOSSY = "this is the preview in the file, which is lossy; --exact (exact=True) decodes the picture"
 
 
@@ -80,10 +82,11 @@ def _of_tiles(opened: Opened, side: int, box: Box, options: Options) -> Signal:
     """Means of the blocks of a box. Raises FormatError; LimitError; Stopped; UnsupportedError."""
     h, sizes, channels = opened.header, box_shape(box), opened.layout.channels
     opened.check_region(box)
-    kept = Averages.memory(sizes, channels, side)
-    opened.check_limits(box, opened.meeting(box), options, kept=kept)
+    wanted = opened.meeting(box)
+    summed = ADDING * math.prod(opened.layout.tile) * channels // side * min(options.workers, len(wanted))
+    opened.check_limits(box, wanted, options, summed, Averages.memory(sizes, channels, side))
     means = Averages(sizes, channels, side, h.bit_depth, h.dtype)
     with opened.blaming():
         opened.each(box, options, means.add)
-    samples = means.samples().reshape(*averages.smaller(sizes, side), *h.shape[2:])
+        samples = means.samples().reshape(*averages.smaller(sizes, side), *h.shape[2:])
     return Signal(samples, "image", max(h.bit_depth, averages.LEAST_DEPTH), None, averages.metadata_of(opened.metadata, h.bit_depth))

@@ -19,10 +19,24 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import inrcodec
-from inrcodec import FormatError, LimitError, LossyError, Notice, Signal, UnsupportedError, averages, codec, container, files, preview
+from inrcodec import (
+    FormatError,
+    LimitError,
+    LossyError,
+    Notice,
+    Signal,
+    UnsupportedError,
+    averages,
+    codec,
+    container,
+    files,
+    preview,
+    thumbnails,
+)
 from inrcodec.cli import main
 from inrcodec.container import Section
 from inrcodec.files import webp
+from inrcodec.options import Options
 from tests.test_hybrid import photo
 
 PICTURE = photo(70, 90)
@@ -135,21 +149,26 @@ def test_wrong_arguments() -> None:
 def test_only_tiles_are_in_memory_at_once() -> None:
     """The limit that a whole picture exceeds allows a small one."""
     data = inrcodec.encode(
-        np.random.default_rng(2).integers(0, 2**16, (512, 2048), np.uint16), kind="image", profile="stored", verify=False
+        np.zeros((1024, 2048), np.uint16) + np.arange(2048, dtype=np.uint16), kind="image", profile="stored", verify=False
     )
     opened = codec.open_bytes(data)
-    assert opened.layout.tiles > 1 or opened.layout.places == 2**20
-    limit = 0
-    for limit in range(10**6, 10**8, 10**6):
-        try:
-            inrcodec.thumbnail(data, threads=1, max_memory=limit)
-            break
-        except LimitError:
-            pass
+    assert opened.layout.tiles > 1
+    limit = next(limit for limit in range(10**5, 10**8, 10**5) if allowed(opened, limit))
+    assert np.array_equal(inrcodec.thumbnail(data, threads=1, max_memory=limit).samples[0], 8 * np.arange(256) + 4)
     with pytest.raises(LimitError):
         inrcodec.decode(data, threads=1, max_memory=limit)
     with pytest.raises(LimitError, match="max_samples"):
         inrcodec.thumbnail(data, max_samples=1000)
+
+
+def allowed(opened: codec.Opened, limit: int) -> bool:
+    """Whether a limit of memory allows a thumbnail, of which nothing is decoded."""
+    with mock.patch.object(codec.Opened, "each"):
+        try:
+            thumbnails._of_tiles(opened, 8, opened.whole(), Options(threads=1, max_memory=limit))
+        except LimitError:
+            return False
+    return True
 
 
 def test_tiles_that_no_wanted_sample_lies_in_are_not_decoded() -> None:

@@ -200,7 +200,7 @@ def main() -> None:
     """Write the table of every file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
+    parser.add_argument("--effort", type=int, default=4)
     parser.add_argument("--name", default="stages", help="of the result")
     options = parser.parse_args()
     names: list[tuple[str, str]] = []

@@ -41,6 +41,7 @@ types:
           cases:
             '"HEAD"': head
             '"meta"': metadata
+            '"prev"': preview
             '"HYBR"': plan
             '"TIDX"': tile_index
             '"BNDL"': manifest
@@ -140,6 +141,11 @@ types:
       - id: items
         size-eos: true
         doc: A Brotli stream of items (key length, key, value length, value).
+  preview:
+    seq:
+      - id: webp
+        size-eos: true
+        doc: "A lossy WebP file of an eighth of the rows and columns; decoding needs none of it (SPEC.md 20)."
   plan:
     doc: The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10).
     seq:

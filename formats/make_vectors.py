@@ -59,6 +59,7 @@ SUBSET = (
     vectors_stored.subset_sounds,
     vectors_stored.subset_arrays,
     vectors_container.subset_metadata,
+    vectors_container.subset_preview,
     vectors_stored.subset_modes,
     vectors_network.subset_weights,
     vectors_network.subset_signals,

@@ -33,6 +33,13 @@ def subset_metadata() -> Iterable[Recipe]:
     yield by_encoder("image-metadata", "metadata", Signal(picture(5, 6, 3, 8), "image", metadata=fields), profile="stored")
 
 
+def subset_preview() -> Iterable[Recipe]:
+    noise = np.random.default_rng(7).integers(0, 256, (52, 60, 3), np.uint8)
+    yield by_encoder(
+        "image-preview", "a preview, of which the samples do not depend", Signal(noise, "image"), profile="stored", preview=True
+    )
+
+
 def uncommon_sections() -> Iterable[Recipe]:
     signal = Signal(picture(6, 5, 3, 8), "image", metadata={"xmp": b"<x/>"})
     metadata = (b"meta", meta([(b"xmp", b"<x/>")]))
@@ -53,6 +60,12 @@ def uncommon_sections() -> Iterable[Recipe]:
             (b"aBCD", b"END!"),
             (b"tile", b"?"),
         ],
+    )
+    yield recipe(
+        "section-preview-faulty",
+        "two previews that are none, which a decoder of samples skips",
+        signal,
+        lambda: [(b"prev", b"RIFF"), *sections(), (b"prev", b"")],
     )
     yield recipe(
         "section-order-reversed",

@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
     "Stopped", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_tensors", "encode", "files", "info", "render", "salvage",
+    "thumbnail",
 ]  # fmt: skip
 
 # the modules of names
@@ -163,10 +164,7 @@ def decode(
     if region is not None:
         if start is not None or duration is not None:
             raise ValueError("start and duration are for sounds, region is for pictures")
-        if len(region) != 4 or any(isinstance(n, bool) or not isinstance(n, Integral) for n in region):
-            raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
-        left, top, width, height = map(int, region)
-        return codec.decode(data, options, region=(slice(top, top + height), slice(left, left + width)))
+        return codec.decode(data, options, region=_box(region))
     if start is None and duration is None:
         return codec.decode(data, options)
     for name, seconds in (("start", start), ("duration", duration)):
@@ -177,6 +175,46 @@ def decode(
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"{name} is {seconds!r}; it can be 0 seconds or more")
     return codec.decode(data, options, (start or 0.0, duration))
+
+
+def thumbnail(
+    data: Buffer,
+    *,
+    scale: float = 1 / 8,
+    region: tuple[int, int, int, int] | None = None,
+    exact: bool = False,
+    threads: int = 0,
+    max_samples: int = MAX_SAMPLES,
+    max_memory: int = 0,
+) -> Signal:
+    """The picture in a .linr file at a fraction of its size: (height, width[, channels]), both divided by the side of blocks, rounded up.
+
+    A sample is the mean of a block of samples, rounded, halves up; blocks at the last row and column are smaller. Samples of less than
+    8 bits are stretched to 8. At 1/8 and below, the preview is taken if the file holds one (option `preview` of `encode`): it is lossy, and
+    a `Notice` says so. Else all tiles needed are decoded, and the digest is not checked.
+
+    Args:
+        data: see `decode`.
+        scale: 1/2, 1/4, 1/8, 1/16 or 1/32.
+        region: the part of the picture of which blocks are made, (left, top, width, height) in its pixels; the preview is then not taken.
+        exact: whether the preview is not to be taken.
+        threads, max_samples, max_memory: see `decode`.
+
+    Raises:
+        FormatError: the data is damaged or is not a .linr file.
+        LimitError: the file asks for more than max_samples or max_memory.
+        UnsupportedError: the file holds no picture, or one of more than 32 bits, or the region does not lie inside it.
+        ValueError: scale is none of these.
+        TypeError: data has no contiguous buffer, or region is not four whole numbers.
+    """
+    from . import averages, thumbnails
+    from .options import Options
+
+    side = {1 / n: n for n in averages.SIDES}.get(scale)
+    if side is None:
+        raise ValueError(f"scale is {scale!r}; it can be {', '.join(f'1/{n}' for n in averages.SIDES)}")
+    options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+    return thumbnails.thumbnail(_bytes(data), side, options, None if region is None else _box(region), exact)
 
 
 def decode_tensors(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Tensors:
@@ -250,6 +288,14 @@ def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, 
 
     plain, options = _bytes(data), Options(threads=1, max_samples=max_samples, max_memory=max_memory)
     return bundle.info(plain, options) if bundle.is_bundle(plain) else codec.info(plain, stages, options)
+
+
+def _box(region: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a region. Raises TypeError."""
+    if len(region) != 4 or any(isinstance(n, bool) or not isinstance(n, Integral) for n in region):
+        raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
+    left, top, width, height = map(int, region)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _bytes(data: Buffer) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import container, finebits, floats, known, parallel, profiles, subjects, values
+from . import averages, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
-from .errors import FormatError, InrcodecError, LossyError, UnsupportedError
-from .header import Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
+from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
+from .header import HEAD, META, Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
@@ -26,7 +27,7 @@ from .signal import Signal
 
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
-HEAD, META, INDEX, TILE = b"HEAD", b"meta", b"TIDX", b"TILE"
+INDEX, TILE = b"TIDX", b"TILE"
 BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
@@ -70,6 +71,7 @@ def _checked_index(content: bytes, header: Header, tiles: Sequence[bytes | None]
 
 
 Failed = Callable[[int, FormatError], None]  # called with the number of a tile that cannot be decoded, and why
+Taken = Callable[[Box, npt.NDArray[Any]], None]  # called with where samples are, and with them
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Opened:
         Raises FormatError if they do not match the digest; InrcodecError if that is not the file's fault, see `prove`; LimitError; Stopped.
         """
         self.check_lossless()
-        with self._blaming():
+        with self.blaming():
             samples = self.decode(self.whole(), options)
             if digest(self.header, samples) != self.header.digest:
                 raise FormatError("damaged: the decoded samples do not match their digest")
@@ -111,7 +113,7 @@ class Opened:
         self.check_lossless()
         if not 0 <= start < stop <= self.layout.axes[0]:
             raise ValueError(f"{start} to {stop} is not a part of {self.layout.axes[0]}")
-        with self._blaming():
+        with self.blaming():
             return self.decode((slice(start, stop), *self.whole()[1:]), options)
 
     def region(self, box: Box, options: Options) -> npt.NDArray[Any]:
@@ -123,14 +125,18 @@ class Opened:
             Stopped: options.stop says so.
             UnsupportedError: it is no picture, or the part is empty or does not lie inside it.
         """
+        self.check_region(box)
+        with self.blaming():
+            return self.decode(box, options)
+
+    def check_region(self, box: Box) -> None:
+        """Raise LossyError if the samples are not in the file, UnsupportedError if it is no picture or the box does not lie inside it."""
         self.check_lossless()
         if self.header.kind != "image":
             raise UnsupportedError(f"a region can be decoded only of a picture, and this is an {self.header.kind}")
         if any(not 0 <= s.start < s.stop <= n for s, n in zip(box, self.layout.axes, strict=True)):
             height, width = self.layout.axes
             raise UnsupportedError(f"the region does not lie inside the picture, which is {width} pixels wide and {height} high")
-        with self._blaming():
-            return self.decode(box, options)
 
     def check_lossless(self) -> None:
         """Raise LossyError if the samples are not in the file."""
@@ -138,7 +144,7 @@ class Opened:
             raise LossyError
 
     @contextmanager
-    def _blaming(self) -> Iterator[None]:
+    def blaming(self) -> Iterator[None]:
         """Ask, before a FormatError goes on, whether the file is at fault or this machine: see `prove`."""
         try:
             yield
@@ -164,28 +170,44 @@ class Opened:
         more: bytes that the caller needs besides. Raises LimitError; Stopped.
         """
         h, sizes = self.header, box_shape(spans)
-        wanted = [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
-        inner = self._threads(wanted, options)
-        self.check_limits(spans, wanted, options, more)
+        self.check_limits(spans, self.meeting(spans), options, more)
         found = np.empty((*sizes, self.layout.channels), h.dtype)
+
+        def put(box: Box, samples: npt.NDArray[Any]) -> None:
+            found[box] = samples
+
+        self.each(spans, options, put, failed)
+        return found.reshape(*sizes, *h.shape[len(sizes) :])
+
+    def each(self, spans: Box, options: Options, take: Taken, failed: Failed | None = None) -> None:
+        """Decode the tiles that lie in a box, from several threads, without a check of the limits.
+
+        take: called with what each tile has of the box, (*sizes, channels), and where in the box that is; failed: see `decode`.
+        Raises FormatError; Stopped.
+        """
+        wanted = self.meeting(spans)
+        inner = self._threads(wanted, options)
         ticker = Ticker(options, "decoding")
         ticker.expect(len(wanted))
 
         def decode_tile(index: int) -> None:
             box = self.layout.box(index)
             both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
-            target = found[tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True))]
+            here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
             try:
-                here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
-                target[...] = self._samples(index, inner, ticker, here)
+                samples = self._samples(index, inner, ticker, here)
             except FormatError as fault:
                 if failed is None:
                     raise
-                target[...] = np.array(0, h.dtype)
+                samples = np.zeros((*box_shape(here), self.layout.channels), self.header.dtype)
                 failed(index, fault)
+            take(tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True)), samples)
 
         parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
-        return found.reshape(*sizes, *h.shape[len(sizes) :])
+
+    def meeting(self, spans: Box) -> list[int]:
+        """The numbers of the tiles that lie in a box."""
+        return [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
 
     def _samples(self, index: int, threads: int, ticker: Ticker, here: Box) -> npt.NDArray[Any]:
         """The samples of a part of a tile, (*sizes of the part, channels). Raises FormatError."""
@@ -222,10 +244,11 @@ class Opened:
         """Threads for each of these tiles."""
         return max(1, options.workers // len(wanted))
 
-    def check_limits(self, spans: Box, wanted: Sequence[int], options: Options, more: int = 0) -> None:
+    def check_limits(self, spans: Box, wanted: Sequence[int], options: Options, more: int = 0, kept: int | None = None) -> None:
         """Raise LimitError if options.limits do not allow what decoding a box takes. Nothing of that size is allocated.
 
-        wanted: the numbers of the tiles that lie in the box; more: bytes that the caller needs besides.
+        wanted: the numbers of the tiles that lie in the box; more: bytes that the caller needs besides; kept: what is kept of the samples,
+        None: all.
         """
         sizes = box_shape(spans)
         channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
@@ -234,7 +257,7 @@ class Opened:
         for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
             count = math.prod(box_shape(box)) * channels
             at_once.append(self.decoder.memory(box, inner) + self._mapping_memory(count) + count * width)
-        samples = math.prod(sizes) * channels * width
+        samples = math.prod(sizes) * channels * width if kept is None else kept
         held = 2 * sum(len(tile) for tile in self.tiles if tile is not None)  # the file, and its sections
         options.limits.check_memory(held + more + samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
 
@@ -353,20 +376,35 @@ def encode(signal: Signal, options: Options) -> bytes:
     if not options.payload and not header.lossy:
         raise UnsupportedError(f"profile {coded.profile.name} has no network that gives the samples, so there is nothing but the payload")
     header = replace(header, digest=digest(header, samples))
-    data = container.write(
-        [
-            Section(HEAD, write_header(header)),
-            *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
-            *([parts.section] if parts.section else []),
-            Section(INDEX, _write_index(parts, header.lossy)),
-            *(Section(TILE, t) for t in parts.tiles if not header.lossy),
-        ]
-    )
+    first = [Section(HEAD, write_header(header)), *([Section(META, write_metadata(signal.metadata))] if signal.metadata else [])]
+    last = [
+        *([parts.section] if parts.section else []),
+        Section(INDEX, _write_index(parts, header.lossy)),
+        *(Section(TILE, t) for t in parts.tiles if not header.lossy),
+    ]
+    shown = _preview(signal, [*first, *last]) if options.preview else []
+    data = container.write([*first, *shown, *last])
     if options.verify and header.lossy:
         _verify_lossy(data)
     elif options.verify:
         _verify(data, signal, options)
     return data
+
+
+def _preview(signal: Signal, others: Sequence[Section]) -> list[Section]:
+    """The section prev of a picture, beside all other sections; empty if there can be none, of which a Notice tells."""
+    if signal.kind != "image":
+        found: bytes | str = f"it is of a picture, and this is an {signal.kind}"
+    elif signal.bit_depth > averages.MAX_DEPTH:
+        found = f"samples of {signal.bit_depth} bits have none"
+    else:
+        means = averages.of_samples(signal.samples, preview.SIDE, signal.bit_depth)
+        whole = container.FIRST + container.END_SIZE + sum(section.size for section in others)
+        found = preview.encode(means, max(signal.bit_depth, averages.LEAST_DEPTH), whole)
+    if isinstance(found, bytes):
+        return [Section(preview.TYPE, found)]
+    warnings.warn(Notice(f"without effect: preview ({found})"), stacklevel=4)
+    return []
 
 
 def _verify(data: bytes, signal: Signal, options: Options) -> None:
@@ -520,6 +558,8 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
+    if preview.TYPE in by_type:
+        sizes["preview"] = by_type[preview.TYPE]
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = _with_psnr(dict(opened.decoder.describe()), h)
     if parts := model.get("configurations"):  # their bytes are those of the section; what is wanted is where a file may be cut

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import codec, container, profiles
-from .codec import BUNDLE, HEAD, INDEX, META, TILE, Opened
+from .codec import BUNDLE, INDEX, TILE, Opened
 from .container import Reader, Section
 from .errors import FormatError, LossyError, UnsupportedError
-from .header import Header, digest, read_header, read_metadata
+from .header import HEAD, META, Header, digest, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .limits import Limits
 from .options import Options

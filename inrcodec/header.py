@@ -24,6 +24,7 @@ from .errors import FormatError
 from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
+HEAD, META = b"HEAD", b"meta"
 SAMPLE_TYPES = "buif"
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own

@@ -129,6 +129,8 @@ class Options:
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
         tile: rows and columns of the tiles of pictures that `hybrid` codes, 16 or more; 0 chooses: about a megapixel. Regions of small
             tiles are fast to decode, but each tile begins to learn anew, so the file is larger.
+        preview: whether the file is to hold a preview of a picture: an eighth of its rows and columns, lossy, at most 1 % of the file. It
+            is left out, with a `Notice`, where it would show too little. The samples come back exactly all the same.
         verify: whether to decode the result and compare it with the signal.
         weights: coding of fitted weights; None is "ternary" for "bitlinear", but for until "mdl", "lsq" for a supernet, "uniform" for `inr`
             with until "exact", a rate or a PSNR and where there are cells, else "auto".
@@ -186,6 +188,7 @@ class Options:
     device: Device = "auto"
     threads: int = 0
     tile: int = 0
+    preview: bool = False
     verify: bool = True
     weights: str | None = None
     bits: int = 0
@@ -244,6 +247,8 @@ class Options:
             raise ValueError("bits is 1; it can be 2 to 16, or 0")
         if 0 < self.tile < LEAST_TILE:
             raise ValueError(f"tile is {self.tile}; it can be {LEAST_TILE} or more, or 0")
+        if self.preview and not self.payload:
+            raise ValueError("preview is of samples, which payload=False leaves out")
         for name in ("progress", "stop"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise ValueError(f"{name} must be a function or None")
@@ -354,7 +359,7 @@ class Options:
         if "fit" in stages:
             why = "the network that was fitted has no use for it"
         elif set(names) <= set(FIT_OPTIONS["fitting"]):
-            why = "no network was fitted; profile inr fits one, and hybrid with tune to photographs of 20,000 pixels or more, at efforts 4 and 5"
+            why = "no network was fitted; profile inr fits one, and tune does to photographs of 20,000 pixels or more, at efforts 4 and 5"
         else:
             why = "no network of profile inr was fitted"
         return f"without effect: {', '.join(map(spell, names))} ({why})"

@@ -18,7 +18,9 @@ from inrcodec.cli.fitoptions import OPTIONS as FIT
 from inrcodec.options import FIT_OPTIONS, LIMITS, MAX_SIZES, Goal, Options, configurations_of, goal_of
 
 # not for fits of profile inr alone
-COMMON = {"profile", "effort", "tune", "threads", "tile", "verify", "lossy", "progress", "stop", "max_samples", "max_memory"}
+COMMON = {
+    "profile", "effort", "tune", "threads", "tile", "preview", "verify", "lossy", "progress", "stop", "max_samples", "max_memory",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import inrcodec
-from inrcodec import Signal, codec, container
+from inrcodec import Signal, codec, container, header
 
 from .fields import Field, fields_of
 
@@ -138,8 +138,8 @@ def seeds() -> tuple[Seed, ...]:
 
 def _with_digest_of_samples(seed: Seed) -> Seed:
     sections = list(seed.opened.sections)
-    (head,) = (i for i, section in enumerate(sections) if section.type == codec.HEAD)
-    sections[head] = container.Section(codec.HEAD, sections[head].content[:-32] + hashlib.sha256(seed.raw).digest())
+    (head,) = (i for i, section in enumerate(sections) if section.type == header.HEAD)
+    sections[head] = container.Section(header.HEAD, sections[head].content[:-32] + hashlib.sha256(seed.raw).digest())
     return Seed(seed.name, container.write(sections), seed.data)
 
 

@@ -137,7 +137,7 @@ def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
             require(kind not in sections, "a section is there twice")
             sections[kind] = content
         else:
-            require(kind[:1].islower(), "an unknown section that must be understood")
+            require(kind[:1].islower(), "an unknown section that must be understood")  # prev (20) is skipped as any other
     return sections, tiles
 
 

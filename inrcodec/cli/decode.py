@@ -10,7 +10,7 @@ import click
 from ..errors import FormatError, UnsupportedError, naming
 from ..storage import check_output
 from . import tensors
-from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, read_linr, with_limits, write_signal
+from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, limits_of, read_linr, with_limits, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -31,6 +31,13 @@ from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, rea
     type=Region(),
     help="For pictures: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are decoded; see encode --tile.",
 )
+@click.option(
+    "--scale",
+    type=click.Choice(("1/2", "1/4", "1/8", "1/16", "1/32")),
+    help="For pictures: at this fraction of the size, each pixel the mean of a block; with --region, of this part. At 1/8 and below, the "
+    "preview is taken if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a line says so.",
+)
+@click.option("--exact", is_flag=True, help="With --scale: decode the picture, although the file holds a preview.")
 @click.option(
     "--salvage",
     is_flag=True,
@@ -56,33 +63,46 @@ def decode(
 ) -> None:
     """Decompress IN.linr to an image, a sound or a .npy array; of a checkpoint, to .safetensors, .pt or .pth.
 
-    The decoded samples are checked against the digest in the file. With --start, --duration or --region, only checksums of the compressed
-    bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a volume of
-    one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
+    The decoded samples are checked against the digest in the file. With --start, --duration, --region or --scale, only checksums of the
+    compressed bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a
+    volume of one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
 
     \b
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode scan.linr -o part.png --region 100,50,256,256     a part of a picture
+    inrcodec decode scan.linr -o small.png --scale 1/8                an eighth of its size
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     inrcodec decode model.linr -o model.safetensors                   the weights of a network
     """
-    from .. import bundle, codec, damage, files, views
+    from .. import files, thumbnails
 
     force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
-    if part and region:
-        raise click.UsageError("--start and --duration are for sounds, --region is for pictures")
-    if salvage and (part or region):
-        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration and --region")
-    if network_only and (salvage or part or region):
-        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start, --duration and --region")
+    side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")
+    scale = side > 1
+    if part and (region or scale):
+        raise click.UsageError("--start and --duration are for sounds, --region and --scale are for pictures")
+    if salvage and (part or region or scale):
+        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration, --region and --scale")
+    if network_only and (salvage or part or region or scale):
+        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start, --duration, --region and --scale")
+    if exact and not scale:
+        raise click.UsageError("--exact goes with --scale; without it, all that is decoded is exact")
 
     if files.checkpoints.named(output) is None:
         check_type(output)
     check_output(output, force, input)
     data = read_linr(input, given, damaged=salvage)
+    if scale and not region and not exact:
+        with naming(input):  # before anything is imported that takes longer
+            shown = thumbnails.of_preview(data, side, limits_of(given))
+        if shown:
+            write_signal(output, shown, force, input)
+            return
+    from .. import bundle, codec, damage, views
+
     asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
-    asked["--region"] = region is not None
+    asked |= {"--region": region is not None, "--scale": scale}
     with naming(input):
         tensors.refuse(data, asked)
     if bundle.is_bundle(data):
@@ -99,6 +119,8 @@ def decode(
         elif network_only:
             view = views.View(network_only=True)
             found, faults = decoded(lambda options: views.render(data, view, options), **given), []
+        elif scale:
+            found, faults = decoded(lambda options: thumbnails.thumbnail(data, side, options, region, exact), **given), []
         else:
             try:
                 found, faults = decoded(lambda options: codec.decode(data, options, part, region), **given), []

@@ -88,6 +88,12 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     help="For pictures: tiles of so many rows and columns, so that decode --region is fast. The smaller, the larger the file. "
     "Default: about a megapixel.",
 )
+@click.option(
+    "--preview",
+    is_flag=True,
+    default=None,
+    help="For pictures: also write a preview of an eighth of their size, at most 1 % of the file, for decode --scale 1/8.",
+)
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")

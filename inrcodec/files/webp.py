@@ -12,11 +12,13 @@ import struct
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
 from .bounds import check_size, contents
-from .images import check, image, pillow_decode
+from .images import Samples, check, image, pillow_decode
 from .metadata import is_exif
 from .registry import FileType
 
@@ -24,6 +26,7 @@ LONGEST_SIDE = 16383
 DEPTHS = {3: (8,), 4: (8,)}
 # flags of the VP8X chunk
 ANIMATION, XMP, EXIF, ALPHA, ICC = 0x02, 0x04, 0x08, 0x10, 0x20
+KEY_FRAME = b"\x9d\x01\x2a"  # in a lossy image, after 3 bytes
 ALPHA_BIT = 0x10  # in the fifth byte of a VP8L chunk
 
 
@@ -81,6 +84,38 @@ def write(path: Path, signal: Signal) -> None:
         body += (_chunk(b"EXIF", exif) if exif else b"") + (_chunk(b"XMP ", xmp) if xmp else b"")
     data = _riff(body)
     path.write_bytes(data)
+
+
+def encode_lossy(pixels: Samples, quality: int) -> bytes:
+    """A lossy WebP file, without metadata, of (height, width, 3 or 4) uint8. quality: 0 … 100, of colours and of alpha."""
+    from PIL import Image
+
+    encoded = BytesIO()
+    Image.fromarray(pixels).save(encoded, "WEBP", quality=quality, alpha_quality=quality, method=6)
+    return encoded.getvalue()
+
+
+def decode_lossy(data: bytes, height: int, width: int, alpha: bool) -> Samples:
+    """The pixels of a lossy WebP file whose size is known: (height, width, 3), or 4 with alpha, uint8. An image without alpha is opaque.
+
+    Nothing is decoded before its chunks and sizes are checked. Raises InrcodecError, or what Pillow says of a damaged file.
+    """
+    chunks = _chunks(data)
+    stream = chunks.get(b"VP8 ", b"")
+    if len(stream) < 10 or stream[0] & 1 or stream[3:6] != KEY_FRAME:  # bit 0: the frame needs another one
+        raise InrcodecError("no lossy image in it")
+    if tuple(side & 16383 for side in struct.unpack_from("<HH", stream, 6)) != (width, height):
+        raise InrcodecError("its size is not the one that it should have")
+    body = _chunk(b"VP8 ", stream)
+    if alpha and b"ALPH" in chunks:
+        sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        body = _chunk(b"VP8X", struct.pack("<I", ALPHA) + sides) + _chunk(b"ALPH", chunks[b"ALPH"]) + body
+    pixels = pillow_decode(_riff(body), "WEBP")
+    if pixels.shape[:2] != (height, width):
+        raise InrcodecError("its size is not the one that it should have")
+    if alpha and pixels.shape[2] == 3:
+        return np.concatenate([pixels, np.full((height, width, 1), 255, np.uint8)], axis=2)
+    return pixels
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:

@@ -34,9 +34,10 @@ from numba.extending import intrinsic  # noqa: E402
 from inrcodec import kernels  # noqa: E402
 from inrcodec.kernels import contextnet, mixer, predictors  # noqa: E402
 from inrcodec.kernels.compiling import kernel  # noqa: E402
-from inrcodec.kernels.lanes import declared  # noqa: E402
 
 from .common import save, table, tell  # noqa: E402
+
+binding.initialize_native_asmparser()
 
 SIDE, SECONDS = 512, 5.0  # what is taken of a file: the middle of a picture, the beginning of a sound
 TIMED = {  # functions of other modules of which calls are timed
@@ -49,9 +50,12 @@ ticks_of = np.zeros(MOST, np.int64)
 calls_of = np.zeros(MOST, np.int64)
 
 
+READ = "lfence; rdtsc; shl $$32, %rdx; or %rdx, %rax"  # the fence, and that it touches memory, keep the stages' instructions apart
+
+
 def counter(builder: Any) -> Any:
     """Code that reads the time-stamp counter."""
-    return builder.call(declared(builder, ir.FunctionType(ir.IntType(64), []), "llvm.readcyclecounter"), [])
+    return builder.asm(ir.FunctionType(ir.IntType(64), []), READ, "={rax},~{rdx},~{memory},~{flags}", [], True)
 
 
 @intrinsic

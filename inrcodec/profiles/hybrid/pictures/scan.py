@@ -74,12 +74,13 @@ def passes(four_passes: bool) -> tuple[Pass, ...]:
     return QUARTERS if four_passes else RASTER
 
 
-def taps(p: Pass, plane: int, references: Sequence[int], size: tuple[int, int] = (0, 0)) -> Taps:
+def taps(p: Pass, plane: int, references: Sequence[int], size: tuple[int, int] = (0, 0), few: bool = False) -> Taps:
     """The taps of a pass: those in the own plane, then those in each reference.
 
-    plane, references: numbers of planes in coded order; size: (height, width) of the tile, of which `Taps.offset` depends.
+    plane, references: numbers of planes in coded order; size: (height, width) of the tile, of which `Taps.offset` depends; few: only
+    those that the predictor with fewer regressors, the means and the flag need.
     """
-    there = offsets(p, len(references))
+    there = offsets(p, len(references), few)
     planes = np.array([plane, *references], np.int64)[there.plane]
     height, width = size
     where = np.zeros_like(there.offset)
@@ -88,7 +89,7 @@ def taps(p: Pass, plane: int, references: Sequence[int], size: tuple[int, int] =
 
 
 @cache
-def offsets(p: Pass, references: int) -> Taps:
+def offsets(p: Pass, references: int, few: bool) -> Taps:
     """`taps` with the number of the group instead of that of the plane. references: how many. The arrays are not to be changed."""
     rows: list[tuple[int, int, int, int]] = []  # group, dy, dx, causal
     start, means = [0], []
@@ -104,6 +105,8 @@ def offsets(p: Pass, references: int) -> Taps:
         around = [(0, 0), *nearest, *[o for o in AROUND[1:] if o not in nearest]]
         means.append((0, 4))
         reference_mean = (1, 5)
+    if few:
+        rows, around = rows[: first_taps(p)], around[: max(NEAR, reference_mean[1])]
     start.append(len(rows))
     for group in range(1, references + 1):
         rows += [(group, dy, dx, 0) for dy, dx in around]
@@ -117,13 +120,26 @@ def offsets(p: Pass, references: int) -> Taps:
     return Taps(group_of, dy, dx, causal, np.array(start, np.int64), np.array(means, np.int64), np.zeros(count, np.int64), groups)
 
 
+NEAR = 3  # regressors in each reference of the predictor with fewer regressors
+
+
+def first_taps(p: Pass) -> int:
+    """Regressors in the own plane of the predictor with fewer regressors."""
+    return 6 if p.name in ("raster", "quarter") else 8
+
+
 @cache
 def predictor_taps(p: Pass, references: int) -> tuple[tuple[int, ...], int]:
     """The regressors of the least squares predictors, as indices into `taps`, and how many the predictor with fewer of them has."""
     causal = p.name in ("raster", "quarter")
     taps_of_plane = len(CAUSAL) if causal else len(DIAGONAL)
-    first, own = (6, 14 if references else taps_of_plane) if causal else (8, taps_of_plane)
-    near, far = 3, (9 if causal else 5)
+    first, own = first_taps(p), 14 if causal and references else taps_of_plane
+    far = 9 if causal else 5
     starts = [taps_of_plane + k * len(AROUND) for k in range(references)]
-    fewer = [*range(first), *(start + i for start in starts for i in range(near))]
-    return (*fewer, *range(first, own), *(start + i for start in starts for i in range(near, far))), len(fewer)
+    fewer = [*range(first), *(start + i for start in starts for i in range(NEAR))]
+    return (*fewer, *range(first, own), *(start + i for start in starts for i in range(NEAR, far))), len(fewer)
+
+
+def few_taps(p: Pass, starts: Sequence[int]) -> tuple[int, ...]:
+    """The regressors of the predictor with fewer of them, as indices into few taps. starts: `Taps.start` of these."""
+    return (*range(first_taps(p)), *(start + i for start in starts[1:-1] for i in range(NEAR)))

@@ -138,14 +138,22 @@ class Mixing:
         return copied, small._replace(**{name: getattr(small, name).copy() for name in small._fields})
 
 
-def _predictors(p: Pass, references: int, columns: int, used: int, taps: int) -> LocalLeastSquares:
-    """The least squares predictors of a pass. columns: places of a row; used: how many predictors; taps: how many values are gathered."""
+def gathers_few(model: PictureModel) -> bool:
+    """Whether few values are gathered: nothing but one predictor, with fewer regressors, looks at them."""
+    return model.coding == PLAIN and model.least_squares == 1
+
+
+def _predictors(p: Pass, references: int, columns: int, model: PictureModel, taps: Taps) -> LocalLeastSquares:
+    """The least squares predictors of a pass. columns: places of a row."""
+    used, count = model.least_squares, len(taps.plane)
     if not used:
         return IDLE_PREDICTOR
     regressors, fewer = scan.predictor_taps(p, references)
-    if used == 1:
+    if gathers_few(model):
+        regressors = scan.few_taps(p, taps.start.tolist())
+    elif used == 1:
         regressors = regressors[:fewer]
-    return local_least_squares(regressors, fewer, taps, columns, WINDOWS[used])
+    return local_least_squares(regressors, fewer, count, columns, WINDOWS[used])
 
 
 def table_sizes(p: Pass, plane: Plane, size: tuple[int, int], model: PictureModel) -> tuple[int, int]:
@@ -165,7 +173,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
     height, width = frame.size
     references = len(plane.references)
     g = Geometry(number, height, width, p.top, p.left, p.step, plane.largest, plane.largest.bit_length(), *frame.origin)
-    taps = scan.taps(p, number, plane.references, frame.size)
+    taps = scan.taps(p, number, plane.references, frame.size, gathers_few(model))
     used, units = model.least_squares, model.units if start.weights is not None else 0
     switches = Switches(
         used, units, start.learning * contextnet.RATE_UNIT, int(model.coordinates), int(model.coding != BITS), int(model.coding == PLAIN)
@@ -180,7 +188,7 @@ def fresh(p: Pass, number: int, plane: Plane, frame: Frame, model: PictureModel,
         geometry=g,
         taps=taps,
         switches=switches,
-        predictors=_predictors(p, references, columns_of(p, width), used, len(taps.plane)),
+        predictors=_predictors(p, references, columns_of(p, width), model, taps),
         net=contextnet.contextnet(inputs, units, start.weights) if units and start.weights is not None else IDLE_NETWORK,
         contexts=slots,
         mixer=mixed,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import container, finebits, floats, known, parallel, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, UnsupportedError
-from .header import Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
+from .header import Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
@@ -95,7 +95,7 @@ class Opened:
         self.check_lossless()
         with self._blaming():
             samples = self.decode(self.whole(), options)
-            if digest(self.header, samples) != self.header.digest:
+            if not matches(self.header, samples):
                 raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
@@ -353,15 +353,14 @@ def encode(signal: Signal, options: Options) -> bytes:
     if not options.payload and not header.lossy:
         raise UnsupportedError(f"profile {coded.profile.name} has no network that gives the samples, so there is nothing but the payload")
     header = replace(header, digest=digest(header, samples))
-    data = container.write(
-        [
-            Section(HEAD, write_header(header)),
-            *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
-            *([parts.section] if parts.section else []),
-            Section(INDEX, _write_index(parts, header.lossy)),
-            *(Section(TILE, t) for t in parts.tiles if not header.lossy),
-        ]
-    )
+    sections = [
+        Section(HEAD, write_header(header)),
+        *([Section(META, write_metadata(signal.metadata))] if signal.metadata else []),
+        *([parts.section] if parts.section else []),
+        Section(INDEX, _write_index(parts, header.lossy)),
+        *(Section(TILE, t) for t in parts.tiles if not header.lossy),
+    ]
+    data = (container.write_compact(sections) if options.compact else None) or container.write(sections)
     if options.verify and header.lossy:
         _verify_lossy(data)
     elif options.verify:
@@ -414,7 +413,7 @@ def prove(decoder: profiles.TileDecoder) -> None:
 def _decode_known(name: str) -> None:
     """Decode a file of inrcodec/known. Raises FormatError if its samples are not right."""
     opened = open_bytes((resources.files(known) / f"{name}.linr").read_bytes())
-    if digest(opened.header, opened.decode(opened.whole(), Options(threads=1))) != opened.header.digest:
+    if not matches(opened.header, opened.decode(opened.whole(), Options(threads=1))):
         raise FormatError(f"the known file {name} decodes to other samples")
 
 
@@ -514,9 +513,7 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     opened = open_bytes(data, options.limits)
     found_stages = _stages(opened, stages, options)
     h = opened.header
-    by_type: dict[bytes, int] = {}
-    for section in opened.sections:
-        by_type[section.type] = by_type.get(section.type, 0) + section.size
+    by_type = container.sizes(data, opened.sections)
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}

@@ -127,6 +127,7 @@ class Options:
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.
         tile: rows and columns of the tiles of pictures that `hybrid` codes, 16 or more; 0 chooses: about a megapixel. Regions of small
             tiles are fast to decode, but each tile begins to learn anew, so the file is larger.
+        compact: whether the file of a small signal may take the compact form, which has no framed sections and 4 bytes of the digest.
         verify: whether to decode the result and compare it with the signal.
         weights: coding of fitted weights; None is "ternary" for "bitlinear", but for until "mdl", "lsq" for a supernet, "uniform" for `inr`
             with until "exact", a rate or a PSNR and where there are cells, else "auto".
@@ -183,6 +184,7 @@ class Options:
     device: Device = "auto"
     threads: int = 0
     tile: int = 0
+    compact: bool = True
     verify: bool = True
     weights: str | None = None
     bits: int = 0
@@ -303,7 +305,7 @@ class Options:
 
         spell: how an option's name is written.
         """
-        wanted = {"effort", "threads", "verify", "progress", "stop", "lossy", "max_samples", "max_memory"}
+        wanted = {"effort", "threads", "compact", "verify", "progress", "stop", "lossy", "max_samples", "max_memory"}
         wanted |= {"weights", "bits", "seed"} if self.lossy else set()
         given = [spell(f.name) for f in fields(self) if f.name not in wanted and getattr(self, f.name) != f.default]
         if given:

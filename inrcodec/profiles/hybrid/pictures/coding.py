@@ -126,7 +126,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     with suppress(Stopped):  # what was coded before the stop is a valid file
         found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)[: plans.MAX_DELTAS]
         while found:
-            with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
+            with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found), brief=0))
             coded = encode_with(with_deltas, shape, options, plain.places)
             best = min(best, coded, key=lambda c: c.parts.size)
             pays = [d for d in found if plain.sizes[key := (d.plane, scan.NAMES[d.pass_])] - coded.sizes[key] > len(plans.write_delta(d))]

@@ -20,6 +20,9 @@ from .transforms import Direct, Palette
 LARGEST_PALETTE = 256
 LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
+TINY = 1 << 12  # pixels; of a picture with at most this many, all are tried,
+TINY_EFFORT = 5  # from this effort on,
+TINY_MODEL = 6  # with the models of this effort at least
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
 # a photograph in which a larger share of pixels is like the left neighbour is coded as drawings are: parts of it are drawn, or clipped;
 # by effort
@@ -60,13 +63,28 @@ def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
     yield choose(planes, None, not drawn, False, options, brief)
     if options.effort > 3:
         yield choose(planes, None, False, False, replace(options, effort=3), brief)
+    if options.effort >= TINY_EFFORT and planes[0].size <= TINY:
+        yield from combinations(planes, found, options, brief)
+
+
+def combinations(planes: Planes, found: npt.NDArray[np.int64] | None, options: Options, brief: int) -> Iterator[Choice]:
+    """All models with all orders of planes, and with the palette: which is smallest cannot be told of a picture of so few pixels.
+
+    Arguments: as of `choose`.
+    """
+    effort = max(options.effort, TINY_MODEL)
+    models = [model_of(effort, *kind) for kind in ((True, False), (False, False), (True, True))]
+    for colours, drawn in ((None, False), (None, True), *([] if found is None else [(found, True)])):
+        choice = choose(planes, colours, drawn, colours is not None, options, brief)
+        for model in models:
+            yield replace(choice, plan=replace(choice.plan, model=model))
 
 
 def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, coloured: bool, options: Options, brief: int = 0) -> Choice:
     """The choice with transform palette if a palette is given, else lattice if one is found, else direct.
 
-    planes: (sources, height, width) values; found: a palette (colours, sources) or None; drawn, coloured: see `model_of`; brief: bits of the
-    values if the plan may have the brief form, else 0.
+    planes: (sources, height, width) values; found: a palette (colours, sources) or None; drawn, coloured: see `model_of`;
+    brief: bits of the values if the plan may have the brief form, else 0.
     """
     model = model_of(options.effort, drawn, coloured)
     known = tuple(source_of(p, drawn) for p in planes)
@@ -91,7 +109,10 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
 
 
 def whole(source: Source, bits: int, always: bool) -> Source:
-    """A source of values of `bits` bits with its full range, which the brief form tells for nothing, if that takes no more bits, or always."""
+    """A source with the full range of values of `bits` bits, if indices have as many bits then, or always.
+
+    The brief form tells a full range for nothing.
+    """
     full = Source((1 << bits) - 1)
     return full if always or (not source.has_table and source.largest.bit_length() == bits) else source
 

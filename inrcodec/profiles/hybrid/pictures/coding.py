@@ -100,11 +100,12 @@ class CodedPicture:
 
 def encode(values: Values, bits: int, options: Options) -> CodedPicture:
     """Code a picture. values: (axes…, channels), two axes or more, below 2^bits. Raises Stopped if options.stop says so."""
-    tried = []
+    tried: dict[bytes, CodedPicture] = {}
     quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
-        tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn)))
-    best = min(tried, key=lambda coded: coded.parts.size)
+        if (content := plans.write(choice.plan)) not in tried:
+            tried[content] = encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn))
+    best = min(tried.values(), key=lambda coded: coded.parts.size)
     if options.effort >= TUNED_EFFORT and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
         return tune(best, values.shape, options)
     return best

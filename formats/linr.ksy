@@ -72,6 +72,7 @@ types:
       - id: offset
         type: signed
         if: has_value_map
+        doc: Without a value map, the values are the samples, of a signed type the samples + 2^15.
       - id: step
         type: varint
         if: has_value_map

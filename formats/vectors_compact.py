@@ -139,7 +139,7 @@ def faulty() -> Iterable[Recipe]:
         "preset_11": ("a preset that is not there", bytes([128 | 11]) + ONE),
         "model_coding": ("coding 3", bytes([128 | 15]) + settings(coding=3, predictors=1)[1:] + ONE),
         "source_5": ("a source of form 5", bytes([128 | 9, 5]) + ONE),
-        "source_first": ("the first source like the one before it", bytes([128 | 9, 1]) + ONE[3:]),
+        "source_first": ("the first source like the one before it", bytes([128 | 9, 1]) + ONE[4:]),
         "sources_2": ("two sources of three", bytes([128 | 9]) + ONE[:8]),
         "table_count": ("a table with more values than the source", bytes([128 | 9, 4, 0, 7, 3]) + ONE[4:]),
         "table_large": ("a table above the range", bytes([128 | 9, 4, 0]) + varint(256) + bytes(33) + ONE[4:]),

@@ -44,6 +44,7 @@ USUAL = (
 ANY = 15  # this form has HEAD itself, without the digest
 MAPPED, DESCRIBED = 0x10, 0x20  # of the form: a value map is there; metadata are there
 IMAGE, AUDIO = 0, 1  # kinds in HEAD
+SIGNED = 2  # in the sample type
 
 
 def varint(n: int) -> bytes:
@@ -206,6 +207,12 @@ def _coordinate_axes(head: bytes) -> list[int]:
     return shape[:-1] if (kind, count) in ((IMAGE, 3), (AUDIO, 2)) else shape
 
 
+def _usual_map(fixed: bytes) -> bytes:
+    """The value map that a compact file does not write: that of all samples of the depth. fixed: of USUAL."""
+    least = -1 << fixed[2] - 1 if fixed[1] & 3 == SIGNED else 0
+    return varint(zigzag(least)) + bytes([1, fixed[2]])
+
+
 def _skip_varints(r: Reader, count: int) -> bytes:
     """The bytes of the next varints."""
     start = r.position
@@ -233,7 +240,7 @@ def write_compact(sections: Sequence[Section]) -> bytes | None:
         parts += [varint(n) for n in (shape if last is None else shape[:-1])]
         parts.append(_skip_varints(rest, fixed[0] == AUDIO))
         value_map = rest.rest()
-        if value_map != bytes([0, 1, fixed[2]]):
+        if value_map != _usual_map(fixed):
             form |= MAPPED
             parts.append(value_map)
     else:
@@ -267,7 +274,7 @@ def _read_compact(data: bytes) -> list[Section]:
         fixed, last = USUAL[form & ANY]
         told = fixed + _skip_varints(r, fixed[3] - (last is not None)) + (bytes([last]) if last is not None else b"")
         told += _skip_varints(r, fixed[0] == AUDIO)
-        told += _skip_varints(r, 2) + bytes([r.byte()]) if form & MAPPED else bytes([0, 1, fixed[2]])
+        told += _skip_varints(r, 2) + bytes([r.byte()]) if form & MAPPED else _usual_map(fixed)
     head = Section(b"HEAD", bytes([profile]) + told + r.take(SHORT_DIGEST))
     sections = [head]
     own = OWN[profile]

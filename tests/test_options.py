@@ -17,7 +17,19 @@ from inrcodec import UnsupportedError, cli, codec
 from inrcodec.cli.fitoptions import OPTIONS as FIT
 from inrcodec.options import FIT_OPTIONS, LIMITS, MAX_SIZES, Goal, Options, configurations_of, goal_of
 
-COMMON = {"profile", "effort", "threads", "tile", "verify", "lossy", "progress", "stop", "max_samples", "max_memory"}  # not for fits alone
+COMMON = {
+    "profile",
+    "effort",
+    "threads",
+    "tile",
+    "compact",
+    "verify",
+    "lossy",
+    "progress",
+    "stop",
+    "max_samples",
+    "max_memory",
+}  # not for fits alone
 
 
 @pytest.mark.parametrize(

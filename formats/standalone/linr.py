@@ -135,7 +135,7 @@ def compact_header(reader: Reader, form: int) -> bytes:
     if kind == AUDIO:
         head += shortest_varint(reader.varint())
     if not form & 16:
-        return head + bytes([0, 1, depth])
+        return head + (shortest_varint(65535) if sample_type & 3 == SIGNED else bytes(1)) + bytes([1, depth])  # of −2^15
     return head + b"".join(shortest_varint(reader.varint()) for _ in range(2)) + reader.take(1)
 
 

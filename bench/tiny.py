@@ -358,12 +358,11 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--list", action="store_true", help="write a row for each file too")
     given = parser.parse_args()
-    g = np.random.default_rng(SEED)
-    groups: dict[str, list[tuple[str, Signal]]] = {"test suite, 1 to 40 pixels": list(suite(g))}
+    groups: dict[str, list[tuple[str, Signal]]] = {"test suite, 1 to 40 pixels": list(suite(np.random.default_rng(SEED)))}
     for side in SIDES:
-        groups[f"icons of {side} pixels"] = list(icons(side, g))
+        groups[f"icons of {side} pixels"] = list(icons(side, np.random.default_rng((SEED, side))))
         if given.folder:
-            groups[f"cut, {side} pixels"] = list(cut(given.folder, side, g))
+            groups[f"cut, {side} pixels"] = list(cut(given.folder, side, np.random.default_rng((SEED, side))))
     single: list[list[Any]] = []
     cells = []
     for name, pictures in groups.items():

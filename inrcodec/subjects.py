@@ -54,7 +54,8 @@ def _mapped(signal: Signal, float_map: FloatMap | None, plain: bool = False) -> 
     integers = floats.to_integers(samples, float_map) if float_map else samples
     found, value_map = values.to_values(integers)
     if plain and samples.dtype.kind in "bu" and value_map.step == 1 and value_map.bits == signal.bit_depth:
-        found, value_map = values.bits_of(samples), values.ValueMap(0, 1, value_map.bits)
+        found += found.dtype.type(value_map.offset)
+        value_map = values.ValueMap(0, 1, value_map.bits)
     axes, channels = split(samples.shape, signal.channel_axis)
     silence = -value_map.offset // value_map.step
     peak = peak_of(signal.kind, signal.bit_depth, value_map, float_map)

@@ -358,7 +358,11 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--list", action="store_true", help="write a row for each file too")
     given = parser.parse_args()
-    groups: dict[str, list[tuple[str, Signal]]] = {"test suite, 1 to 40 pixels": list(suite(np.random.default_rng(SEED)))}
+    whole = list(suite(np.random.default_rng(SEED)))
+    groups = {
+        "test suite, to 8 bits": [(name, signal) for name, signal in whole if signal.bit_depth <= 8],
+        "test suite, 16 bits": [(name, signal) for name, signal in whole if signal.bit_depth > 8],
+    }
     for side in SIDES:
         groups[f"icons of {side} pixels"] = list(icons(side, np.random.default_rng((SEED, side))))
         if given.folder:

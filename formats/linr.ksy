@@ -89,17 +89,13 @@ types:
         size: len_metadata.value
         type: metadata
         if: has_metadata
-      - id: len_model
+      - id: len_plan
         type: varint
-        if: profile != profile::stored
-      - id: model
-        size: len_model.value
-        if: profile != profile::stored
-        type:
-          switch-on: profile
-          cases:
-            'profile::hybrid': plan
-        doc: The content of NETW or HYBR.
+        if: profile == profile::hybrid
+      - id: plan
+        size: len_plan.value
+        if: profile == profile::hybrid
+        type: plan
       - id: tile
         size: _io.size - _io.pos - 4
       - id: crc

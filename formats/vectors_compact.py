@@ -127,6 +127,7 @@ def faulty() -> Iterable[Recipe]:
     yield fault("compact_long", "a byte after a compact file", good + b"\0")
     yield fault("compact_7_bit", "a compact file with the high bit cleared", bytes([9]) + good[1:])
     yield fault("compact_line_end", "a compact file with changed line ends", good.replace(b"\n", b"\r\n"))
+    yield fault("compact_profile_1", "a compact file of profile inr", compact(64 | 5, shape(signal), signal, tile(signal)))
     yield fault("compact_profile_3", "a compact file of profile 3", compact(192 | 5, shape(signal), signal, tile(signal)))
     yield fault("compact_shape", "another shape than the digest is of", compact(5, varint(5) + varint(6), signal, tile(signal)))
     yield fault("compact_digest", "a wrong digest", closed(bytes([5]) + shape(signal) + bytes(4) + tile(signal)))

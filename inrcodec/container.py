@@ -28,7 +28,8 @@ MAX_VARINT_BYTES = 10
 COMPACT = b"\x89LI\n"  # magic of compact files
 LARGEST_COMPACT = 4096  # bytes of a compact file, as the encoder writes it: a larger one gains nothing, and has more to lose
 DIGEST, SHORT_DIGEST = 32, 4  # bytes of the digest in HEAD
-OWN = (None, b"NETW", b"HYBR")  # the section of each profile
+# the section of each profile that may be compact; a network that predicts samples is of use even if its file is cut, so it is framed
+OWN = {0: None, 2: b"HYBR"}
 # what HEAD says after the profile, by the low bits of the form: kind, sample type, bit depth, dimensions; and the last size of the shape
 USUAL = (
     (b"\0\0\1\2", None),
@@ -230,7 +231,7 @@ def write_compact(sections: Sequence[Section]) -> bytes | None:
     types = [section.type for section in sections]
     head = content[b"HEAD"]
     profile, fixed, rest = head[0], head[1:5], Reader(head[5:-DIGEST], "the header")
-    if profile >= len(OWN) or types.count(b"TILE") != 1:
+    if profile not in OWN or types.count(b"TILE") != 1:
         return None
     shape = [rest.varint() for _ in range(fixed[3])]
     last = shape[-1] if fixed[3] > 1 + (fixed[0] == IMAGE) else None
@@ -264,7 +265,7 @@ def _read_compact(data: bytes) -> list[Section]:
     r = Reader(memoryview(data)[len(COMPACT) : -4], what)
     form = r.byte()
     profile = form >> 6
-    if profile >= len(OWN):
+    if profile not in OWN:
         raise FormatError("it is a compact file of a form that this version does not know; a newer inrcodec may read it")
     if form & ANY == ANY:
         if form & MAPPED:

@@ -129,7 +129,8 @@ def test_every_type_takes_one_byte() -> None:
 
 
 def test_profiles_have_the_sections_that_compact_files_tell() -> None:
-    assert {p.number: p.section for p in registered()} == dict(enumerate(container.OWN))
+    """A network of profile inr is of use even if its file is cut: it is never compact."""
+    assert {p.number: p.section for p in registered() if not p.renders} == container.OWN
 
 
 @pytest.mark.parametrize(

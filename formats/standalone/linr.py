@@ -145,13 +145,13 @@ def compact_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     reader = Reader(data[4:-4])
     form = reader.byte()
     profile = form >> 6
-    require(profile < 3, "an unknown compact form")
+    require(profile in (0, 2), "an unknown compact form")
     head = bytes([profile]) + compact_header(reader, form) + reader.take(4)
     yield b"HEAD", head
     if form & 32:
         yield b"meta", reader.take(reader.varint())
     if profile:
-        yield (b"", b"NETW", b"HYBR")[profile], reader.take(reader.varint())
+        yield b"HYBR", reader.take(reader.varint())
     tile = reader.rest()
     yield b"TIDX", b"".join(map(shortest_varint, [*read_head(head).axes, len(tile)]))
     yield b"TILE", tile

@@ -109,12 +109,12 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
 
 
 def whole(source: Source, bits: int, always: bool) -> Source:
-    """A source with the full range of values of `bits` bits, if indices have as many bits then, or always.
+    """A source with the full range of values of `bits` bits, if indices have at most 2 bits more then, or always.
 
-    The brief form tells a full range for nothing.
+    The brief form tells a full range for nothing, and values that never occur cost next to nothing.
     """
     full = Source((1 << bits) - 1)
-    return full if always or (not source.has_table and source.largest.bit_length() == bits) else source
+    return full if always or (not source.has_table and source.largest.bit_length() >= bits - 2 and source.largest) else source
 
 
 def labelled(coded: Planes) -> list[Plane]:

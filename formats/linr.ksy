@@ -15,15 +15,95 @@ doc: |
   Kaitai Struct cannot check the CRC of a section, nor the rules between sections: see SPEC.md.
 doc-ref: SPEC.md
 seq:
-  - id: magic
-    contents: [0x89, LINR, 0x0d, 0x0a, 0x1a, 0x0a]
-  - id: version
-    contents: [1]
-  - id: sections
-    type: section
-    repeat: until
-    repeat-until: _.code == "END!"
+  - id: content
+    type:
+      switch-on: is_compact
+      cases:
+        true: compact
+        false: framed
+instances:
+  fourth_byte:
+    pos: 3
+    type: u1
+  is_compact:
+    value: fourth_byte == 0x0a
 types:
+  framed:
+    seq:
+      - id: magic
+        contents: [0x89, LINR, 0x0d, 0x0a, 0x1a, 0x0a]
+      - id: version
+        contents: [1]
+      - id: sections
+        type: section
+        repeat: until
+        repeat-until: _.code == "END!"
+  compact:
+    doc: |
+      A file of one tile without frames (SPEC.md 1, "Compact files"). What HEAD says follows from the type, but for what is here.
+    seq:
+      - id: magic
+        contents: [0x89, LI, 0x0a]
+      - id: profile
+        type: b2
+        enum: profile
+      - id: has_metadata
+        type: b1
+      - id: has_value_map
+        type: b1
+      - id: type
+        type: b4
+      - id: len_head
+        type: varint
+        if: type == 15
+      - id: head
+        size: len_head.value
+        if: type == 15
+        doc: HEAD from its second byte up to its digest.
+      - id: shape
+        type: varint
+        repeat: expr
+        repeat-expr: num_sizes
+        if: type != 15
+        doc: The sizes of the coordinate axes.
+      - id: rate
+        type: varint
+        if: type == 11 or type == 12
+      - id: offset
+        type: signed
+        if: has_value_map
+        doc: Without a value map, the values are the samples, of a signed type the samples + 2^15.
+      - id: step
+        type: varint
+        if: has_value_map
+      - id: bits
+        type: u1
+        if: has_value_map
+      - id: digest
+        size: 4
+        doc: The first bytes of the digest that HEAD would have.
+      - id: len_metadata
+        type: varint
+        if: has_metadata
+      - id: metadata
+        size: len_metadata.value
+        type: metadata
+        if: has_metadata
+      - id: len_plan
+        type: varint
+        if: profile == profile::hybrid
+      - id: plan
+        size: len_plan.value
+        if: profile == profile::hybrid
+        type: plan
+      - id: tile
+        size: _io.size - _io.pos - 4
+      - id: crc
+        type: u4
+        doc: CRC-32 of all bytes before it.
+    instances:
+      num_sizes:
+        value: 'type >= 11 ? 1 : 2'
   section:
     doc: |
       A decoder refuses a file with a section that it does not know if the code begins with a capital letter.
@@ -90,8 +170,8 @@ types:
           max: 64
         doc: "A sample, or the integer that stands for a float, is offset + step * value, with 0 <= value < 2^bits."
       - id: digest
-        size: 32
-        doc: SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian.
+        size-eos: true
+        doc: 32 bytes, or the first 4 of them. SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian.
     instances:
       sort:
         value: sample_type & 3
@@ -147,7 +227,9 @@ types:
         size-eos: true
         doc: "A lossy WebP file of an eighth of the rows and columns; decoding needs none of it (SPEC.md 20)."
   plan:
-    doc: The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10).
+    doc: |
+      The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10). 128 or more
+      is the first byte of the brief form.
     seq:
       - id: kind
         type: u1

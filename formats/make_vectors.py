@@ -7,7 +7,8 @@ where a later encoder would write other bytes. What was written is decoded with 
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
 vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
-vectors_sound.py and vectors_floats.py. A new vector belongs to one of their functions; a new function belongs to a list below.
+vectors_sound.py, vectors_floats.py and vectors_compact.py (small files). A new
+vector belongs to one of their functions; a new function belongs to a list below.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vectors_compact
 import vectors_container
 import vectors_faults
 import vectors_floats
@@ -70,6 +72,7 @@ SUBSET = (
     vectors_pictures.subset,
     vectors_sound.subset,
     vectors_floats.subset,
+    vectors_compact.subset,
 )
 UNCOMMON = (
     vectors_container.uncommon_sections,
@@ -89,6 +92,7 @@ UNCOMMON = (
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
     vectors_floats.uncommon,
+    vectors_compact.uncommon,
 )
 FAULTY = (
     vectors_container.faulty_sections,
@@ -120,6 +124,7 @@ FAULTY = (
     vectors_sound.faulty_tiles,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
+    vectors_compact.faulty,
 )
 LOSSY = (
     vectors_lossy.by_fit,

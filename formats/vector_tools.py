@@ -621,14 +621,15 @@ def noise(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
 # Recipes
 
 
-def encoded(signal: Signal, **options: Any) -> tuple[bytes, Signal]:
-    """The file that the package's encoder makes."""
+def encoded(signal: Signal, compact: bool = False, **options: Any) -> tuple[bytes, Signal]:
+    """The file that the package's encoder makes. compact: whether it may be a compact one."""
     data = inrcodec.encode(
         signal.samples,
         kind=signal.kind,  # type: ignore[arg-type]
         bit_depth=signal.bit_depth,
         sample_rate=signal.sample_rate,
         metadata=signal.metadata,
+        compact=compact,
         **options,
     )
     return data, signal

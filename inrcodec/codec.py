@@ -18,7 +18,7 @@ import numpy.typing as npt
 from . import averages, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
-from .header import HEAD, META, Header, digest, peak_of, read_header, read_metadata, write_header, write_metadata
+from .header import HEAD, META, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
@@ -97,7 +97,7 @@ class Opened:
         self.check_lossless()
         with self.blaming():
             samples = self.decode(self.whole(), options)
-            if digest(self.header, samples) != self.header.digest:
+            if not matches(self.header, samples):
                 raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
@@ -383,7 +383,8 @@ def encode(signal: Signal, options: Options) -> bytes:
         *(Section(TILE, t) for t in parts.tiles if not header.lossy),
     ]
     shown = _preview(signal, [*first, *last]) if options.preview else []
-    data = container.write([*first, *shown, *last])
+    sections = [*first, *shown, *last]
+    data = (container.write_compact(sections) if options.compact else None) or container.write(sections)
     if options.verify and header.lossy:
         _verify_lossy(data)
     elif options.verify:
@@ -452,7 +453,7 @@ def prove(decoder: profiles.TileDecoder) -> None:
 def _decode_known(name: str) -> None:
     """Decode a file of inrcodec/known. Raises FormatError if its samples are not right."""
     opened = open_bytes((resources.files(known) / f"{name}.linr").read_bytes())
-    if digest(opened.header, opened.decode(opened.whole(), Options(threads=1))) != opened.header.digest:
+    if not matches(opened.header, opened.decode(opened.whole(), Options(threads=1))):
         raise FormatError(f"the known file {name} decodes to other samples")
 
 
@@ -552,9 +553,7 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     opened = open_bytes(data, options.limits)
     found_stages = _stages(opened, stages, options)
     h = opened.header
-    by_type: dict[bytes, int] = {}
-    for section in opened.sections:
-        by_type[section.type] = by_type.get(section.type, 0) + section.size
+    by_type = container.sizes(data, opened.sections)
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}

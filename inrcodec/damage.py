@@ -20,7 +20,7 @@ from . import codec, container, profiles
 from .codec import BUNDLE, INDEX, TILE, Opened
 from .container import Reader, Section
 from .errors import FormatError, LossyError, UnsupportedError
-from .header import HEAD, META, Header, digest, read_header, read_metadata
+from .header import HEAD, META, Header, matches, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .limits import Limits
 from .options import Options
@@ -125,7 +125,7 @@ def _attempt(opened: Opened, missing: dict[int, str], options: Options) -> _Atte
         raise FormatError("not enough memory for its samples") from fault
     if why:
         codec.prove(opened.decoder)
-    return _Attempt(opened, samples, why, not why and digest(opened.header, samples) == opened.header.digest)
+    return _Attempt(opened, samples, why, not why and matches(opened.header, samples))
 
 
 def _refusal(data: bytes, limits: Limits) -> Iterator[str]:
@@ -176,7 +176,7 @@ class _Remains:
             raise FormatError("damaged: it cannot be salvaged without its header")
 
     def _faults(self) -> Iterator[str]:
-        if self.data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]):
+        if not container.is_compact(self.data) and self.data[: container.FIRST] != container.MAGIC + bytes([container.VERSION]):
             yield "its first bytes are damaged"
         for first, last in self.scan.damaged:
             kind = self.data[first : first + 4]

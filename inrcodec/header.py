@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from . import floats, values
 from .compression import compress, decompress
-from .container import Reader, varint, zigzag
+from .container import DIGEST, SHORT_DIGEST, Reader, varint, zigzag
 from .errors import FormatError
 from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
@@ -47,7 +47,9 @@ def peak_of(kind: Kind, bit_depth: int, value_map: values.ValueMap, float_map: f
 
 @dataclass(frozen=True)
 class Header:
-    """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest (32 bytes), and `lossy`.
+    """What section HEAD says: the number of the profile, the fields of Signal, the value map, the digest, and `lossy`.
+
+    digest: 32 bytes, or the first 4 of them.
 
     float_map: how integers, to which the value map leads, stand for floats; None: the samples are integers. A lossy file has no tiles, only
     what its profile says of the samples.
@@ -118,6 +120,11 @@ def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
     return found.digest()
 
 
+def matches(header: Header, samples: npt.NDArray[Any]) -> bool:
+    """Whether samples have the digest of the header, as far as it is there."""
+    return digest(header, samples)[: len(header.digest)] == header.digest
+
+
 def write_header(header: Header) -> bytes:
     """The content of section HEAD."""
     m = header.value_map
@@ -150,7 +157,8 @@ def read_header(content: bytes) -> Header:
     value_map = values.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
     if not values.fits(value_map, floats.integer_type(dtype)):
         raise FormatError("damaged: the value map does not fit the sample type")
-    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, r.take(32), bool(profile & LOSSY), float_map)
+    read = r.take(SHORT_DIGEST if r.left == SHORT_DIGEST else DIGEST)
+    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, read, bool(profile & LOSSY), float_map)
     r.end()
     return found
 

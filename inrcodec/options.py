@@ -131,6 +131,7 @@ class Options:
             tiles are fast to decode, but each tile begins to learn anew, so the file is larger.
         preview: whether the file is to hold a preview of a picture: an eighth of its rows and columns, lossy, at most 1 % of the file. It
             is left out, with a `Notice`, where it would show too little. The samples come back exactly all the same.
+        compact: whether the file of a small signal may take the compact form, which has no framed sections and 4 bytes of the digest.
         verify: whether to decode the result and compare it with the signal.
         weights: coding of fitted weights; None is "ternary" for "bitlinear", but for until "mdl", "lsq" for a supernet, "uniform" for `inr`
             with until "exact", a rate or a PSNR and where there are cells, else "auto".
@@ -189,6 +190,7 @@ class Options:
     threads: int = 0
     tile: int = 0
     preview: bool = False
+    compact: bool = True
     verify: bool = True
     weights: str | None = None
     bits: int = 0
@@ -311,7 +313,7 @@ class Options:
 
         spell: how an option's name is written.
         """
-        wanted = {"effort", "threads", "verify", "progress", "stop", "lossy", "max_samples", "max_memory"}
+        wanted = {"effort", "threads", "compact", "verify", "progress", "stop", "lossy", "max_samples", "max_memory"}
         wanted |= {"weights", "bits", "seed"} if self.lossy else set()
         given = [spell(f.name) for f in fields(self) if f.name not in wanted and getattr(self, f.name) != f.default]
         if given:

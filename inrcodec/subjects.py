@@ -21,6 +21,7 @@ from .signal import Signal
 TRIED = 1 << 15  # samples of the part that is coded in each way
 WIDEST = 31  # bits of a split sample without its sign, so that `hybrid` can code it,
 NETWORK_WIDEST = 23  # and so that networks of values can
+PLAIN_SAMPLES = 1 << 14  # of a signal with at most this many, the file may be so small that the bytes of a value map matter
 PICTURE_BITS = 16  # of values of two axes or more that `hybrid` codes
 
 
@@ -35,7 +36,7 @@ class Mapped(NamedTuple):
 def mapped(signal: Signal, options: Options) -> Mapped:
     """What a profile codes of a signal. Raises Stopped if options.stop says so; ValueError: there is no such profile."""
     if signal.samples.dtype.kind != "f":
-        return _mapped(signal, None)
+        return _mapped(signal, None, options.compact and signal.samples.size <= PLAIN_SAMPLES)
     network = options.profile != "auto" and profiles.named(options.profile).renders
     ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST))
     if len(ways) == 1 or network:  # it is not fitted several times
@@ -44,11 +45,17 @@ def mapped(signal: Signal, options: Options) -> Mapped:
     return _mapped(signal, min(ways, key=lambda way: _size(part, way, options)))
 
 
-def _mapped(signal: Signal, float_map: FloatMap | None) -> Mapped:
-    """What is coded of a signal whose floats are mapped in this way."""
+def _mapped(signal: Signal, float_map: FloatMap | None, plain: bool = False) -> Mapped:
+    """What is coded of a signal whose floats are mapped in this way.
+
+    plain: whether unsigned samples are their own values if that takes no more bits: a compact file does not write such a map.
+    """
     samples = signal.samples
     integers = floats.to_integers(samples, float_map) if float_map else samples
     found, value_map = values.to_values(integers)
+    if plain and samples.dtype.kind in "bu" and value_map.step == 1 and value_map.bits == signal.bit_depth:
+        found += found.dtype.type(value_map.offset)
+        value_map = values.ValueMap(0, 1, value_map.bits)
     axes, channels = split(samples.shape, signal.channel_axis)
     silence = -value_map.offset // value_map.step
     peak = peak_of(signal.kind, signal.bit_depth, value_map, float_map)

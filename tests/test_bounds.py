@@ -28,7 +28,7 @@ from inrcodec.kernels.meancode import Joint
 from inrcodec.layout import Layout
 from inrcodec.options import Options, Progress
 from inrcodec.profiles import stored
-from inrcodec.profiles.hybrid.pictures import analysis, coding, deltas, pipeline, scan, sources, tile_memory
+from inrcodec.profiles.hybrid.pictures import coding, deltas, pipeline, scan, sources, tile_memory
 from inrcodec.profiles.hybrid.pictures import plan as plans
 from inrcodec.profiles.hybrid.pictures.pipeline import Job
 from inrcodec.profiles.hybrid.pictures.plan import Delta, PictureModel, PicturePlan, Plane
@@ -118,7 +118,7 @@ def test_jobs_without_rows_are_done() -> None:
 def test_references_of_many_planes() -> None:
     known = tuple(Source(i % 3) for i in range(50))
     for drawn, most in ((False, 2), (True, 3)):
-        for i, p in enumerate(analysis.order(known, drawn)):
+        for i, p in enumerate(plans.usual_planes(known, drawn)):
             live = [j for j in range(i) if j % 3]
             assert p == Plane(i, i % 3, tuple(live[: -most - 1 : -1]) if drawn else tuple(live[-most:]))
 
@@ -437,7 +437,7 @@ def spread() -> npt.NDArray[np.uint16]:
 
 def test_info_expands_no_table() -> None:
     """65,536 sources could each have a table of 65,536 values in 20 bytes."""
-    data = inrcodec.encode(Signal(spread(), "image"), profile="hybrid", effort=1, verify=False)
+    data = inrcodec.encode(Signal(spread(), "image"), profile="hybrid", effort=1, verify=False, compact=False)
     plan = plans.read(next(s.content for s in container.read(data) if s.type == b"HYBR"), 1, 16)
     with mock.patch.object(sources, "decompress", side_effect=AssertionError):
         assert inrcodec.info(data)["network"]["tables"] == 1
@@ -460,7 +460,7 @@ def with_deltas(data: bytes, channels: int, number: list[int]) -> tuple[bytes, P
 
 
 def test_info_expands_no_delta_and_reads_no_prior() -> None:
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [5])
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False, compact=False), 3, [5])
     with mock.patch.object(deltas, "apply", side_effect=AssertionError), mock.patch.object(shipped, "named", side_effect=AssertionError):
         found = inrcodec.info(data)
     prior = shipped.named(plan.model.prior, plan.model.units)[shipped.network_name("raster", 0, lattice=False)]
@@ -471,7 +471,7 @@ def test_info_expands_no_delta_and_reads_no_prior() -> None:
 
 def test_a_tile_that_fails_gives_its_memory_back() -> None:
     """The next tile was decoded beside it: twice the memory that is told."""
-    opened = codec.open_bytes(inrcodec.encode(photo(40, 50, 3), profile="hybrid", kind="image", effort=3, verify=False))
+    opened = codec.open_bytes(inrcodec.encode(photo(40, 50, 3), profile="hybrid", kind="image", effort=3, verify=False, compact=False))
     tile = opened.decoder._tile(opened.layout.box(0))  # type: ignore[attr-defined]
     streams = streams_of(opened.tile(0), len(tile.jobs))
     streams[0] = streams[0][: len(streams[0]) // 2]
@@ -482,7 +482,7 @@ def test_a_tile_that_fails_gives_its_memory_back() -> None:
 
 def test_a_delta_is_expanded_once() -> None:
     """It was expanded for each tile: a megabyte of small tiles could take hours."""
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [5])
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False, compact=False), 3, [5])
     opened = codec.open_bytes(data)
     with mock.patch.object(deltas, "apply", side_effect=deltas.apply) as apply:
         for _ in range(3):
@@ -492,7 +492,7 @@ def test_a_delta_is_expanded_once() -> None:
 
 
 def test_a_delta_of_a_pass_that_is_not_coded_is_checked() -> None:
-    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False), 3, [0])
+    data, plan = with_deltas(inrcodec.encode(Signal(photo(100, 90), "image"), profile="hybrid", verify=False, compact=False), 3, [0])
     assert inrcodec.decode(data).equals(Signal(photo(100, 90), "image"))
     unused = replace(plan.deltas[0], pass_=scan.NAMES.index("quarter"), data=b"\xff" * 9)
     with pytest.raises(FormatError):

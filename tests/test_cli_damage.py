@@ -58,7 +58,7 @@ def test_salvage_of_an_intact_file_is_decoding(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_if_nothing_can_be_salvaged(tmp_path: Path) -> None:
-    (tmp_path / "a.linr").write_bytes(inrcodec.encode(np.arange(60))[:40])
+    (tmp_path / "a.linr").write_bytes(inrcodec.encode(np.arange(60), compact=False)[:40])
     result = run("decode", tmp_path / "a.linr", "-o", tmp_path / "a.npy", "--salvage")
     assert result.exit_code == 1
     assert "cannot be salvaged" in result.stderr
@@ -180,7 +180,7 @@ def test_a_file_counts_against_the_limit_of_memory(tmp_path: Path) -> None:
 
 def test_nothing_is_written_if_nothing_is_left(tmp_path: Path) -> None:
     path = tmp_path / "a.linr"
-    data = bytearray(inrcodec.encode(np.arange(5000, dtype=np.int64)))
+    data = bytearray(inrcodec.encode(np.arange(5000, dtype=np.int64), compact=False))
     data[-20] ^= 1
     path.write_bytes(data)
     result = run("decode", path, "-o", tmp_path / "x.npy", "--salvage")

@@ -19,7 +19,8 @@ from inrcodec.options import FIT_OPTIONS, LIMITS, MAX_SIZES, Goal, Options, conf
 
 # not for fits of profile inr alone
 COMMON = {
-    "profile", "effort", "tune", "threads", "tile", "preview", "verify", "lossy", "progress", "stop", "max_samples", "max_memory",
+    "profile", "effort", "tune", "threads", "tile", "preview", "compact", "verify", "lossy", "progress", "stop",
+    "max_samples", "max_memory",
 }  # fmt: skip
 
 

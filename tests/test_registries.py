@@ -106,7 +106,9 @@ def test_a_new_profile_needs_nothing_but_its_registration(monkeypatch: pytest.Mo
 
 
 def test_info_counts_plan_and_weights_of_hybrid(tmp_path: Path) -> None:
-    data = inrcodec.encode(np.random.default_rng(0).integers(0, 200, (30, 30)).astype(np.uint8).cumsum(0) % 251, profile="hybrid")
+    data = inrcodec.encode(
+        np.random.default_rng(0).integers(0, 200, (30, 30)).astype(np.uint8).cumsum(0) % 251, profile="hybrid", compact=False
+    )
     found = inrcodec.info(data)
     section = next(s for s in codec.open_bytes(data).sections if s.type == b"HYBR")
     assert found["bytes"]["plan"] == section.size

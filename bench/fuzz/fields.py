@@ -24,9 +24,9 @@ from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
 from inrcodec.layout import box_shape
 from inrcodec.profiles.hybrid.limits import SOUND
-from inrcodec.profiles.hybrid.pictures import deltas, scan
+from inrcodec.profiles.hybrid.pictures import deltas, scan, sources
 from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
-from inrcodec.profiles.hybrid.pictures.plan import Delta, PicturePlan
+from inrcodec.profiles.hybrid.pictures.plan import COLOURS, FULL, TOLD, WRITTEN_OUT, Delta, PicturePlan
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 from inrcodec.profiles.hybrid.priors import shipped
 from inrcodec.weights import adapted, codings, network, sinr
@@ -286,43 +286,75 @@ def _shells(t: Taker, a: Architecture) -> None:
         t.integers(f"numbers {i}", length, sizes, (), states)
 
 
+def _source(t: Taker, i: int) -> None:
+    """A source in the long form."""
+    t.varint(f"source {i} largest")
+    if t.bytes_of(f"source {i} form")[0]:
+        t.varint(f"source {i} last")
+        t.brotli(f"source {i} table", t.number_ahead("length", f"source {i} table"))
+    else:
+        t.varint(f"source {i} least")
+
+
+def _brief_plan(t: Taker, plan: PicturePlan) -> None:
+    """The brief form of a plan."""
+    (form,) = t.bytes_of("form")
+    if form & WRITTEN_OUT == WRITTEN_OUT:
+        model = t.bytes_of("coding", "predictors", "units", "learning", "coordinates", "contexts", "lines")
+        t.raw("prior", NAME_BYTES if model[2] else 0)
+    for i in range(0 if form & FULL else len(plan.sources)):
+        (way,) = t.bytes_of(f"source {i}")
+        if way == sources.LONG:
+            _source(t, i)
+        elif way == sources.PLAIN:
+            t.varint(f"source {i} largest")
+            t.raw(f"source {i} table", (t.varint(f"source {i} last") + 8) // 8)
+    way = form >> 4 & 3
+    if way == COLOURS:
+        if t.varint("colours") & 1:
+            t.brotli("palette", t.number_ahead("length", "palette"))
+        else:
+            t.raw("palette")
+    elif way == TOLD:
+        _planes(t, len(plan.sources))
+
+
 def _picture_plan(t: Taker, opened: codec.Opened) -> None:
+    decoder = opened.decoder
+    assert isinstance(decoder, PictureDecoder)
+    if decoder.plan.brief:
+        _brief_plan(t, decoder.plan)
+        return
     kind, _, _, units, *_ = t.bytes_of("kind", "coding", "predictors", "units", "learning", "coordinates", "contexts", "lines")
     if units:
         t.raw("prior", 8)
     count = t.varint("sources")
     for i in range(count):
-        t.varint(f"source {i} largest")
-        if t.bytes_of(f"source {i} form")[0]:
-            t.varint(f"source {i} last")
-            t.brotli(f"source {i} table", t.number_ahead("length", f"source {i} table"))
-        else:
-            t.varint(f"source {i} least")
+        _source(t, i)
     if kind == 1:
         for i in range(15):
             t.signed(f"lattice {i}")
     if kind == 2:
         t.varint("colours")
         t.brotli("palette", t.number_ahead("length", "palette"))
-    planes = 1 if kind == 2 else count
-    references = []
-    for i in range(planes):
-        t.varint(f"plane {i} source")
-        t.varint(f"plane {i} largest")
-        references.append(t.bytes_of(f"plane {i} two-pass", f"plane {i} references")[1])
-        for j in range(references[-1]):
-            t.varint(f"plane {i} reference {j}")
+    _planes(t, 1 if kind == 2 else count)
     if not t.reader.left:
         return
     t.varint("deltas")
-    decoder = opened.decoder
-    assert isinstance(decoder, PictureDecoder)
     for i, delta in enumerate(decoder.plan.deltas):
         t.varint(f"delta {i} plane")
         t.bytes_of(*(f"delta {i} {name}" for name in ("pass", "learning", "coding", "setting")))
         for j in range(3):
             t.bytes_of(f"delta {i} mantissa {j}", f"delta {i} shift {j}")
         _delta(t, f"delta {i}", delta, decoder.plan)
+
+
+def _planes(t: Taker, count: int) -> None:
+    for i in range(count):
+        t.varint(f"plane {i} source")
+        t.varint(f"plane {i} largest")
+        for j in range(t.bytes_of(f"plane {i} two-pass", f"plane {i} references")[1]):
+            t.varint(f"plane {i} reference {j}")
 
 
 def _delta(t: Taker, name: str, delta: Delta, plan: PicturePlan) -> None:
@@ -406,7 +438,8 @@ def _hybrid_tile(t: Taker, opened: codec.Opened, shape: tuple[int, ...]) -> None
         four = plane.four_passes and min(shape[-2:]) >= 4
         names += [f"string {i} {name}" for name in (scan.NAMES[1:] if four else scan.NAMES[:1])] if plane.largest else []
     names += ["corrections"] if TRANSFORMS[plan.transform.number].corrected else []
-    lengths = [t.number_ahead("length", name) for name in names]
+    lengths: list[int | None] = [t.number_ahead("length", name) for name in names[: len(names) - (plan.brief > 0)]]
+    lengths += [None] * (len(names) - len(lengths))
     for name, length in zip(names, lengths, strict=True):
         t.raw(name, length)
 

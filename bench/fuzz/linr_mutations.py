@@ -18,11 +18,11 @@ from typing import Any
 import brotli
 import numpy as np
 
-from inrcodec.container import END, MAGIC, VERSION, varint
+from inrcodec.container import COMPACT, END, MAGIC, VERSION, varint
 
 from . import linr_inventions
 from .fields import NUMBERS, Field, number_of, write
-from .linr_seeds import OF_SAMPLES, Part, Seed, faulty, seeds, seeds_with
+from .linr_seeds import OF_SAMPLES, Part, Seed, compact_seeds, faulty, seeds, seeds_with
 from .reader_mutations import BLIND, EXTREMES
 
 LOSSY = 128  # of the byte of the profile
@@ -378,6 +378,13 @@ def file_bytes(draft: Draft, rng: Random) -> None:
     draft.data = blind(draft.seed.data, rng)
 
 
+def compact_bytes(draft: Draft, rng: Random) -> None:
+    """Blind changes of a compact file, with a right checksum."""
+    data = rng.choice(compact_seeds()).data
+    found = COMPACT + blind(data[len(COMPACT) : -4], rng)
+    draft.data = found + struct.pack("<I", zlib.crc32(found))
+
+
 def cut(draft: Draft, rng: Random) -> None:
     """The file cut, or bytes of its middle gone."""
     data, i = draft.seed.data, rng.randrange(len(draft.seed.data))
@@ -488,6 +495,7 @@ KINDS: dict[str, Kind] = {
     "tiles swapped": Kind(tiles),
     "sections": Kind(sections),
     "sections of two files": Kind(cross),
+    "bytes of a compact file": Kind(compact_bytes),
     "bytes in a section": Kind(content_bytes),
     "several": Kind(_several),
     "invented sound": Kind(_invented(linr_inventions.sound)),

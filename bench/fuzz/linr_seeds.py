@@ -150,6 +150,12 @@ def seeds_with(type_: bytes) -> tuple[Seed, ...]:
 
 
 @cache
+def compact_seeds() -> tuple[Seed, ...]:
+    """The seeds that are compact files."""
+    return tuple(seed for seed in seeds() if container.is_compact(seed.data))
+
+
+@cache
 def faulty() -> tuple[bytes, ...]:
     """Small faulty vectors."""
     found = (path.read_bytes() for path in sorted((VECTORS / "faulty").glob("*.linr")))

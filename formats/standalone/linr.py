@@ -109,8 +109,59 @@ MAGIC = b"\x89LINR\r\n\x1a\n"
 ONCE = {b"HEAD", b"meta", b"NETW", b"HYBR", b"TIDX"}
 
 
+COMPACT = b"\x89LI\n"
+IMAGE, AUDIO, ARRAY = range(3)
+# of each type of a compact file: kind, code of the sample type, bit depth, varints of the shape, channels
+TYPES = (
+    (IMAGE, 0, 1, 2, 0),
+    *((IMAGE, 1, depth, 2, 0) for depth in (2, 4, 8)),
+    *((IMAGE, 1, 8, 2, channels) for channels in (2, 3, 4)),
+    *((IMAGE, 5, 16, 2, channels) for channels in (0, 2, 3, 4)),
+    (AUDIO, 6, 16, 1, 0),
+    (AUDIO, 6, 16, 1, 2),
+    (ARRAY, 1, 8, 1, 0),
+    (ARRAY, 5, 16, 1, 0),
+)
+
+
+def compact_header(reader: Reader, form: int) -> bytes:
+    """HEAD between the profile and the digest."""
+    if form & 15 == 15:
+        require(not form & 16, "a compact file with a header and a value map")
+        return reader.take(reader.varint())
+    kind, sample_type, depth, axes, channels = TYPES[form & 15]
+    numbers = [reader.varint() for _ in range(axes)] + [channels] * (channels > 0)
+    head = bytes([kind, sample_type, depth, len(numbers)]) + b"".join(map(shortest_varint, numbers))
+    if kind == AUDIO:
+        head += shortest_varint(reader.varint())
+    if not form & 16:
+        return head + (shortest_varint(65535) if sample_type & 3 == SIGNED else bytes(1)) + bytes([1, depth])  # of −2^15
+    return head + b"".join(shortest_varint(reader.varint()) for _ in range(2)) + reader.take(1)
+
+
+def compact_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each section of a compact file."""
+    require(len(data) >= 8 and int.from_bytes(data[-4:], "little") == zlib.crc32(data[:-4]), "wrong CRC")
+    reader = Reader(data[4:-4])
+    form = reader.byte()
+    profile = form >> 6
+    require(profile in (0, 2), "an unknown compact form")
+    head = bytes([profile]) + compact_header(reader, form) + reader.take(4)
+    yield b"HEAD", head
+    if form & 32:
+        yield b"meta", reader.take(reader.varint())
+    if profile:
+        yield b"HYBR", reader.take(reader.varint())
+    tile = reader.rest()
+    yield b"TIDX", b"".join(map(shortest_varint, [*read_head(head).axes, len(tile)]))
+    yield b"TILE", tile
+
+
 def all_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and content of each section but the end."""
+    if data.startswith(COMPACT):
+        yield from compact_sections(data)
+        return
     reader = Reader(data)
     require(reader.take(9) == MAGIC, "not a .linr file")
     require(reader.byte() == 1, "another version of the format")
@@ -141,11 +192,22 @@ def read_sections(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
     return sections, tiles
 
 
-def prior_file(name: bytes, folder: str) -> bytes:
-    """The prior whose SHA-256 begins with `name`, from a folder of the package, or from that in LINR_PRIORS. (11, 19)"""
+def priors_in(folder: str) -> Path:
+    """A folder of the package, or that in LINR_PRIORS."""
     given = os.environ.get("LINR_PRIORS")
-    priors = Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / folder
-    of_files = (path.read_bytes() for path in sorted(priors.glob("*.prior")))
+    return Path(given) if given else Path(__file__).resolve().parents[2] / "inrcodec" / folder
+
+
+def prior_at(file: str, folder: str) -> bytes:
+    """The prior in a file of this name."""
+    path = priors_in(folder) / file
+    require(path.is_file(), "a prior that is not here")
+    return path.read_bytes()
+
+
+def prior_file(name: bytes, folder: str) -> bytes:
+    """The prior whose SHA-256 begins with `name`. (11, 19)"""
+    of_files = (path.read_bytes() for path in sorted(priors_in(folder).glob("*.prior")))
     data = next((data for data in of_files if hashlib.sha256(data).digest()[:8] == name), b"")
     require(data != b"", "a prior that is not here")
     return data
@@ -236,10 +298,16 @@ def read_head(content: bytes) -> Head:
     require(low <= offset <= high, "the offset is out of range")
     require(bits == 0 or low <= offset + (step << (bits - 1)) <= high, "the values exceed the sample type")
     require(bits > 0 or profile == 0, "a constant signal has the profile stored")
-    digest = reader.take(32)
+    digest = reader.take(4 if reader.position == len(content) - 4 else 32)
     meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
     return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning, float_map)
+
+
+def check_digest(head: Head, samples: bytes) -> None:
+    """Compare samples, little-endian, with the digest, as far as it is there."""
+    found = hashlib.sha256(head.meaning + samples).digest()
+    require(found[: len(head.digest)] == head.digest, "the samples do not match the digest")
 
 
 def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
@@ -251,7 +319,9 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
         )
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
-    require(hashlib.sha256(head.meaning + samples.tobytes()).digest() == head.digest, "the samples do not match the digest")
+    require(
+        hashlib.sha256(head.meaning + samples.tobytes()).digest()[: len(head.digest)] == head.digest, "the samples do not match the digest"
+    )
     half = 1 << (head.bit_depth - 1)
     least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
     require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
@@ -262,7 +332,9 @@ def checked_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Samples of a native type of floats, checked against the digest, in the shape and the byte order of the file."""
     patterns = samples.reshape(head.shape).view(f"u{samples.dtype.itemsize}")
     little = patterns.astype(patterns.dtype.newbyteorder("<"))
-    require(hashlib.sha256(head.meaning + little.tobytes()).digest() == head.digest, "the samples do not match the digest")
+    require(
+        hashlib.sha256(head.meaning + little.tobytes()).digest()[: len(head.digest)] == head.digest, "the samples do not match the digest"
+    )
     return patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
 
 

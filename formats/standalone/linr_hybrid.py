@@ -29,6 +29,7 @@ from linr import (
     Span,
     Words,
     coded_integers,
+    prior_at,
     prior_file,
     read_sparse,
     require,
@@ -93,6 +94,7 @@ class Plan:
     lattice: Lattice | None
     palette: Ints | None  # indices: source, colour
     planes: list[Plane]
+    brief: bool = False
 
 
 def read_blob(reader: Reader, size: int) -> bytes:
@@ -110,7 +112,12 @@ def read_source(reader: Reader, bits: int) -> Ints:
         return np.arange(least, least + largest + 1)
     last = reader.varint()
     require(last < 1 << bits, "a source has values that are too large")
-    occurs = np.unpackbits(np.frombuffer(read_blob(reader, (last + 8) // 8), np.uint8))
+    return table_of(read_blob(reader, (last + 8) // 8), largest, last)
+
+
+def table_of(bits: bytes, largest: int, last: int) -> Ints:
+    """The values that occur."""
+    occurs = np.unpackbits(np.frombuffer(bits, np.uint8))
     values: Ints = np.flatnonzero(occurs).astype(np.int64)
     require(len(values) == largest + 1 and values[-1] == last, "a table of values that does not match its source")
     return values
@@ -138,11 +145,18 @@ def read_lattice(reader: Reader, sources: Sequence[Ints]) -> Lattice:
 
 
 def read_palette(reader: Reader, sources: Sequence[Ints]) -> Ints:
+    return palette_of(reader, reader.varint(), sources)
+
+
+def palette_of(reader: Reader, colours: int, sources: Sequence[Ints]) -> Ints:
     require(len(sources) <= 4, "a palette of more than four sources")
-    colours = reader.varint()
     require(1 <= colours <= 4096, "the number of colours is out of range")
     blob = read_blob(reader, 2 * colours * len(sources))
-    palette = np.frombuffer(blob, "<u2").astype(np.int64).reshape(len(sources), colours)
+    return checked_palette(np.frombuffer(blob, "<u2").astype(np.int64), sources)
+
+
+def checked_palette(numbers: Ints, sources: Sequence[Ints]) -> Ints:
+    palette = numbers.reshape(len(sources), -1)
     for indices, values in zip(palette, sources, strict=True):
         require(int(indices.max()) < len(values), "a colour is not within its source")
     return palette
@@ -170,11 +184,22 @@ def read_plane(reader: Reader, before: Sequence[Plane]) -> Plane:
     return plane
 
 
-def read_plan(content: bytes, head: Head) -> Plan:
-    """The content of HYBR."""
-    require(head.kind != "audio" and len(head.axes) >= 2 and head.bits <= 16, "not a signal for the profile hybrid")
-    reader = Reader(content)
-    kind, coding, predictors = read_flag(reader, 2), read_flag(reader, 2), reader.byte()
+@dataclass
+class Model:
+    """What the planes are predicted with."""
+
+    coding: int
+    predictors: int
+    units: int
+    learning: int
+    coordinates: bool
+    contexts: int
+    lines: int
+    networks: dict[str, list[Singles]]
+
+
+def read_model(reader: Reader) -> Model:
+    coding, predictors = read_flag(reader, 2), reader.byte()
     require(predictors in WINDOWS, "the number of predictors is out of range")
     require(predictors > 0 or coding == BITS, "a tree around a prediction without predictors")
     units = reader.byte()
@@ -185,16 +210,12 @@ def read_plan(content: bytes, head: Head) -> Plan:
     require(lines >= 1, "a setting of the plan is out of range")
     require(coding != PLAIN or (units == 0 and contexts == 0), "plain coding with a network or contexts")
     networks = read_prior(reader.take(8), units) if units > 0 else {}
+    return Model(coding, predictors, units, learning, coordinates, contexts, lines, networks)
 
-    count = head.channels * math.prod(head.axes[:-2])
-    require(count <= 1 << 16, "a picture of too many sources")
-    require(reader.varint() == count, "another number of sources than the signal has")
-    sources = [read_source(reader, head.bits) for _ in range(count)]
-    lattice = read_lattice(reader, sources) if kind == LATTICE else None
-    palette = read_palette(reader, sources) if kind == PALETTE else None
 
+def read_planes(reader: Reader, kind: int, sources: Sequence[Ints], palette: Ints | None) -> list[Plane]:
     planes: list[Plane] = []
-    unnamed = set(range(1 if kind == PALETTE else count))
+    unnamed = set(range(1 if kind == PALETTE else len(sources)))
     while unnamed:
         plane = read_plane(reader, planes)
         require(plane.source in unnamed, "a source that is not there, or named twice")
@@ -202,10 +223,115 @@ def read_plan(content: bytes, head: Head) -> Plan:
         largest = largest_of(len(planes), plane.source, kind, sources, palette)
         require(largest is None or plane.largest == largest, "a plane whose largest value is not that of its source")
         planes.append(plane)
+    return planes
+
+
+def read_plan(content: bytes, head: Head) -> Plan:
+    """The content of HYBR."""
+    require(head.kind != "audio" and len(head.axes) >= 2 and head.bits <= 16, "not a signal for the profile hybrid")
+    count = head.channels * math.prod(head.axes[:-2])
+    require(count <= 1 << 16, "a picture of too many sources")
+    reader = Reader(content)
+    kind = reader.byte()
+    if kind & 128:
+        return read_brief(reader, kind, count, head.bits)
+    require(kind <= 2, "a setting of the plan is out of range")
+    model = read_model(reader)
+    require(reader.varint() == count, "another number of sources than the signal has")
+    sources = [read_source(reader, head.bits) for _ in range(count)]
+    lattice = read_lattice(reader, sources) if kind == LATTICE else None
+    palette = read_palette(reader, sources) if kind == PALETTE else None
+    planes = read_planes(reader, kind, sources, palette)
     if reader.position < len(content):
-        read_deltas(reader, kind, networks, planes)
+        read_deltas(reader, kind, model.networks, planes)
     reader.finish()
-    return Plan(kind, coding, predictors, units, learning, coordinates, contexts, lines, networks, sources, lattice, palette, planes)
+    return Plan(kind, *vars(model).values(), sources, lattice, palette, planes)
+
+
+LIKE_PHOTO, LIKE_DRAWN, BY_PALETTE, WRITTEN_OUT = range(4)  # planes of the brief form
+PRESETS = (  # coding, predictors, units, contexts, lines
+    (PLAIN, 1, 0, 0, 14),
+    (PLAIN, 4, 0, 0, 14),
+    (AROUND, 4, 0, 0, 14),
+    (AROUND, 4, 0, 1, 14),
+    (AROUND, 4, 48, 1, 14),
+    (AROUND, 4, 64, 1, 14),
+    (BITS, 4, 0, 2, 16),
+    (BITS, 4, 48, 2, 16),
+    (BITS, 4, 64, 2, 16),
+    (BITS, 0, 0, 2, 16),
+    (BITS, 0, 0, 3, 16),
+)
+PRESET_PRIORS = {48: "2026-11-48.prior", 64: "2026-11-64.prior"}
+ORDERS = {  # the sources that the planes hold, by how many there are; else in order
+    LIKE_PHOTO: {3: (1, 0, 2), 4: (1, 0, 2, 3)},
+    LIKE_DRAWN: {2: (1, 0), 3: (1, 0, 2), 4: (3, 1, 0, 2)},
+}
+
+
+def preset(number: int) -> Model:
+    require(number < len(PRESETS), "an unknown preset")
+    coding, predictors, units, contexts, lines = PRESETS[number]
+    if not units:
+        return Model(coding, predictors, 0, 0, False, contexts, lines, {})
+    networks = networks_of(prior_at(PRESET_PRIORS[units], "profiles/hybrid/priors"), units)
+    return Model(coding, predictors, units, 20, True, contexts, lines, networks)
+
+
+def usual_planes(sources: Sequence[Ints], way: int) -> list[Plane]:
+    planes: list[Plane] = []
+    for source in ORDERS[way].get(len(sources), range(len(sources))):
+        live = [number for number, plane in enumerate(planes) if plane.largest > 0]
+        references = live[-2:] if way == LIKE_PHOTO else live[-3:][::-1]
+        planes.append(Plane(source, len(sources[source]) - 1, False, references))
+    return planes
+
+
+def read_brief_source(reader: Reader, bits: int, before: Sequence[Ints]) -> Ints:
+    way = reader.byte()
+    if way == 0:
+        return np.arange(1 << bits)
+    if way == 1:
+        require(len(before) > 0, "the first source is like one before it")
+        return before[-1]
+    if way == 2:
+        return np.array([(1 << bits) - 1])
+    if way == 3:
+        return read_source(reader, bits)
+    require(way == 4, "an unknown form of a source")
+    largest, last = reader.varint(), reader.varint()
+    require(last < 1 << bits, "a source has values that are too large")
+    return table_of(reader.take((last + 8) // 8), largest, last)
+
+
+def read_brief_palette(reader: Reader, sources: Sequence[Ints], bits: int) -> Ints:
+    number = reader.varint()
+    if number & 1:
+        return palette_of(reader, number >> 1, sources)
+    require(len(sources) <= 4, "a palette of more than four sources")
+    require(2 <= number <= 8192, "the number of colours is out of range")
+    count = (number >> 1) * len(sources)
+    binary = np.unpackbits(np.frombuffer(reader.take(-(-count * bits // 8)), np.uint8))
+    require(not binary[count * bits :].any(), "the bits that fill the last byte are not zero")
+    powers = 1 << np.arange(bits - 1, -1, -1, dtype=np.int64)
+    return checked_palette(binary[: count * bits].reshape(-1, bits) @ powers, sources)
+
+
+def read_brief(reader: Reader, form: int, count: int, bits: int) -> Plan:
+    """The brief form, after its first byte."""
+    model = read_model(reader) if form & 15 == 15 else preset(form & 15)
+    way = form >> 4 & 3
+    sources: list[Ints] = []
+    for _ in range(count):
+        sources.append(np.arange(1 << bits) if form & 64 else read_brief_source(reader, bits, sources))
+    kind = PALETTE if way == BY_PALETTE else PLANES
+    palette = read_brief_palette(reader, sources, bits) if kind == PALETTE else None
+    if palette is not None:
+        planes = [Plane(0, palette.shape[1] - 1, False, [])]
+    else:
+        planes = read_planes(reader, kind, sources, None) if way == WRITTEN_OUT else usual_planes(sources, way)
+    reader.finish()
+    return Plan(kind, *vars(model).values(), sources, None, palette, planes, brief=True)
 
 
 @dataclass(frozen=True)
@@ -231,11 +357,13 @@ def passes_of(plane: Plane, height: int, width: int) -> Sequence[Pass]:
     return FOUR if plane.two_pass and height >= 4 and width >= 4 else (RASTER,)
 
 
-def read_strings(tile: bytes, count: int) -> Iterator[bytes]:
+def read_strings(tile: bytes, count: int, brief: bool) -> Iterator[bytes]:
     """The arithmetic-coded strings of a tile."""
     reader = Reader(tile)
-    lengths = [reader.varint() for _ in range(count)]
+    lengths = [reader.varint() for _ in range(count - brief)]
     strings = [reader.take(length) for length in lengths]
+    if brief and count:
+        strings.append(reader.rest())
     reader.finish()
     return iter(strings)
 
@@ -246,7 +374,7 @@ def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
     row, column = span[-2].start, span[-1].start
     height, width = span[-2].stop - row, span[-1].stop - column
     passes = [passes_of(plane, height, width) for plane in plan.planes]
-    strings = read_strings(tile, sum(map(len, passes)) + (plan.kind == LATTICE))
+    strings = read_strings(tile, sum(map(len, passes)) + (plan.kind == LATTICE), plan.brief)
 
     coded: list[CodedPlane] = []
     for plane, of_plane in zip(plan.planes, passes, strict=True):
@@ -1344,7 +1472,8 @@ class PassDecoder:
         place.level = min(int(2 * (log2(float(place.unit)) + 2)), 39)
         place.said[:4] = predictions.bank.predict(place.r, place.mean, self.largest)
         if self.coding == PLAIN:
-            place.said[BLEND] = place.said[BLEND + 1] = place.said[0]
+            predictions.blend(place)
+            place.said[BLEND + 1] = place.said[BLEND]
             return
         predictions.blend(place)
         residuals = [self.residual(place, *tap) for tap in ((0, -1), (-1, 0), (-1, 1), (-1, -1))]

@@ -20,7 +20,6 @@ from . import choices, manifest, streams
 from .manifest import STREAM, Manifest
 
 Flat = npt.NDArray[Any]
-CHEAPEST = 100  # bytes of a .linr file, at least: so many LINR sections there can be at most
 
 
 def is_bundle(data: bytes) -> bool:

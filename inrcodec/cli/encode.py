@@ -94,6 +94,15 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     default=None,
     help="For pictures: also write a preview of an eighth of their size, at most 1 % of the file, for decode --scale 1/8.",
 )
+@click.option(
+    "--no-compact",
+    "compact",
+    flag_value=False,
+    type=bool,
+    default=None,
+    help="Write whole sections and a whole digest for small signals too. By default a file of at most 4 KB has the compact form: about 110 "
+    "bytes less, one checksum over all, and 4 bytes of the digest.",
+)
 @THREADS
 @with_limits
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")

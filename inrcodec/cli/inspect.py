@@ -129,7 +129,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in islice(found["metadata"].items(), MOST_NAMES)]
     if (more := len(found["metadata"]) - MOST_NAMES) > 0:
         rows.append(("metadata", f"{more} more"))
-    rows.append(("digest", f"SHA-256 {found['digest']}"))
+    rows.append(("digest", f"SHA-256 {found['digest']}{'' if len(found['digest']) == 64 else '…, compact file'}"))
     return rows
 
 

@@ -9,21 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ....options import Options
+from ....options import LIMITS, Options
 from ....values import bits_saved_by_gaps
 from ..priors import shipped
 from . import lattice, sources
-from .plan import AROUND, BITS, PLAIN, PictureModel, PicturePlan, Plane
+from .plan import AROUND, BITS, PLAIN, PictureModel, PicturePlan, Plane, usual_planes
 from .sources import Planes, Source, table_size
 from .transforms import Direct, Palette
 
 LARGEST_PALETTE = 256
 LEAST_TABLE = 4  # bytes: no table of a source is smaller, so its size need not be found if it saves less
 SMALL = 1 << 16  # values; of a picture with at most this many, several choices are tried
+TINY = 1 << 12  # pixels; of a picture with at most this many, all are tried,
+TINY_EFFORT = 4  # from this effort on
 FLAT_SHARE = 0.4  # a picture with a larger share of flat places counts as drawn, not photographed
 # from effort 4 on, a photograph in which a larger share of pixels is like the left neighbour is coded as drawings are: parts of it are
 # drawn, or clipped
 REPEATED_SHARE = 0.3
+LARGEST_EFFORT = int(LIMITS["effort"][1])
 INTERPOLATED = 0.6  # see `is_interpolated`
 
 
@@ -48,31 +51,53 @@ def choices(planes: Planes, bits: int, options: Options) -> Iterator[Choice]:
     planes: (sources, height, width) values, below 2^bits.
     """
     found = palette(planes)
+    brief = bits if options.compact and planes.size <= SMALL else 0
     ramp = found is not None and bool((np.diff(found, axis=0) >= 0).all())  # all channels rise together, as in a grey photograph
     coloured = found is not None and not ramp
     drawn = coloured or flatness(planes) > FLAT_SHARE
-    yield choose(planes, found, drawn, coloured, options)
+    yield choose(planes, found, drawn, coloured, options, brief)
     if planes.size > SMALL:
         return
     if found is not None:
-        yield choose(planes, None, drawn, False, options)
-    yield choose(planes, None, not drawn, False, options)
+        yield choose(planes, None, drawn, False, options, brief)
+    yield choose(planes, None, not drawn, False, options, brief)
     if options.effort > 3:
-        yield choose(planes, None, False, False, replace(options, effort=3))
+        yield choose(planes, None, False, False, replace(options, effort=3), brief)
+    if options.effort >= TINY_EFFORT and planes[0].size <= TINY:
+        yield from combinations(planes, found, options, brief)
 
 
-def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, coloured: bool, options: Options) -> Choice:
+def combinations(planes: Planes, found: npt.NDArray[np.int64] | None, options: Options, brief: int) -> Iterator[Choice]:
+    """All models with all orders of planes, and with the palette: which is smallest cannot be told of a picture of so few pixels.
+
+    Arguments: as of `choose`.
+    """
+    best = model_of(LARGEST_EFFORT, True, False)  # of networks, that with most units: so few pixels take no time
+    plain = replace(model_of(TINY_EFFORT, False, False), units=best.units, prior=best.prior)
+    models = [best, plain, model_of(LARGEST_EFFORT, True, True)]
+    for colours, drawn in ((None, False), (None, True), *([] if found is None else [(found, True)])):
+        choice = choose(planes, colours, drawn, colours is not None, options, brief)
+        for model in models:
+            yield replace(choice, plan=replace(choice.plan, model=model))
+
+
+def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, coloured: bool, options: Options, brief: int = 0) -> Choice:
     """The choice with transform palette if a palette is given, else lattice if one is found, else direct.
 
-    planes: (sources, height, width) values; found: a palette (colours, sources) or None; drawn, coloured: see `model_of`.
+    planes: (sources, height, width) values; found: a palette (colours, sources) or None; drawn, coloured: see `model_of`;
+    brief: bits of the values if the plan may have the brief form, else 0.
     """
     model = model_of(options.effort, drawn, coloured)
     known = tuple(source_of(p, drawn) for p in planes)
+    if brief:
+        known = tuple(whole(source, brief, found is not None) for source in known)
     indices = sources.to_indices(planes, known)
     if found is not None:
         colours = sources.to_indices(found.T[:, None].astype(planes.dtype), known)[:, 0].T.astype(np.int64)
         palette = Palette(colours)
-        return Choice(PicturePlan(palette, known, (Plane(0, len(found) - 1),), model), palette.numbers(indices), indices, drawn)
+        return Choice(
+            PicturePlan(palette, known, (Plane(0, len(found) - 1),), model, brief=brief), palette.numbers(indices), indices, drawn
+        )
     if 3 <= len(known) <= 4 and max(s.largest for s in known[:3]) <= 255 and not drawn:
         at = lattice.find(indices[:3], options.workers)
         if at is not None:
@@ -80,8 +105,17 @@ def choose(planes: Planes, found: npt.NDArray[np.int64] | None, drawn: bool, col
             return Choice(PicturePlan(at[0], known, tuple(labelled(coded)), model), coded, indices, drawn)
     if not drawn and not coloured and options.effort >= 4 and repetition(planes) > REPEATED_SHARE:
         model = model_of(options.effort, True, False)
-    ordered = order(known, drawn)
-    return Choice(PicturePlan(Direct(), known, tuple(ordered), model), indices[[p.source for p in ordered]], indices, drawn)
+    ordered = usual_planes(known, drawn)
+    return Choice(PicturePlan(Direct(), known, tuple(ordered), model, brief=brief), indices[[p.source for p in ordered]], indices, drawn)
+
+
+def whole(source: Source, bits: int, always: bool) -> Source:
+    """A source with the full range of values of `bits` bits, if indices have at most 2 bits more then, or always.
+
+    The brief form tells a full range for nothing, and values that never occur cost next to nothing.
+    """
+    full = Source((1 << bits) - 1)
+    return full if always or (not source.has_table and source.largest.bit_length() >= bits - 2 and source.largest) else source
 
 
 def labelled(coded: Planes) -> list[Plane]:
@@ -197,17 +231,3 @@ def is_interpolated(plane: npt.NDArray[Any]) -> bool:
     off = np.abs(2 * odd[:, :-1] - even[:, :-1] - even[:, 1:])
     across = np.abs(even[:, 1:] - even[:, :-1])
     return bool((off <= 1).mean() > 0.5 and off.mean() < (1 - INTERPOLATED) * 2 * across.mean() + 0.7)
-
-
-def order(sources: tuple[Source, ...], drawn: bool) -> list[Plane]:
-    """The planes in coded order with their references: green before red and blue; alpha before all others in drawn pictures."""
-    count = len(sources)
-    first = {2: [1, 0] if drawn else [0, 1], 3: [1, 0, 2], 4: [3, 1, 0, 2] if drawn else [1, 0, 2, 3]}.get(count, list(range(count)))
-    planes: list[Plane] = []
-    live: list[int] = []  # numbers of the planes so far that are not constant
-    for source in first:
-        references = tuple(live[:-4:-1]) if drawn else tuple(live[-2:])
-        planes.append(Plane(source, sources[source].largest, references))
-        if planes[-1].largest:
-            live.append(len(planes) - 1)
-    return planes

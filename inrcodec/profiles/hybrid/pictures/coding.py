@@ -98,11 +98,12 @@ class CodedPicture:
 
 def encode(values: Values, bits: int, options: Options) -> CodedPicture:
     """Code a picture. values: (axes…, channels), two axes or more, below 2^bits. Raises Stopped if options.stop says so."""
-    tried = []
+    tried: dict[bytes, CodedPicture] = {}
     quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
-        tried.append(encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn)))
-    best = min(tried, key=lambda coded: coded.parts.size)
+        if (content := plans.write(choice.plan)) not in tried:
+            tried[content] = encode_with(choice, values.shape, quiet if i else options, analysis.tile_places(choice.drawn))
+    best = min(tried.values(), key=lambda coded: coded.parts.size)
     if options.tune and best.choice.plan.model.units and best.choice.planes[0].size >= LEAST_VALUES:
         return tune(best, values.shape, options)
     return best
@@ -122,7 +123,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     with suppress(Stopped):  # what was coded before the stop is a valid file
         found = tuning.deltas_of(choice.plan, choice.planes, starts_of(choice.plan), options, LEAST_VALUES)[: plans.MAX_DELTAS]
         while found:
-            with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found)))
+            with_deltas = replace(choice, plan=replace(choice.plan, deltas=tuple(found), brief=0))
             coded = encode_with(with_deltas, shape, options, plain.places)
             best = min(best, coded, key=lambda c: c.parts.size)
             pays = [d for d in found if plain.sizes[key := (d.plane, scan.NAMES[d.pass_])] - coded.sizes[key] > len(plans.write_delta(d))]

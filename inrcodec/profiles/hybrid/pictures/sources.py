@@ -43,10 +43,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Written:
-    """A table as section HYBR has it. last: its last value; packed: a Brotli string, the bits of all values up to it."""
+    """A table as section HYBR has it. last: its last value; packed: the bits of all values up to it, plain or as a Brotli string."""
 
     last: int
     packed: bytes
+    plain: bool = False
 
 
 def packed(data: bytes) -> bytes:
@@ -55,10 +56,20 @@ def packed(data: bytes) -> bytes:
     return varint(len(packed)) + packed
 
 
-def _table(values: npt.NDArray[np.int64]) -> bytes:
+def _table_bytes(last: int) -> int:
+    """Bytes of the bits of a table whose last value is this."""
+    return (last + 8) // 8
+
+
+def _bits(values: npt.NDArray[np.int64]) -> bytes:
+    """The bits of a table: which values occur."""
     present = np.zeros(int(values[-1]) + 1, np.uint8)
     present[values] = 1
-    return varint(int(values[-1])) + packed(np.packbits(present).tobytes())
+    return np.packbits(present).tobytes()
+
+
+def _table(values: npt.NDArray[np.int64]) -> bytes:
+    return varint(int(values[-1])) + packed(_bits(values))
 
 
 def table_size(source: Source) -> int:
@@ -67,8 +78,8 @@ def table_size(source: Source) -> int:
 
 
 def _expand(table: Written, largest: int) -> npt.NDArray[np.int64]:
-    size = (table.last + 8) // 8
-    present = np.unpackbits(np.frombuffer(decompress(table.packed, size, "a table of values"), np.uint8))
+    raw = table.packed if table.plain else decompress(table.packed, _table_bytes(table.last), "a table of values")
+    present = np.unpackbits(np.frombuffer(raw, np.uint8))
     values = np.flatnonzero(present).astype(np.int64)
     if len(values) != largest + 1 or values[-1] != table.last:
         raise FormatError("damaged: a table of values is not valid")
@@ -96,6 +107,50 @@ def read(r: Reader, bits: int) -> Source:
     if largest > last:
         raise FormatError("damaged: a table of values is not valid")
     return Source(largest, written=Written(last, r.take(r.varint())))
+
+
+# how the brief form of HYBR has a source: its full range, like the source before it, only the largest value, as the long form, a table
+# whose bits are plain
+WHOLE, SAME, TOP, LONG, PLAIN = range(5)
+
+
+def write_brief(source: Source, before: Source | None, bits: int) -> bytes:
+    """The bytes of one source in the brief form of HYBR. before: the source before it, None if it is the first; bits: of its values."""
+    top = (1 << bits) - 1
+    if source.written is not None:
+        w = source.written
+        return bytes([PLAIN]) + varint(source.largest) + varint(w.last) + w.packed if w.plain else bytes([LONG]) + write(source)
+    if source.table is not None:
+        table = source.table
+        if before is not None and before.table is not None and np.array_equal(before.table, table):
+            return bytes([SAME])
+        plain = bytes([PLAIN]) + varint(source.largest) + varint(int(table[-1])) + _bits(table)
+        return min(plain, bytes([LONG]) + write(source), key=len)
+    if source == Source(top):
+        return bytes([WHOLE])
+    if source == Source(0, top):
+        return bytes([TOP])
+    same = before is not None and not before.has_table and source == before
+    return bytes([SAME]) if same else bytes([LONG]) + write(source)
+
+
+def read_brief(r: Reader, before: Source | None, bits: int) -> Source:
+    """The inverse of `write_brief`; see `read`. Raises FormatError."""
+    way, top = r.byte(), (1 << bits) - 1
+    if way == WHOLE:
+        return Source(top)
+    if way == SAME and before is not None:
+        return before
+    if way == TOP:
+        return Source(0, top)
+    if way == LONG:
+        return read(r, bits)
+    if way != PLAIN:
+        raise FormatError("damaged: a plane has an unknown setting")
+    largest, last = r.varint(top), r.varint(top)
+    if largest > last:
+        raise FormatError("damaged: a table of values is not valid")
+    return Source(largest, written=Written(last, r.take(_table_bytes(last)), plain=True))
 
 
 def split(values: npt.NDArray[Any]) -> Planes:

@@ -206,10 +206,15 @@ def passes_of(plane: Plane, size: tuple[int, ...]) -> tuple[Pass, ...]:
     return scan.passes(plane.four_passes and min(size) >= scan.LEAST_SIZE) if plane.largest else ()
 
 
-def streams_of(data: bytes, count: int) -> list[bytes]:
-    """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError."""
+def streams_of(data: bytes, count: int, brief: bool = False) -> list[bytes]:
+    """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError.
+
+    brief: whether the plan has the brief form; then the length of the last stream is not written.
+    """
     r = Reader(data, "a tile")
-    sizes = [r.varint(len(data)) for _ in range(count)]
+    sizes = [r.varint(len(data)) for _ in range(count - brief)]
+    if brief and count:
+        sizes.append(max(0, r.left - sum(sizes)))
     found = [r.take(n) for n in sizes]
     r.end()
     return found
@@ -229,7 +234,7 @@ def sizes_of(plan: PicturePlan, size: tuple[int, ...], data: bytes) -> list[Spen
     """The stages of a tile of this size, (height, width), with these bytes, with no seconds and bits. Raises FormatError."""
     names = [f"plane {i} {q.name}" for i, p in enumerate(plan.planes) for q in passes_of(p, size)]
     names += ["corrections"] * plan.transform.corrected
-    return [Spent(name, len(stream), 0.0, {}) for name, stream in zip(names, streams_of(data, len(names)), strict=True)]
+    return [Spent(name, len(stream), 0.0, {}) for name, stream in zip(names, streams_of(data, len(names), plan.brief > 0), strict=True)]
 
 
 class Tile:
@@ -290,7 +295,8 @@ class Tile:
         streams = [p.stream for p in self.passes]
         if self.corrections is not None:
             streams.append(self.corrections.coder.finish())
-        return b"".join([varint(len(s)) for s in streams] + streams)
+        told = streams[:-1] if self.plan.brief else streams
+        return b"".join([varint(len(s)) for s in told] + streams)
 
     def stages(self, data: bytes) -> Iterator[Spent]:
         """The stages of a tile with these bytes, after `decode`."""
@@ -303,7 +309,7 @@ class Tile:
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""
-        streams = streams_of(data, len(self.jobs))
+        streams = streams_of(data, len(self.jobs), self.plan.brief > 0)
         for p, s in zip(self.passes, streams, strict=False):
             p.coder = coder.Input(s)
         if self.corrections is not None:

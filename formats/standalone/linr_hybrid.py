@@ -1471,11 +1471,10 @@ class PassDecoder:
         place.unit = Single(0.25) + Single(near) * Single(1 / 64)
         place.level = min(int(2 * (log2(float(place.unit)) + 2)), 39)
         place.said[:4] = predictions.bank.predict(place.r, place.mean, self.largest)
+        predictions.blend(place)
         if self.coding == PLAIN:
-            predictions.blend(place)
             place.said[BLEND + 1] = place.said[BLEND]
             return
-        predictions.blend(place)
         residuals = [self.residual(place, *tap) for tap in ((0, -1), (-1, 0), (-1, 1), (-1, -1))]
         predictions.correct(place, residuals, [reference.residuals[place.y][place.x] for reference in self.references])
 

@@ -148,7 +148,8 @@ def write(plan: SoundPlan) -> bytes:
         else:
             parts.append(pack_table(c.table))
     parts += [bytes([k.channel, k.partner]) for k in plan.coded]
-    parts.append(bytes([plan.steps]))
+    if plan.steps:
+        parts.append(bytes([plan.steps]))
     return b"".join(parts)
 
 
@@ -173,9 +174,11 @@ def read(content: bytes, channels: int, bits: int) -> SoundPlan:
     coded = tuple(CodedChannel(r.byte(), r.byte()) for _ in live)
     if sorted(k.channel for k in coded) != live or any(k.partner >= len(live) for k in coded):
         raise FormatError("damaged: a channel is missing")
-    steps = r.byte()
-    if steps > MAX_STEPS:
-        raise FormatError("damaged: the unit of steps is unknown")
+    steps = 0
+    if r.left:
+        steps = r.byte()
+        if not 1 <= steps <= MAX_STEPS:
+            raise FormatError("damaged: the unit of steps is unknown")
     r.end()
     return SoundPlan(tuple(found), coded, model, steps)
 

@@ -23,12 +23,13 @@ from ....kernels.sound import LEAST_STEP, MOST_STEPS, PIECE
 from .plan import MAX_STEPS
 
 WINDOW = 256  # frames of a window
-APART = 1 << 14  # frames between windows at first,
-NEAR = 1 << 11  # and once something was found
-SHARE = 0.6  # of the samples in a window, the ones nearest to 0 are looked at,
-FARTHEST = 1 << 16  # and none farther than this
-FEWEST, DISTINCT = 64, 10  # samples, and different ones
-COHERENT = 0.5  # the least coherence of a peak
+APART, WINDOWS = 1 << 15, 6  # at first, the most frames between windows, and the fewest windows;
+NEAR = 1 << 11  # frames between windows once something was found
+# of the samples in a window, those nearest to 0 are looked at, and none farther than a limit: few, for steps that change fast; then most, for
+# a sound of few levels
+SHARES = (0.25, 1 << 14), (0.95, 1 << 12)
+FEWEST, DISTINCT = 60, 10  # samples, and different ones
+COHERENT = 0.4  # the least coherence of a peak, beside what chance gives
 LEAST_LEVELS = 2.5  # a step fits into the largest sample that is looked at at least so many times
 LEAST = 2.8  # the least step that is looked for
 OVERTONE = 0.85  # the step is that of the lowest peak of at least this share of the highest
@@ -36,6 +37,7 @@ STEADY = 1e-12  # how much the variance of the relative slope grows in each fram
 GATE = 0.15  # a sample is used if its multiple is known to this share of a step
 LOST = 0.19  # the mean distance from multiples, in steps, at which the filter stops; 0.25: by chance
 UNSEEN = 4096  # it also stops after so many frames without a sample that can be used
+TRUSTED = 500  # bits that what the filter has followed must save
 SAVED = 0.1  # bits per sample that a piece must save
 WORTH = 800  # bits that a tile must save
 
@@ -50,36 +52,42 @@ def _best(x: Floats1, t: Floats1, frequencies: Floats1, slopes: Floats1) -> tupl
 
 def _seed(x: Floats1) -> tuple[float, float, float]:
     """The step in the middle of a window, its relative slope in a frame, and the mean multiple; a step of 0 if there is none. x: (WINDOW,)."""
-    none = 0.0, 0.0, 0.0
     size = np.abs(x)
-    most = min(float(np.quantile(size, SHARE)), FARTHEST)
+    ordered = np.sort(size)
+    for share, farthest in SHARES:
+        near = np.flatnonzero(size <= min(float(ordered[int(share * len(x))]), farthest))
+        peak = _peak(x[near]) if len(near) >= FEWEST else 0.0
+        if peak > 0:
+            mean = max(float(size[near].mean()) * peak, 1.0)
+            width = 1 / (4 * size[near].max())
+            frequencies = peak + np.arange(-8, 9) * (width / 8)
+            frequency, slope = _best(x[near], near - WINDOW / 2, frequencies, np.arange(-16, 17) * (0.4 / (mean * WINDOW)))
+            return 1 / frequency, slope, mean
+    return 0.0, 0.0, 0.0
+
+
+def _peak(x: Floats1) -> float:
+    """The frequency at which the phases of samples, (n,), are coherent; 0: none."""
+    from scipy.fft import rfft
+
+    most = float(np.abs(x).max())
     if most < LEAST_LEVELS * LEAST:
-        return none
-    used = x[size <= most].astype(np.int64)
-    if len(used) < FEWEST:
-        return none
+        return 0.0
     points = 1 << max(8, math.ceil(math.log2(4 * most)))
-    counts = np.bincount(used % points, minlength=points)
+    counts = np.bincount(x.astype(np.int64) % points, minlength=points)
     if np.count_nonzero(counts) < DISTINCT:
-        return none
-    found = np.abs(np.fft.rfft(counts)) / len(used)
+        return 0.0
     first, last = math.ceil(LEAST_LEVELS * points / most), int(points / LEAST)
-    found = found[first : last + 1]
-    if not len(found) or found.max() < COHERENT:
-        return none
+    found = np.abs(rfft(counts.astype(np.float32)))[first : last + 1] / len(x)
+    if not len(found) or found.max() < max(COHERENT, math.sqrt((math.log(points) + 10) / len(x))):
+        return 0.0
     lowest = int(np.argmax(found >= OVERTONE * found.max()))
-    peak = lowest + int(np.argmax(found[lowest : lowest + 4]))
-    f = (first + peak + np.arange(-8, 9) / 8) / points
-    mean = max(float(np.abs(used).mean()) * f[8], 1.0)
-    slopes = np.arange(-16, 17) * (0.4 / (mean * WINDOW))
-    near = np.flatnonzero(size <= most)
-    frequency, slope = _best(x[near], near - WINDOW / 2, f, slopes)
-    return 1 / frequency, slope, mean
+    return (first + lowest + int(np.argmax(found[lowest : lowest + 4]))) / points
 
 
 @kernel
-def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: float, steps: Floats1) -> Int:
-    """Follow the step from frame `first` on, in the direction `by`, 1 or -1. Fills in `steps`, (frames,). Returns the frame where it is lost.
+def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: float, steps: Floats1) -> None:
+    """Follow the step from frame `first` on, in the direction `by`, 1 or -1, until it is lost. Fills in `steps`, (frames,).
 
     step: in that frame; slope: relative, in a frame; mean: of the multiples whose phases gave them.
     """
@@ -110,13 +118,12 @@ def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: fl
         c += STEADY
         s += s * r
         t += by
-    return t
 
 
 def _track(x: Floats1) -> Floats1:
     """The step in each frame, 0 where there is none. x: (frames,) of a channel."""
     steps = np.zeros(len(x))
-    apart, start = APART, 0
+    apart, start = min(APART, max(NEAR, len(x) // WINDOWS)), 0
     while start + WINDOW <= len(x):
         middle = start + WINDOW // 2
         if steps[middle] > 0:
@@ -125,12 +132,12 @@ def _track(x: Floats1) -> Floats1:
         step, slope, mean = _seed(x[start : start + WINDOW])
         if step > 0:
             found = np.zeros(len(x))
-            last = _follow(x, middle, 1, step, slope, mean, found)
-            began = _follow(x, middle, -1, step, slope, mean, found)
-            if last - began > PIECE:
-                new = (found > 0) & (steps == 0)
+            for by in (1, -1):
+                _follow(x, middle, by, step, slope, mean, found)
+            new = (found > 0) & (steps == 0)
+            if _saved(x[new], found[new]) > TRUSTED:
                 steps[new] = found[new]
-                if apart == APART:  # begin again, and look everywhere
+                if apart > NEAR:  # begin again, and look everywhere
                     apart, start = NEAR, -NEAR
         start += apart
     return steps

@@ -644,13 +644,9 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
 @stage
 def step_at(steps: Steps, c: Int, t: Int) -> float:
     """The step of channel c in frame t; 0: there is none."""
-    step = 0.0
-    if steps.pieces.shape[1] > 0:
-        piece, i = steps.pieces[c, t // PIECE], t & (PIECE - 1)
-        start, end, curve = piece[0], piece[1], piece[2]
-        if start > 0:
-            step = np.float64(start * PIECE**2 + (end - start) * i * PIECE - curve * i * (PIECE - i)) * steps.unit
-    return step
+    piece, i = steps.pieces[c, t // PIECE], t & (PIECE - 1)
+    start, end, curve = piece[0], piece[1], piece[2]
+    return np.float64(start * PIECE**2 + (end - start) * i * PIECE - curve * i * (PIECE - i)) * steps.unit
 
 
 @shared
@@ -774,10 +770,22 @@ def learn_stage(r: Regression, s: Sound, c: Int, decay: float, ridge: float) -> 
 
 @kernel
 def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
-    """Code frames first … last − 1 of a tile, in either direction.
+    """Code frames first … last − 1 of a tile, in either direction, as if it had no steps.
 
     lags: (segments, lags of a segment), 0: none; samples: (channels, frames), which decoding fills in.
     """
+    code_all(coder, first, last, s, lags, samples, False)
+
+
+@kernel
+def code_stepped_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
+    """The same, of a tile with steps. It is a kernel of its own, so that other sounds lose no time."""
+    code_all(coder, first, last, s, lags, samples, True)
+
+
+@stage
+def code_all(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2, stepped: bool) -> None:
+    """The loop of both kernels. stepped: whether the tile has steps."""
     past = s.past
     channels = past.partner.shape[0]
     for t in range(first, last):
@@ -796,7 +804,7 @@ def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, s
                 see(s, at, opinion, unit)
                 cn.forward(s.net, F32(opinion.final - math.floor(opinion.final)), unit)
             scene = describe(s, at, opinion)
-            step = step_at(s.steps, c, t)
+            step = step_at(s.steps, c, t) if stepped else 0.0
             value, leaf = code_sample(coder, s, at, scene, step, samples[c, t] if coder.encoding else np.int64(0))
             if not coder.encoding:
                 samples[c, t] = value

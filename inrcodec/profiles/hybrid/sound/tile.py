@@ -13,7 +13,7 @@ from ....kernels import contextnet, integers
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.predictors import BATCH
-from ....kernels.sound import LEAST_LAG, LEAST_STEP, MOST_STEPS, PIECE, SEGMENT, Channels, Sound, code_frames, sound
+from ....kernels.sound import LEAST_LAG, LEAST_STEP, MOST_STEPS, PIECE, SEGMENT, Channels, Sound, code_frames, code_stepped_frames, sound
 from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan
 
 STEP = 1 << 12  # frames that a kernel codes before progress is reported
@@ -117,9 +117,10 @@ def encode(
     if plan.steps:
         parts.append(_write_steps(pieces))
     state, output = _state(plan, frames, pieces), Output()
+    code = code_stepped_frames if plan.steps else code_frames
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
-        code_frames(output.coder(MOST_BITS * len(samples) * (stop - start)), start, stop, state, wide, samples)
+        code(output.coder(MOST_BITS * len(samples) * (stop - start)), start, stop, state, wide, samples)
         tick(stop - start)
     return b"".join([varint(len(part)) + part for part in parts] + [output.finish()]), state.decisions.tally
 
@@ -142,9 +143,10 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
         pieces = _read_steps(r.take(r.varint()), len(plan.coded), pieces_of(frames), plan.steps)
     samples = np.zeros((len(plan.coded), frames), np.int64)
     state, stream = _state(plan, frames, pieces), Input(r.rest())
+    code = code_stepped_frames if plan.steps else code_frames
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
-        code_frames(stream.coder(0), start, stop, state, lags, samples)
+        code(stream.coder(0), start, stop, state, lags, samples)
         tick((stop - start) / frames)
     stream.finish()
     return samples, state.decisions.tally

@@ -322,7 +322,7 @@ def _decisions(channels: int, networked: bool) -> Decisions:
         gates=np.tile(fresh.gates, (c, 1, 1)),
         maps=np.tile(fresh.maps, (c, 1, 1, 1)),
         mixer=fresh,
-        slots=np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
+        slots=np.full((c, CONTEXTS, (NODES + 2) * CONTEXT_SIZE), 32768 << 8, np.int64),
         cell=np.zeros(CONTEXTS, np.int64),
         leaves=np.full(c, LEAVES // 2, np.int64),
         mixed=np.zeros(c, np.int64),
@@ -592,18 +592,16 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
         elif (a0 == 0) == (bit == 1):
             break
     if step > 0.0:
-        bottom, top = code_inside(coder, d.tally, scene, bottom, top, step, value)
+        bottom, top = code_cell(coder, d.tally, scene, bottom, top, step, value)
         bottom, top = code_stray(coder, s, at, scene, bottom, top, step, value)
-    bottom, top = code_inside(coder, d.tally, scene, bottom, top, 0.0, value)
-    return bottom, a0
+    return code_inside(coder, d.tally, scene, bottom, top, value), a0
 
 
-@shared
-def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, step: float, value: Int) -> tuple[Int, Int]:
-    """Code which of bottom … top − 1 a sample is: MODELLED halvings by a logistic, the rest with even odds.
+@stage
+def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, value: Int) -> Int:
+    """Code which of bottom … top − 1 a sample is: MODELLED halvings by a logistic, the rest with even odds. Returns the sample.
 
-    step: 0, or halve between cells of its multiples only, down to a cell. Returns what bottom and top become; without a step, bottom is the
-    sample. tally: (3,), see `Decisions`; value: the sample, to encode.
+    tally: (3,), see `Decisions`; value: the sample, to encode.
     """
     if top - bottom > 1:
         side = 1.0 if scene.final < bottom else -1.0  # so that masses in a tail are small numbers, which are precise
@@ -613,10 +611,6 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
         splits = 0
         while top - bottom > 1:
             half = (bottom + top) >> 1
-            if step > 0.0:
-                half = border(half, step)
-                if not bottom < half < top:
-                    break
             if splits < MODELLED:
                 middle = sigmoid((scene.final - (half - 0.5)) * scaled)
                 y = abs(middle - above) + 1e-9
@@ -625,7 +619,7 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
                 kind = 1
             else:
                 middle = 0.0
-                pi = min(max(((top - half) << 16) // (top - bottom), 1), 65535)
+                pi = ((top - half) << 16) // (top - bottom)
                 kind = 2
             bit = code_bit(coder, pi, int(value >= half))
             tally[kind] += cost(pi, bit)
@@ -635,7 +629,7 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
             else:
                 top = half
                 above = middle
-    return bottom, top
+    return bottom
 
 
 # --- near multiples of a step -------------------------------------------------------------------------------------
@@ -653,6 +647,31 @@ def step_at(steps: Steps, c: Int, t: Int) -> float:
 def border(edge: Int, step: float) -> Int:
     """The border between two cells that is nearest to an edge. A cell holds the integers that are nearest to one multiple of the step."""
     return np.int64(math.ceil((math.floor(edge / step + 1.0) - 0.5) * step))
+
+
+@stage
+def code_cell(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, step: float, value: Int) -> tuple[Int, Int]:
+    """Code in which cell of bottom … top − 1 a sample lies, by halvings and one logistic. Returns what bottom and top become.
+
+    tally: (3,), see `Decisions`; value: the sample, to encode.
+    """
+    side = (1.0 if scene.final < bottom else -1.0) / scene.scale
+    below = sigmoid((scene.final - (bottom - 0.5)) * side)
+    above = sigmoid((scene.final - (top - 0.5)) * side)
+    while True:
+        half = border((bottom + top) >> 1, step)
+        if not bottom < half < top:
+            break
+        middle = sigmoid((scene.final - (half - 0.5)) * side)
+        y = abs(middle - above) + 1e-9
+        pi = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+        bit = code_bit(coder, pi, int(value >= half))
+        tally[1] += cost(pi, bit)
+        if bit:
+            bottom, below = half, middle
+        else:
+            top, above = half, middle
+    return bottom, top
 
 
 @stage

@@ -41,7 +41,9 @@ def subset() -> Iterable[Recipe]:
     }
     yield from all_kept("subset", "sound", {file: f"sound of {what}" for file, what in files.items()})
     falling = Signal(under_envelope(4000, 1, 120), "audio", 0, 8000)
-    yield by_encoder("sound_step_mono", "hybrid: sound of one channel, near multiples of a step that falls", falling, profile="hybrid", effort=3)
+    yield by_encoder(
+        "sound_step_mono", "hybrid: sound of one channel, near multiples of a step that falls", falling, profile="hybrid", effort=3
+    )
     pair = Signal(under_envelope(3000, 2, 90), "audio", 0, 8000)
     yield by_encoder("sound_step_pair", "hybrid: sound of two channels, the same; a network", pair, profile="hybrid", effort=5)
 
@@ -237,8 +239,13 @@ def faulty_steps() -> Iterable[Recipe]:
         "end_alone": ("a step that ends where it does not start", (0, 40, 0)),
         "curve_alone": ("a curve without a step", (0, 0, 1)),
     }
-    right = coded_integers([[0]] * 3 + [[40], [0], [-40]])
-    faultless(file(stepped, varint(len(right)) + right))
+    pieces = np.array([[[0, 0, 0]], [[40, 40, -40]]])
+    faultless(
+        file(
+            stepped,
+            tile.encode(plans.read(stepped, 2, 4), np.full((2, 3), -4), np.zeros((1, 0), np.int64), lambda _: None, pieces)[0],
+        )
+    )
     for name, (what, numbers) in wrong.items():
         sent = coded_integers([[0]] * 3 + [[number] for number in numbers])
         yield fault_of(f"steps_{name}", what, file(stepped, varint(len(sent)) + sent))

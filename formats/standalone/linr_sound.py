@@ -258,9 +258,7 @@ def read_steps(reader: Reader, frames: int, channels: int, shift: int) -> list[l
 class TileDecoder:
     """Decodes the samples of a tile."""
 
-    def __init__(
-        self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], steps: Sequence[Sequence[Piece]], string: bytes
-    ) -> None:
+    def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], steps: Sequence[Sequence[Piece]], string: bytes) -> None:
         self.frames, self.lags, self.steps, self.unit = frames, lags, steps, 2.0 ** -(20 + plan.steps)
         self.decoder = decoder = ArithmeticDecoder(string)
         network = first_network(plan.units, plan.opinions, plan.learning) if plan.units else None

@@ -550,8 +550,8 @@ def gallop_edge(scene: Scene, gallop: Int, below: bool) -> float:
 def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, value: Int) -> tuple[Int, Int]:
     """Code a sample: decisions in the tree of quantiles down to a leaf, steps beyond it if it is an outermost leaf, then inside the leaf.
 
-    step: of which the sample is nearly a multiple, 0: none. If there is one, the decisions are between cells of multiples at first, and then
-    inside a cell. value: the sample, to encode. Returns the sample and its leaf.
+    step: of which the sample is nearly a multiple, 0: none. If there is one, the decisions are between cells of multiples at first,
+    and then inside a cell. value: the sample, to encode. Returns the sample and its leaf.
     """
     d = s.decisions
     bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
@@ -569,7 +569,7 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
         else:
             break
         if step > 0.0:
-            edge = border(edge, step)
+            edge = np.int64(border(edge, step))
         if edge <= bottom:
             bit: Int = 1
         elif edge >= top:
@@ -592,8 +592,9 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
         elif (a0 == 0) == (bit == 1):
             break
     if step > 0.0:
-        bottom, top = code_cell(coder, d.tally, scene, bottom, top, step, value)
-        bottom, top = code_stray(coder, s, at, scene, bottom, top, step, value)
+        low, high = code_cell(coder, d.tally, scene, bottom, top, step, value)
+        low, high = code_stray(coder, s, at, scene, low, high, step, value)
+        bottom, top = np.int64(low), np.int64(high)
     return code_inside(coder, d.tally, scene, bottom, top, value), a0
 
 
@@ -659,7 +660,7 @@ def code_cell(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: I
     below = sigmoid((scene.final - (bottom - 0.5)) * side)
     above = sigmoid((scene.final - (top - 0.5)) * side)
     while True:
-        half = border((bottom + top) >> 1, step)
+        half: Int = border((bottom + top) >> 1, step)
         if not bottom < half < top:
             break
         middle = sigmoid((scene.final - (half - 0.5)) * side)
@@ -668,16 +669,16 @@ def code_cell(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: I
         bit = code_bit(coder, pi, int(value >= half))
         tally[1] += cost(pi, bit)
         if bit:
-            bottom, below = half, middle
+            bottom = half
+            below = middle
         else:
-            top, above = half, middle
+            top = half
+            above = middle
     return bottom, top
 
 
 @stage
-def code_stray(
-    coder: BitCoder, s: Sound, at: Spot, scene: Scene, bottom: Int, top: Int, step: float, value: Int
-) -> tuple[Int, Int]:
+def code_stray(coder: BitCoder, s: Sound, at: Spot, scene: Scene, bottom: Int, top: Int, step: float, value: Int) -> tuple[Int, Int]:
     """Code how far a sample is from the multiple of the step in whose cell bottom … top − 1 lie. Returns what bottom and top become.
 
     Distances up to DEVIATION are decisions by experts, contexts and the mixer, as in `code_sample`; what is beyond is left open.
@@ -696,7 +697,8 @@ def code_stray(
     copy16(d.masses, LANES, d.masses, 0)
     ask_all(F32(top - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
     copy16(d.masses, LANES, d.masses, 2 * LANES)
-    edge, node, up = centre, np.int64(GALLOPED), 0
+    edge, node = centre, np.int64(GALLOPED)
+    up: Int = 0
     for i in range(DEVIATION + 1):
         if edge <= bottom:
             bit: Int = 1
@@ -726,7 +728,8 @@ def code_stray(
 def learn_stray(strays: Ints1, c: Int, step: float, value: Int) -> None:
     """Learn how far a sample is from the nearest multiple of its step."""
     multiple = math.floor(value / step + 0.5) * step
-    strays[c] = min(abs(value - math.floor(multiple + 0.5)), 3) << 1 | min(strays[c] >> 1, 1)
+    away: Int = abs(value - np.int64(math.floor(multiple + 0.5)))
+    strays[c] = min(away, 3) << 1 | min(strays[c] >> 1, 1)
 
 
 # --- learn --------------------------------------------------------------------------------------------------------

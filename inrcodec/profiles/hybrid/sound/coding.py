@@ -90,6 +90,8 @@ class Decoder(TileDecoder):
 
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
+        if plan.steps:
+            self.known = "sound_step_pair", *self.known
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         (frames,) = box_shape(box)

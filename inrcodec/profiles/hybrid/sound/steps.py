@@ -25,8 +25,8 @@ from .plan import MAX_STEPS
 WINDOW = 256  # frames of a window
 APART, WINDOWS = 1 << 15, 6  # at first, the most frames between windows, and the fewest windows;
 NEAR = 1 << 11  # frames between windows once something was found
-# of the samples in a window, those nearest to 0 are looked at, and none farther than a limit: few, for steps that change fast; then most, for
-# a sound of few levels
+# of the samples in a window, those nearest to 0 are looked at, and none farther than a limit: few, for steps that change fast; then most,
+# for a sound of few levels
 SHARES = (0.25, 1 << 14), (0.95, 1 << 12)
 FEWEST, DISTINCT = 60, 10  # samples, and different ones
 COHERENT = 0.4  # the least coherence of a peak, beside what chance gives
@@ -42,7 +42,7 @@ SAVED = 0.1  # bits per sample that a piece must save
 WORTH = 800  # bits that a tile must save
 
 
-def _best(x: Floats1, t: Floats1, frequencies: Floats1, slopes: Floats1) -> tuple[float, float]:
+def _best(x: Floats1, t: npt.NDArray[Any], frequencies: Floats1, slopes: npt.NDArray[Any]) -> tuple[float, float]:
     """The frequency and the slope at which phases are most coherent. x, t: (n,) samples and their times; slopes: of log(step) over time."""
     warped = x * (1.0 - slopes[:, None] * t)
     found = [np.abs(np.exp(2j * np.pi * f * warped).sum(1)) for f in frequencies]
@@ -51,7 +51,10 @@ def _best(x: Floats1, t: Floats1, frequencies: Floats1, slopes: Floats1) -> tupl
 
 
 def _seed(x: Floats1) -> tuple[float, float, float]:
-    """The step in the middle of a window, its relative slope in a frame, and the mean multiple; a step of 0 if there is none. x: (WINDOW,)."""
+    """The step in the middle of a window, its relative slope in a frame, and the mean multiple; three zeros if there is none.
+
+    x: (WINDOW,), the window's samples.
+    """
     size = np.abs(x)
     ordered = np.sort(size)
     for share, farthest in SHARES:
@@ -61,7 +64,8 @@ def _seed(x: Floats1) -> tuple[float, float, float]:
             mean = max(float(size[near].mean()) * peak, 1.0)
             width = 1 / (4 * size[near].max())
             frequencies = peak + np.arange(-8, 9) * (width / 8)
-            frequency, slope = _best(x[near], near - WINDOW / 2, frequencies, np.arange(-16, 17) * (0.4 / (mean * WINDOW)))
+            slopes = np.arange(-16, 17) * (0.4 / (mean * WINDOW))
+            frequency, slope = _best(x[near], near - WINDOW / 2, frequencies, slopes)
             return 1 / frequency, slope, mean
     return 0.0, 0.0, 0.0
 
@@ -226,7 +230,10 @@ def find(samples: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def unit(samples: npt.NDArray[Any], pieces: npt.NDArray[np.float64]) -> int:
-    """The plan's `steps` for a tile: 0 if it has none, else fine enough for its largest multiples. Arguments: what `find` takes and returns."""
+    """The plan's `steps` for a tile: 0 if it has none, else fine enough for its largest multiples.
+
+    samples, pieces: what `find` takes and returns.
+    """
     if not pieces.any():
         return 0
     most = np.stack([np.abs(samples[:, i : i + PIECE]).max(1) for i in range(0, samples.shape[1], PIECE)], 1)

@@ -106,7 +106,7 @@ def encode(
     """A tile's bytes, and the bits by what they were spent on.
 
     samples: (coded channels, frames), index − zero; lags: (segments, n), n at most the model's, 0: none; tick: called with the number of
-    frames coded since its last call; what it raises ends the work; pieces: None, or the steps; not used if the plan says that there are none.
+    frames coded since its last call; what it raises ends the work; pieces: the steps, or None; only if the plan says so.
     """
     frames = samples.shape[1]
     wide = np.zeros((_segments(frames), plan.model.lags), np.int64)

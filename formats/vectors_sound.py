@@ -124,10 +124,9 @@ def plan(
     units: int = 0,
     learning: int = 0,
     named: int | None = None,
-    steps: bytes = b"",
 ) -> bytes:
     front = bytes([3, len(predictors), len(filters), lags, units, learning])
-    return b"".join([front, *predictors, *filters, varint(len(channels) if named is None else named), *channels, coded, steps])
+    return b"".join([front, *predictors, *filters, varint(len(channels) if named is None else named), *channels, coded])
 
 
 def sound() -> Signal:
@@ -223,9 +222,9 @@ def faulty_tiles() -> Iterable[Recipe]:
 
 def faulty_steps() -> Iterable[Recipe]:
     for number in (0, 21, 255):
-        yield planned(f"steps_{number}", f"steps in units of 2^-{number}", plan(steps=bytes([number])))
-    yield planned("steps_twice", "a byte after the unit of steps", plan(steps=b"\4\4"))
-    stepped = plan(steps=b"\4")
+        yield planned(f"steps_{number}", f"steps in units of 2^-{number}", plan() + bytes([number]))
+    yield planned("steps_twice", "a byte after the unit of steps", plan() + b"\4\4")
+    stepped = plan() + b"\4"
     yield fault_of("tile_steps", "a tile without its steps", file(stepped))
     yield fault_of("tile_steps_short", "a tile whose steps go past its end", file(stepped, varint(9) + RIGHT))
     none = coded_integers([[0]] * 6)

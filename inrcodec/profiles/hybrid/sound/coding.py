@@ -86,7 +86,7 @@ def _encode_tiles(plan: SoundPlan, values: Values, layout: Layout, options: Opti
 class Decoder(TileDecoder):
     """Decodes the tiles of a sound; bits: of its values."""
 
-    known = ("sound_pair_net",)
+    known: tuple[str, ...] = ("sound_pair_net",)
 
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits

@@ -13,6 +13,9 @@ The stages of prediction are
 Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
 of the local error, the limited LMS step, and the look back are our own.
 
+Where the tile says of which steps samples are nearly multiples, the tree has its edges between the cells of multiples, and what is left is
+how far the sample is from its multiple.
+
 Samples are signed here, with silence near 0. LMS filters, mixer and context network are float32, everything else is float64.
 """
 
@@ -322,6 +325,7 @@ def _decisions(channels: int, networked: bool) -> Decisions:
         gates=np.tile(fresh.gates, (c, 1, 1)),
         maps=np.tile(fresh.maps, (c, 1, 1, 1)),
         mixer=fresh,
+        # two nodes more than there are, since tables of a power of two would meet in the processor's cache
         slots=np.full((c, CONTEXTS, (NODES + 2) * CONTEXT_SIZE), 32768 << 8, np.int64),
         cell=np.zeros(CONTEXTS, np.int64),
         leaves=np.full(c, LEAVES // 2, np.int64),

@@ -165,6 +165,16 @@ def music(frames: int = 2 * RATE, channels: int = 2, seed: int = 0) -> Samples:
     return np.clip(np.rint(x + g.normal(0, 12, x.shape)), -32768, 32767).astype(np.int16)
 
 
+def coarse(channels: int, frames: int = 5 * RATE) -> Samples:
+    """Notes of 8 bits under a decaying envelope, with triangular dither of ±1, (frames, channels) int16."""
+    g = np.random.default_rng(7)
+    notes = music(frames, channels, 7).astype(np.float64)
+    levels = np.rint(127 * notes / np.abs(notes).max())
+    envelope = 200 * np.exp(-np.arange(frames) / (1.5 * RATE))
+    dither = g.random(notes.shape) - g.random(notes.shape)
+    return np.rint(levels * envelope[:, None] + dither).astype(np.int16)
+
+
 def cases() -> list[str]:
     """Signals whose smallest size is known, or nearly so."""
     g = np.random.default_rng(1)
@@ -187,6 +197,8 @@ def cases() -> list[str]:
         ("the notes twice over", np.concatenate([sound, sound]), 16),
         ("the notes, clipped at 3000", sound.clip(-3000, 3000), 16),
         ("±full scale, at random", np.where(g.random((2 * RATE, 2)) < 0.5, -32768, 32767).astype(np.int16), 16),
+        ("an 8-bit sample under a decaying envelope with dither, mono", coarse(1), 16),
+        ("an 8-bit sample under a decaying envelope with dither, stereo", coarse(2), 16),
         ("noise of 32 bits with -2^31", g.integers(-(1 << 31), 1 << 31, (RATE, 2)).astype(np.int32), 32),
     ]
     found[-1][1][0] = -(1 << 31)

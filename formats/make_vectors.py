@@ -122,6 +122,7 @@ FAULTY = (
     vectors_sound.faulty_settings,
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
+    vectors_sound.faulty_steps,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
     vectors_compact.faulty,

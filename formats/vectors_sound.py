@@ -5,7 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from vector_tools import RIGHT, Recipe, Sections, Signal, all_kept, blob, coded_integers, fault, faultless, head, tiled, varint
+from vector_tools import (
+    RIGHT,
+    Array,
+    Recipe,
+    Sections,
+    Signal,
+    all_kept,
+    blob,
+    by_encoder,
+    coded_integers,
+    fault,
+    faultless,
+    head,
+    recipe,
+    tiled,
+    tone,
+    varint,
+)
+
+from inrcodec.profiles.hybrid.sound import plan as plans
+from inrcodec.profiles.hybrid.sound import tile
 
 
 def subset() -> Iterable[Recipe]:
@@ -19,7 +39,13 @@ def subset() -> Iterable[Recipe]:
         "silence": "two channels of 8 bits that fall silent; a network",
         "wide": "two channels of noise of 32 bits; four predictors, a network",
     }
-    return all_kept("subset", "sound", {file: f"sound of {what}" for file, what in files.items()})
+    yield from all_kept("subset", "sound", {file: f"sound of {what}" for file, what in files.items()})
+    falling = Signal(under_envelope(4000, 1, 120), "audio", 0, 8000)
+    yield by_encoder(
+        "sound_step_mono", "hybrid: sound of one channel, near multiples of a step that falls", falling, profile="hybrid", effort=3
+    )
+    pair = Signal(under_envelope(3000, 2, 90), "audio", 0, 8000)
+    yield by_encoder("sound_step_pair", "hybrid: sound of two channels, the same; a network", pair, profile="hybrid", effort=5)
 
 
 def uncommon() -> Iterable[Recipe]:
@@ -29,7 +55,35 @@ def uncommon() -> Iterable[Recipe]:
         "tiles": "two channels in 5 tiles, filters of 16 and 4096 taps, a network of 16 units",
         "lags_4": "one channel, four lags, of which the third alone is used",
     }
-    return all_kept("uncommon", "sound", {file: f"sound, {what}" for file, what in files.items()})
+    yield from all_kept("uncommon", "sound", {file: f"sound, {what}" for file, what in files.items()})
+    x = under_envelope(5000, 2, 60)
+    what = "hybrid: sound, steps that come, bend, jump, go and are larger than any sample, in units of 2^-20"
+    yield recipe("sound_step_all", what, Signal(x, "audio", 0, 8000), lambda: any_steps(x))
+
+
+def under_envelope(frames: int, channels: int, start: int) -> Array:
+    """A sound of 8 bits times a step that begins at `start` and falls by 1/4096 of itself in each frame, with dither."""
+    rng = np.random.default_rng(frames)
+    steps = start * np.multiply.accumulate(np.full(frames, 4095 / 4096))
+    dither = rng.random((frames, channels)) - rng.random((frames, channels))
+    coarse = tone(frames, channels, 8, np.int64, 1).reshape(frames, channels)
+    samples: Array = np.rint(coarse * steps[:, None] + dither).astype(np.int16)
+    return samples
+
+
+def any_steps(x: Array) -> Sections:
+    """x: (5000, 2) int16. No envelope has these steps."""
+    pieces = np.zeros((2, 5, 3))
+    pieces[0, 1:] = (60, 50, 3), (2, 2, -40), (2000, 9.5, 0), (13, 1000, 20)
+    pieces[1, ::2] = (2.5, 2.5, 2), (50, 40, -2), (3, 1900, 2)
+    least, most = int(x.min()), int(x.max())
+    channels = tuple(plans.Channel(most - least, 0, -least) for _ in range(2))
+    model = plans.SoundModel((plans.Predictor(16, 8, 2, 64000),), (plans.Filter(4, 8000),), 1)
+    plan = plans.SoundPlan(channels, (plans.CodedChannel(0, 1), plans.CodedChannel(1, 0)), model, 20)
+    coded, _ = tile.encode(plan, x.T.astype(np.int64), np.zeros((3, 0), np.int64), lambda _: None, np.rint(pieces * 2**20).astype(np.int64))
+    signal = Signal(x, "audio", 0, 8000)
+    header = head(signal, 2, bits=(most - least).bit_length(), offset=least)
+    return [(b"HEAD", header), (b"HYBR", plans.write(plan)), *tiled([coded], list(signal.axes))]
 
 
 def predictor(own: int = 8, other: int = 8, every: int = 1, decay: int = 64000) -> bytes:
@@ -164,3 +218,33 @@ def faulty_tiles() -> Iterable[Recipe]:
     for lag in (-512, 1, 511, 2049):
         sent = coded_integers([[0, lag]])
         yield fault_of(f"lag_{lag}".replace("-", "minus_"), f"a lag of {lag}", file(plan(lags=1), varint(len(sent)) + sent, signal=long))
+
+
+def faulty_steps() -> Iterable[Recipe]:
+    for number in (0, 21, 255):
+        yield planned(f"steps_{number}", f"steps in units of 2^-{number}", plan() + bytes([number]))
+    yield planned("steps_twice", "a byte after the unit of steps", plan() + b"\4\4")
+    stepped = plan() + b"\4"
+    yield fault_of("tile_steps", "a tile without its steps", file(stepped))
+    yield fault_of("tile_steps_short", "a tile whose steps go past its end", file(stepped, varint(9) + RIGHT))
+    none = coded_integers([[0]] * 6)
+    yield fault_of("steps_left_over", "steps with a byte that no bit needs", file(stepped, varint(len(none) + 1) + none + b"\0"))
+    wrong = {
+        "least": ("a step that ends below 2", (40, -9, 0)),
+        "bent": ("a step that bends below 2", (40, 0, 40)),
+        "negative": ("a negative step", (-40, 0, 0)),
+        "large": ("a step of 2^31 units", ((1 << 31) - 1, 1, 0)),
+        "curve": ("a curve of 2^31 units", (1 << 30, 0, -(1 << 31))),
+        "end_alone": ("a step that ends where it does not start", (0, 40, 0)),
+        "curve_alone": ("a curve without a step", (0, 0, 1)),
+    }
+    pieces = np.array([[[0, 0, 0]], [[40, 40, -40]]])
+    faultless(
+        file(
+            stepped,
+            tile.encode(plans.read(stepped, 2, 4), np.full((2, 3), -4), np.zeros((1, 0), np.int64), lambda _: None, pieces)[0],
+        )
+    )
+    for name, (what, numbers) in wrong.items():
+        sent = coded_integers([[0]] * 3 + [[number] for number in numbers])
+        yield fault_of(f"steps_{name}", what, file(stepped, varint(len(sent)) + sent))

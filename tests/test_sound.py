@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ import inrcodec
 from inrcodec import FormatError, Signal, UnsupportedError, codec, container, files
 from inrcodec.container import Section, varint
 from inrcodec.kernels import integers
-from inrcodec.kernels.sound import LEAST_LAG, SEGMENT
+from inrcodec.kernels.sound import LEAST_LAG, PIECE, SEGMENT
 from inrcodec.options import Options
-from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, search, tile
+from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, search, steps, tile
 from inrcodec.profiles.hybrid.sound.plan import Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan
 from inrcodec.progress import Ticker
 
@@ -375,3 +376,119 @@ def test_texts_do_not_keep_a_sound_from_being_written(tmp_path: Path, extension:
     files.write(path, signal)
     assert np.array_equal(files.read(path).samples, signal.samples)
     assert "flac/block" in files.lost(path, signal)
+
+
+def coarse(
+    frames: int, channels: int = 1, seed: int = 0, peak: float = 200.0, fall: float = 20000.0, dither: int = 2
+) -> npt.NDArray[np.int16]:
+    """A sound of 8 bits under a falling envelope, (frames, channels). dither: how many rectangular ones are added."""
+    g = np.random.default_rng(seed)
+    levels = np.rint(tone(frames, channels, 16, seed) / 2.0**15 * 127)
+    noise = sum((g.random(levels.shape) - 0.5 for _ in range(dither)), np.zeros(levels.shape))
+    return np.rint(levels * peak * np.exp(-np.arange(frames) / fall)[:, None] + noise).astype(np.int16)
+
+
+@pytest.mark.parametrize("dither", [0, 1, 2])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_coarse_sound_under_an_envelope_is_found(channels: int, dither: int) -> None:
+    x = coarse(20000, channels, dither=dither)
+    data, found = code(x, effort=3)
+    assert found["network"]["steps"]
+    with mock.patch.object(steps, "find", lambda x: np.zeros((len(x), 0, 3))):
+        plain, about = code(x, effort=3)
+    assert not about["network"]["steps"]
+    assert len(data) < 0.65 * len(plain)
+
+
+def test_steps_are_those_of_the_envelope() -> None:
+    x = coarse(30000, 1, fall=15000)
+    pieces = steps.find(x.T.astype(np.int64))
+    shown = steps._sizes(pieces[0], len(x))
+    true = 200 * np.exp(-np.arange(len(x)) / 15000)
+    assert (pieces[0, :, 0] > 0).all()
+    assert np.abs(shown / true - 1).max() < 2e-3
+
+
+@pytest.mark.parametrize(
+    "x", [np.random.default_rng(0).integers(-999, 999, (2, 30000)), np.zeros((1, 30000), np.int64), tone(30000).T, tone(100).T]
+)
+def test_no_steps_are_found_where_there_are_none(x: npt.NDArray[Any]) -> None:
+    assert steps.find(x.astype(np.int64)).shape == (len(x), 0, 3)
+
+
+def test_a_sound_without_steps_has_no_byte_for_them() -> None:
+    p = analysis.plan_of(tone(300).astype(np.uint16), 0, Options())
+    assert len(plan.write(replace(p, steps=9))) == len(plan.write(p)) + 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_any_steps_round_trip(seed: int) -> None:
+    """Steps that have nothing to do with the samples, from the least to the largest."""
+    g = np.random.default_rng(seed)
+    channels, frames, shift = int(g.integers(1, 4)), int(g.integers(1, 3 * PIECE)), int(g.integers(1, plan.MAX_STEPS + 1))
+    x = (
+        tone(frames, channels, int(g.integers(9, 17)), seed).T.astype(np.int64)
+        if g.random() < 0.7
+        else g.integers(-(2**31), 2**31, (channels, frames))
+    )
+    x[:, 0] = 0
+    x[:, -1] = 1
+    found = tuple(Channel(int(r.max() - r.min()), 0, int(-r.min())) for r in x)
+    model = SoundModel((Predictor(8, 8, 1, 64000),), (Filter(4, 999),), 0)
+    p = SoundPlan(found, tuple(CodedChannel(i, int(g.integers(0, channels))) for i in range(channels)), model, shift)
+    count = -(-frames // PIECE)
+    ends = np.minimum(2.0 * 2.0 ** g.uniform(0, 31 - shift, (channels, count, 2)) * 1.01, 2.0 ** (30 - shift) * 1.9)
+    bend = g.uniform(-1, 1, (channels, count, 1)) * 4 * (ends.min(2, keepdims=True) - 2)
+    pieces = steps.rounded(np.concatenate([ends, bend], 2) * (g.random((channels, count, 1)) < 0.7), shift)
+    data, _ = tile.encode(p, x, np.zeros((1, 0), np.int64), lambda _: None, pieces)
+    assert np.array_equal(tile._read_steps(tile._write_steps(pieces), channels, count, shift), pieces)
+    assert np.array_equal(tile.decode(p, frames, data, lambda _: None)[0], x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_damaged_steps_end_in_an_error_or_in_samples(seed: int) -> None:
+    g = np.random.default_rng(seed)
+    sections = list(container.read(STEPPED))
+    i = [k for k, s in enumerate(sections) if s.type in (b"HYBR", b"TILE")][int(g.integers(0, 2))]
+    content = bytearray(sections[i].content)
+    for _ in range(int(g.integers(1, 4))):
+        content[int(g.integers(0, min(len(content), 60)))] = int(g.integers(0, 256))
+    sections[i] = Section(sections[i].type, bytes(content))
+    with contextlib.suppress(FormatError):
+        inrcodec.decode(container.write(sections))
+
+
+STEPPED = inrcodec.encode(Signal(coarse(2500), "audio", 16, RATE), profile="hybrid", effort=3, verify=False)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [[-40], [0], [0]],
+        [[40], [-9], [0]],
+        [[40], [0], [40]],
+        [[(1 << 31) - 1], [1], [0]],
+        [[1 << 30], [0], [-(1 << 31)]],
+        [[0], [40], [0]],
+        [[0], [0], [1]],
+        [[40, -40], [0, 1], [0, 0]],
+    ],
+)
+def test_impossible_steps_are_refused(numbers: list[list[int]]) -> None:
+    data = integers.encode([np.array(n) for n in numbers])
+    with pytest.raises(FormatError, match="a step is not valid"):
+        tile._read_steps(data, 1, len(numbers[0]), 4)
+
+
+def test_steps_take_the_memory_that_is_told() -> None:
+    opened = codec.open_bytes(inrcodec.encode(Signal(coarse(30000), "audio", 16, RATE), profile="hybrid", effort=1, verify=False))
+    box = opened.layout.box(0)
+    tracemalloc.start()
+    try:
+        opened.decoder.decode_tile(box, opened.tile(0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= opened.decoder.memory(box)

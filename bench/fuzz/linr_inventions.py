@@ -114,12 +114,14 @@ def sound(rng: Random) -> bytes:
         channels.append(_channel(rng, channels, bits))
     live = [i for i, c in enumerate(channels) if c.coded]
     coded = tuple(sounds.CodedChannel(i, rng.randrange(len(live))) for i in rng.sample(live, len(live)))
-    section = Section(b"HYBR", sounds.write(sounds.SoundPlan(tuple(channels), coded, model)))
+    steps = rng.choice((0, 0, 1, 4, 12, 20))
+    section = Section(b"HYBR", sounds.write(sounds.SoundPlan(tuple(channels), coded, model, steps)))
     size = rng.choice((frames, frames, -(-frames // 2), max(1, frames // 5)))
     tiles = []
     for start in range(0, frames, size):
         length = min(size, frames - start)
-        tiles.append(_lags(rng, model.lags, length) + _string(rng, length * len(live) * bits // 8) if live else b"")
+        front = _lags(rng, model.lags, length) + _steps(rng, len(live), length, steps)
+        tiles.append(front + _string(rng, length * len(live) * bits // 8) if live else b"")
     return _file(_header(rng, 2, kind, shape, bits), section, [size], tiles)
 
 
@@ -131,6 +133,24 @@ def _lags(rng: Random, count: int, frames: int) -> bytes:
     for _ in range(count):
         lags = [rng.choice((0, 512, 2048 * i, rng.randint(512, 2048 * i))) if i else 0 for i in range(-(-frames // 2048))]
         arrays.append(np.diff(np.array(lags, np.int64), prepend=0))
+    data = integers.encode(arrays)
+    return varint(len(data)) + data
+
+
+def _steps(rng: Random, channels: int, frames: int, shift: int) -> bytes:
+    """The steps of a tile of so many frames, with their length before them; nothing if there are none."""
+    if not shift or not channels:
+        return b""
+    arrays = []
+    for _ in range(channels):
+        numbers, before = [], (0, 0, 0)
+        for _ in range(-(-frames // 1024)):
+            start, end = (rng.choice((2 << shift, 9 << shift, rng.randint(2 << shift, (1 << 31) - 1))) for _ in range(2))
+            piece = (start, end, -rng.choice((0, 1, start >> 3))) if rng.random() < 0.8 else (0, 0, 0)
+            guess = piece[0] + before[1] - before[0]
+            numbers.append((piece[0] - before[1], piece[1] - guess, piece[2] - before[2]) if piece[0] else (-before[1], 0, 0))
+            before = piece
+        arrays += [np.array(column, np.int64) for column in zip(*numbers, strict=True)]
     data = integers.encode(arrays)
     return varint(len(data)) + data
 

@@ -39,6 +39,7 @@ from linr_hybrid import (
 
 SEGMENT = 2048  # frames
 BATCH = 8  # frames
+PIECE = 1024  # frames
 PAST = 160
 RATES = (1 / 16, 1 / 128, 1 / 1024, 1 / 32, 1 / 32, 1 / 32)  # of the mean errors of the logistics
 STEEPNESS = [0.0] + [LN2 * (log2(i / 32) - log2(1 - i / 32)) for i in range(1, 32)]  # Q_i
@@ -89,6 +90,7 @@ class Plan:
     learning: int
     channels: list[Channel]  # several may be the same
     coded: list[tuple[Channel, int | None]]  # and the partners, by their numbers in this list
+    steps: int  # 0: there are none
 
     @property
     def opinions(self) -> int:
@@ -180,8 +182,9 @@ def read_plan(content: bytes, head: Head) -> Plan:
     for _ in range(head.channels):
         channels.append(read_channel(reader, channels, head.bits))
     coded = read_coded(reader, channels)
-    reader.finish()
-    return Plan(regressions, of_filters, lags, units, learning, [channel for _, channel in channels], coded)
+    rest = reader.rest()
+    require(len(rest) == 0 or (len(rest) == 1 and 1 <= rest[0] <= 20), "the unit of steps is out of range, or bytes are left over")
+    return Plan(regressions, of_filters, lags, units, learning, [channel for _, channel in channels], coded, rest[0] if rest else 0)
 
 
 # 16.2, 16.3. Tiles
@@ -195,7 +198,8 @@ def decode_tile(tile: bytes, span: Span, head: Head, plan: Plan) -> Words:
     if plan.coded:
         reader = Reader(tile)
         lags = read_lags(reader, frames, plan.lags)
-        decoder = TileDecoder(plan, frames, lags, reader.rest())
+        steps = read_steps(reader, frames, len(plan.coded), plan.steps)
+        decoder = TileDecoder(plan, frames, lags, steps, reader.rest())
         with np.errstate(all="ignore"):
             decoder.run()
         for (channel, _), of_channel in zip(plan.coded, decoder.channels, strict=True):
@@ -221,11 +225,41 @@ def read_lags(reader: Reader, frames: int, lags: int) -> list[list[int]]:
     return result
 
 
+Piece = tuple[int, int, int]  # start, end and curve of its steps
+
+
+def read_steps(reader: Reader, frames: int, channels: int, shift: int) -> list[list[Piece]]:
+    """The steps of each piece of each coded channel."""
+    pieces = -(-frames // PIECE)
+    if shift == 0:
+        return [[(0, 0, 0)] * pieces] * channels
+    decoder = ArithmeticDecoder(reader.take(reader.varint()))
+    arrays = [[int(number) for number in coded_integers(decoder, pieces)] for _ in range(3 * channels)]
+    decoder.finish()
+    found: list[list[Piece]] = []
+    for c in range(channels):
+        of_channel = [(0, 0, 0)]
+        for first, second, third in zip(*arrays[3 * c : 3 * c + 3], strict=True):
+            start, end, curve = of_channel[-1]
+            rise = end - start
+            start = end + first
+            if start == 0:
+                require(second == third == 0, "steps change where there are none")
+                end = curve = 0
+            else:
+                end, curve = start + rise + second, curve + third
+                require(max(start, end, abs(curve)) < 1 << 31, "a step is too large")
+                require(4 * min(start, end) - max(curve, 0) >= 8 << shift, "a step is below 2")
+            of_channel.append((start, end, curve))
+        found.append(of_channel[1:])
+    return found
+
+
 class TileDecoder:
     """Decodes the samples of a tile."""
 
-    def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], string: bytes) -> None:
-        self.frames, self.lags = frames, lags
+    def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], steps: Sequence[Sequence[Piece]], string: bytes) -> None:
+        self.frames, self.lags, self.steps, self.unit = frames, lags, steps, 2.0 ** -(20 + plan.steps)
         self.decoder = decoder = ArithmeticDecoder(string)
         network = first_network(plan.units, plan.opinions, plan.learning) if plan.units else None
         self.channels = [ChannelDecoder(plan, channel, frames, network, decoder) for channel, _ in plan.coded]
@@ -236,8 +270,11 @@ class TileDecoder:
     def run(self) -> None:
         for t in range(self.frames):
             lags = self.lags[t // SEGMENT]
-            for channel in self.channels:
-                channel.decode(PAST + t, lags if any(lags) else ())
+            for channel, steps in zip(self.channels, self.steps, strict=True):
+                start, end, curve = steps[t // PIECE]
+                i = t % PIECE
+                step = float((start << 20) + ((end - start) * i << 10) - curve * i * (PIECE - i)) * self.unit
+                channel.decode(PAST + t, lags if any(lags) else (), step)
             if t % BATCH == BATCH - 1:
                 for channel in self.channels:
                     channel.learn_batch(t // BATCH)
@@ -367,7 +404,12 @@ class SoundMixer(Mixer):
         return bit
 
 
-# 16.3 to 16.11. Channels
+# 16.3 to 16.12. Channels
+
+
+def border(edge: int, step: float) -> int:
+    """The border of two cells that is nearest to an edge (16.12)."""
+    return math.ceil((math.floor(edge / step + 1) - 0.5) * step)
 
 
 def limited_int(x: float, most: int) -> int:
@@ -403,6 +445,7 @@ class ChannelDecoder:
         self.together = LeastSquares(8, 0.984, 0.5)
         self.mean_errors = [30.0] * 6
         self.leaf = 16
+        self.strays = 0
         self.distance = 100.0  # D
         self.mixer = SoundMixer(1024, network is not None)
         self.batch: list[Remembered] = []
@@ -442,7 +485,7 @@ class ChannelDecoder:
                 for u in near:
                     yield float(self.partner.errors[u]) if lag else 0.0
 
-    def decode(self, t: int, lags: Sequence[int]) -> None:
+    def decode(self, t: int, lags: Sequence[int], step: float) -> None:
         """The sample of frame t. No lags: all are 0."""
         regressors = [np.concatenate([self.before(t, p.own), self.of_partner(t, p.other)]) for p in self.predictors]
         predictions = [self.within(p.predict(x)) for p, x in zip(self.predictors, regressors, strict=True)]
@@ -462,7 +505,10 @@ class ChannelDecoder:
         if self.network is not None:
             inputs = self.network_inputs(t, pf, unit, opinions[: len(predictions) + len(of_filters)])
             mixture = Mixture(self.network.outputs(inputs), Single(pf - math.floor(pf)), unit)
-        value = self.decode_value(means, mixture)
+        value = self.decode_value(means, mixture, step)
+        if step > 0:
+            away = abs(value - math.floor(math.floor(value / step + 0.5) * step + 0.5))
+            self.strays = 2 * min(away, 3) + min(self.strays >> 1, 1)
         self.x[t] = v = float(value)
 
         for i, rate in enumerate(RATES):
@@ -512,7 +558,7 @@ class ChannelDecoder:
 
     # The bits
 
-    def decode_value(self, means: Sequence[float], mixture: Mixture | None) -> int:
+    def decode_value(self, means: Sequence[float], mixture: Mixture | None, step: float) -> int:
         pf = means[0]
         s0, s1 = self.mean_errors[:2]
         scale = 0.275 * (s0 + s1) + 0.02
@@ -536,6 +582,8 @@ class ChannelDecoder:
                 edge = math.floor((pf - far if first == 0 else pf + far) + 0.5)
             else:
                 break
+            if step > 0:
+                edge = border(edge, step)
             if edge <= bottom:
                 bit = 1
             elif edge >= top:
@@ -556,7 +604,65 @@ class ChannelDecoder:
             elif bit == (first == 0):
                 break
         self.leaf = first
+        if step > 0:
+            bottom, top = self.cell(bottom, top, pf, scale, step)
+            bottom, top = self.around_multiple(bottom, top, experts, origin, step)
         return self.inside(bottom, top, pf, scale)
+
+    def cell(self, bottom: int, top: int, pf: float, scale: float, step: float) -> tuple[int, int]:
+        """The cell of the sample (16.12): what bottom and top become."""
+        sigma = 1 / scale if pf < bottom else -1 / scale
+
+        def z(a: int) -> float:
+            return sigmoid((pf - (a - 0.5)) * sigma)
+
+        z_bottom, z_top = z(bottom), z(top)
+        while bottom < (half := border((bottom + top) >> 1, step)) < top:
+            z_half = z(half)
+            y = abs(z_half - z_top) + 1e-9
+            if self.decoder.bit(coin(y / ((y + abs(z_bottom - z_half)) + 1e-9))):
+                bottom, z_bottom = half, z_half
+            else:
+                top, z_top = half, z_half
+        return bottom, top
+
+    def around_multiple(self, bottom: int, top: int, experts: Experts, origin: int, step: float) -> tuple[int, int]:
+        """How far the sample is from the multiple of the step in its cell (16.12): what bottom and top become."""
+        k = math.floor(bottom / step + 1)
+        if math.ceil((k - 0.5) * step) > bottom:
+            k -= 1
+        centre = math.floor(k * step + 0.5)
+        apart = int(((k * step + 0.5) - centre) * 16)
+        far = min(int(2 * log2(1.0 + abs(k))), 15)
+        place = 8 * (apart >> 2) + (far >> 1)
+        experts.ask(bottom - origin)
+        experts.move(1)
+        experts.ask(top - origin)
+        experts.move(0)
+        edge, node, up = centre, 58, 0
+        for i in range(4):
+            if edge <= bottom:
+                bit = 1
+            elif edge >= top:
+                bit = 0
+            else:
+                stretched = experts.ask(edge - origin)
+                contexts = (8 * node + self.strays, 16 * node + far, 16 * node + apart, 32 * node + place)
+                rows = (node, 8 * (32 + place) + self.strays, 16 * (8 + i) + apart, 16 * (8 + i) + far)
+                bit = self.mixer.decode(self.decoder, stretched, contexts, rows, contexts[0], contexts[2])
+                experts.move(bit)
+            if bit:
+                bottom = max(bottom, edge)
+            else:
+                top = min(top, edge)
+            if i == 0:
+                up, node = bit, 59 if bit else 62
+            elif bit != up or (i == 2 and not up):
+                break
+            else:
+                node += 1
+            edge += 1 if up else -1
+        return bottom, top
 
     def inside(self, bottom: int, top: int, pf: float, scale: float) -> int:
         """The sample that is at least bottom, and below top."""

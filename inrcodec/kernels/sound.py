@@ -13,6 +13,9 @@ The stages of prediction are
 Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
 of the local error, the limited LMS step, and the look back are our own.
 
+Where the tile says of which steps samples are nearly multiples, the tree has its edges between the cells of multiples, and what is left is
+how far the sample is from its multiple.
+
 Samples are signed here, with silence near 0. LMS filters, mixer and context network are float32, everything else is float64.
 """
 
@@ -49,7 +52,12 @@ MAX_LAGS = 4  # of a segment
 STACKED = 8  # opinions of the stack, at most
 LEAVES = 32  # of the tree of quantiles
 GALLOPS = 12  # steps beyond an outermost quantile, at most
-NODES = LEAVES + 2 * (GALLOPS + 1)  # decisions that contexts and mixer tell apart
+GALLOPED = LEAVES + 2 * (GALLOPS + 1)  # decisions of the tree and beyond it
+DEVIATION = 3  # how far from a multiple of a step samples are is modelled up to here
+NODES = GALLOPED + 2 * DEVIATION  # all decisions that contexts and mixer tell apart
+PIECE = 1 << 10  # frames; each piece has its own steps
+LEAST_STEP = 2
+MOST_STEPS = 1 << 31  # start, end and curve of a piece are below this in magnitude
 EXPERTS = 6  # logistics, beside the context network
 CONTEXTS = 4
 NETWORK_LANE, FIRST_LANE = 3, 4  # lanes of the mixer's inputs: of the context network, of the first logistic,
@@ -139,6 +147,18 @@ class Decisions(NamedTuple):
     tally: Floats1  # (3,) bits of decisions that are mixed, inside a leaf, and even; only reported
 
 
+class Steps(NamedTuple):
+    """The steps of which samples are nearly multiples. Axes: c channels, p pieces of PIECE frames; p is 0 if no channel has steps.
+
+    In frame i of a piece, with u = i/PIECE, the step is (start + (end − start)·u − curve·u·(1 − u))·PIECE²·unit. A piece whose start is 0
+    has no step.
+    """
+
+    pieces: Ints3  # (c, p, 3) start, end, curve
+    unit: float  # a power of two
+    strays: Ints1  # (c,) how far the last samples were from multiples, 0 … 7
+
+
 class Sound(NamedTuple):
     """All that one tile needs and adapts. Axes: c channels."""
 
@@ -151,6 +171,7 @@ class Sound(NamedTuple):
     decisions: Decisions
     net: ContextNet
     learning: float  # rate of the network; 0: there is none
+    steps: Steps
 
 
 class Opinion(NamedTuple):
@@ -210,11 +231,12 @@ def sound(
     lags: int,
     units: int,
     learning: float,
+    steps: tuple[Ints3, float] | None = None,
 ) -> Sound:
     """A fresh state.
 
     predictors: (own, other, every, decay) of each, see `Linear`; filters: (length, step) of each, see `Cascade`; lags: of a segment;
-    units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate.
+    units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate; steps: pieces and unit, see `Steps`.
     """
     c, p = len(channels.partner), len(predictors)
     own, other = (np.array([q[i] for q in predictors], np.int64) for i in (0, 1))
@@ -247,6 +269,7 @@ def sound(
         decisions=_decisions(c, learning > 0.0),
         net=seeded_network(p, len(filters), units),
         learning=learning,
+        steps=Steps(*(steps or (z((c, 0, 3), np.int64), 1.0)), z(c, np.int64)),
     )
 
 
@@ -302,7 +325,8 @@ def _decisions(channels: int, networked: bool) -> Decisions:
         gates=np.tile(fresh.gates, (c, 1, 1)),
         maps=np.tile(fresh.maps, (c, 1, 1, 1)),
         mixer=fresh,
-        slots=np.full((c, CONTEXTS, NODES * CONTEXT_SIZE), 32768 << 8, np.int64),
+        # two nodes more than there are, since tables of a power of two would meet in the processor's cache
+        slots=np.full((c, CONTEXTS, (NODES + 2) * CONTEXT_SIZE), 32768 << 8, np.int64),
         cell=np.zeros(CONTEXTS, np.int64),
         leaves=np.full(c, LEAVES // 2, np.int64),
         mixed=np.zeros(c, np.int64),
@@ -491,19 +515,19 @@ def describe(s: Sound, at: Spot, opinion: Opinion) -> Scene:
 def code_mixed(coder: BitCoder, d: Decisions, c: Int, node: Int, depth: Int, scene: Scene, bit: Int) -> Int:
     """Code a decision by experts and contexts through mixer and final maps, and learn it. Returns the decision.
 
-    node: of the tree; depth: how many decisions were before; bit: the decision, to encode.
+    node: of the tree, or of a deviation; depth: how many decisions were before, at most 15; bit: the decision, to encode.
     """
     cell, slots, scratch = d.cell, d.slots[c], d.mixer
     cell[0] = node * 8 + scene.trend
     cell[1] = node * 16 + scene.before
     cell[2] = node * 16 + scene.beside
-    cell[3] = node * 32 + scene.size
+    cell[3] = node * 32 + (scene.size & 31)
     for i in range(CONTEXTS):
         scratch.inputs[CONTEXT_LANE + i] = mx.STRETCH[slots[i, cell[i]] >> 12]
     scratch.selected[0] = node
     scratch.selected[1] = scene.size * 8 + scene.trend
-    scratch.selected[2] = min(depth, 7) * 16 + scene.beside
-    scratch.selected[3] = min(depth, 7) * 16 + scene.before
+    scratch.selected[2] = depth * 16 + scene.beside
+    scratch.selected[3] = depth * 16 + scene.before
     m = Mixer(d.weights[c], d.gates[c], d.maps[c], scratch.inputs, scratch.selected, scratch.dots, scratch.squashed)
     mixed = mx.mix(m)
     first, second = node * 8 + scene.trend, node * 16 + scene.beside
@@ -527,10 +551,11 @@ def gallop_edge(scene: Scene, gallop: Int, below: bool) -> float:
 
 
 @stage
-def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -> tuple[Int, Int]:
+def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, value: Int) -> tuple[Int, Int]:
     """Code a sample: decisions in the tree of quantiles down to a leaf, steps beyond it if it is an outermost leaf, then inside the leaf.
 
-    value: the sample, to encode. Returns the sample and its leaf.
+    step: of which the sample is nearly a multiple, 0: none. If there is one, the decisions are between cells of multiples at first,
+    and then inside a cell. value: the sample, to encode. Returns the sample and its leaf.
     """
     d = s.decisions
     bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
@@ -547,6 +572,8 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
             edge = np.int64(math.floor(gallop_edge(scene, gallop, a0 == 0) + 0.5))
         else:
             break
+        if step > 0.0:
+            edge = np.int64(border(edge, step))
         if edge <= bottom:
             bit: Int = 1
         elif edge >= top:
@@ -554,7 +581,7 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
         else:
             ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
             d.mixer.inputs[0] = F32(0.3)
-            bit = code_mixed(coder, d, at.c, node, depth, scene, int(value >= edge))
+            bit = code_mixed(coder, d, at.c, node, min(depth, 7), scene, int(value >= edge))
             copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
         if bit:
             bottom = max(bottom, edge)
@@ -568,6 +595,10 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, value: Int) -
                 a1 = node
         elif (a0 == 0) == (bit == 1):
             break
+    if step > 0.0:
+        low, high = code_cell(coder, d.tally, scene, bottom, top, step, value)
+        low, high = code_stray(coder, s, at, scene, low, high, step, value)
+        bottom, top = np.int64(low), np.int64(high)
     return code_inside(coder, d.tally, scene, bottom, top, value), a0
 
 
@@ -604,6 +635,105 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
                 top = half
                 above = middle
     return bottom
+
+
+# --- near multiples of a step -------------------------------------------------------------------------------------
+
+
+@stage
+def step_at(steps: Steps, c: Int, t: Int) -> float:
+    """The step of channel c in frame t; 0: there is none."""
+    piece, i = steps.pieces[c, t // PIECE], t & (PIECE - 1)
+    start, end, curve = piece[0], piece[1], piece[2]
+    return np.float64(start * PIECE**2 + (end - start) * i * PIECE - curve * i * (PIECE - i)) * steps.unit
+
+
+@shared
+def border(edge: Int, step: float) -> Int:
+    """The border between two cells that is nearest to an edge. A cell holds the integers that are nearest to one multiple of the step."""
+    return np.int64(math.ceil((math.floor(edge / step + 1.0) - 0.5) * step))
+
+
+@stage
+def code_cell(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, step: float, value: Int) -> tuple[Int, Int]:
+    """Code in which cell of bottom … top − 1 a sample lies, by halvings and one logistic. Returns what bottom and top become.
+
+    tally: (3,), see `Decisions`; value: the sample, to encode.
+    """
+    side = (1.0 if scene.final < bottom else -1.0) / scene.scale
+    below = sigmoid((scene.final - (bottom - 0.5)) * side)
+    above = sigmoid((scene.final - (top - 0.5)) * side)
+    while True:
+        half: Int = border((bottom + top) >> 1, step)
+        if not bottom < half < top:
+            break
+        middle = sigmoid((scene.final - (half - 0.5)) * side)
+        y = abs(middle - above) + 1e-9
+        pi = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+        bit = code_bit(coder, pi, int(value >= half))
+        tally[1] += cost(pi, bit)
+        if bit:
+            bottom = half
+            below = middle
+        else:
+            top = half
+            above = middle
+    return bottom, top
+
+
+@stage
+def code_stray(coder: BitCoder, s: Sound, at: Spot, scene: Scene, bottom: Int, top: Int, step: float, value: Int) -> tuple[Int, Int]:
+    """Code how far a sample is from the multiple of the step in whose cell bottom … top − 1 lie. Returns what bottom and top become.
+
+    Distances up to DEVIATION are decisions by experts, contexts and the mixer, as in `code_sample`; what is beyond is left open.
+    value: the sample, to encode.
+    """
+    d, strays = s.decisions, s.steps.strays
+    k = math.floor(bottom / step + 1.0)
+    if math.ceil((k - 0.5) * step) > bottom:
+        k -= 1
+    centre = np.int64(math.floor(k * step + 0.5))
+    apart = int((k * step + 0.5 - centre) * 16.0)  # 0 … 15, which side of the centre is nearer to the multiple
+    far = min(int(2.0 * log2(1.0 + abs(k))), 15)
+    beyond = 32 + (apart >> 2) * 8 + (far >> 1)
+    place = Scene(scene.final, scene.origin, scene.scale, strays[at.c], beyond, far, apart)
+    ask_all(F32(bottom - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
+    copy16(d.masses, LANES, d.masses, 0)
+    ask_all(F32(top - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
+    copy16(d.masses, LANES, d.masses, 2 * LANES)
+    edge, node = centre, np.int64(GALLOPED)
+    up: Int = 0
+    for i in range(DEVIATION + 1):
+        if edge <= bottom:
+            bit: Int = 1
+        elif edge >= top:
+            bit = 0
+        else:
+            ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
+            d.mixer.inputs[0] = F32(0.3)
+            bit = code_mixed(coder, d, at.c, node, 8 + i, place, int(value >= edge))
+            copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
+        if bit:
+            bottom = max(bottom, edge)
+        else:
+            top = min(top, edge)
+        if i == 0:
+            up = bit
+            node += 1 if up else 1 + DEVIATION
+        elif bit != up or (i == DEVIATION - 1 and not up):
+            break
+        else:
+            node += 1
+        edge += 1 if up else -1
+    return bottom, top
+
+
+@stage
+def learn_stray(strays: Ints1, c: Int, step: float, value: Int) -> None:
+    """Learn how far a sample is from the nearest multiple of its step."""
+    multiple = math.floor(value / step + 0.5) * step
+    away: Int = abs(value - np.int64(math.floor(multiple + 0.5)))
+    strays[c] = min(away, 3) << 1 | min(strays[c] >> 1, 1)
 
 
 # --- learn --------------------------------------------------------------------------------------------------------
@@ -666,10 +796,22 @@ def learn_stage(r: Regression, s: Sound, c: Int, decay: float, ridge: float) -> 
 
 @kernel
 def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
-    """Code frames first … last − 1 of a tile, in either direction.
+    """Code frames first … last − 1 of a tile, in either direction, as if it had no steps.
 
     lags: (segments, lags of a segment), 0: none; samples: (channels, frames), which decoding fills in.
     """
+    code_all(coder, first, last, s, lags, samples, False)
+
+
+@kernel
+def code_stepped_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2) -> None:
+    """The same, of a tile with steps. It is a kernel of its own, so that other sounds lose no time."""
+    code_all(coder, first, last, s, lags, samples, True)
+
+
+@stage
+def code_all(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samples: Ints2, stepped: bool) -> None:
+    """The loop of both kernels. stepped: whether the tile has steps."""
     past = s.past
     channels = past.partner.shape[0]
     for t in range(first, last):
@@ -688,10 +830,13 @@ def code_frames(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, s
                 see(s, at, opinion, unit)
                 cn.forward(s.net, F32(opinion.final - math.floor(opinion.final)), unit)
             scene = describe(s, at, opinion)
-            value, leaf = code_sample(coder, s, at, scene, samples[c, t] if coder.encoding else np.int64(0))
+            step = step_at(s.steps, c, t) if stepped else 0.0
+            value, leaf = code_sample(coder, s, at, scene, step, samples[c, t] if coder.encoding else np.int64(0))
             if not coder.encoding:
                 samples[c, t] = value
             s.decisions.leaves[c] = leaf
+            if step > 0.0:
+                learn_stray(s.steps.strays, c, step, value)
             learn_sample(s, at, opinion, np.float64(value))
             if s.learning > 0.0:
                 cn.learn(s.net, F32(value - scene.origin), value == at.low, value == at.high, unit, s.learning)

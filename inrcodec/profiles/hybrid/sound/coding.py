@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from ....progress import Ticker
 from ....values import Values, value_type
 from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
-from . import analysis, lookback, search, tile, transform
+from . import analysis, lookback, search, steps, tile, transform
 from . import plan as plans
 from .plan import SoundPlan
 
+T = TypeVar("T")
 SMALL = 1 << 20  # samples; with at most this many, a plan with tables is compared with one without
 SPENT = ("mixed", "inside", "even")  # what bits are spent on: decisions that the mixer codes, by one logistic, with even odds
 
@@ -52,24 +53,45 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
         searching.expect(search.trials(frames))
         plan = search.search(plan, transform.to_indices(values[search.excerpt(frames)], plan), options.workers, searching)
     ticker.expect(frames)
-
-    def encode_tile(box: Box) -> bytes:
-        if not plan.coded:
-            return b""
-        indices = transform.to_indices(values[box], plan)
-        return tile.encode(plan, indices, lookback.find(indices, plan.model.lags), ticker)[0]
-
-    tiles = parallel.run(encode_tile, layout.boxes(), options.workers, ticker.cancel)
+    if not plan.coded:
+        return Parts(layout, Section(SECTION, plans.write(plan)), [b""] * layout.tiles)
+    plan, tiles = _encode_tiles(plan, values, layout, options, ticker)
     return Parts(layout, Section(SECTION, plans.write(plan)), tiles)
+
+
+def _encode_tiles(plan: SoundPlan, values: Values, layout: Layout, options: Options, ticker: Ticker) -> tuple[SoundPlan, list[bytes]]:
+    """The tiles, with steps if these make them smaller, and the plan that says so. values: (frames, channels)."""
+
+    def indices(box: Box) -> transform.Indices:
+        return transform.to_indices(values[box], plan)
+
+    def in_all_tiles(work: Callable[[int], T]) -> list[T]:
+        return parallel.run(work, range(layout.tiles), options.workers, ticker.cancel)
+
+    def encode_tile(i: int, with_plan: SoundPlan = plan, pieces: tile.Pieces | None = None) -> bytes:
+        x = indices(layout.box(i))
+        return tile.encode(with_plan, x, lookback.find(x, plan.model.lags), ticker, pieces)[0]
+
+    found = in_all_tiles(lambda i: steps.find(indices(layout.box(i))))
+    shift = max(steps.unit(indices(layout.box(i)), pieces) if pieces.size else 0 for i, pieces in enumerate(found))
+    if shift == 0:
+        return plan, in_all_tiles(encode_tile)
+    ticker.expect(2 * layout.axes[0])
+    stepped = replace(plan, steps=shift)
+    plain = in_all_tiles(encode_tile)
+    tiles = in_all_tiles(lambda i: encode_tile(i, stepped, steps.rounded(found[i], shift) if found[i].size else None))
+    return (stepped, tiles) if sum(map(len, tiles)) < sum(map(len, plain)) else (plan, plain)
 
 
 class Decoder(TileDecoder):
     """Decodes the tiles of a sound; bits: of its values."""
 
-    known = ("sound_pair_net",)
+    known: tuple[str, ...] = ("sound_pair_net",)
 
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
+        if plan.steps:
+            self.known = "sound_step_pair", *self.known
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         (frames,) = box_shape(box)
@@ -112,6 +134,7 @@ class Decoder(TileDecoder):
             "filters": [1 << f.length for f in m.filters],
             "lags": m.lags,
             "units": m.units,
+            "steps": p.steps > 0,
         }
 
 

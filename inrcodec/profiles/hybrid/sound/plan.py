@@ -19,6 +19,7 @@ LENGTHS = range(4, 13)  # log2 of an LMS filter's taps
 DECAY_UNIT = 2.0**-16  # of Predictor.decay
 STEP_UNIT = 2.0**-20  # of Filter.step
 MAX_TABLE = 1 << 18  # values
+MAX_STEPS = 20  # the largest SoundPlan.steps
 MAX_TILE = 1 << 24  # frames
 RANGE, TABLE, COPY = range(3)  # kinds of channel
 
@@ -106,11 +107,19 @@ class SoundModel:
 
 @dataclass(frozen=True)
 class SoundPlan:
-    """All that section HYBR of a sound says. channels: those of the signal; coded: those that are coded, in coded order."""
+    """All that section HYBR of a sound says.
+
+    Attributes:
+        channels: those of the signal.
+        coded: those that are coded, in coded order.
+        model: what samples are predicted with.
+        steps: 0, or tiles say of which steps samples are nearly multiples, in units of 2^-steps.
+    """
 
     channels: tuple[Channel, ...]
     coded: tuple[CodedChannel, ...]
     model: SoundModel
+    steps: int = 0
 
 
 def pack_table(table: npt.NDArray[np.int64]) -> bytes:
@@ -139,6 +148,8 @@ def write(plan: SoundPlan) -> bytes:
         else:
             parts.append(pack_table(c.table))
     parts += [bytes([k.channel, k.partner]) for k in plan.coded]
+    if plan.steps:
+        parts.append(bytes([plan.steps]))
     return b"".join(parts)
 
 
@@ -163,8 +174,13 @@ def read(content: bytes, channels: int, bits: int) -> SoundPlan:
     coded = tuple(CodedChannel(r.byte(), r.byte()) for _ in live)
     if sorted(k.channel for k in coded) != live or any(k.partner >= len(live) for k in coded):
         raise FormatError("damaged: a channel is missing")
+    steps = 0
+    if r.left:
+        steps = r.byte()
+        if not 1 <= steps <= MAX_STEPS:
+            raise FormatError("damaged: the unit of steps is unknown")
     r.end()
-    return SoundPlan(tuple(found), coded, model)
+    return SoundPlan(tuple(found), coded, model, steps)
 
 
 def _read_predictor(r: Reader) -> Predictor:

@@ -13,20 +13,21 @@ from ....kernels import contextnet, integers
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.predictors import BATCH
-from ....kernels.sound import LEAST_LAG, SEGMENT, Channels, Sound, code_frames, sound
+from ....kernels.sound import LEAST_LAG, LEAST_STEP, MOST_STEPS, PIECE, SEGMENT, Channels, Sound, code_frames, code_stepped_frames, sound
 from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan
 
 STEP = 1 << 12  # frames that a kernel codes before progress is reported
 MOST_BITS = 96  # the most decisions that code one sample
 STATE_BYTES = 1 << 21  # of mixer and contexts of a channel, and of what else has the same size in all tiles
 Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, inside a leaf, even; see `coding.SPENT`
+Pieces = npt.NDArray[np.int64]  # (coded channels, pieces, 3): start, end and curve of the steps, see `kernels.sound.Steps`
 
 
 def _segments(frames: int) -> int:
     return -(-frames // SEGMENT)
 
 
-def _state(plan: SoundPlan, frames: int) -> Sound:
+def _state(plan: SoundPlan, frames: int, pieces: Pieces) -> Sound:
     channels = [plan.channels[k.channel] for k in plan.coded]
     m = plan.model
     return sound(
@@ -41,6 +42,7 @@ def _state(plan: SoundPlan, frames: int) -> Sound:
         m.lags,
         m.units,
         m.learning * RATE_UNIT,
+        (pieces, 2.0**-plan.steps / PIECE**2),
     )
 
 
@@ -55,27 +57,72 @@ def memory(plan: SoundPlan, frames: int) -> int:
     own, other = max(p.own for p in m.predictors), max(p.other for p in m.predictors)
     taps = 8 * c * len(m.predictors) * (own + other) * (own + other + 2 + BATCH) + 12 * c * len(m.filters) * max(1 << k for k in LENGTHS)
     network = 24 * contextnet.parameters(64, m.units) + 4 * contextnet.BATCH * (64 + 4 * m.units + 32)
-    return samples + lags + taps + network + STATE_BYTES * (c + 1)
+    steps = 160 * c * pieces_of(frames) if plan.steps else 0
+    return samples + lags + taps + network + steps + STATE_BYTES * (c + 1)
+
+
+def pieces_of(frames: int) -> int:
+    """How many pieces, each with its own steps, a tile has."""
+    return -(-frames // PIECE)
+
+
+def _write_steps(pieces: Pieces) -> bytes:
+    """The coded numbers of which `_read_steps` makes `pieces`."""
+    before = np.concatenate([np.zeros_like(pieces[:, :1]), pieces[:, :-1]], 1)
+    start, end, curve = np.moveaxis(pieces, 2, 0)
+    guess = start + before[:, :, 1] - before[:, :, 0]
+    some = start > 0
+    numbers = np.stack([start - before[:, :, 1], (end - guess) * some, (curve - before[:, :, 2]) * some], 1)
+    return integers.encode(list(numbers.reshape(-1, pieces.shape[1])))
+
+
+def _read_steps(data: bytes, channels: int, count: int, shift: int) -> Pieces:
+    """The steps of each channel in `count` pieces. shift: the plan's `steps`. Raises FormatError."""
+    numbers = integers.decode(data, [count] * (3 * channels))
+    pieces = np.zeros((channels, count, 3), np.int64)
+    for c in range(channels):
+        start = end = curve = 0
+        for i, (first, second, third) in enumerate(zip(*(n.tolist() for n in numbers[3 * c : 3 * c + 3]), strict=True)):
+            rise = end - start
+            start = end + first
+            end, curve = (start + rise + second, curve + third) if start else (second, third)
+            if start:
+                right = max(start, end, abs(curve)) < MOST_STEPS and 4 * min(start, end) - max(curve, 0) >= 4 * LEAST_STEP << shift
+            else:
+                right = end == curve == 0
+            if not right:
+                raise FormatError("damaged: a step is not valid")
+            pieces[c, i] = start, end, curve
+    return pieces
 
 
 def encode(
-    plan: SoundPlan, samples: npt.NDArray[np.int64], lags: npt.NDArray[np.int64], tick: Callable[[int], None]
+    plan: SoundPlan,
+    samples: npt.NDArray[np.int64],
+    lags: npt.NDArray[np.int64],
+    tick: Callable[[int], None],
+    pieces: Pieces | None = None,
 ) -> tuple[bytes, Tally]:
     """A tile's bytes, and the bits by what they were spent on.
 
     samples: (coded channels, frames), index − zero; lags: (segments, n), n at most the model's, 0: none; tick: called with the number of
-    frames coded since its last call; what it raises ends the work.
+    frames coded since its last call; what it raises ends the work; pieces: the steps, or None; only if the plan says so.
     """
     frames = samples.shape[1]
     wide = np.zeros((_segments(frames), plan.model.lags), np.int64)
     wide[:, : lags.shape[1]] = lags
-    sent = integers.encode(list(np.diff(wide, axis=0, prepend=0).T)) if plan.model.lags else b""
-    state, output = _state(plan, frames), Output()
+    parts = [integers.encode(list(np.diff(wide, axis=0, prepend=0).T))] if plan.model.lags else []
+    if pieces is None or not plan.steps:
+        pieces = np.zeros((len(samples), pieces_of(frames) if plan.steps else 0, 3), np.int64)
+    if plan.steps:
+        parts.append(_write_steps(pieces))
+    state, output = _state(plan, frames, pieces), Output()
+    code = code_stepped_frames if plan.steps else code_frames
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
-        code_frames(output.coder(MOST_BITS * len(samples) * (stop - start)), start, stop, state, wide, samples)
+        code(output.coder(MOST_BITS * len(samples) * (stop - start)), start, stop, state, wide, samples)
         tick(stop - start)
-    return (varint(len(sent)) + sent if plan.model.lags else b"") + output.finish(), state.decisions.tally
+    return b"".join([varint(len(part)) + part for part in parts] + [output.finish()]), state.decisions.tally
 
 
 def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], None]) -> tuple[npt.NDArray[np.int64], Tally]:
@@ -91,11 +138,15 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
         starts = np.arange(len(lags))[:, None] * SEGMENT
         if ((lags != 0) & ((lags < LEAST_LAG) | (lags > starts))).any():
             raise FormatError("damaged: a lag points outside the sound")
+    pieces = np.zeros((len(plan.coded), 0, 3), np.int64)
+    if plan.steps:
+        pieces = _read_steps(r.take(r.varint()), len(plan.coded), pieces_of(frames), plan.steps)
     samples = np.zeros((len(plan.coded), frames), np.int64)
-    state, stream = _state(plan, frames), Input(r.rest())
+    state, stream = _state(plan, frames, pieces), Input(r.rest())
+    code = code_stepped_frames if plan.steps else code_frames
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
-        code_frames(stream.coder(0), start, stop, state, lags, samples)
+        code(stream.coder(0), start, stop, state, lags, samples)
         tick((stop - start) / frames)
     stream.finish()
     return samples, state.decisions.tally

@@ -70,7 +70,7 @@ def test_every_depth_and_channel_count(bits: int, channels: int) -> None:
     st.integers(1, 60),
     st.integers(1, 4),
     st.sampled_from([np.int8, np.int16, np.int32]),
-    st.sampled_from([1, 5, 9]),
+    st.sampled_from([1, 4, 5]),
     st.integers(0, 2**32 - 1),
 )
 def test_any_samples_round_trip(frames: int, channels: int, dtype: type, effort: int, seed: int) -> None:

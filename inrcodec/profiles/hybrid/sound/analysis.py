@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ....options import Options
 from ....values import bits_saved_by_gaps
-from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan, pack_table
+from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, SoundModel, SoundPlan, Window, pack_table
 
 SPARSE = 0.9  # no table if more than this share of the values between the least and the largest occur
 TILE_SECONDS = 45  # the most seconds of a tile, except as the next two say
@@ -17,30 +17,29 @@ LEAST_TILE = 1 << 18  # the limit in frames is not below this,
 LARGEST_TILE = 1 << 23  # nor above this divided by the number of channels
 
 
-def _predictor(own: int, other: int, every: int, decay: float) -> Predictor:
-    return Predictor(own, other, every, round(decay / DECAY_UNIT))
+def _window(every: int, decay: float, *rounds: int) -> Window:
+    return Window(rounds, every, round(decay / DECAY_UNIT))
 
 
 def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
     return tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
 
 
-# least squares predictors remember some 500 (MAIN), 80 (FAST) and 3000 (SLOW) samples; the LMS filters predict the error of the first
-MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _predictor(32, 16, 8, 0.9975)
-LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
+# windows of some 500 (MAIN), 80 (FAST) and 3000 (SLOW) samples; the LMS filters predict the error of the first
+MAIN, FAST, SLOW = _window(2, 0.984, 2), _window(1, 0.9, 1), _window(8, 0.9975, 2)
 LEARNING = 64  # rate of the context network's learning, in units of 2^-14
 SHORT = (32, 3e-3), (16, 8e-3)  # LMS filters: taps and step
 # for efforts 1 to 9
 MODELS = (
-    SoundModel((_predictor(16, 8, 4, 0.984),), _filters((16, 8e-3)), 0),
-    SoundModel((_predictor(24, 8, 4, 0.984),), _filters(*SHORT), 1),
-    SoundModel((_predictor(32, 16, 4, 0.984),), _filters((256, 3e-4), *SHORT), 1),
+    SoundModel((_window(4, 0.984, 1),), _filters((16, 8e-3)), 0),
+    SoundModel((_window(4, 0.984, 2),), _filters(*SHORT), 1),
+    SoundModel((_window(4, 0.984, 2),), _filters((256, 3e-4), *SHORT), 1),
     SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2),
     SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2, 32, LEARNING),
     SoundModel((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((MAIN, FAST, BRISK, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
-    SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
-    SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
+    SoundModel((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
+    SoundModel((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
+    SoundModel((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
 )
 SEARCHING_EFFORT = 9  # from this effort on, `search` tries other settings
 

@@ -12,6 +12,7 @@ import numpy as np
 from .... import parallel
 from ....container import Section
 from ....errors import FormatError
+from ....kernels.sound import OTHER, OWN
 from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
@@ -108,7 +109,7 @@ class Decoder(TileDecoder):
             "tables": sum(c.table is not None for c in p.channels),
             "copies": sum(c.copy_of is not None for c in p.channels),
             "channels": [{"channel": k.channel, "partner": p.coded[k.partner].channel} for k in p.coded],
-            "least_squares": [f"{q.own}+{q.other}" for q in m.predictors],
+            "least_squares": [f"{OWN * r}+{OTHER * r}" for r in m.predictors],
             "filters": [1 << f.length for f in m.filters],
             "lags": m.lags,
             "units": m.units,

@@ -10,14 +10,14 @@ from . import lookback, tile
 from .plan import DECAY_UNIT, SoundModel, SoundPlan
 from .transform import Indices
 
-DECAYS = 0.975, 0.99  # of the first least squares predictor
+DECAYS = 0.975, 0.99  # of the first window
 PACES = 0.5, 2.0  # factors of the steps of all LMS filters
 EXCERPT = 1 << 20  # frames
 
 
 def _with_decay(model: SoundModel, decay: float) -> SoundModel:
-    first, *others = model.predictors
-    return replace(model, predictors=(replace(first, decay=round(decay / DECAY_UNIT)), *others))
+    first, *others = model.windows
+    return replace(model, windows=(replace(first, decay=round(decay / DECAY_UNIT)), *others))
 
 
 def _with_pace(model: SoundModel, pace: float) -> SoundModel:

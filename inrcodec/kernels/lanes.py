@@ -419,10 +419,9 @@ def fade_square(e: Emit, a: Any, d: Any, n: Any, stride: Any, wide: Any, decay: 
     a: (at least n, stride) float64; d: (at least n, wide).
     """
     b, f = e.builder, e.spread(decay)
-    with e.loop(e.word(0), n, 1) as i:
-        with e.loop(b.and_(i, e.word(-8)), n, 8) as j:
-            at = b.add(b.mul(i, stride), j)
-            e.store(e.add(e.mul(e.load(a, at), f), e.load(d, b.add(b.mul(i, wide), j))), a, at)
+    with e.loop(e.word(0), n, 1) as i, e.loop(b.and_(i, e.word(-8)), n, 8) as j:
+        at = b.add(b.mul(i, stride), j)
+        e.store(e.add(e.mul(e.load(a, at), f), e.load(d, b.add(b.mul(i, wide), j))), a, at)
 
 
 @emitted(types.void, DOUBLE, 8)

@@ -39,9 +39,9 @@ from .mixer import Mixer
 from .predictors import BATCH, Scratch, lms_learn, scratch
 
 F32 = np.float32
-PAD = 128  # zeros before the first sample
+PAD = 256  # zeros before the first sample
 OWN, OTHER = 16, 8  # regressors of a round: samples of the channel, and of its partner
-MAX_ROUNDS = 4  # of a least squares predictor
+MAX_ROUNDS = 8  # of a least squares predictor
 SEGMENT = 1 << 11  # frames; each segment has its own lags
 LEAST_LAG = 1 << 9  # frames
 REACH = 2  # the look back uses this many samples before, and after, the one at a lag
@@ -118,10 +118,11 @@ class Regression(NamedTuple):
 
 
 class Cascade(NamedTuple):
-    """The LMS filters. The input of a filter is the error of the one before. Axes: k filters, c channels."""
+    """The LMS filters, in cascades: the input of one is the error of the one before, or of a predictor. Axes: k filters, c channels."""
 
     length: Ints1  # (k,) number of weights, a power of two
     step: Floats1  # (k,) rate of learning
+    source: Ints1  # (k,) 0: the filter before, for the first one the look back; else 1 + the number of a predictor
     taps: Singles3  # (k, c, longest) weights
     recent: Singles3  # (k, c, 2·longest) the last inputs as a ring, stored twice so that any part of it is contiguous
     power: Floats3  # (k, c, 3) mean squares, see `lms_learn`
@@ -165,7 +166,7 @@ class Opinion(NamedTuple):
 
     first: float  # of the first least squares predictor
     looked: float  # what the look back adds to it
-    total: float  # first + looked + the predictions of all LMS filters
+    total: float  # first + looked + the predictions of the LMS filters of the first cascade
     final: float  # of the stack
     known: Int  # 1 if the partner's sample of this frame is known, else 0
 
@@ -194,7 +195,7 @@ class Scene(NamedTuple):
 
 CONTEXT_SIZE = 32  # values of the largest context
 LOOK_DECAY = 0.9607  # factor of the look back's sums after each batch
-STACK_DECAY = 0.984  # factor of the stack's sums after each batch
+STACK_DECAY = 0.994  # factor of the stack's sums after each batch
 RIDGE = 0.005  # added to the diagonals of stage 1,
 LOOK_RIDGE = 0.2  # of the look back,
 STACK_RIDGE = 0.5  # and of the stack
@@ -213,15 +214,15 @@ class Channels(NamedTuple):
 def sound(
     channels: Channels,
     windows: Sequence[tuple[Sequence[int], int, float]],
-    filters: Sequence[tuple[int, float]],
+    filters: Sequence[tuple[int, float, int]],
     lags: int,
     units: int,
     learning: float,
 ) -> Sound:
     """A fresh state.
 
-    windows: (rounds of each predictor, every, decay) of each, see `Linear`; filters: (length, step) of each, see `Cascade`; lags: of a
-    segment; units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate.
+    windows: (rounds of each predictor, every, decay) of each, see `Linear`; filters: (length, step, source) of each, see `Cascade`; lags:
+    of a segment; units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate.
     """
     c, rounds = len(channels.partner), [r for w in windows for r in w[0]]
     wide = padded(max(lags * AROUND * (1 if c == 1 else 2), 1), 8)
@@ -284,11 +285,12 @@ def _regression(channels: int, n: int) -> Regression:
     return Regression(z((c, n, n)), z((c, n)), z((c, n)), z((c, BATCH, n)))
 
 
-def _cascade(channels: int, filters: Sequence[tuple[int, float]]) -> Cascade:
-    k, longest = len(filters), max([length for length, _ in filters], default=8)
+def _cascade(channels: int, filters: Sequence[tuple[int, float, int]]) -> Cascade:
+    k, longest = len(filters), max([q[0] for q in filters], default=8)
     return Cascade(
         length=np.array([q[0] for q in filters], np.int64),
         step=np.array([q[1] for q in filters], np.float64),
+        source=np.array([q[2] for q in filters], np.int64),
         taps=np.zeros((k, channels, longest), np.float32),
         recent=np.zeros((k, channels, 2 * longest), np.float32),
         power=np.zeros((k, channels, 3)),
@@ -436,7 +438,7 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
     for p in range(1, predictors):
         opinions[p - 1] = said[p] - first
     opinions[predictors - 1] = looked
-    total = first + looked
+    total, adding = first + looked, True
     for k in range(filters):  # stage 3
         n = cascade.length[k]
         place = at.t & (n - 1)
@@ -444,7 +446,9 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
         q = within(np.float64(dot16(cascade.taps[k, at.c], 0, ring, n)), at.low - at.high, at.high - at.low)
         cascade.said[k] = q
         opinions[predictors + k] = q
-        total += q
+        adding = adding and cascade.source[k] == 0
+        if adding:
+            total += q
     final = within(first + dot8(s.stack.w[at.c], 0, opinions, 0, opinions.shape[0]), at.low, at.high)  # stage 4
     return Opinion(first, looked, total, final, known)
 
@@ -642,6 +646,8 @@ def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
     past.errors[at.c, i1] = F32(value - opinion.first)
     rest = value - (opinion.first + opinion.looked)
     for k in range(cascade.length.shape[0]):
+        if cascade.source[k] > 0:
+            rest = value - s.linear.said[cascade.source[k] - 1]
         n, now = cascade.length[k], F32(rest)
         place = at.t & (n - 1)
         rest -= cascade.said[k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,33 @@ def _window(every: int, decay: float, *rounds: int) -> Window:
     return Window(rounds, every, round(decay / DECAY_UNIT))
 
 
-def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
-    return tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
+def _filters(*filters: tuple[int, float], source: int = 0) -> tuple[Filter, ...]:
+    """source: of the first; the others predict the error of the one before."""
+    found = tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
+    return tuple(replace(f, source=source) if f is found[0] else f for f in found)
 
 
-# windows of some 500 (MAIN), 80 (FAST) and 3000 (SLOW) samples; the LMS filters predict the error of the first
-MAIN, FAST, SLOW = _window(2, 0.984, 2), _window(1, 0.9, 1), _window(8, 0.9975, 2)
+# windows of some 8000 (SLOW), 500 (MAIN) and 80 (FAST) samples. LMS filters find most in the errors of a slow predictor; a second cascade
+# works on those of MAIN.
+SLOW, MAIN, FAST = _window(16, 0.999, 3), _window(4, 0.984, 2), _window(1, 0.9, 1)
 LEARNING = 64  # rate of the context network's learning, in units of 2^-14
-SHORT = (32, 3e-3), (16, 8e-3)  # LMS filters: taps and step
-# for efforts 1 to 9
+LONG, SHORT = ((1024, 6e-5), (256, 3e-4)), ((32, 3e-3), (16, 8e-3))  # LMS filters: taps and step
+# of efforts 1 and 2, 3 and 4, 5 and 6, 7 to 9: a model between two of these would take more time for next to nothing
 MODELS = (
-    SoundModel((_window(4, 0.984, 1),), _filters((16, 8e-3)), 0),
-    SoundModel((_window(4, 0.984, 2),), _filters(*SHORT), 1),
-    SoundModel((_window(4, 0.984, 2),), _filters((256, 3e-4), *SHORT), 1),
-    SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2),
-    SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((MAIN, FAST, SLOW), _filters((1024, 6e-5), (256, 3e-4), *SHORT), 3, 32, LEARNING),
-    SoundModel((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
-    SoundModel((MAIN, FAST, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
+    *2 * (SoundModel((_window(16, 0.999, 2),), _filters(*LONG, SHORT[1]), 0),),
+    *2 * (SoundModel((SLOW, _window(4, 0.984, 1)), _filters(*LONG, SHORT[1]) + _filters(*SHORT, source=2), 1),),
+    *2 * (SoundModel((SLOW, MAIN, FAST), _filters(*LONG, SHORT[1]) + _filters(LONG[1], SHORT[0], source=2), 2, 32, LEARNING),),
+    *3
+    * (
+        SoundModel(
+            (_window(16, 0.999, 8), _window(2, 0.984, 2), FAST),
+            _filters((2048, 3e-5), LONG[1], *SHORT) + _filters(*LONG, SHORT[0], source=2),
+            3,
+            64,
+            LEARNING,
+        ),
+    ),
 )
-SEARCHING_EFFORT = 9  # from this effort on, `search` tries other settings
 
 
 def tile_frames(frames: int, channels: int, rate: int) -> int:

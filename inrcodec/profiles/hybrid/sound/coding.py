@@ -19,7 +19,7 @@ from ....progress import Ticker
 from ....values import Values, value_type
 from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
-from . import analysis, lookback, search, tile, transform
+from . import analysis, lookback, tile, transform
 from . import plan as plans
 from .plan import SoundPlan
 
@@ -41,17 +41,13 @@ def encode(values: Values, silence: int, rate: int, options: Options) -> Parts:
 
 
 def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> Parts:
-    """Code a sound by a plan, whose settings are tuned first at effort 9. values: (frames, channels); rate: frames per second.
+    """Code a sound by a plan. values: (frames, channels); rate: frames per second.
 
     Raises Stopped if options.stop says so.
     """
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
     layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
-    if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
-        searching = Ticker(options, "searching")
-        searching.expect(search.trials(frames))
-        plan = search.search(plan, transform.to_indices(values[search.excerpt(frames)], plan), options.workers, searching)
     ticker.expect(frames)
 
     def encode_tile(box: Box) -> bytes:

@@ -78,10 +78,18 @@ class Window:
 
 @dataclass(frozen=True)
 class Filter:
-    """An LMS filter of 2^length taps; step: rate of its learning, in units of 2^-20."""
+    """An LMS filter.
+
+    Attributes:
+        length: log2 of its taps.
+        step: rate of its learning, in units of 2^-20.
+        source: whose error it predicts. 0: that of the filter before, for the first one that of the first predictor and the look back; else
+            1 + the number of a predictor, and it begins another cascade.
+    """
 
     length: int
     step: int
+    source: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def write(plan: SoundPlan) -> bytes:
     for w in m.windows:
         parts += [bytes([sum(1 << r - 1 for r in w.rounds), w.every]), varint(w.decay)]
     for f in m.filters:
-        parts += [bytes([f.length]), varint(f.step)]
+        parts += [bytes([f.length, f.source]), varint(f.step)]
     parts.append(varint(len(plan.channels)))
     for c in plan.channels:
         if c.copy_of is not None:
@@ -157,8 +165,9 @@ def read(content: bytes, channels: int, bits: int) -> SoundPlan:
     if not 1 <= bits <= SOUND_BITS:
         raise FormatError("damaged: the profile hybrid codes samples of up to 32 bits")
     found_windows = tuple(_read_window(r) for _ in range(windows))
-    model = SoundModel(found_windows, tuple(_read_filter(r) for _ in range(filters)), lags, units, learning)
-    if len(model.predictors) + filters > STACKED:
+    count = sum(len(w.rounds) for w in found_windows)
+    model = SoundModel(found_windows, tuple(_read_filter(r, count) for _ in range(filters)), lags, units, learning)
+    if count + filters > STACKED:
         raise FormatError("damaged: section HYBR has too many predictors and filters")
     if r.varint() != channels:
         raise FormatError("damaged: the channels are not those of the header")
@@ -180,11 +189,11 @@ def _read_window(r: Reader) -> Window:
     return Window(tuple(n for n in range(MAX_ROUNDS, 0, -1) if sizes >> n - 1 & 1), every, decay)
 
 
-def _read_filter(r: Reader) -> Filter:
-    length, step = r.byte(), r.varint(1 << 20)
-    if length not in LENGTHS or not step:
+def _read_filter(r: Reader, predictors: int) -> Filter:
+    length, source, step = r.byte(), r.byte(), r.varint(1 << 20)
+    if length not in LENGTHS or not step or source > predictors:
         raise FormatError("damaged: a filter is not valid")
-    return Filter(length, step)
+    return Filter(length, step, source)
 
 
 def _read_channel(r: Reader, before: list[Channel], bits: int) -> Channel:

@@ -37,7 +37,7 @@ def _state(plan: SoundPlan, frames: int) -> Sound:
             [c.largest - c.zero for c in channels],
         ),
         [(w.rounds, w.every, w.decay * DECAY_UNIT) for w in m.windows],
-        [(1 << f.length, f.step * STEP_UNIT) for f in m.filters],
+        [(1 << f.length, f.step * STEP_UNIT, f.source) for f in m.filters],
         m.lags,
         m.units,
         m.learning * RATE_UNIT,

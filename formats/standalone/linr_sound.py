@@ -397,7 +397,7 @@ def limited_int(x: float, most: int) -> int:
 class Remembered:
     """What a batch learns of a frame."""
 
-    weight: float
+    weights: list[float]  # by the errors of P_0 and of pf
     value: float
     difference: float  # from P_0
     regressors: list[Doubles]  # of each window
@@ -423,7 +423,7 @@ class ChannelDecoder:
         self.together = LeastSquares(-(-plan.opinions // 8) * 8, 0.994, 0.5)
         self.mean_errors = [30.0] * 6
         self.leaf = 16
-        self.distance = 100.0  # D
+        self.distances = [100.0, 100.0]  # D, of P_0 and of pf
         self.mixer = SoundMixer(1024, network is not None)
         self.batch: list[Remembered] = []
 
@@ -488,21 +488,23 @@ class ChannelDecoder:
         self.misses[t] = Single(v - pf)
         if self.network is not None and mixture is not None:
             self.network.learn(mixture.gradient(Single(value - math.floor(pf)), value == self.low, value == self.high))
-        e = abs(v - pf)
-        omega = 1 / (0.5 + self.distance + 0.25 * e)
-        self.distance += (e - self.distance) * 0.1
+        omegas = []
+        for i, p in enumerate((nearest, pf)):
+            e = abs(v - p)
+            omegas.append(1 / (0.5 + self.distances[i] + 0.25 * e))
+            self.distances[i] += (e - self.distances[i]) * 0.1
         self.errors[t] = Single(v - nearest)
         rho = v - (nearest + looked)
         for one in self.filters:
             rho = one.learn(v - predictions[one.source - 1] if one.source else rho)
-        self.batch.append(Remembered(omega * omega, v, v - nearest, regressors, far, opinions))
+        self.batch.append(Remembered([omega * omega for omega in omegas], v, v - nearest, regressors, far, opinions))
 
     def learn_batch(self, number: int) -> None:
-        weights = [frame.weight for frame in self.batch]
+        first, weights = ([frame.weights[i] for frame in self.batch] for i in range(2))
         values = [frame.value for frame in self.batch]
         differences = [frame.difference for frame in self.batch]
         for i, window in enumerate(self.windows):
-            window.learn([frame.regressors[i] for frame in self.batch], weights, values)
+            window.learn([frame.regressors[i] for frame in self.batch], first, values)
             if number % window.every == 0:
                 window.solve()
         if len(self.batch[0].far):

@@ -11,7 +11,8 @@ The stages of prediction are
 4. the stack: least squares over the outputs of all earlier stages, the opinions.
 
 Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
-of the local error, the limited LMS step, and the look back are our own.
+of the local error, the limited LMS step, and the look back are our own. The weights of stage 1 are by its own errors: by those of the last
+stage they would be huge where a look back is exact, and the predictors would fit a few samples.
 
 Samples are signed here, with silence near 0. LMS filters, mixer and context network are float32, everything else is float64.
 """
@@ -81,8 +82,8 @@ class Past(NamedTuple):
     partner: Ints1  # (c,) the partner, −1: none
     low: Ints1  # (c,) the least possible sample
     high: Ints1  # (c,) the largest possible sample
-    local: Floats1  # (c,) local mean error of the last stage
-    weight: Floats2  # (c, BATCH) weights, in the sums, of the samples of this batch
+    local: Floats2  # (c, 2) local mean errors of the first predictor, and of the last stage
+    weight: Floats3  # (c, 2, BATCH) weights, in the sums of stage 1, and of the others, of the samples of this batch
     target: Floats2  # (c, BATCH) these samples
     left: Floats2  # (c, BATCH) the first predictor's errors of these samples
 
@@ -273,8 +274,8 @@ def _past(channels: Channels) -> Past:
         partner=np.array(channels.partner, np.int64),
         low=np.array(channels.low, np.int64),
         high=np.array(channels.high, np.int64),
-        local=np.full(c, 100.0),
-        weight=np.zeros((c, BATCH)),
+        local=np.full((c, 2), 100.0),
+        weight=np.zeros((c, 2, BATCH)),
         target=np.zeros((c, BATCH)),
         left=np.zeros((c, BATCH)),
     )
@@ -637,10 +638,11 @@ def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
     for k in range(EXPERTS):
         d.spread[at.c, k] += (abs(value - d.mean[k]) - d.spread[at.c, k]) * RATES[k]
     past.misses[at.c, i1] = F32(value - opinion.final)
-    e = abs(value - opinion.final)
-    y = 1.0 / (0.5 + past.local[at.c] + 0.25 * e)
-    past.local[at.c] += (e - past.local[at.c]) * 0.1
-    past.weight[at.c, at.slot] = y * y
+    for k in range(2):
+        e = abs(value - (opinion.final if k else opinion.first))
+        y = 1.0 / (0.5 + past.local[at.c, k] + 0.25 * e)
+        past.local[at.c, k] += (e - past.local[at.c, k]) * 0.1
+        past.weight[at.c, k, at.slot] = y * y
     past.target[at.c, at.slot] = value
     past.left[at.c, at.slot] = value - opinion.first
     past.errors[at.c, i1] = F32(value - opinion.first)
@@ -665,7 +667,7 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
     """
     past, linear, scratch = s.past, s.linear, s.linear.scratch
     each = OWN + OTHER if past.partner[c] >= 0 else OWN
-    pr.sum_batch(linear.x[c], past.weight[c], past.target[c], scratch, linear.most * each)
+    pr.sum_batch(linear.x[c], past.weight[c, 0], past.target[c], scratch, linear.most * each)
     for v in range(linear.every.shape[0]):
         n = linear.rounds[linear.first[v]] * each
         pr.fade_and_add_batch(linear.a[v, c], linear.b[v, c], scratch, n, linear.decay[v])
@@ -683,7 +685,7 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
 def learn_stage(r: Regression, s: Sound, c: Int, decay: float, ridge: float) -> None:
     """Add a batch to the sums of the look back or the stack, and solve for its weights."""
     n, scratch = r.b.shape[1], s.linear.scratch
-    pr.sum_batch(r.x[c], s.past.weight[c], s.past.left[c], scratch, n)
+    pr.sum_batch(r.x[c], s.past.weight[c, 1], s.past.left[c], scratch, n)
     pr.fade_and_add_batch(r.a[c], r.b[c], scratch, n, decay)
     if pr.reduce(r.a[c], r.b[c], scratch, n, ridge) == n:
         pr.solve(r.w[c], scratch, n)

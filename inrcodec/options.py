@@ -95,7 +95,7 @@ class Progress:
 
     Attributes:
         stage: what is being done: "fit" or the label of a weight coding, as "lsq 4" (profile `inr`); "fitting" (context networks of
-            `hybrid` to a picture); "searching" (settings for a sound); "coding", "decoding" or "rendering".
+            `hybrid` to a picture); "coding", "decoding" or "rendering".
         step: steps, rows, frames or tiles done in this stage.
         seconds: since the stage began.
         fraction: share of this stage's work or budget that is done, 0 to 1.
@@ -121,7 +121,8 @@ class Options:
 
     Attributes:
         profile: "auto" takes the profile with the smallest file; "hybrid", "inr" and "stored" take that profile.
-        effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file.
+        effort: 1 (fast) to 9 (small): how long the encoder may look for a smaller file. Sounds have four models: of 1 and 2, 3 and 4, 5
+            and 6, and 7 to 9.
         device: where networks are fitted; "auto" is CUDA if it is there, else the CPU.
         threads: at most this many (0: as many as there are cores). Files without a fit of profile `inr` are the same for any number.
             A fit of `inr` adds up its sums in another order with other threads, so its network may differ.

@@ -105,9 +105,9 @@ def sound(rng: Random) -> bytes:
     windows = tuple(
         sounds.Window(rng.choice(sizes), rng.choice(rates), rng.choice((1, 30000, 65000, 65536))) for _ in range(rng.randint(1, 4))
     )
-    count = sum(len(w.rounds) for w in windows)
+    predictors = sum(len(w.rounds) for w in windows)
     filters = tuple(
-        sounds.Filter(rng.randint(4, 12), rng.choice((1, 999, 30000, 1 << 20)), rng.choice((0, 0, rng.randint(0, count))))
+        sounds.Filter(rng.randint(4, 12), rng.choice((1, 999, 30000, 1 << 20)), rng.choice((0, 0, rng.randint(0, predictors))))
         for _ in range(rng.randint(0, 4))
     )
     units = rng.choice((0, 16, 32, 48, 64))

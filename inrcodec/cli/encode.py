@@ -59,8 +59,8 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     type=click.IntRange(int(LIMITS["effort"][0]), int(LIMITS["effort"][1])),
     default=5,
     show_default=True,
-    help="1: fast, 9: small. 8 and 9 also fit networks to pictures of at least 20,000 pixels, which takes minutes; 9 also tries "
-    "more settings for sounds.",
+    help="1: fast, 9: small. 8 and 9 also fit networks to pictures of at least 20,000 pixels, which takes minutes. For sounds, "
+    "1 and 2 are the same, and so are 3 and 4, 5 and 6, and 7 to 9.",
 )
 @with_fit_options
 @click.option(

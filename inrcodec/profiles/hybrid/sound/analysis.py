@@ -35,7 +35,7 @@ LEARNING = 64  # rate of the context network's learning, in units of 2^-14
 LONG, SHORT = ((1024, 6e-5), (256, 3e-4)), ((32, 3e-3), (16, 8e-3))  # LMS filters: taps and step
 # of efforts 1 and 2, 3 and 4, 5 and 6, 7 to 9: a model between two of these would take more time for next to nothing
 MODELS = (
-    *2 * (SoundModel((_window(16, 0.999, 2),), _filters(*LONG, SHORT[1]), 0),),
+    *2 * (SoundModel((_window(16, 0.999, 2), _window(4, 0.96, 1)), _filters(*LONG, SHORT[1]), 0),),
     *2 * (SoundModel((SLOW, _window(4, 0.984, 1)), _filters(*LONG, SHORT[1]) + _filters(*SHORT, source=2), 1),),
     *2 * (SoundModel((SLOW, MAIN, FAST), _filters(*LONG, SHORT[1]) + _filters(LONG[1], SHORT[0], source=2), 2, 32, LEARNING),),
     *3

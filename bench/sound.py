@@ -116,7 +116,7 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
     signals = [files.read(p) for p in paths]
     count = sum(s.samples.size for s in signals)
     model = analysis.MODELS[effort - 1]
-    first = model.predictors[0]
+    slow, main, fast = model.windows
 
     def changed(**fields: Any) -> Any:
         models = list(analysis.MODELS)
@@ -131,10 +131,12 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
         ("with a network of 16 units", changed(units=16)),
         ("with a network of 64 units", changed(units=64)),
         ("without LMS filters", changed(filters=())),
-        ("with a first LMS filter of 1024 taps", changed(filters=analysis.MODELS[5].filters)),
-        ("with one least squares predictor instead of three", changed(predictors=(first,))),
-        ("that one of 16 + 8 taps", changed(predictors=(replace(first, own=16, other=8),))),
-        ("without the other channel", changed(predictors=tuple(replace(p, other=0) for p in model.predictors))),
+        ("without the first of 1024 taps", changed(filters=model.filters[1:])),
+        ("without the second cascade", changed(filters=model.filters[:3])),
+        ("with two windows instead of three", changed(windows=(slow, main))),
+        ("with the slow window alone, one cascade", changed(windows=(slow,), filters=model.filters[:3])),
+        ("with that window first that is third", changed(windows=(fast, main, slow))),
+        ("with 32 + 16 regressors in the slow window", changed(windows=(replace(slow, rounds=(2,)), main, fast))),
     ]
     rows, base = [], 0.0
     for name, patch in cases:

@@ -31,13 +31,13 @@ from inrcodec.profiles.hybrid.sound import tile
 def subset() -> Iterable[Recipe]:
     files = {
         "copies": "four channels: one with a table, one like it, one twice over, a constant; a network",
-        "five": "five channels, 24 bits; four predictors, filters of 2048 to 16 taps, a network of 64 units",
+        "five": "five channels, 24 bits; three predictors, two cascades of filters of 2048 to 16 taps, a network of 64 units",
         "lags": "two channels, the second segment looks at two places further back; a network of 64 units",
         "least": "one channel; one predictor, one filter",
-        "pair": "two channels; three predictors, three filters, no network",
-        "pair_net": "two channels; the same and a network of 32 units",
+        "pair": "two channels; two predictors, two cascades of filters, no network",
+        "pair_net": "two channels; three predictors and a network of 32 units",
         "silence": "two channels of 8 bits that fall silent; a network",
-        "wide": "two channels of noise of 32 bits; four predictors, a network",
+        "wide": "two channels of noise of 32 bits; three predictors, a network",
     }
     yield from all_kept("subset", "sound", {file: f"sound of {what}" for file, what in files.items()})
     falling = Signal(under_envelope(4000, 1, 120), "audio", 0, 8000)
@@ -50,8 +50,8 @@ def subset() -> Iterable[Recipe]:
 
 def uncommon() -> Iterable[Recipe]:
     files = {
-        "partners": "three channels in another order, the first without partner, the others with the first; regressors of 64 and 8",
-        "plain": "no filters, no partners, one predictor of eight taps that is solved every 128 batches",
+        "partners": "three channels in another order, the first without partner, the others with the first; 8 rounds and 1",
+        "plain": "no filters, no partners, one predictor of one round that is solved every 128 batches",
         "tiles": "two channels in 5 tiles, filters of 16 and 4096 taps, a network of 16 units",
         "lags_4": "one channel, four lags, of which the third alone is used",
     }
@@ -86,22 +86,12 @@ def any_steps(x: Array) -> Sections:
     return [(b"HEAD", header), (b"HYBR", plans.write(plan)), *tiled([coded], list(signal.axes))]
 
 
-def predictor(own: int = 8, other: int = 8, every: int = 1, decay: int = 64000) -> bytes:
-    return bytes([own, other, every]) + varint(decay)
+def window(sizes: int = 1, every: int = 1, decay: int = 64000) -> bytes:
+    return bytes([sizes, every]) + varint(decay)
 
 
-# faults of the numbers of regressors: multiples of 8, from 8 or from 0 to 64
-OF_TAPS = (
-    ("own_0", predictor(own=0)),
-    ("own_12", predictor(own=12)),
-    ("own_72", predictor(own=72)),
-    ("other_4", predictor(other=4)),
-    ("other_72", predictor(other=72)),
-)
-
-
-def lms(length: int = 4, step: int = 1000) -> bytes:
-    return bytes([length]) + varint(step)
+def lms(length: int = 4, step: int = 1000, source: int = 0) -> bytes:
+    return bytes([length, source]) + varint(step)
 
 
 def channel(largest: int = 9, zero: int = 4, least: int = 0) -> bytes:
@@ -115,7 +105,7 @@ def table(entries: Sequence[int], *, largest: int | None = None, zero: int = 0, 
 
 
 def plan(
-    predictors: Sequence[bytes] = (predictor(),),
+    windows: Sequence[bytes] = (window(),),
     filters: Sequence[bytes] = (lms(),),
     channels: Sequence[bytes] = (channel(), channel()),
     coded: bytes = b"\0\1\1\0",
@@ -125,8 +115,8 @@ def plan(
     learning: int = 0,
     named: int | None = None,
 ) -> bytes:
-    front = bytes([3, len(predictors), len(filters), lags, units, learning])
-    return b"".join([front, *predictors, *filters, varint(len(channels) if named is None else named), *channels, coded])
+    front = bytes([3, len(windows), len(filters), lags, units, learning])
+    return b"".join([front, *windows, *filters, varint(len(channels) if named is None else named), *channels, coded])
 
 
 def sound() -> Signal:
@@ -148,22 +138,22 @@ def planned(name: str, what: str, content: bytes) -> Recipe:
 
 
 def faulty_settings() -> Iterable[Recipe]:
-    one = predictor()
-    yield planned("predictors_0", "no predictors", plan([]))
-    yield planned("predictors_5", "5 predictors", plan([one] * 5))
-    yield planned("opinions_9", "9 predictors and filters", plan([one] * 4, [lms()] * 5))
+    one = window()
+    yield planned("windows_0", "no windows", plan([]))
+    yield planned("windows_5", "5 windows", plan([one] * 5))
+    yield planned("opinions_17", "17 predictors and filters", plan([window(0x5F)] * 2, [lms()] * 5))
     yield planned("lags_5", "5 lags", plan(lags=5))
     yield planned("units", "a network of 8 units", plan(units=8, learning=1))
     yield planned("learning", "a network that does not learn", plan(units=16))
     yield planned("learning_alone", "learning without a network", plan(learning=1))
-    for name, content in OF_TAPS:
-        yield planned(name, f"a predictor's taps: {name.replace('_', ' ')}", plan([content]))
+    yield planned("sizes_0", "a window without predictors", plan([window(0)]))
     for every in (0, 3, 255):
-        yield planned(f"every_{every}", f"a predictor that is solved every {every} batches", plan([predictor(every=every)]))
-    yield planned("decay_0", "a decay of 0", plan([predictor(decay=0)]))
-    yield planned("decay_65537", "a decay of 65537", plan([predictor(decay=65537)]))
+        yield planned(f"every_{every}", f"a window that is solved every {every} batches", plan([window(every=every)]))
+    yield planned("decay_0", "a decay of 0", plan([window(decay=0)]))
+    yield planned("decay_65537", "a decay of 65537", plan([window(decay=65537)]))
     yield planned("length_3", "a filter of 8 taps", plan(filters=[lms(3)]))
     yield planned("length_13", "a filter of 8192 taps", plan(filters=[lms(13)]))
+    yield planned("source_2", "a filter of the error of predictor 1, and there is only one", plan(filters=[lms(source=2)]))
     yield planned("step_0", "a filter that does not learn", plan(filters=[lms(step=0)]))
     yield planned("step_large", "a filter's step of 2^20 + 1", plan(filters=[lms(step=(1 << 20) + 1)]))
 

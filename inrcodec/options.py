@@ -95,7 +95,7 @@ class Progress:
 
     Attributes:
         stage: what is being done: "fit" or the label of a weight coding, as "lsq 4" (profile `inr`); "fitting" (context networks of
-            `hybrid` to a picture); "searching" (settings for a sound); "coding", "decoding" or "rendering".
+            `hybrid` to a picture); "coding", "decoding" or "rendering".
         step: steps, rows, frames or tiles done in this stage.
         seconds: since the stage began.
         fraction: share of this stage's work or budget that is done, 0 to 1.
@@ -121,7 +121,8 @@ class Options:
 
     Attributes:
         profile: "auto" takes the profile with the smallest file; "hybrid", "inr" and "stored" take that profile.
-        effort: 1 (fast) to 5 (small): how much the encoder, and in `hybrid` the decoder too, may compute for a smaller file.
+        effort: 1 (fast) to 5 (small): how much the encoder, and in `hybrid` the decoder too, may compute for a smaller file. For sounds,
+            2 and 3 are the same.
         tune: whether `hybrid` fits its context networks to a picture of at least 20,000 pixels, at efforts 4 and 5. That takes minutes and
             gains some 0.1 %. It needs torch.
         device: where networks are fitted; "auto" is CUDA if it is there, else the CPU.

@@ -23,6 +23,18 @@ def dot16(w, first, x, n):  # type: ignore[no-untyped-def]
 
 
 @njit
+def sum_batch(x, f, y, weighted, out, d, n):  # type: ignore[no-untyped-def]
+    lanes.weigh_batch(x, f, y, n, x.shape[1], weighted, out)
+    lanes.square_batch(d, x, weighted, n, x.shape[1], d.shape[1])
+
+
+@njit
+def fade_and_take(a, d, u, n, decay, ridge):  # type: ignore[no-untyped-def]
+    lanes.fade_square(a, d, n, a.shape[1], d.shape[1], decay)
+    lanes.take_square(a, u, n, a.shape[1], u.shape[1], ridge)
+
+
+@njit
 def weigh_rows(x, w, out):  # type: ignore[no-untyped-def]
     lanes.weigh_rows(x, w, out, w.shape[0], w.shape[1])
 
@@ -97,6 +109,26 @@ def test_outer_products_are_added_one_after_the_other(rows: int, columns: int) -
     for x, s in zip(xs, ss, strict=True):
         expected = expected + x[:, None] * s
     assert np.array_equal(g, expected)
+
+
+@pytest.mark.parametrize(("n", "stride", "wide"), [(8, 8, 8), (24, 40, 32), (48, 48, 64)])
+def test_a_batch_is_summed_one_after_the_other_and_added_to_what_fades(n: int, stride: int, wide: int) -> None:
+    g = np.random.default_rng(n)
+    x, f, y = g.normal(size=(8, stride)), g.random(8), g.normal(size=8)
+    d, e, weighted = np.zeros((wide, wide)), np.zeros(wide), np.zeros((8, stride))
+    sum_batch(x, f, y, weighted, e, d, n)
+    square, right = np.zeros((n, n)), np.zeros(n)
+    for k in range(8):
+        square = square + np.multiply.outer(f[k] * x[k, :n], x[k, :n])
+        right = right + (f[k] * x[k, :n]) * y[k]
+    upper = np.triu_indices(n)
+    assert np.array_equal(d[:n, :n][upper], square[upper])
+    assert np.array_equal(e[:n], right)
+    a, u = g.normal(size=(stride, stride)), np.zeros((wide, wide))
+    faded = a[:n, :n] * 0.9 + square
+    fade_and_take(a, d, u, n, 0.9, 0.25)
+    assert np.array_equal(a[:n, :n][upper], faded[upper])
+    assert np.array_equal(u[:n, :n][upper], (faded + 0.25 * np.eye(n))[upper])
 
 
 def test_functions_are_near_what_they_approximate() -> None:

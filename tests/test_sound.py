@@ -20,11 +20,10 @@ import inrcodec
 from inrcodec import FormatError, Signal, UnsupportedError, codec, container, files
 from inrcodec.container import Section, varint
 from inrcodec.kernels import integers
-from inrcodec.kernels.sound import LEAST_LAG, PIECE, SEGMENT
+from inrcodec.kernels.sound import LEAST_LAG, MAX_ROUNDS, PIECE, SEGMENT
 from inrcodec.options import Options
-from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, search, steps, tile
-from inrcodec.profiles.hybrid.sound.plan import Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan
-from inrcodec.progress import Ticker
+from inrcodec.profiles.hybrid.sound import analysis, lookback, plan, steps, tile
+from inrcodec.profiles.hybrid.sound.plan import Channel, CodedChannel, Filter, SoundModel, SoundPlan, Window
 
 RATE = 8000
 
@@ -166,10 +165,13 @@ def test_any_plan_and_lags_round_trip(seed: int) -> None:
     found = tuple(Channel(int(r.max() - r.min()), 0, zero) for r, zero in zip(x, zeros, strict=True))
     x = np.stack([r - r.min() - zero for r, zero in zip(x, zeros, strict=True)])
     live = [i for i, c in enumerate(found) if c.coded]
-    predictors = [(*map(int, 8 * g.integers((1, 0), 9)), 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for _ in range(2)]
+    sizes = [tuple(r for r in range(MAX_ROUNDS, 0, -1) if g.random() < 0.3) or (int(g.integers(1, 9)),) for _ in range(g.integers(1, 4))]
+    windows = tuple(Window(rounds, 1 << int(g.integers(0, 8)), int(g.integers(1, 65537))) for rounds in sizes)
+    count = sum(map(len, sizes))
+    filters = range(min(int(g.integers(0, 5)), 16 - count))
     model = SoundModel(
-        tuple(Predictor(*numbers) for numbers in predictors),
-        tuple(Filter(int(g.integers(4, 9)), int(g.integers(1, 1 << 14))) for _ in range(g.integers(0, 4))),
+        windows,
+        tuple(Filter(int(g.integers(4, 9)), int(g.integers(1, 1 << 14)), int(g.integers(0, count + 1))) for _ in filters),
         int(g.integers(0, 5)),
         *((16, int(g.integers(1, 256))) if g.random() < 0.5 else (0, 0)),
     )
@@ -237,12 +239,11 @@ def test_a_part_that_is_not_there(in_tiles: tuple[Signal, bytes]) -> None:
             inrcodec.decode(in_tiles[1], start=wrong)
 
 
-def test_search_never_makes_it_larger() -> None:
-    x = tone(6000).T.astype(np.int64)
-    p = analysis.plan_of(tone(6000).astype(np.uint16), 0, Options(effort=4))
-    before = len(tile.encode(p, x - x.min(), np.zeros((3, 0), np.int64), lambda _: None)[0])
-    found = search.search(p, x - x.min(), 2, Ticker(Options(), "searching"))
-    assert len(tile.encode(found, x - x.min(), np.zeros((3, 0), np.int64), lambda _: None)[0]) <= before
+def test_efforts_share_models_and_each_model_makes_it_smaller() -> None:
+    assert list(dict.fromkeys(analysis.MODELS)) == [analysis.MODELS[i] for i in (0, 2, 4, 6)]
+    signal = Signal(tone(20000), "audio", 16, RATE)
+    sizes = [len(inrcodec.encode(signal, effort=e, verify=False)) for e in (1, 3, 5)]
+    assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_channels_are_paired_with_what_is_most_like_them() -> None:
@@ -435,7 +436,7 @@ def test_any_steps_round_trip(seed: int) -> None:
     x[:, 0] = 0
     x[:, -1] = 1
     found = tuple(Channel(int(r.max() - r.min()), 0, int(-r.min())) for r in x)
-    model = SoundModel((Predictor(8, 8, 1, 64000),), (Filter(4, 999),), 0)
+    model = SoundModel((Window((1,), 1, 64000),), (Filter(4, 999, 0),), 0)
     p = SoundPlan(found, tuple(CodedChannel(i, int(g.integers(0, channels))) for i in range(channels)), model, shift)
     count = -(-frames // PIECE)
     ends = np.minimum(2.0 * 2.0 ** g.uniform(0, 31 - shift, (channels, count, 2)) * 1.01, 2.0 ** (30 - shift) * 1.9)

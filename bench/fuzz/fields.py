@@ -372,12 +372,12 @@ def _delta(t: Taker, name: str, delta: Delta, plan: PicturePlan) -> None:
 
 
 def _sound_plan(t: Taker) -> None:
-    _, predictors, filters, _, _, _ = t.bytes_of("kind", "predictors", "filters", "lags", "units", "learning")
-    for i in range(predictors):
-        t.bytes_of(f"own {i}", f"other {i}", f"every {i}")
+    _, windows, filters, _, _, _ = t.bytes_of("kind", "windows", "filters", "lags", "units", "learning")
+    for i in range(windows):
+        t.bytes_of(f"sizes {i}", f"every {i}")
         t.varint(f"decay {i}")
     for i in range(filters):
-        t.bytes_of(f"filter length {i}")
+        t.bytes_of(f"filter length {i}", f"filter source {i}")
         t.varint(f"filter step {i}")
     coded = 0
     for i in range(t.varint("channels")):

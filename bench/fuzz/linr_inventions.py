@@ -101,14 +101,17 @@ def sound(rng: Random) -> bytes:
     frames, bits = rng.choice(FRAMES), rng.choice((1, 2, 4, 8, 12, 16, 24, 31, 32))
     count = rng.choice((1, 1, 2, 2, 3, 8)) if kind == "audio" else 1
     shape = (frames, count) if kind == "audio" and (count > 1 or rng.random() < 0.5) else (frames,)
-    taps, rates = (8, 16, 32, 56, 64), (1, 2, 4, 8, 128)
-    predictors = tuple(
-        sounds.Predictor(rng.choice(taps), rng.choice((0, *taps)), rng.choice(rates), rng.choice((1, 30000, 65000, 65536)))
-        for _ in range(rng.randint(1, 4))
+    sizes, rates = ((1,), (2,), (3, 1), (8,), (5, 4)), (1, 2, 4, 8, 128)
+    windows = tuple(
+        sounds.Window(rng.choice(sizes), rng.choice(rates), rng.choice((1, 30000, 65000, 65536))) for _ in range(rng.randint(1, 4))
     )
-    filters = tuple(sounds.Filter(rng.randint(4, 12), rng.choice((1, 999, 30000, 1 << 20))) for _ in range(rng.randint(0, 4)))
+    predictors = sum(len(w.rounds) for w in windows)
+    filters = tuple(
+        sounds.Filter(rng.randint(4, 12), rng.choice((1, 999, 30000, 1 << 20)), rng.choice((0, 0, rng.randint(0, predictors))))
+        for _ in range(rng.randint(0, 4))
+    )
     units = rng.choice((0, 16, 32, 48, 64))
-    model = sounds.SoundModel(predictors, filters, rng.randint(0, 4), units, rng.choice((1, 20, 255)) if units else 0)
+    model = sounds.SoundModel(windows, filters, rng.randint(0, 4), units, rng.choice((1, 20, 255)) if units else 0)
     channels: list[sounds.Channel] = []
     for _ in range(count):
         channels.append(_channel(rng, channels, bits))

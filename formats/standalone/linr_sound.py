@@ -48,11 +48,10 @@ STEEPNESS = [0.0] + [LN2 * (log2(i / 32) - log2(1 - i / 32)) for i in range(1, 3
 
 
 @dataclass
-class Regression:
-    """What the plan says of a least squares predictor."""
+class Window:
+    """What the plan says of a window: the rounds of its predictors, the most first."""
 
-    own: int
-    other: int
+    rounds: list[int]
     every: int
     decay: int
 
@@ -62,6 +61,7 @@ class Filter:
     """What the plan says of an LMS filter."""
 
     length: int
+    source: int
     step: int
 
 
@@ -83,7 +83,7 @@ class Channel:
 class Plan:
     """HYBR of a sound, read and checked."""
 
-    regressions: list[Regression]
+    windows: list[Window]
     filters: list[Filter]
     lags: int
     units: int
@@ -94,7 +94,7 @@ class Plan:
 
     @property
     def opinions(self) -> int:
-        return len(self.regressions) + len(self.filters)
+        return sum(len(window.rounds) for window in self.windows) + len(self.filters)
 
 
 def read_within(reader: Reader, least: int, most: int) -> int:
@@ -104,19 +104,19 @@ def read_within(reader: Reader, least: int, most: int) -> int:
     return byte
 
 
-def read_regression(reader: Reader) -> Regression:
-    own, other, every = read_within(reader, 8, 64), read_within(reader, 0, 64), read_within(reader, 1, 128)
-    require(own % 8 == other % 8 == 0, "the samples of a predictor do not fill lanes")
-    require(every & (every - 1) == 0, "a predictor is not solved every 2^n batches")
+def read_window(reader: Reader) -> Window:
+    sizes, every = read_within(reader, 1, 255), read_within(reader, 1, 128)
+    require(every & (every - 1) == 0, "a window is not solved every 2^n batches")
     decay = reader.varint()
-    require(1 <= decay <= 65536, "the decay of a predictor is out of range")
-    return Regression(own, other, every, decay)
+    require(1 <= decay <= 65536, "the decay of a window is out of range")
+    return Window([rounds for rounds in range(8, 0, -1) if sizes >> (rounds - 1) & 1], every, decay)
 
 
-def read_filter(reader: Reader) -> Filter:
-    length, step = read_within(reader, 4, 12), reader.varint()
+def read_filter(reader: Reader, predictors: int) -> Filter:
+    length, source = read_within(reader, 4, 12), read_within(reader, 0, predictors)
+    step = reader.varint()
     require(1 <= step <= 1 << 20, "the step of a filter is out of range")
-    return Filter(length, step)
+    return Filter(length, source, step)
 
 
 def read_table(reader: Reader, largest: int, bits: int) -> Ints:
@@ -169,14 +169,15 @@ def read_plan(content: bytes, head: Head) -> Plan:
     require(len(head.axes) == 1 and head.channels <= 8 and head.bits <= 32, "not a sound for the profile hybrid")
     reader = Reader(content)
     read_within(reader, 3, 3)
-    predictors, filters = read_within(reader, 1, 4), read_within(reader, 0, 7)
-    require(predictors + filters <= 8, "too many predictors and filters")
+    windows, filters = read_within(reader, 1, 4), read_within(reader, 0, 15)
     lags = read_within(reader, 0, 4)
     units, learning = reader.byte(), reader.byte()
     require(units in UNITS, "the number of units is out of range")
     require((learning == 0) == (units == 0), "learning without a network, or a network without learning")
-    regressions = [read_regression(reader) for _ in range(predictors)]
-    of_filters = [read_filter(reader) for _ in range(filters)]
+    of_windows = [read_window(reader) for _ in range(windows)]
+    predictors = sum(len(window.rounds) for window in of_windows)
+    require(predictors + filters <= 16, "too many predictors and filters")
+    of_filters = [read_filter(reader, predictors) for _ in range(filters)]
     require(reader.varint() == head.channels, "another number of channels than the signal has")
     channels: list[tuple[int, Channel]] = []
     for _ in range(head.channels):
@@ -184,7 +185,7 @@ def read_plan(content: bytes, head: Head) -> Plan:
     coded = read_coded(reader, channels)
     rest = reader.rest()
     require(len(rest) == 0 or (len(rest) == 1 and 1 <= rest[0] <= 20), "the unit of steps is out of range, or bytes are left over")
-    return Plan(regressions, of_filters, lags, units, learning, [channel for _, channel in channels], coded, rest[0] if rest else 0)
+    return Plan(of_windows, of_filters, lags, units, learning, [channel for _, channel in channels], coded, rest[0] if rest else 0)
 
 
 # 16.2, 16.3. Tiles
@@ -290,7 +291,7 @@ def within(p: float, low: int, high: int) -> float:
 
 
 class LeastSquares:
-    """Weights that are solved for after batches."""
+    """Sums over batches, and weights that are solved for."""
 
     def __init__(self, count: int, decay: float, ridge: float) -> None:
         self.decay, self.ridge = decay, ridge
@@ -302,28 +303,45 @@ class LeastSquares:
         return float(dot(self.weights, regressors, 8))
 
     def learn(self, regressors: Sequence[Doubles], weights: Sequence[float], targets: Sequence[float]) -> None:
-        self.a *= self.decay
-        self.b *= self.decay
+        d, e = np.zeros_like(self.a), np.zeros_like(self.b)
         for x, weight, target in zip(regressors, weights, targets, strict=True):
             weighted = weight * x
-            self.a += np.multiply.outer(weighted, x)
-            self.b += weighted * target
+            d += np.multiply.outer(weighted, x)
+            e += weighted * target
+        self.a = self.a * self.decay + d
+        self.b = self.b * self.decay + e
 
-    def solve(self) -> None:
+    def reduce(self) -> tuple[Doubles, Doubles, list[float]]:
+        """What is left of the system, and the inverse pivots."""
         u, z = self.a.copy(), self.b.copy()
         u[np.diag_indices_from(u)] += self.ridge
-        inverse = eliminated(u, z)
+        return u, z, eliminated(u, z)
+
+    def solve(self) -> None:
+        u, z, inverse = self.reduce()
         if len(inverse) == len(z):
             self.weights = substituted(u, z, inverse, len(z))
 
 
-class Predictor(LeastSquares):
-    """A least squares predictor from the samples just before; `other` of the partner's."""
+class Predictors(LeastSquares):
+    """The least squares predictors of a window; `each`: regressors of a round."""
 
-    def __init__(self, regression: Regression, other: int) -> None:
-        super().__init__(regression.own + other, regression.decay * 2.0**-16, 0.005)
-        self.own, self.other, self.every = regression.own, other, regression.every
-        self.weights[self.own - 1] = 1.0
+    def __init__(self, window: Window, each: int) -> None:
+        self.counts = [rounds * each for rounds in window.rounds]
+        super().__init__(self.counts[0], window.decay * 2.0**-16, 0.005)
+        self.rounds, self.every = window.rounds, window.every
+        self.of_each = [np.zeros(count) for count in self.counts]
+        for weights in self.of_each:
+            weights[15] = 1.0
+
+    def predictions(self, regressors: Doubles) -> list[float]:
+        return [float(dot(weights, regressors[:count], 8)) for weights, count in zip(self.of_each, self.counts, strict=True)]
+
+    def solve(self) -> None:
+        u, z, inverse = self.reduce()
+        for i, count in enumerate(self.counts):
+            if count <= len(inverse):
+                self.of_each[i] = substituted(u, z, inverse, count)
 
 
 class LeastMeanSquares:
@@ -332,6 +350,7 @@ class LeastMeanSquares:
     def __init__(self, settings: Filter, span: int) -> None:
         self.span = span  # high − low
         self.count = 1 << settings.length
+        self.source = settings.source
         self.step = settings.step * 2.0**-20
         self.weights = np.zeros(self.count, np.float32)
         self.inputs = np.zeros(self.count, np.float32)
@@ -420,10 +439,10 @@ def limited_int(x: float, most: int) -> int:
 class Remembered:
     """What a batch learns of a frame."""
 
-    weight: float
+    weights: list[float]  # by the errors of P_0 and of pf
     value: float
     difference: float  # from P_0
-    regressors: list[Doubles]  # of each predictor
+    regressors: list[Doubles]  # of each window
     far: Doubles  # those of the lags
     opinions: Doubles
 
@@ -439,21 +458,23 @@ class ChannelDecoder:
         self.misses = np.zeros(PAST + frames, np.float32)  # M
         self.partner: ChannelDecoder | None = None
         self.known = 0
-        self.predictors = [Predictor(regression, 0) for regression in plan.regressions]
+        self.each = 16
+        self.windows = [Predictors(window, self.each) for window in plan.windows]
         self.far = LeastSquares(-(-5 * plan.lags // 8) * 8, 0.9607, 0.2)
         self.filters = [LeastMeanSquares(settings, channel.largest) for settings in plan.filters]
-        self.together = LeastSquares(8, 0.984, 0.5)
+        self.together = LeastSquares(-(-plan.opinions // 8) * 8, 0.994, 0.5)
         self.mean_errors = [30.0] * 6
         self.leaf = 16
         self.strays = 0
-        self.distance = 100.0  # D
+        self.distances = [100.0, 100.0]  # D, of P_0 and of pf
         self.mixer = SoundMixer(1024, network is not None)
         self.batch: list[Remembered] = []
 
     def join(self, plan: Plan, partner: ChannelDecoder, known: int) -> None:
         """Make it one that has a partner."""
         self.partner, self.known = partner, known
-        self.predictors = [Predictor(regression, regression.other) for regression in plan.regressions]
+        self.each = 24
+        self.windows = [Predictors(window, self.each) for window in plan.windows]
         self.far = LeastSquares(-(-10 * plan.lags // 8) * 8, 0.9607, 0.2)
 
     def within(self, p: float) -> float:
@@ -461,41 +482,38 @@ class ChannelDecoder:
 
     # Prediction
 
-    def before(self, t: int, own: int) -> Doubles:
-        return self.x[t - own : t]
-
-    def of_partner(self, t: int, other: int) -> Doubles:
-        x = self.x if self.partner is None else self.partner.x
-        return x[t - other + self.known : t + self.known]
+    def regressors(self, t: int, rounds: int) -> Doubles:
+        found = []
+        for r in range(1, rounds + 1):
+            found.append(self.x[t - 16 * r : t - 16 * r + 16])
+            if self.partner is not None:
+                first = t - 8 * r + self.known
+                found.append(self.partner.x[first : first + 8])
+        return np.concatenate(found)
 
     def far_regressors(self, t: int, lags: Sequence[int]) -> Iterator[float]:
-        nearest = self.predictors[0]
-        weights, of_other = nearest.weights[: nearest.own], nearest.weights[nearest.own :]
+        rounds, weights = self.windows[0].rounds[0], self.windows[0].of_each[0]
         for lag in lags:
             near = range(t - lag - 2, t - lag + 3)
             for u in near:
-                past, beside = self.before(u, nearest.own), self.of_partner(u, nearest.other)
-                if not lag:
-                    yield 0.0
-                elif len(beside):
-                    yield float((self.x[u] - dot(weights, past, 8)) - dot(of_other, beside, 8))
-                else:
-                    yield float(self.x[u] - dot(weights, past, 8))
+                yield float(self.x[u] - dot(weights, self.regressors(u, rounds), 8)) if lag else 0.0
             if self.partner is not None:
                 for u in near:
                     yield float(self.partner.errors[u]) if lag else 0.0
 
     def decode(self, t: int, lags: Sequence[int], step: float) -> None:
         """The sample of frame t. No lags: all are 0."""
-        regressors = [np.concatenate([self.before(t, p.own), self.of_partner(t, p.other)]) for p in self.predictors]
-        predictions = [self.within(p.predict(x)) for p, x in zip(self.predictors, regressors, strict=True)]
+        regressors = [self.regressors(t, window.rounds[0]) for window in self.windows]
+        predictions = [self.within(p) for window, x in zip(self.windows, regressors, strict=True) for p in window.predictions(x)]
         nearest = predictions[0]
         far = padded(np.array(list(self.far_regressors(t, lags))), 8)
         looked = self.within(nearest + self.far.predict(far)) - nearest if lags else 0.0
         of_filters = [one.predict() for one in self.filters]
         opinions = padded(np.array([p - nearest for p in predictions[1:]] + [looked, *of_filters]), 8)
         total = nearest + looked
-        for q in of_filters:
+        for one, q in zip(self.filters, of_filters, strict=True):
+            if one.source:
+                break
             total = total + q
         pf = self.within(nearest + self.together.predict(opinions))
 
@@ -516,23 +534,25 @@ class ChannelDecoder:
         self.misses[t] = Single(v - pf)
         if self.network is not None and mixture is not None:
             self.network.learn(mixture.gradient(Single(value - math.floor(pf)), value == self.low, value == self.high))
-        e = abs(v - pf)
-        omega = 1 / (0.5 + self.distance + 0.25 * e)
-        self.distance += (e - self.distance) * 0.1
+        omegas = []
+        for i, p in enumerate((nearest, pf)):
+            e = abs(v - p)
+            omegas.append(1 / (0.5 + self.distances[i] + 0.25 * e))
+            self.distances[i] += (e - self.distances[i]) * 0.1
         self.errors[t] = Single(v - nearest)
         rho = v - (nearest + looked)
         for one in self.filters:
-            rho = one.learn(rho)
-        self.batch.append(Remembered(omega * omega, v, v - nearest, regressors, far, opinions))
+            rho = one.learn(v - predictions[one.source - 1] if one.source else rho)
+        self.batch.append(Remembered([omega * omega for omega in omegas], v, v - nearest, regressors, far, opinions))
 
     def learn_batch(self, number: int) -> None:
-        weights = [frame.weight for frame in self.batch]
+        first, weights = ([frame.weights[i] for frame in self.batch] for i in range(2))
         values = [frame.value for frame in self.batch]
         differences = [frame.difference for frame in self.batch]
-        for i, predictor in enumerate(self.predictors):
-            predictor.learn([frame.regressors[i] for frame in self.batch], weights, values)
-            if number % predictor.every == 0:
-                predictor.solve()
+        for i, window in enumerate(self.windows):
+            window.learn([frame.regressors[i] for frame in self.batch], first, values)
+            if number % window.every == 0:
+                window.solve()
         if len(self.batch[0].far):
             self.far.learn([frame.far for frame in self.batch], weights, differences)
             self.far.solve()

@@ -59,7 +59,8 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     type=click.IntRange(int(LIMITS["effort"][0]), int(LIMITS["effort"][1])),
     default=4,
     show_default=True,
-    help="1: fast, 5: small. Each step takes up to three times as long as the one before, for encoding and for decoding.",
+    help="1: fast, 5: small. Each step takes up to three times as long as the one before, for encoding and for decoding. "
+    "For sounds, 2 and 3 are the same.",
 )
 @click.option(
     "--tune",

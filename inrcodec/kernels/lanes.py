@@ -369,24 +369,70 @@ def dot8(e: Emit, w: Any, first: Any, x: Any, at: Any, n: Any) -> Any:
 
 
 @emitted(types.void, DOUBLE, 8)
-def add_batch(e: Emit, a: Any, x: Any, weighted: Any, n: Any, stride: Any, decay: Any) -> None:
-    """a[i, j] = a[i, j]·decay + weighted[0, i]·x[0, j] + … + weighted[7, i]·x[7, j], one after the other.
+def copy8(e: Emit, source: Any, first: Any, out: Any, at: Any, n: Any) -> None:
+    """out[at + k] = source[first + k] for k below n, a multiple of 8, in float64."""
+    with e.loop(e.word(0), n, 8) as k:
+        e.store(e.load(source, e.builder.add(first, k)), out, e.builder.add(at, k))
 
-    That is for i below n, a multiple of 8, and j from the multiple of 8 at or below i to n. a: (stride, stride) float64; x, weighted:
+
+@emitted(types.void, DOUBLE, 8)
+def weigh_batch(e: Emit, x: Any, f: Any, y: Any, n: Any, stride: Any, weighted: Any, out: Any) -> None:
+    """weighted[k, i] = f[k]·x[k, i], and out[i] = weighted[0, i]·y[0] + … + weighted[7, i]·y[7], one after the other; i below n.
+
+    n: a multiple of 8. x, weighted: (8, stride) float64; f, y: (8,); out: (at least n,).
+    """
+    b = e.builder
+    with e.loop(e.word(0), n, 8) as i:
+        total = None
+        for k in range(8):
+            at = b.add(i, b.mul(stride, e.word(k)))
+            one = e.mul(e.spread(e.scalar(f, e.word(k))), e.load(x, at))
+            e.store(one, weighted, at)
+            term = e.mul(one, e.spread(e.scalar(y, e.word(k))))
+            total = term if total is None else e.add(total, term)
+        e.store(total, out, i)
+
+
+@emitted(types.void, DOUBLE, 8)
+def square_batch(e: Emit, d: Any, x: Any, weighted: Any, n: Any, stride: Any, wide: Any) -> None:
+    """d[i, j] = weighted[0, i]·x[0, j] + … + weighted[7, i]·x[7, j], one after the other.
+
+    That is for i below n, a multiple of 8, and j from the multiple of 8 at or below i to n. d: (at least n, wide) float64; x, weighted:
     (8, stride).
     """
-    b, fade = e.builder, e.spread(decay)
+    b = e.builder
     with e.loop(e.word(0), n, 8) as j, e.loop(e.word(0), b.add(j, e.word(8)), 4) as i:
-        sums = e.cells(4)
+        sums: list[Any] = []
+        for s in range(8):
+            row = b.mul(stride, e.word(s))
+            right, left = e.load(x, b.add(row, j)), b.add(row, i)
+            terms = [e.mul(e.spread(e.scalar(weighted, b.add(left, e.word(k)))), right) for k in range(4)]
+            sums = [e.add(a, t) for a, t in zip(sums, terms, strict=True)] if sums else terms
         for k in range(4):
-            at = b.add(b.mul(b.add(i, e.word(k)), stride), j)
-            b.store(e.mul(e.load(a, at), fade), sums[k])
-        with e.loop(e.word(0), e.word(8), 1) as s:
-            right, left = e.load(x, b.add(b.mul(s, stride), j)), b.add(b.mul(s, stride), i)
-            for k in range(4):
-                b.store(e.add(b.load(sums[k]), e.mul(e.spread(e.scalar(weighted, b.add(left, e.word(k)))), right)), sums[k])
-        for k in range(4):
-            e.store(b.load(sums[k]), a, b.add(b.mul(b.add(i, e.word(k)), stride), j))
+            e.store(sums[k], d, b.add(b.mul(b.add(i, e.word(k)), wide), j))
+
+
+@emitted(types.void, DOUBLE, 8)
+def fade_square(e: Emit, a: Any, d: Any, n: Any, stride: Any, wide: Any, decay: Any) -> None:
+    """a[i, j] = a[i, j]·decay + d[i, j] for i below n, a multiple of 8, and j from the multiple of 8 at or below i to n.
+
+    a: (at least n, stride) float64; d: (at least n, wide).
+    """
+    b, f = e.builder, e.spread(decay)
+    with e.loop(e.word(0), n, 1) as i, e.loop(b.and_(i, e.word(-8)), n, 8) as j:
+        at = b.add(b.mul(i, stride), j)
+        e.store(e.add(e.mul(e.load(a, at), f), e.load(d, b.add(b.mul(i, wide), j))), a, at)
+
+
+@emitted(types.void, DOUBLE, 8)
+def take_square(e: Emit, a: Any, u: Any, n: Any, stride: Any, wide: Any, ridge: Any) -> None:
+    """u[i, j] = a[i, j] for the same i and j, and then u[i, i] += ridge. a: (at least n, stride) float64; u: (at least n, wide)."""
+    b = e.builder
+    with e.loop(e.word(0), n, 1) as i:
+        with e.loop(b.and_(i, e.word(-8)), n, 8) as j:
+            e.store(e.load(a, b.add(b.mul(i, stride), j)), u, b.add(b.mul(i, wide), j))
+        diagonal = b.add(b.mul(i, stride), i)
+        b.store(b.fadd(e.scalar(a, diagonal), ridge), e.at(u, b.add(b.mul(i, wide), i)))
 
 
 @emitted(types.void)

@@ -13,7 +13,21 @@ import numpy as np
 
 from .arrays import Floats1, Floats2, Int, Ints1, Singles1, Singles2, Singles3, Singles4
 from .compiling import part, shared, stage
-from .lanes import add3, add_batch, add_scaled, add_square, clear, eliminate, fade_and_add, padded, substitute
+from .lanes import (
+    add3,
+    add_scaled,
+    add_square,
+    clear,
+    copy8,
+    eliminate,
+    fade_and_add,
+    fade_square,
+    padded,
+    square_batch,
+    substitute,
+    take_square,
+    weigh_batch,
+)
 
 BATCH = 8  # samples of a sound between updates of the normal equations
 
@@ -145,55 +159,59 @@ def local_learn(s: LocalLeastSquares, target: np.float32, weight: np.float32) ->
 
 
 class Scratch(NamedTuple):
-    """What the solutions of a sound share. m: most regressors of any stage, a multiple of 8."""
+    """What the least squares stages of a sound share. m: most regressors of any stage, a multiple of 8."""
 
+    weighted: Floats1  # (BATCH·m,) regressors times weights
+    d: Floats2  # (m, m) sums over a batch: upper triangle of the normal matrix,
+    e: Floats1  # (m,) and right-hand sides
     u: Floats2  # (m, m) the factor
     z: Floats1  # (m,) right-hand sides
     inverse: Floats1  # (m,) inverse pivots
     solved: Floats1  # (m,) weights
-    weighted: Floats1  # (BATCH·m,) regressors times weights
 
 
 def scratch(m: int) -> Scratch:
     """Scratch for at most m regressors, a multiple of 8."""
-    return Scratch(np.zeros((m, m)), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(BATCH * m))
+    z = np.zeros
+    return Scratch(z(BATCH * m), z((m, m)), z(m), z((m, m)), z(m), z(m), z(m))
 
 
 @part
-def learn_batch(a: Floats2, b: Floats1, x: Floats2, f: Floats1, y: Floats1, s: Scratch, n: Int, decay: float) -> None:
-    """Let the sums fade, and add a batch. a: (m, m) and b: (m,), the sums.
+def sum_batch(x: Floats2, f: Floats1, y: Floats1, s: Scratch, n: Int) -> None:
+    """Sum a batch: fills in s.d and s.e.
 
-    x: (BATCH, m) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; n: how many regressors count, a multiple of 8;
-    decay: factor of the sums.
+    x: (BATCH, m) regressors, f: (BATCH,) weights and y: (BATCH,) targets of the samples; n: how many regressors count, a multiple of 8.
     """
-    m, weighted = x.shape[1], s.weighted
-    for k in range(BATCH):
-        for i in range(n):
-            weighted[k * m + i] = f[k] * x[k, i]
-    add_batch(a, x, weighted, n, m, decay)
-    for i in range(n):
-        t = b[i] * decay
-        for k in range(BATCH):
-            t += weighted[k * m + i] * y[k]
-        b[i] = t
+    m = x.shape[1]
+    weigh_batch(x, f, y, n, m, s.weighted, s.e)
+    square_batch(s.d, x, s.weighted, n, m, s.d.shape[1])
 
 
 @part
-def solve(a: Floats2, b: Floats1, w: Floats1, s: Scratch, n: Int, ridge: float) -> None:
-    """Solve for the weights w, (m,), from the sums a, (m, m), and b, (m,). They stay if the matrix is not positive definite.
+def fade_and_add_batch(a: Floats2, b: Floats1, s: Scratch, n: Int, decay: float) -> None:
+    """Let sums fade, and add those of the batch in s.d and s.e. a: (m, m) and b: (m,), the sums; n: see `sum_batch`."""
+    fade_square(a, s.d, n, a.shape[1], s.d.shape[1], decay)
+    for i in range(n):
+        b[i] = b[i] * decay + s.e[i]
+
+
+@part
+def reduce(a: Floats2, b: Floats1, s: Scratch, n: Int, ridge: float) -> Int:
+    """Eliminate in the system of the sums a, (m, m), and b, (m,). Returns how many of its first regressors can be solved for.
 
     n: how many regressors count, a multiple of 8; ridge: added to the diagonal.
     """
-    stride = s.u.shape[1]
-    for i in range(n):
-        for j in range(i // 8 * 8, n):
-            s.u[i, j] = a[i, j]
-        s.u[i, i] += ridge
-        s.z[i] = b[i]
-    if eliminate(s.u, s.z, s.inverse, n, n, stride) == n:
-        substitute(s.u, s.z, s.inverse, s.solved, n, stride)
-        for i in range(n):
-            w[i] = s.solved[i]
+    wide = s.u.shape[1]
+    take_square(a, s.u, n, a.shape[1], wide, ridge)
+    copy8(b, 0, s.z, 0, n)
+    return eliminate(s.u, s.z, s.inverse, n, n, wide)
+
+
+@part
+def solve(w: Floats1, s: Scratch, n: Int) -> None:
+    """The weights w, (m,), of the first n regressors, after `reduce` of at least n."""
+    substitute(s.u, s.z, s.inverse, s.solved, n, s.u.shape[1])
+    copy8(s.solved, 0, w, 0, n)
 
 
 # --- LMS ----------------------------------------------------------------------------------------------------------

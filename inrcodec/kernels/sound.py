@@ -11,7 +11,8 @@ The stages of prediction are
 4. the stack: least squares over the outputs of all earlier stages, the opinions.
 
 Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
-of the local error, the limited LMS step, and the look back are our own.
+of the local error, the limited LMS step, and the look back are our own. The weights of stage 1 are by its own errors: by those of the last
+stage they would be huge where a look back is exact, and the predictors would fit a few samples.
 
 Where the tile says of which steps samples are nearly multiples, the tree has its edges between the cells of multiples, and what is left is
 how far the sample is from its multiple.
@@ -37,19 +38,20 @@ from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .dictionary import atoms
 from .functions import LN2, cost, log2, sigmoid, soft
-from .lanes import LANES, ask_all, begin_asking, copy16, dot8, dot16, padded
+from .lanes import LANES, ask_all, begin_asking, copy8, copy16, dot8, dot16, padded
 from .mixer import Mixer
 from .predictors import BATCH, Scratch, lms_learn, scratch
 
 F32 = np.float32
-PAD = 128  # zeros before the first sample
-MAX_TAPS = 64  # samples of one channel that a least squares predictor uses
+PAD = 256  # zeros before the first sample
+OWN, OTHER = 16, 8  # regressors of a round: samples of the channel, and of its partner
+MAX_ROUNDS = 8  # of a least squares predictor
 SEGMENT = 1 << 11  # frames; each segment has its own lags
 LEAST_LAG = 1 << 9  # frames
 REACH = 2  # the look back uses this many samples before, and after, the one at a lag
 AROUND = 2 * REACH + 1
 MAX_LAGS = 4  # of a segment
-STACKED = 8  # opinions of the stack, at most
+STACKED = 16  # opinions of the stack, at most
 LEAVES = 32  # of the tree of quantiles
 GALLOPS = 12  # steps beyond an outermost quantile, at most
 GALLOPED = LEAVES + 2 * (GALLOPS + 1)  # decisions of the tree and beyond it
@@ -88,23 +90,29 @@ class Past(NamedTuple):
     partner: Ints1  # (c,) the partner, −1: none
     low: Ints1  # (c,) the least possible sample
     high: Ints1  # (c,) the largest possible sample
-    local: Floats1  # (c,) local mean error of the last stage
-    weight: Floats2  # (c, BATCH) weights, in the sums, of the samples of this batch
+    local: Floats2  # (c, 2) local mean errors of the first predictor, and of the last stage
+    weight: Floats3  # (c, 2, BATCH) weights, in the sums of stage 1, and of the others, of the samples of this batch
     target: Floats2  # (c, BATCH) these samples
     left: Floats2  # (c, BATCH) the first predictor's errors of these samples
 
 
 class Linear(NamedTuple):
-    """The least squares predictors of stage 1. Axes: p predictors, c channels, n regressors of the largest predictor."""
+    """The least squares predictors of stage 1. Axes: p predictors, v windows, c channels, n regressors of the largest predictor.
 
-    own: Ints1  # (p,) regressors from the channel
-    other: Ints1  # (p,) regressors from its partner
-    every: Ints1  # (p,) batches between two solutions
-    decay: Floats1  # (p,) factor of the sums after each batch
-    a: Floats4  # (p, c, n, n) upper triangles of the normal matrices
-    b: Floats3  # (p, c, n) right-hand sides
+    The regressors come in rounds: OWN samples of the channel and OTHER of its partner, then those before them, and so on. A predictor uses
+    the first of them. The predictors of a window are fitted with the same sums, the largest first.
+    """
+
+    rounds: Ints1  # (p,) of a predictor
+    most: Int  # of any
+    first: Ints1  # (v + 1,) number of the first predictor of each window, and p
+    every: Ints1  # (v,) batches between two solutions
+    decay: Floats1  # (v,) factor of the sums after each batch
+    a: Floats4  # (v, c, n, n) upper triangles of the normal matrices
+    b: Floats3  # (v, c, n) right-hand sides
     w: Floats3  # (p, c, n) weights
-    x: Floats4  # (p, c, BATCH, n) regressors of the samples of this batch
+    x: Floats3  # (c, BATCH, n) regressors of the samples of this batch
+    there: Floats1  # (n,) those of a sample at a lag
     said: Floats1  # (p,) predictions
     scratch: Scratch  # of all solutions
 
@@ -119,10 +127,11 @@ class Regression(NamedTuple):
 
 
 class Cascade(NamedTuple):
-    """The LMS filters. The input of a filter is the error of the one before. Axes: k filters, c channels."""
+    """The LMS filters, in cascades: the input of one is the error of the one before, or of a predictor. Axes: k filters, c channels."""
 
     length: Ints1  # (k,) number of weights, a power of two
     step: Floats1  # (k,) rate of learning
+    source: Ints1  # (k,) 0: the filter before, for the first one the look back; else 1 + the number of a predictor
     taps: Singles3  # (k, c, longest) weights
     recent: Singles3  # (k, c, 2·longest) the last inputs as a ring, stored twice so that any part of it is contiguous
     power: Floats3  # (k, c, 3) mean squares, see `lms_learn`
@@ -179,7 +188,7 @@ class Opinion(NamedTuple):
 
     first: float  # of the first least squares predictor
     looked: float  # what the look back adds to it
-    total: float  # first + looked + the predictions of all LMS filters
+    total: float  # first + looked + the predictions of the LMS filters of the first cascade
     final: float  # of the stack
     known: Int  # 1 if the partner's sample of this frame is known, else 0
 
@@ -208,7 +217,7 @@ class Scene(NamedTuple):
 
 CONTEXT_SIZE = 32  # values of the largest context
 LOOK_DECAY = 0.9607  # factor of the look back's sums after each batch
-STACK_DECAY = 0.984  # factor of the stack's sums after each batch
+STACK_DECAY = 0.994  # factor of the stack's sums after each batch
 RIDGE = 0.005  # added to the diagonals of stage 1,
 LOOK_RIDGE = 0.2  # of the look back,
 STACK_RIDGE = 0.5  # and of the stack
@@ -226,8 +235,8 @@ class Channels(NamedTuple):
 
 def sound(
     channels: Channels,
-    predictors: Sequence[tuple[int, int, int, float]],
-    filters: Sequence[tuple[int, float]],
+    windows: Sequence[tuple[Sequence[int], int, float]],
+    filters: Sequence[tuple[int, float, int]],
     lags: int,
     units: int,
     learning: float,
@@ -235,41 +244,48 @@ def sound(
 ) -> Sound:
     """A fresh state.
 
-    predictors: (own, other, every, decay) of each, see `Linear`; filters: (length, step) of each, see `Cascade`; lags: of a segment;
-    units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate; steps: pieces and unit, see `Steps`.
+    windows: (rounds of each predictor, every, decay) of each, see `Linear`; filters: (length, step, source) of each, see `Cascade`; lags:
+    of a segment; units: of each hidden layer of the context network, 0: there is no network; learning: Adam's rate; steps: pieces and
+    unit, see `Steps`.
     """
-    c, p = len(channels.partner), len(predictors)
-    own, other = (np.array([q[i] for q in predictors], np.int64) for i in (0, 1))
-    if c == 1:
-        other[:] = 0
-    n = int((own + other).max())
+    c, rounds = len(channels.partner), [r for w in windows for r in w[0]]
     wide = padded(max(lags * AROUND * (1 if c == 1 else 2), 1), 8)
-    w = np.zeros((p, c, n))
-    for i in range(p):
-        w[i, :, own[i] - 1] = 1.0  # the sample before
-    z = np.zeros
+    opinions = padded(len(rounds) + len(filters), 8)
+    linear = _linear(channels.partner, windows, max(wide, opinions))
     return Sound(
         past=_past(channels),
-        linear=Linear(
-            own=own,
-            other=other,
-            every=np.array([q[2] for q in predictors], np.int64),
-            decay=np.array([q[3] for q in predictors], np.float64),
-            a=z((p, c, n, n)),
-            b=z((p, c, n)),
-            w=w,
-            x=z((p, c, BATCH, n)),
-            said=z(p),
-            scratch=scratch(max(n, wide, STACKED)),
-        ),
+        linear=linear,
         lookback=_regression(c, wide),
-        around=z((c, lags, AROUND)),
+        around=np.zeros((c, lags, AROUND)),
         cascade=_cascade(c, filters),
-        stack=_regression(c, STACKED),
+        stack=_regression(c, opinions),
         decisions=_decisions(c, learning > 0.0),
-        net=seeded_network(p, len(filters), units),
+        net=seeded_network(len(rounds), len(filters), units),
         learning=learning,
-        steps=Steps(*(steps or (z((c, 0, 3), np.int64), 1.0)), z(c, np.int64)),
+        steps=Steps(*(steps or (np.zeros((c, 0, 3), np.int64), 1.0)), np.zeros(c, np.int64)),
+    )
+
+
+def _linear(partner: Sequence[int], windows: Sequence[tuple[Sequence[int], int, float]], most: int) -> Linear:
+    """most: regressors of the other stages, at most."""
+    rounds = [r for w in windows for r in w[0]]
+    c, p, v, n = len(partner), len(rounds), len(windows), max(rounds) * (OWN + OTHER if max(partner) >= 0 else OWN)
+    z = np.zeros
+    w = z((p, c, n))
+    w[:, :, OWN - 1] = 1.0  # the sample before
+    return Linear(
+        rounds=np.array(rounds, np.int64),
+        most=max(rounds),
+        first=np.cumsum([0, *(len(q[0]) for q in windows)]),
+        every=np.array([q[1] for q in windows], np.int64),
+        decay=np.array([q[2] for q in windows], np.float64),
+        a=z((v, c, n, n)),
+        b=z((v, c, n)),
+        w=w,
+        x=z((c, BATCH, n)),
+        there=z(n),
+        said=z(p),
+        scratch=scratch(max(n, most)),
     )
 
 
@@ -282,8 +298,8 @@ def _past(channels: Channels) -> Past:
         partner=np.array(channels.partner, np.int64),
         low=np.array(channels.low, np.int64),
         high=np.array(channels.high, np.int64),
-        local=np.full(c, 100.0),
-        weight=np.zeros((c, BATCH)),
+        local=np.full((c, 2), 100.0),
+        weight=np.zeros((c, 2, BATCH)),
         target=np.zeros((c, BATCH)),
         left=np.zeros((c, BATCH)),
     )
@@ -294,11 +310,12 @@ def _regression(channels: int, n: int) -> Regression:
     return Regression(z((c, n, n)), z((c, n)), z((c, n)), z((c, BATCH, n)))
 
 
-def _cascade(channels: int, filters: Sequence[tuple[int, float]]) -> Cascade:
-    k, longest = len(filters), max([length for length, _ in filters], default=8)
+def _cascade(channels: int, filters: Sequence[tuple[int, float, int]]) -> Cascade:
+    k, longest = len(filters), max([q[0] for q in filters], default=8)
     return Cascade(
         length=np.array([q[0] for q in filters], np.int64),
         step=np.array([q[1] for q in filters], np.float64),
+        source=np.array([q[2] for q in filters], np.int64),
         taps=np.zeros((k, channels, longest), np.float32),
         recent=np.zeros((k, channels, 2 * longest), np.float32),
         power=np.zeros((k, channels, 3)),
@@ -370,21 +387,26 @@ def within(p: float, low: Int, high: Int) -> float:
 # --- predict ------------------------------------------------------------------------------------------------------
 
 
+@shared
+def gather(past: Past, c: Int, i1: Int, known: Int, rounds: Int, row: Floats1) -> None:
+    """Fill in `row`: the regressors of the sample at i1 of channel c, see `Linear`. known: see `Opinion`."""
+    o, n = past.partner[c], 0
+    for r in range(1, rounds + 1):
+        copy8(past.samples[c], i1 - OWN * r, row, n, OWN)
+        n += OWN
+        if o >= 0:
+            copy8(past.samples[o], i1 + known - OTHER * r, row, n, OTHER)
+            n += OTHER
+
+
 @stage
 def predict_linear(s: Sound, at: Spot, known: Int) -> None:
     """Stage 1: the least squares predictors. Fills in `linear.said` and `linear.x`. known: see `Opinion`."""
-    linear, past, i1 = s.linear, s.past, PAD + at.t
-    mine, o = past.samples[at.c], past.partner[at.c]
-    for p in range(linear.own.shape[0]):
-        row = linear.x[p, at.c, at.slot]
-        n0, n1 = linear.own[p], linear.other[p] if o >= 0 else 0
-        for i in range(n0):
-            row[i] = mine[i1 - n0 + i]
-        if n1 > 0:
-            theirs = past.samples[o]
-            for i in range(n1):
-                row[n0 + i] = theirs[i1 + known - n1 + i]
-        linear.said[p] = within(dot8(linear.w[p, at.c], 0, row, 0, n0 + n1), at.low, at.high)
+    linear = s.linear
+    row, each = linear.x[at.c, at.slot], OWN + OTHER if s.past.partner[at.c] >= 0 else OWN
+    gather(s.past, at.c, PAD + at.t, known, linear.most, row)
+    for p in range(linear.rounds.shape[0]):
+        linear.said[p] = within(dot8(linear.w[p, at.c], 0, row, 0, linear.rounds[p] * each), at.low, at.high)
 
 
 @stage
@@ -394,18 +416,16 @@ def refresh_around(s: Sound, at: Spot, known: Int, around: Floats1, there: Int) 
     Weights change only between batches, so within a batch the errors move up by one and only the last is new.
     """
     linear, past = s.linear, s.past
-    mine, o, w = past.samples[at.c], past.partner[at.c], linear.w[0, at.c]
-    n0, n1 = linear.own[0], linear.other[0] if o >= 0 else 0
+    rounds = linear.rounds[0]
+    n = rounds * (OWN + OTHER if past.partner[at.c] >= 0 else OWN)
     first = 0
     if at.slot > 0:
         for d in range(AROUND - 1):
             around[d] = around[d + 1]
         first = AROUND - 1
     for d in range(first, AROUND):
-        r = mine[there + d] - dot8(w, 0, mine, there + d - n0, n0)
-        if n1 > 0:
-            r -= dot8(w, n0, past.samples[o], there + d + known - n1, n1)
-        around[d] = r
+        gather(past, at.c, there + d, known, rounds, linear.there)
+        around[d] = past.samples[at.c, there + d] - dot8(linear.w[0, at.c], 0, linear.there, 0, n)
 
 
 @stage
@@ -444,7 +464,7 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
     for p in range(1, predictors):
         opinions[p - 1] = said[p] - first
     opinions[predictors - 1] = looked
-    total = first + looked
+    total, adding = first + looked, True
     for k in range(filters):  # stage 3
         n = cascade.length[k]
         place = at.t & (n - 1)
@@ -452,8 +472,10 @@ def predict(s: Sound, at: Spot, lags: Ints1, looking: bool, known: Int) -> Opini
         q = within(np.float64(dot16(cascade.taps[k, at.c], 0, ring, n)), at.low - at.high, at.high - at.low)
         cascade.said[k] = q
         opinions[predictors + k] = q
-        total += q
-    final = within(first + dot8(s.stack.w[at.c], 0, opinions, 0, STACKED), at.low, at.high)  # stage 4
+        adding = adding and cascade.source[k] == 0
+        if adding:
+            total += q
+    final = within(first + dot8(s.stack.w[at.c], 0, opinions, 0, opinions.shape[0]), at.low, at.high)  # stage 4
     return Opinion(first, looked, total, final, known)
 
 
@@ -470,7 +492,7 @@ def see(s: Sound, at: Spot, opinion: Opinion, unit: np.float32) -> None:
         f[n] = soft(misses[o, i1 + opinion.known - 1 - i] * y) if o >= 0 else F32(0)
         n += 1
     opinions = s.stack.x[at.c, at.slot]
-    for i in range(s.linear.own.shape[0] + s.cascade.length.shape[0]):
+    for i in range(s.linear.said.shape[0] + s.cascade.length.shape[0]):
         f[n] = soft(F32(opinions[i]) * y)
         n += 1
     f[n] = F32(0.25 * log2(np.float64(unit)))
@@ -747,15 +769,18 @@ def learn_sample(s: Sound, at: Spot, opinion: Opinion, value: float) -> None:
     for k in range(EXPERTS):
         d.spread[at.c, k] += (abs(value - d.mean[k]) - d.spread[at.c, k]) * RATES[k]
     past.misses[at.c, i1] = F32(value - opinion.final)
-    e = abs(value - opinion.final)
-    y = 1.0 / (0.5 + past.local[at.c] + 0.25 * e)
-    past.local[at.c] += (e - past.local[at.c]) * 0.1
-    past.weight[at.c, at.slot] = y * y
+    for k in range(2):
+        e = abs(value - (opinion.final if k else opinion.first))
+        y = 1.0 / (0.5 + past.local[at.c, k] + 0.25 * e)
+        past.local[at.c, k] += (e - past.local[at.c, k]) * 0.1
+        past.weight[at.c, k, at.slot] = y * y
     past.target[at.c, at.slot] = value
     past.left[at.c, at.slot] = value - opinion.first
     past.errors[at.c, i1] = F32(value - opinion.first)
     rest = value - (opinion.first + opinion.looked)
     for k in range(cascade.length.shape[0]):
+        if cascade.source[k] > 0:
+            rest = value - s.linear.said[cascade.source[k] - 1]
         n, now = cascade.length[k], F32(rest)
         place = at.t & (n - 1)
         rest -= cascade.said[k]
@@ -771,24 +796,30 @@ def learn_batch(s: Sound, c: Int, batch: Int, lags: Int, looking: bool) -> None:
 
     batch: number of the batch in the tile; lags: of a segment; looking: whether one of the segment's lags is not 0.
     """
-    past, linear, paired = s.past, s.linear, s.past.partner[c] >= 0
-    weight = past.weight[c]
-    for p in range(linear.own.shape[0]):
-        n = linear.own[p] + linear.other[p] if paired else linear.own[p]
-        pr.learn_batch(linear.a[p, c], linear.b[p, c], linear.x[p, c], weight, past.target[c], linear.scratch, n, linear.decay[p])
-        if batch % linear.every[p] == 0:
-            pr.solve(linear.a[p, c], linear.b[p, c], linear.w[p, c], linear.scratch, n, RIDGE)
+    past, linear, scratch = s.past, s.linear, s.linear.scratch
+    each = OWN + OTHER if past.partner[c] >= 0 else OWN
+    pr.sum_batch(linear.x[c], past.weight[c, 0], past.target[c], scratch, linear.most * each)
+    for v in range(linear.every.shape[0]):
+        n = linear.rounds[linear.first[v]] * each
+        pr.fade_and_add_batch(linear.a[v, c], linear.b[v, c], scratch, n, linear.decay[v])
+        if batch % linear.every[v] == 0:
+            done = pr.reduce(linear.a[v, c], linear.b[v, c], scratch, n, RIDGE)
+            for p in range(linear.first[v], linear.first[v + 1]):
+                if linear.rounds[p] * each <= done:
+                    pr.solve(linear.w[p, c], scratch, linear.rounds[p] * each)
     if looking:
         learn_stage(s.lookback, s, c, LOOK_DECAY, LOOK_RIDGE)
     learn_stage(s.stack, s, c, STACK_DECAY, STACK_RIDGE)
 
 
-@stage
+@shared
 def learn_stage(r: Regression, s: Sound, c: Int, decay: float, ridge: float) -> None:
     """Add a batch to the sums of the look back or the stack, and solve for its weights."""
-    n = r.b.shape[1]
-    pr.learn_batch(r.a[c], r.b[c], r.x[c], s.past.weight[c], s.past.left[c], s.linear.scratch, n, decay)
-    pr.solve(r.a[c], r.b[c], r.w[c], s.linear.scratch, n, ridge)
+    n, scratch = r.b.shape[1], s.linear.scratch
+    pr.sum_batch(r.x[c], s.past.weight[c, 1], s.past.left[c], scratch, n)
+    pr.fade_and_add_batch(r.a[c], r.b[c], scratch, n, decay)
+    if pr.reduce(r.a[c], r.b[c], scratch, n, ridge) == n:
+        pr.solve(r.w[c], scratch, n)
 
 
 # --- the tile -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from ....options import Options
 from ....values import bits_saved_by_gaps
-from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, Predictor, SoundModel, SoundPlan, pack_table
+from .plan import DECAY_UNIT, MAX_TABLE, STEP_UNIT, Channel, CodedChannel, Filter, SoundModel, SoundPlan, Window, pack_table
 
 SPARSE = 0.9  # no table if more than this share of the values between the least and the largest occur
 TILE_SECONDS = 45  # the most seconds of a tile, except as the next two say
@@ -17,28 +18,34 @@ LEAST_TILE = 1 << 18  # the limit in frames is not below this,
 LARGEST_TILE = 1 << 23  # nor above this divided by the number of channels
 
 
-def _predictor(own: int, other: int, every: int, decay: float) -> Predictor:
-    return Predictor(own, other, every, round(decay / DECAY_UNIT))
+def _window(every: int, decay: float, *rounds: int) -> Window:
+    return Window(rounds, every, round(decay / DECAY_UNIT))
 
 
-def _filters(*filters: tuple[int, float]) -> tuple[Filter, ...]:
-    return tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
+def _filters(*filters: tuple[int, float], source: int = 0) -> tuple[Filter, ...]:
+    """source: of the first; the others predict the error of the one before."""
+    found = tuple(Filter(length.bit_length() - 1, round(step / STEP_UNIT)) for length, step in filters)
+    return tuple(replace(f, source=source) if f is found[0] else f for f in found)
 
 
-# least squares predictors remember some 500 (MAIN), 80 (FAST) and 3000 (SLOW) samples; the LMS filters predict the error of the first
-MAIN, FAST, SLOW = _predictor(32, 16, 2, 0.984), _predictor(16, 8, 1, 0.9), _predictor(32, 16, 8, 0.9975)
-LONG, BRISK = _predictor(40, 16, 1, 0.984), _predictor(24, 8, 1, 0.96)
+# windows of some 8000 (SLOW), 500 (MAIN) and 80 (FAST) samples. LMS filters find most in the errors of a slow predictor; a second cascade
+# works on those of MAIN.
+SLOW, MAIN, FAST = _window(16, 0.999, 3), _window(4, 0.984, 2), _window(1, 0.9, 1)
 LEARNING = 64  # rate of the context network's learning, in units of 2^-14
-SHORT = (32, 3e-3), (16, 8e-3)  # LMS filters: taps and step
-# for efforts 1 to 5
+LONG, SHORT = ((1024, 6e-5), (256, 3e-4)), ((32, 3e-3), (16, 8e-3))  # LMS filters: taps and step
+# of efforts 1, 2 and 3, 4, 5: a model between two of these would take more time for next to nothing
 MODELS = (
-    SoundModel((_predictor(16, 8, 4, 0.984),), _filters((16, 8e-3)), 0),
-    SoundModel((_predictor(32, 16, 4, 0.984),), _filters((256, 3e-4), *SHORT), 1),
-    SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2),
-    SoundModel((MAIN, FAST, SLOW), _filters((256, 3e-4), *SHORT), 2, 32, LEARNING),
-    SoundModel((LONG, FAST, BRISK, SLOW), _filters((2048, 3e-5), (256, 3e-4), *SHORT), 4, 64, LEARNING),
+    SoundModel((_window(16, 0.999, 2), _window(4, 0.96, 1)), _filters(*LONG, SHORT[1]), 0),
+    *2 * (SoundModel((SLOW, _window(4, 0.984, 1)), _filters(*LONG, SHORT[1]) + _filters(*SHORT, source=2), 1),),
+    SoundModel((SLOW, MAIN, FAST), _filters(*LONG, SHORT[1]) + _filters(LONG[1], SHORT[0], source=2), 2, 32, LEARNING),
+    SoundModel(
+        (_window(16, 0.999, 8), _window(2, 0.984, 2), FAST),
+        _filters((2048, 3e-5), LONG[1], *SHORT) + _filters(*LONG, SHORT[0], source=2),
+        3,
+        64,
+        LEARNING,
+    ),
 )
-SEARCHING_EFFORT = 5  # from this effort on, `search` tries other settings
 
 
 def tile_frames(frames: int, channels: int, rate: int) -> int:

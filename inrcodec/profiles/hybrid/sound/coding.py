@@ -12,13 +12,14 @@ import numpy as np
 from .... import parallel
 from ....container import Section
 from ....errors import FormatError
+from ....kernels.sound import OTHER, OWN
 from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values, value_type
 from ...base import Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
-from . import analysis, lookback, search, steps, tile, transform
+from . import analysis, lookback, steps, tile, transform
 from . import plan as plans
 from .plan import SoundPlan
 
@@ -41,17 +42,13 @@ def encode(values: Values, silence: int, rate: int, options: Options) -> Parts:
 
 
 def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) -> Parts:
-    """Code a sound by a plan, whose settings are tuned first at effort 9. values: (frames, channels); rate: frames per second.
+    """Code a sound by a plan. values: (frames, channels); rate: frames per second.
 
     Raises Stopped if options.stop says so.
     """
     ticker = Ticker(options, "coding")
     frames, channels = values.shape
     layout = Layout((frames,), channels, (analysis.tile_frames(frames, channels, rate),))
-    if options.effort >= analysis.SEARCHING_EFFORT and plan.coded:
-        searching = Ticker(options, "searching")
-        searching.expect(search.trials(frames))
-        plan = search.search(plan, transform.to_indices(values[search.excerpt(frames)], plan), options.workers, searching)
     ticker.expect(frames)
     if not plan.coded:
         return Parts(layout, Section(SECTION, plans.write(plan)), [b""] * layout.tiles)
@@ -130,7 +127,7 @@ class Decoder(TileDecoder):
             "tables": sum(c.table is not None for c in p.channels),
             "copies": sum(c.copy_of is not None for c in p.channels),
             "channels": [{"channel": k.channel, "partner": p.coded[k.partner].channel} for k in p.coded],
-            "least_squares": [f"{q.own}+{q.other}" for q in m.predictors],
+            "least_squares": [f"{OWN * r}+{OTHER * r}" for r in m.predictors],
             "filters": [1 << f.length for f in m.filters],
             "lags": m.lags,
             "units": m.units,

@@ -11,12 +11,12 @@ from ....compression import compress, decompress
 from ....container import MAX_VARINT_BYTES, Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
-from ....kernels.sound import MAX_LAGS, MAX_TAPS, STACKED
+from ....kernels.sound import MAX_LAGS, MAX_ROUNDS, STACKED
 from ..limits import SOUND, SOUND_BITS
 
-MAX_PREDICTORS = 4
+MAX_WINDOWS = 4
 LENGTHS = range(4, 13)  # log2 of an LMS filter's taps
-DECAY_UNIT = 2.0**-16  # of Predictor.decay
+DECAY_UNIT = 2.0**-16  # of Window.decay
 STEP_UNIT = 2.0**-20  # of Filter.step
 MAX_TABLE = 1 << 18  # values
 MAX_STEPS = 20  # the largest SoundPlan.steps
@@ -62,28 +62,35 @@ class CodedChannel:
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """A least squares predictor of a channel.
+class Window:
+    """Least squares predictors of a channel that are fitted with the same sums.
 
     Attributes:
-        own: how many of the channel's last samples it uses, 8 to MAX_TAPS, a multiple of 8.
-        other: how many of its partner's, 0 to MAX_TAPS, a multiple of 8.
+        rounds: for each predictor, how many rounds of regressors it uses, 1 to MAX_ROUNDS, the largest first. A round is 16 samples of the
+            channel and 8 of its partner.
         every: batches of 8 samples between two solutions for the weights, a power of two.
-        decay: the factor of its sums after each batch, in units of 2^-16.
+        decay: the factor of the sums after each batch, in units of 2^-16.
     """
 
-    own: int
-    other: int
+    rounds: tuple[int, ...]
     every: int
     decay: int
 
 
 @dataclass(frozen=True)
 class Filter:
-    """An LMS filter of 2^length taps; step: rate of its learning, in units of 2^-20."""
+    """An LMS filter.
+
+    Attributes:
+        length: log2 of its taps.
+        step: rate of its learning, in units of 2^-20.
+        source: whose error it predicts. 0: that of the filter before, for the first one that of the first predictor and the look back; else
+            1 + the number of a predictor, and it begins another cascade.
+    """
 
     length: int
     step: int
+    source: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,18 +98,23 @@ class SoundModel:
     """What samples are predicted with.
 
     Attributes:
-        predictors: least squares predictors, 1 to MAX_PREDICTORS; the LMS filters predict the error of the first.
+        windows: of the least squares predictors, 1 to MAX_WINDOWS; the LMS filters predict the error of the first predictor.
         filters: LMS filters, in the order of the cascade.
         lags: how many lags a segment has, 0 to MAX_LAGS.
         units: units of each hidden layer of the context network; 0: there is no network.
         learning: rate of the network's learning, in units of 2^-14; 0 if there is no network.
     """
 
-    predictors: tuple[Predictor, ...]
+    windows: tuple[Window, ...]
     filters: tuple[Filter, ...]
     lags: int
     units: int = 0
     learning: int = 0
+
+    @property
+    def predictors(self) -> tuple[int, ...]:
+        """The rounds of each least squares predictor."""
+        return tuple(r for w in self.windows for r in w.rounds)
 
 
 @dataclass(frozen=True)
@@ -132,11 +144,11 @@ def pack_table(table: npt.NDArray[np.int64]) -> bytes:
 def write(plan: SoundPlan) -> bytes:
     """The content of section HYBR for a plan."""
     m = plan.model
-    parts = [bytes([SOUND, len(m.predictors), len(m.filters), m.lags, m.units, m.learning])]
-    for p in m.predictors:
-        parts += [bytes([p.own, p.other, p.every]), varint(p.decay)]
+    parts = [bytes([SOUND, len(m.windows), len(m.filters), m.lags, m.units, m.learning])]
+    for w in m.windows:
+        parts += [bytes([sum(1 << r - 1 for r in w.rounds), w.every]), varint(w.decay)]
     for f in m.filters:
-        parts += [bytes([f.length]), varint(f.step)]
+        parts += [bytes([f.length, f.source]), varint(f.step)]
     parts.append(varint(len(plan.channels)))
     for c in plan.channels:
         if c.copy_of is not None:
@@ -156,15 +168,18 @@ def write(plan: SoundPlan) -> bytes:
 def read(content: bytes, channels: int, bits: int) -> SoundPlan:
     """Parse and check section HYBR of a sound with `channels` channels, of values below 2^bits. Raises FormatError."""
     r = Reader(content, "section HYBR")
-    kind, predictors, filters, lags, units, learning = (r.byte() for _ in range(6))
-    if kind != SOUND or not 1 <= predictors <= MAX_PREDICTORS or predictors + filters > STACKED or lags > MAX_LAGS:
+    kind, windows, filters, lags, units, learning = (r.byte() for _ in range(6))
+    if kind != SOUND or not 1 <= windows <= MAX_WINDOWS or lags > MAX_LAGS:
         raise FormatError("damaged: section HYBR has an unknown setting")
     if units not in UNITS or (units > 0) != (learning > 0):
         raise FormatError("damaged: section HYBR has an unknown setting")
     if not 1 <= bits <= SOUND_BITS:
         raise FormatError("damaged: the profile hybrid codes samples of up to 32 bits")
-    least = tuple(_read_predictor(r) for _ in range(predictors))
-    model = SoundModel(least, tuple(_read_filter(r) for _ in range(filters)), lags, units, learning)
+    found_windows = tuple(_read_window(r) for _ in range(windows))
+    count = sum(len(w.rounds) for w in found_windows)
+    model = SoundModel(found_windows, tuple(_read_filter(r, count) for _ in range(filters)), lags, units, learning)
+    if count + filters > STACKED:
+        raise FormatError("damaged: section HYBR has too many predictors and filters")
     if r.varint() != channels:
         raise FormatError("damaged: the channels are not those of the header")
     found: list[Channel] = []
@@ -183,25 +198,18 @@ def read(content: bytes, channels: int, bits: int) -> SoundPlan:
     return SoundPlan(tuple(found), coded, model, steps)
 
 
-def _read_predictor(r: Reader) -> Predictor:
-    own, other, every, decay = r.byte(), r.byte(), r.byte(), r.varint(1 << 16)
-    if not (
-        8 <= own <= MAX_TAPS
-        and other <= MAX_TAPS
-        and own % 8 == other % 8 == 0
-        and 1 <= every <= 128
-        and every & (every - 1) == 0
-        and decay
-    ):
-        raise FormatError("damaged: a predictor is not valid")
-    return Predictor(own, other, every, decay)
+def _read_window(r: Reader) -> Window:
+    sizes, every, decay = r.byte(), r.byte(), r.varint(1 << 16)
+    if not (1 <= sizes < 1 << MAX_ROUNDS and 1 <= every <= 128 and every & (every - 1) == 0 and decay):
+        raise FormatError("damaged: a window is not valid")
+    return Window(tuple(n for n in range(MAX_ROUNDS, 0, -1) if sizes >> n - 1 & 1), every, decay)
 
 
-def _read_filter(r: Reader) -> Filter:
-    length, step = r.byte(), r.varint(1 << 20)
-    if length not in LENGTHS or not step:
+def _read_filter(r: Reader, predictors: int) -> Filter:
+    length, source, step = r.byte(), r.byte(), r.varint(1 << 20)
+    if length not in LENGTHS or not step or source > predictors:
         raise FormatError("damaged: a filter is not valid")
-    return Filter(length, step)
+    return Filter(length, step, source)
 
 
 def _read_channel(r: Reader, before: list[Channel], bits: int) -> Channel:

@@ -13,7 +13,21 @@ from ....kernels import contextnet, integers
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.predictors import BATCH
-from ....kernels.sound import LEAST_LAG, LEAST_STEP, MOST_STEPS, PIECE, SEGMENT, Channels, Sound, code_frames, code_stepped_frames, sound
+from ....kernels.sound import (
+    LEAST_LAG,
+    LEAST_STEP,
+    MOST_STEPS,
+    OTHER,
+    OWN,
+    PIECE,
+    SEGMENT,
+    STACKED,
+    Channels,
+    Sound,
+    code_frames,
+    code_stepped_frames,
+    sound,
+)
 from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan
 
 STEP = 1 << 12  # frames that a kernel codes before progress is reported
@@ -37,8 +51,8 @@ def _state(plan: SoundPlan, frames: int, pieces: Pieces) -> Sound:
             [-c.zero for c in channels],
             [c.largest - c.zero for c in channels],
         ),
-        [(p.own, p.other, p.every, p.decay * DECAY_UNIT) for p in m.predictors],
-        [(1 << f.length, f.step * STEP_UNIT) for f in m.filters],
+        [(w.rounds, w.every, w.decay * DECAY_UNIT) for w in m.windows],
+        [(1 << f.length, f.step * STEP_UNIT, f.source) for f in m.filters],
         m.lags,
         m.units,
         m.learning * RATE_UNIT,
@@ -54,8 +68,9 @@ def memory(plan: SoundPlan, frames: int) -> int:
     samples = 24 * c * frames  # each as an integer and a float of 64 bits, and two errors of 32 bits
     lags = 40 * m.lags * _segments(frames)
     # what has the same size in all tiles: least squares and LMS, then mixer and contexts, then the network with what Adam keeps
-    own, other = max(p.own for p in m.predictors), max(p.other for p in m.predictors)
-    taps = 8 * c * len(m.predictors) * (own + other) * (own + other + 2 + BATCH) + 12 * c * len(m.filters) * max(1 << k for k in LENGTHS)
+    n = max(m.predictors) * (OWN + OTHER)
+    taps = 8 * (c * (len(m.windows) * n * (n + 1) + (len(m.predictors) + BATCH) * n) + 2 * n * (n + 8))
+    taps += 12 * c * len(m.filters) * max(1 << k for k in LENGTHS) + 8 * c * STACKED * (STACKED + BATCH + 2)
     network = 24 * contextnet.parameters(64, m.units) + 4 * contextnet.BATCH * (64 + 4 * m.units + 32)
     steps = 160 * c * pieces_of(frames) if plan.steps else 0
     return samples + lags + taps + network + steps + STATE_BYTES * (c + 1)

@@ -45,7 +45,7 @@ def subset() -> Iterable[Recipe]:
         "sound_step_mono", "hybrid: sound of one channel, near multiples of a step that falls", falling, profile="hybrid", effort=3
     )
     pair = Signal(under_envelope(3000, 2, 90), "audio", 0, 8000)
-    yield by_encoder("sound_step_pair", "hybrid: sound of two channels, the same; a network", pair, profile="hybrid", effort=5)
+    yield by_encoder("sound_step_pair", "hybrid: sound of two channels, the same; a network", pair, profile="hybrid", effort=4)
 
 
 def uncommon() -> Iterable[Recipe]:

@@ -240,9 +240,9 @@ def test_a_part_that_is_not_there(in_tiles: tuple[Signal, bytes]) -> None:
 
 
 def test_efforts_share_models_and_each_model_makes_it_smaller() -> None:
-    assert list(dict.fromkeys(analysis.MODELS)) == [analysis.MODELS[i] for i in (0, 2, 4, 6)]
+    assert list(dict.fromkeys(analysis.MODELS)) == [analysis.MODELS[i] for i in (0, 1, 3, 4)]
     signal = Signal(tone(20000), "audio", 16, RATE)
-    sizes = [len(inrcodec.encode(signal, effort=e, verify=False)) for e in (1, 3, 5)]
+    sizes = [len(inrcodec.encode(signal, effort=e, verify=False)) for e in (1, 2, 4)]
     assert sizes[0] > sizes[1] > sizes[2]
 
 

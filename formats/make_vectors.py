@@ -73,6 +73,7 @@ SUBSET = (
     vectors_sound.subset,
     vectors_floats.subset,
     vectors_compact.subset,
+    vectors_compact.presets,
 )
 UNCOMMON = (
     vectors_container.uncommon_sections,

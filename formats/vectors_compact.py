@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from vector_tools import Array, Recipe, Signal, blob, by_encoder, fault, head, meta, picture, recipe, signed, stored_tile, values_of, varint
 from vectors_pictures import PRIOR_48, plane, settings, source, table_source
+
+from inrcodec.options import Options
+from inrcodec.profiles.hybrid.pictures import plan as plans
+from inrcodec.profiles.hybrid.pictures import sources
+from inrcodec.profiles.hybrid.pictures.analysis import Choice
+from inrcodec.profiles.hybrid.pictures.coding import encode_with
+from inrcodec.profiles.hybrid.pictures.transforms import Direct
 
 MAGIC = b"\x89LI\n"
 ANY, MAPPED, DESCRIBED = 15, 16, 32
@@ -63,6 +71,25 @@ def subset() -> Iterable[Recipe]:
     yield by_encoder("compact_array", "a compact file: an array of floats", Signal(np.arange(12, dtype=np.float32) / 8), compact=True)
 
 
+def by_preset(number: int, signal: Signal) -> bytes:
+    """A compact file of a picture of 8 bits, with a preset. signal: (height, width, 3)."""
+    full = (sources.Source(255),) * 3
+    planes = sources.split(signal.samples.astype(np.uint16))
+    plan = plans.PicturePlan(Direct(), full, tuple(plans.usual_planes(full, False)), plans.presets()[number], brief=8)
+    choice = Choice(plan, planes[[p.source for p in plan.planes]], planes, False)
+    coded = encode_with(choice, signal.samples.shape, Options(threads=1), signal.samples.size)
+    content = plans.write(plan)
+    return compact(HYBRID | 5, shape(signal), signal, varint(len(content)) + content + coded.parts.tiles[0])
+
+
+def presets() -> Iterable[Recipe]:
+    """A picture with each of the models that a number stands for."""
+    signal = Signal(picture(14, 12, 3, 8), "image")
+    for number, model in enumerate(plans.presets()):
+        what = f"{model.least_squares} predictors, {model.units} units, contexts {model.contexts}"
+        yield recipe(f"compact_preset_{number}", f"a compact file: {what}", signal, partial(by_preset, number, signal))
+
+
 def planned_file(plan: bytes, strings: bytes) -> bytes:
     """A picture of 3 × 2 places, all of them (7, 10, 20), with a plan."""
     signal = Signal(np.full((3, 2, 3), (7, 10, 20), np.uint8), "image")
@@ -103,14 +130,14 @@ def uncommon() -> Iterable[Recipe]:
     )
     constant = Signal(np.full((3, 2, 3), (7, 10, 20), np.uint8), "image")
     plans = {
-        "presets": bytes([128 | 9]) + ONE,
-        "drawn": bytes([128 | 16 | 10]) + ONE,
+        "presets": bytes([128 | 8]) + ONE,
+        "drawn": bytes([128 | 16 | 9]) + ONE,
         "model": bytes([128 | 15]) + WRITTEN + ONE,
         "model_network": bytes([128 | 15]) + settings(predictors=1, units=48)[1:] + PRIOR_48 + ONE,
-        "planes": bytes([128 | 48 | 9]) + ONE + plane(2, 0) + plane(0, 0) + plane(1, 0),
-        "palette": bytes([128 | 64 | 32 | 9]) + varint(2) + bytes([7, 10, 20]),
-        "palette_blob": bytes([128 | 64 | 32 | 9]) + varint(3) + blob(bytes([7, 0, 10, 0, 20, 0])),
-        "table": bytes([128 | 32 | 9, 4, 0, 7, 1, 3]) + source(0, 10) + bytes([3]) + table_source(0, 20, bytes([0, 0, 8])) + b"\2\0\0\0",
+        "planes": bytes([128 | 48 | 8]) + ONE + plane(2, 0) + plane(0, 0) + plane(1, 0),
+        "palette": bytes([128 | 64 | 32 | 8]) + varint(2) + bytes([7, 10, 20]),
+        "palette_blob": bytes([128 | 64 | 32 | 8]) + varint(3) + blob(bytes([7, 0, 10, 0, 20, 0])),
+        "table": bytes([128 | 32 | 8, 4, 0, 7, 1, 3]) + source(0, 10) + bytes([3]) + table_source(0, 20, bytes([0, 0, 8])) + b"\2\0\0\0",
     }
     for name, plan in plans.items():
         file = planned_file(plan, b"")
@@ -137,20 +164,20 @@ def faulty() -> Iterable[Recipe]:
     yield fault("compact_header_cut", "HEAD goes on after the file", closed(bytes([ANY]) + varint(200) + long))
     yield fault("compact_meta_cut", "metadata that go on after the file", compact(DESCRIBED | 5, shape(signal), signal, varint(999) + b"x"))
     plans = {
-        "preset_11": ("a preset that is not there", bytes([128 | 11]) + ONE),
+        "preset_10": ("a preset that is not there", bytes([128 | 10]) + ONE),
         "model_coding": ("coding 3", bytes([128 | 15]) + settings(coding=3, predictors=1)[1:] + ONE),
-        "source_5": ("a source of form 5", bytes([128 | 9, 5]) + ONE),
-        "source_first": ("the first source like the one before it", bytes([128 | 9, 1]) + ONE[4:]),
-        "sources_2": ("two sources of three", bytes([128 | 9]) + ONE[:8]),
-        "table_count": ("a table with more values than the source", bytes([128 | 9, 4, 0, 7, 3]) + ONE[4:]),
-        "table_large": ("a table above the range", bytes([128 | 9, 4, 0]) + varint(256) + bytes(33) + ONE[4:]),
-        "palette_0": ("no colours", bytes([128 | 64 | 32 | 9]) + varint(0)),
-        "palette_4097": ("4097 colours", bytes([128 | 64 | 32 | 9]) + varint(2 * 4097) + bytes(3 * 4097)),
-        "palette_cut": ("a palette that ends early", bytes([128 | 64 | 32 | 9]) + varint(2) + bytes(2)),
-        "palette_range": ("a colour that is not within its source", bytes([128 | 32 | 9]) + ONE + varint(2) + bytes([7, 0, 0])),
-        "planes_2": ("two planes of three", bytes([128 | 48 | 9]) + ONE + plane(0, 0) + plane(1, 0)),
-        "longer": ("a byte too many", bytes([128 | 9]) + ONE + b"\0"),
-        "tile": ("a tile of a constant plane", bytes([128 | 9]) + ONE),
+        "source_5": ("a source of form 5", bytes([128 | 8, 5]) + ONE),
+        "source_first": ("the first source like the one before it", bytes([128 | 8, 1]) + ONE[4:]),
+        "sources_2": ("two sources of three", bytes([128 | 8]) + ONE[:8]),
+        "table_count": ("a table with more values than the source", bytes([128 | 8, 4, 0, 7, 3]) + ONE[4:]),
+        "table_large": ("a table above the range", bytes([128 | 8, 4, 0]) + varint(256) + bytes(33) + ONE[4:]),
+        "palette_0": ("no colours", bytes([128 | 64 | 32 | 8]) + varint(0)),
+        "palette_4097": ("4097 colours", bytes([128 | 64 | 32 | 8]) + varint(2 * 4097) + bytes(3 * 4097)),
+        "palette_cut": ("a palette that ends early", bytes([128 | 64 | 32 | 8]) + varint(2) + bytes(2)),
+        "palette_range": ("a colour that is not within its source", bytes([128 | 32 | 8]) + ONE + varint(2) + bytes([7, 0, 0])),
+        "planes_2": ("two planes of three", bytes([128 | 48 | 8]) + ONE + plane(0, 0) + plane(1, 0)),
+        "longer": ("a byte too many", bytes([128 | 8]) + ONE + b"\0"),
+        "tile": ("a tile of a constant plane", bytes([128 | 8]) + ONE),
     }
     for name, (what, plan) in plans.items():
         yield fault(f"compact_plan_{name}", f"a brief plan: {what}", planned_file(plan, b"x" * (name == "tile")))

@@ -78,7 +78,7 @@ def any_steps(x: Array) -> Sections:
     pieces[1, ::2] = (2.5, 2.5, 2), (50, 40, -2), (3, 1900, 2)
     least, most = int(x.min()), int(x.max())
     channels = tuple(plans.Channel(most - least, 0, -least) for _ in range(2))
-    model = plans.SoundModel((plans.Predictor(16, 8, 2, 64000),), (plans.Filter(4, 8000),), 1)
+    model = plans.SoundModel((plans.Window((1,), 2, 64000),), (plans.Filter(4, 8000),), 1)
     plan = plans.SoundPlan(channels, (plans.CodedChannel(0, 1), plans.CodedChannel(1, 0)), model, 20)
     coded, _ = tile.encode(plan, x.T.astype(np.int64), np.zeros((3, 0), np.int64), lambda _: None, np.rint(pieces * 2**20).astype(np.int64))
     signal = Signal(x, "audio", 0, 8000)

@@ -203,6 +203,7 @@ def thumbnail(
     Raises:
         FormatError: the data is damaged or is not a .linr file.
         LimitError: the file asks for more than max_samples or max_memory.
+        LossyError: the samples are not in the file.
         UnsupportedError: the file holds no picture, or one of more than 32 bits, or the region does not lie inside it.
         ValueError: scale is none of these.
         TypeError: data has no contiguous buffer, or region is not four whole numbers.

@@ -354,9 +354,8 @@ class Options:
             looked_at.discard("batch")
         if activation not in ("", "sine"):  # omega is the frequency of sines
             looked_at.discard("omega")
-        names = [
-            name for name in (*FIT_OPTIONS["fit"], "tune") if getattr(self, name) != getattr(type(self), name) and name not in looked_at
-        ]
+        every = dict.fromkeys(name for known in FIT_OPTIONS.values() for name in known)
+        names = [name for name in every if getattr(self, name) != getattr(type(self), name) and name not in looked_at]
         if not names:
             return None
         if "fit" in stages:

@@ -60,10 +60,12 @@ def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
 
     Raises FormatError; LimitError.
     """
+    if side % preview.SIDE:
+        return None
     single: dict[bytes, bytes] = {}
     for section in container.read(data):
         single.setdefault(section.type, section.content)
-    if side % preview.SIDE or preview.TYPE not in single or HEAD not in single:
+    if preview.TYPE not in single or HEAD not in single:
         return None
     h = read_header(single[HEAD])
     if h.lossy or h.kind != "image" or h.bit_depth > averages.MAX_DEPTH:

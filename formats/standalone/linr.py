@@ -319,9 +319,7 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
         )
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
-    require(
-        hashlib.sha256(head.meaning + samples.tobytes()).digest()[: len(head.digest)] == head.digest, "the samples do not match the digest"
-    )
+    check_digest(head, samples.tobytes())
     half = 1 << (head.bit_depth - 1)
     least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
     require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
@@ -332,9 +330,7 @@ def checked_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Samples of a native type of floats, checked against the digest, in the shape and the byte order of the file."""
     patterns = samples.reshape(head.shape).view(f"u{samples.dtype.itemsize}")
     little = patterns.astype(patterns.dtype.newbyteorder("<"))
-    require(
-        hashlib.sha256(head.meaning + little.tobytes()).digest()[: len(head.digest)] == head.digest, "the samples do not match the digest"
-    )
+    check_digest(head, little.tobytes())
     return patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
 
 

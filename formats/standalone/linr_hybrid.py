@@ -78,10 +78,9 @@ class Lattice:
 
 
 @dataclass
-class Plan:
-    """HYBR, read and checked."""
+class Model:
+    """What the planes are predicted with."""
 
-    kind: int
     coding: int
     predictors: int
     units: int
@@ -90,6 +89,13 @@ class Plan:
     contexts: int
     lines: int
     networks: dict[str, list[Singles]]  # those of the prior
+
+
+@dataclass
+class Plan(Model):
+    """HYBR, read and checked."""
+
+    kind: int
     sources: list[Ints]  # the values of the indices 0 … largest
     lattice: Lattice | None
     palette: Ints | None  # indices: source, colour
@@ -184,20 +190,6 @@ def read_plane(reader: Reader, before: Sequence[Plane]) -> Plane:
     return plane
 
 
-@dataclass
-class Model:
-    """What the planes are predicted with."""
-
-    coding: int
-    predictors: int
-    units: int
-    learning: int
-    coordinates: bool
-    contexts: int
-    lines: int
-    networks: dict[str, list[Singles]]
-
-
 def read_model(reader: Reader) -> Model:
     coding, predictors = read_flag(reader, 2), reader.byte()
     require(predictors in WINDOWS, "the number of predictors is out of range")
@@ -245,14 +237,13 @@ def read_plan(content: bytes, head: Head) -> Plan:
     if reader.position < len(content):
         read_deltas(reader, kind, model.networks, planes)
     reader.finish()
-    return Plan(kind, *vars(model).values(), sources, lattice, palette, planes)
+    return Plan(**vars(model), kind=kind, sources=sources, lattice=lattice, palette=palette, planes=planes)
 
 
 LIKE_PHOTO, LIKE_DRAWN, BY_PALETTE, WRITTEN_OUT = range(4)  # planes of the brief form
 PRESETS = (  # coding, predictors, units, contexts, lines
     (PLAIN, 1, 0, 0, 14),
     (PLAIN, 4, 0, 0, 14),
-    (AROUND, 4, 0, 0, 14),
     (AROUND, 4, 0, 1, 14),
     (AROUND, 4, 48, 1, 14),
     (AROUND, 4, 64, 1, 14),
@@ -331,7 +322,7 @@ def read_brief(reader: Reader, form: int, count: int, bits: int) -> Plan:
     else:
         planes = read_planes(reader, kind, sources, None) if way == WRITTEN_OUT else usual_planes(sources, way)
     reader.finish()
-    return Plan(kind, *vars(model).values(), sources, None, palette, planes, brief=True)
+    return Plan(**vars(model), kind=kind, sources=sources, lattice=None, palette=palette, planes=planes, brief=True)
 
 
 @dataclass(frozen=True)

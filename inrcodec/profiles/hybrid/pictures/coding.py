@@ -76,8 +76,8 @@ def starts_of(plan: PicturePlan) -> Starts:
 def checked_starts(plan: PicturePlan) -> Starts:
     """`starts_of` a plan that was read, after expanding all that was left unexpanded once. Raises FormatError."""
     starts = starts_of(plan)
-    for source in plan.sources:
-        source.expanded()
+    for _ in sources.expanded(plan.sources):
+        pass
     for d in plan.deltas:
         starts(scan.PASSES[scan.NAMES[d.pass_]], d.plane)
     return starts
@@ -97,7 +97,11 @@ class CodedPicture:
 
 
 def encode(values: Values, bits: int, options: Options) -> CodedPicture:
-    """Code a picture. values: (axes…, channels), two axes or more, below 2^bits. Raises Stopped if options.stop says so."""
+    """Code a picture. values: (axes…, channels), two axes or more, below 2^bits. Raises Stopped if options.stop says so;
+    MissingError: networks are to be fitted, and torch is not there.
+    """
+    if options.tune and not fit.available():
+        raise MissingError("fitting networks to the picture (tune)", fit.missing())
     tried: dict[bytes, CodedPicture] = {}
     quiet = replace(options, progress=None)  # progress is shown for the first choice only: there are others only of small pictures
     for i, choice in enumerate(analysis.choices(sources.split(values), bits, options)):
@@ -113,10 +117,8 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
     """Fit the context networks to the picture. Deltas are kept for those passes that they make smaller by more than their own bytes.
 
     plain: the picture coded with the prior; shape: of the values. Returns the smallest found. If options.stop ends the fit, that is the
-    smallest so far. Raises MissingError without torch.
+    smallest so far.
     """
-    if not fit.available():
-        raise MissingError("fitting networks to the picture (tune)", fit.missing())
     from . import tuning
 
     choice, best = plain.choice, plain

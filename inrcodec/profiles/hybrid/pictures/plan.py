@@ -81,7 +81,7 @@ class PictureModel:
 def _preset(units: int = 0, contexts: str = "none", coding: int = AROUND, least_squares: int = 4) -> PictureModel:
     """A model as the encoder makes it."""
     lines = 14 if contexts in ("none", "photo") else 16
-    prior = shipped.current(units) if units else b""
+    prior = shipped.preset(units) if units else b""
     return PictureModel(coding, least_squares, units, 20 if units else 0, units > 0, contexts, lines, prior)
 
 
@@ -91,7 +91,6 @@ def presets() -> tuple[PictureModel, ...]:
     return (
         _preset(coding=PLAIN, least_squares=1),
         _preset(coding=PLAIN),
-        _preset(),
         _preset(0, "photo"),
         _preset(48, "photo"),
         _preset(64, "photo"),

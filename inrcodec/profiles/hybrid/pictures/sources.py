@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,13 +178,21 @@ def to_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
     return out
 
 
+def expanded(sources: Sequence[Source]) -> Iterator[npt.NDArray[np.int64] | None]:
+    """The table of each source, see `Source.expanded`. Of sources in a row that are the same, it is made once. Raises FormatError."""
+    before, table = None, None
+    for source in sources:
+        if source is not before:
+            before, table = source, source.expanded()
+        yield table
+
+
 def from_indices(planes: Planes, sources: tuple[Source, ...]) -> Planes:
     """The inverse of `to_indices`, uint16. Raises FormatError if an index is out of range."""
     out = np.empty(planes.shape, np.uint16)
-    for source, values, target in zip(sources, planes, out, strict=True):
+    for source, table, values, target in zip(sources, expanded(sources), planes, out, strict=True):
         if int(values.max()) > source.largest:
             raise FormatError("damaged: a value of a tile is out of range")
-        table = source.expanded()
         target[:] = table.astype(np.uint16)[values] if table is not None else values + source.least
     return out
 

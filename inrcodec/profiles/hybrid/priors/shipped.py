@@ -15,7 +15,8 @@ from ....weights.shelf import Shelf, words
 
 MAGIC = b"LINRprior1"
 MAX_BYTES = 1 << 24
-CURRENT = {48: "2026-11-48.prior", 64: "2026-11-64.prior"}
+CURRENT = {48: "2026-11-48.prior", 64: "2026-11-64.prior"}  # by units of a hidden layer: what new files name,
+PRESET = {48: "2026-11-48.prior", 64: "2026-11-64.prior"}  # and what the presets of the brief form of HYBR stand for; SPEC.md names these
 Networks = dict[str, npt.NDArray[np.float32]]
 
 
@@ -92,6 +93,15 @@ def named(prior: bytes, units: int) -> Networks:
 
 def current(units: int) -> bytes:
     """The hash of the prior that new files use. units: of a hidden layer, 48 or 64."""
-    key = SHELF.key_of(CURRENT[units])
+    return _key(CURRENT[units])
+
+
+def preset(units: int) -> bytes:
+    """The hash of the prior that a preset of the brief form stands for. units: of a hidden layer, 48 or 64."""
+    return _key(PRESET[units])
+
+
+def _key(file: str) -> bytes:
+    key = SHELF.key_of(file)
     assert key is not None, "the package has its own priors"
     return key

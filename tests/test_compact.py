@@ -152,7 +152,7 @@ def test_what_is_not_compact(signal: Signal, options: dict[str, Any]) -> None:
 def test_a_file_with_a_preview_is_not_compact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its section has no place in a compact file."""
     monkeypatch.setattr(preview, "SHARE", 1)
-    data = codec.encode(icon(40, 3), Options(preview=True, profile="stored"))
+    data = codec.encode(Signal(np.full((40, 40, 3), 7, np.uint8), "image"), Options(preview=True, profile="stored"))
     assert len(data) < compact.LARGEST
     assert not container.is_compact(data)
     sections = container.read(data)
@@ -267,6 +267,7 @@ PLANS = {
     "ranges": (plan_of((Source(9, 4), Source(9, 4)), plan.usual_planes((Source(9, 4),) * 2, False)), 6),
     "tables": (plan_of((TABLE, TABLE), plan.usual_planes((TABLE, TABLE), False)), None),
     "large table": (plan_of((Source(127, 0, np.arange(0, 256, 2)),), [Plane(0, 127)]), None),
+    "table of all": (plan_of((Source(255, 0, np.arange(256)),), [Plane(0, 255)]), None),
     "planes told": (plan_of((FULL, FULL), [Plane(1, 255, (), True), Plane(0, 255, (0,))]), 12),
     "model told": (plan_of((FULL,), [Plane(0, 255)], PictureModel(least_squares=2, contexts="graphics", lines=9)), 8),
     "palette": (plan_of((FULL,) * 3, [Plane(0, 1)], plan.presets()[9], [[1, 2, 3], [4, 5, 6]]), 8),

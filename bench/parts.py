@@ -12,6 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def tiles(signal: Signal, plain: bytes, name: str) -> list[list[Any]]:
     region = (0, 0, min(REGION, width), min(REGION, height))
     for tile in (0, *TILES):
         data = inrcodec.encode(signal, tile=tile, verify=False) if tile else plain
-        whole, part = least(lambda d=data: inrcodec.decode(d)), least(lambda d=data: inrcodec.decode(d, region=region))
+        whole, part = least(partial(inrcodec.decode, data)), least(partial(inrcodec.decode, data, region=region))
         more = f"{100 * (len(data) / len(plain) - 1):+.2f} %" if tile else ""
         rows.append([name if not tile else "", str(tile or "default"), inrcodec.info(data)["tiles"]["count"], len(data), more, whole, part])
     return rows

@@ -53,7 +53,7 @@ def bars(depth: int) -> Samples:
     """(32, 32): blocks of 4 × 4 pixels in all greys of the depth, in order."""
     y, x = np.mgrid[:32, :32] // 4
     value = (8 * y + x) % (1 << depth)
-    return value.astype(bool if depth == 1 else np.uint8)
+    return np.asarray(value, bool if depth == 1 else np.uint8)
 
 
 def triangles() -> Samples:
@@ -85,7 +85,7 @@ def squares(side: int, colours: int, g: np.random.Generator) -> Samples:
     number = np.minimum(np.minimum(x, y), side - 1 - np.maximum(x, y)) % colours
     letter = np.array(written("S", side, side))[:, :, 3] > 127
     number[letter] = (number[letter] + 1) % colours
-    return colour[number].astype(np.uint8)
+    return np.asarray(colour[number], np.uint8)
 
 
 def textured(colours: int, g: np.random.Generator) -> Samples:
@@ -114,9 +114,9 @@ def suite(g: np.random.Generator) -> Iterator[tuple[str, Signal]]:
             yield f"RGB {depth} {name}", Signal(ramps(depth, 3, slopes), "image", depth)
         for kind in ("down", "disc"):
             alpha = alpha_of(kind, depth)[:, :, None]
-            grey, colours = ramps(depth, 1, diagonal)[:, :, None], ramps(depth, 3, diagonal[1:])
+            grey, coloured = ramps(depth, 1, diagonal)[:, :, None], ramps(depth, 3, diagonal[1:])
             yield f"grey+alpha {depth} {kind}", Signal(np.concatenate([grey, alpha], 2), "image", depth)
-            yield f"RGBA {depth} {kind}", Signal(np.concatenate([colours, alpha], 2), "image", depth)
+            yield f"RGBA {depth} {kind}", Signal(np.concatenate([coloured, alpha], 2), "image", depth)
     yield "RGB 8 rainbow", Signal(rainbow(32, 0.0), "image", 8)
     yield "RGB 8 rainbow, another", Signal(rainbow(32, 0.4), "image", 8)
     for colours in (2, 4, 16):
@@ -344,10 +344,10 @@ def group(pictures: list[tuple[str, Signal]], effort: int, rows: list[list[Any]]
         rows.append([name, *("" if n is None else n for n in sizes), sizes[3] - min(n for n in sizes[:3] if n is not None)])
         found.append(sizes)
         tell(str(rows[-1]))
-    sums = ["" if any(n is None for n in column) else sum(column) for column in zip(*found, strict=True)]  # type: ignore[arg-type]
+    sums = ["" if any(n is None for n in column) else sum(column) for column in zip(*found, strict=True)]
     best = [min(n for n in sizes[:3] if n is not None) for sizes in found]
     larger = sum(sizes[3] > least for sizes, least in zip(found, best, strict=True))
-    ratio = sums[3] / min(n for n in sums[:3] if n != "")  # type: ignore[operator,type-var]
+    ratio = sums[3] / min(n for n in sums[:3] if n != "")  # type: ignore[operator]
     return [len(found), *sums[:3], sum(best), sums[3], f"{ratio:.3f}", f"{sums[3] / sum(best):.3f}", larger]  # type: ignore[operator]
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import averages, container, finebits, floats, known, parallel, preview, profiles, subjects, values
+from . import averages, compact, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
-from .header import HEAD, META, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
+from .header import HEAD, INDEX, META, TILE, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
@@ -27,7 +27,6 @@ from .signal import Signal
 
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
-INDEX, TILE = b"TIDX", b"TILE"
 BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
@@ -276,7 +275,7 @@ def _meet(a: Box, b: Box) -> bool:
 
 def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
     """Parse and validate a .linr file without decoding its samples. Raises FormatError; LimitError for its metadata."""
-    sections = container.read(data)
+    sections = compact.sections_of(data)
     return assemble(sections, [section.content for section in sections if section.type == TILE], limits)
 
 
@@ -384,7 +383,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     ]
     shown = _preview(signal, [*first, *last]) if options.preview else []
     sections = [*first, *shown, *last]
-    data = (container.write_compact(sections) if options.compact else None) or container.write(sections)
+    data = (compact.write(sections) if options.compact else None) or container.write(sections)
     if options.verify and header.lossy:
         _verify_lossy(data)
     elif options.verify:
@@ -553,7 +552,7 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     opened = open_bytes(data, options.limits)
     found_stages = _stages(opened, stages, options)
     h = opened.header
-    by_type = container.sizes(data, opened.sections)
+    by_type = compact.sizes(data, opened.sections)
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}

@@ -6,9 +6,7 @@
 A type that begins with a capital letter must be understood by the reader; one that begins with a small letter may be
 skipped. The last section is `END!`, empty: a file without it is truncated.
 
-A small signal's file may be *compact*. It has no frames, and writes nothing that follows from the rest; reading it gives the same sections:
-
-    file = magic (4 bytes), form (1 byte), what HEAD says, digest (4 bytes), meta, the profile's section, tile, CRC-32 of all before
+A small signal's file may be *compact*: it has another magic and no frames. `compact` reads and writes these.
 """
 
 from __future__ import annotations
@@ -26,26 +24,6 @@ FIRST = len(MAGIC) + 1  # where the sections begin
 END = b"END!"
 MAX_VARINT_BYTES = 10
 COMPACT = b"\x89LI\n"  # magic of compact files
-LARGEST_COMPACT = 4096  # bytes of a compact file, as the encoder writes it: a larger one gains nothing, and has more to lose
-DIGEST, SHORT_DIGEST = 32, 4  # bytes of the digest in HEAD
-# the section of each profile that may be compact; a network that predicts samples is of use even if its file is cut, so it is framed
-OWN = {0: None, 2: b"HYBR"}
-# what HEAD says after the profile, by the low bits of the form: kind, sample type, bit depth, dimensions; and the last size of the shape
-USUAL = (
-    (b"\0\0\1\2", None),
-    *((bytes([0, 1, depth, 2]), None) for depth in (2, 4, 8)),
-    *((b"\0\1\10\3", channels) for channels in (2, 3, 4)),
-    (b"\0\5\20\2", None),
-    *((b"\0\5\20\3", channels) for channels in (2, 3, 4)),
-    (b"\1\6\20\1", None),
-    (b"\1\6\20\2", 2),
-    (b"\2\1\10\1", None),
-    (b"\2\5\20\1", None),
-)
-ANY = 15  # this form has HEAD itself, without the digest
-MAPPED, DESCRIBED = 0x10, 0x20  # of the form: a value map is there; metadata are there
-IMAGE, AUDIO = 0, 1  # kinds in HEAD
-SIGNED = 2  # in the sample type
 
 
 def varint(n: int) -> bytes:
@@ -147,17 +125,18 @@ def write(sections: Iterable[Section]) -> bytes:
 
 
 def read(data: bytes) -> list[Section]:
-    """All sections of a file but the end section.
+    """All sections of a file that is not compact, but the end section.
 
     Raises:
-        FormatError: the data is not a .linr file, has another format version, is truncated, or a section's CRC does not match.
+        FormatError: the data is not a .linr file, is a compact one, has another format version, is truncated, or a section's CRC does not
+            match.
         TypeError: the data is not bytes.
     """
     if not isinstance(data, bytes):
         raise TypeError(f"a .linr file is bytes, not {type(data).__name__}")
     check_start(data)
     if is_compact(data):
-        return _read_compact(data)
+        raise FormatError("it is a compact file, which has no framed sections")
     reader = Reader(memoryview(data)[FIRST:], "the file")
     sections: list[Section] = []
     while True:
@@ -192,108 +171,9 @@ def check_start(data: bytes, damaged: bool = False) -> None:
         raise FormatError(f"{told}; a newer inrcodec may read it")
 
 
-# --- compact files ------------------------------------------------------------------------------------------------
-
-
 def is_compact(data: bytes) -> bool:
     """Whether these are the first bytes of a compact file."""
     return data[: len(COMPACT)] == COMPACT
-
-
-def _coordinate_axes(head: bytes) -> list[int]:
-    """The sizes of the coordinate axes that a section HEAD tells. Raises FormatError if it ends before them."""
-    r = Reader(head, "the header")
-    kind, count = r.take(5)[1::3]
-    shape = [r.varint() for _ in range(count)]
-    return shape[:-1] if (kind, count) in ((IMAGE, 3), (AUDIO, 2)) else shape
-
-
-def _usual_map(fixed: bytes) -> bytes:
-    """The value map that a compact file does not write: that of all samples of the depth. fixed: of USUAL."""
-    least = -1 << fixed[2] - 1 if fixed[1] & 3 == SIGNED else 0
-    return varint(zigzag(least)) + bytes([1, fixed[2]])
-
-
-def _skip_varints(r: Reader, count: int) -> bytes:
-    """The bytes of the next varints."""
-    start = r.position
-    for _ in range(count):
-        r.varint(2**66)
-    return r.data[start : r.position].tobytes()
-
-
-def write_compact(sections: Sequence[Section]) -> bytes | None:
-    """The compact file of these sections, as `codec` makes them.
-
-    None if there is none: there are several tiles, or none, or the file would have more than LARGEST_COMPACT bytes.
-    """
-    content = {section.type: section.content for section in sections}
-    types = [section.type for section in sections]
-    head = content[b"HEAD"]
-    profile, fixed, rest = head[0], head[1:5], Reader(head[5:-DIGEST], "the header")
-    if profile not in OWN or types.count(b"TILE") != 1:
-        return None
-    shape = [rest.varint() for _ in range(fixed[3])]
-    last = shape[-1] if fixed[3] > 1 + (fixed[0] == IMAGE) else None
-    form, parts = profile << 6, []
-    if (fixed, last) in USUAL:
-        form |= USUAL.index((fixed, last))
-        parts += [varint(n) for n in (shape if last is None else shape[:-1])]
-        parts.append(_skip_varints(rest, fixed[0] == AUDIO))
-        value_map = rest.rest()
-        if value_map != _usual_map(fixed):
-            form |= MAPPED
-            parts.append(value_map)
-    else:
-        form |= ANY
-        parts.append(varint(len(head) - DIGEST - 1) + head[1:-DIGEST])
-    parts.append(head[-DIGEST:][:SHORT_DIGEST])
-    if b"meta" in content:
-        form |= DESCRIBED
-    parts += [varint(len(content[kind])) + content[kind] for kind in (b"meta", OWN[profile]) if kind in content]
-    whole = b"".join([COMPACT, bytes([form]), *parts, content[b"TILE"]])
-    return whole + struct.pack("<I", zlib.crc32(whole)) if len(whole) + 4 <= LARGEST_COMPACT else None
-
-
-def _read_compact(data: bytes) -> list[Section]:
-    """The sections of a compact file. Raises FormatError."""
-    what = "the file"
-    if len(data) < len(COMPACT) + 1 + SHORT_DIGEST + 4:
-        raise FormatError("truncated: it ends within the first bytes")
-    if struct.unpack("<I", data[-4:])[0] != zlib.crc32(data[:-4]):
-        raise FormatError("damaged or truncated: its checksum does not match")
-    r = Reader(memoryview(data)[len(COMPACT) : -4], what)
-    form = r.byte()
-    profile = form >> 6
-    if profile not in OWN:
-        raise FormatError("it is a compact file of a form that this version does not know; a newer inrcodec may read it")
-    if form & ANY == ANY:
-        if form & MAPPED:
-            raise FormatError("damaged: a compact file has a header and a value map")
-        told = r.take(r.varint())
-    else:
-        fixed, last = USUAL[form & ANY]
-        told = fixed + _skip_varints(r, fixed[3] - (last is not None)) + (bytes([last]) if last is not None else b"")
-        told += _skip_varints(r, fixed[0] == AUDIO)
-        told += _skip_varints(r, 2) + bytes([r.byte()]) if form & MAPPED else _usual_map(fixed)
-    head = Section(b"HEAD", bytes([profile]) + told + r.take(SHORT_DIGEST))
-    sections = [head]
-    own = OWN[profile]
-    for kind in ([b"meta"] if form & DESCRIBED else []) + ([own] if own else []):
-        sections.append(Section(kind, r.take(r.varint())))
-    tile = r.rest()
-    index = b"".join(map(varint, [*_coordinate_axes(head.content), len(tile)]))
-    return [*sections, Section(b"TIDX", index), Section(b"TILE", tile)]
-
-
-def sizes(data: bytes, sections: Sequence[Section]) -> dict[bytes, int]:
-    """The bytes that the sections of each type take in their file; of a compact one, what is around them counts to none. data: the file."""
-    found: dict[bytes, int] = {}
-    for section in sections:
-        taken = len(section.content) if is_compact(data) else section.size
-        if not (is_compact(data) and section.type in (b"HEAD", b"TIDX")):
-            found[section.type] = found.get(section.type, 0) + taken
-    return found
 
 
 # --- damaged files ------------------------------------------------------------------------------------------------
@@ -368,12 +248,7 @@ class Scan:
 
 
 def scan(data: bytes, known: Sequence[bytes]) -> Scan:
-    """All intact sections of a file that may be damaged anywhere. known: the types to look for behind damaged bytes.
-
-    Raises FormatError: it is a compact file, and damaged.
-    """
-    if is_compact(data):
-        return Scan(tuple((0, section) for section in read(data)), (), True, True)
+    """All intact sections of a file that may be damaged anywhere, and is not compact. known: the types to look for behind damaged bytes."""
     found: list[tuple[int, Section]] = []
     damaged: list[tuple[int, int]] = []
     budget = EFFORT * len(data) + (1 << 16)

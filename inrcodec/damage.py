@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import codec, container, profiles
-from .codec import BUNDLE, INDEX, TILE, Opened
+from . import codec, compact, container, profiles
+from .codec import BUNDLE, Opened
 from .container import Reader, Section
 from .errors import FormatError, LossyError, UnsupportedError
-from .header import HEAD, META, Header, matches, read_header, read_metadata
+from .header import HEAD, INDEX, META, TILE, Header, matches, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .limits import Limits
 from .options import Options
@@ -159,7 +159,7 @@ class _Remains:
         container.check_start(data, damaged=True)
         self.data, self.limits = data, limits
         self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
-        self.scan = container.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
+        self.scan = compact.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
         self.faults = list(self._faults())
         self.missing: dict[int, str] = {}
         self.guessed = False

@@ -19,13 +19,15 @@ import numpy.typing as npt
 
 from . import floats, values
 from .compression import compress, decompress
-from .container import DIGEST, SHORT_DIGEST, Reader, varint, zigzag
+from .container import Reader, varint, zigzag
 from .errors import FormatError
 from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
 HEAD, META = b"HEAD", b"meta"
+INDEX, TILE = b"TIDX", b"TILE"  # the other sections of every signal with samples
 SAMPLE_TYPES = "buif"
+DIGEST, SHORT_DIGEST = 32, 4  # bytes of the digest; the short one is that of compact files
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own
 BIG_ENDIAN = 0x20
@@ -87,8 +89,8 @@ class Header:
         return packed_bytes(self.shape, self.bit_depth)
 
 
-def _dtype_byte(dtype: np.dtype[Any]) -> int:
-    """Kind in bits 0–1 (bool, unsigned, signed, float), log2 of the size in bits 2–3, big-endian in bit 5."""
+def dtype_byte(dtype: np.dtype[Any]) -> int:
+    """The byte of a sample type: kind in bits 0–1 (bool, unsigned, signed, float), log2 of the size in bits 2–3, big-endian in bit 5."""
     big = dtype.str[0] == ">"  # also where that is the machine's own order, which `byteorder` does not tell
     return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
 
@@ -103,7 +105,7 @@ def _dtype_of(byte: int) -> np.dtype[Any]:
 def _meaning(header: Header) -> bytes:
     """What the samples mean, as section HEAD has it: kind, type, bit depth, dimensions, shape and rate, varints in their shortest form."""
     rate = varint(header.sample_rate) if header.sample_rate is not None else b""
-    fixed = bytes([KINDS.index(header.kind), _dtype_byte(header.dtype), header.bit_depth, len(header.shape)])
+    fixed = bytes([KINDS.index(header.kind), dtype_byte(header.dtype), header.bit_depth, len(header.shape)])
     return b"".join([fixed, *[varint(n) for n in header.shape], rate])
 
 

@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING
 
-from . import averages, container, preview
+from . import averages, compact, preview
 from .averages import Averages
 from .errors import FormatError, Notice, UnsupportedError
 from .header import HEAD, META, read_header, read_metadata
@@ -63,7 +63,7 @@ def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
     if side % preview.SIDE:
         return None
     single: dict[bytes, bytes] = {}
-    for section in container.read(data):
+    for section in compact.sections_of(data):
         single.setdefault(section.type, section.content)
     if preview.TYPE not in single or HEAD not in single:
         return None

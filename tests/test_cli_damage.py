@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import inrcodec
-from inrcodec import cli, compression, container, header, limits
+from inrcodec import cli, compact, compression, container, header, limits
 from inrcodec.files import bounds
 from inrcodec.profiles import stored
 
@@ -22,7 +22,7 @@ def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.n
     """A picture of 40 × 30 in 8 tiles of 10 × 15, of which the second is damaged."""
     monkeypatch.setattr(stored, "TILE_PLACES", 3 * 150)
     samples = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
-    parts = container.read(inrcodec.encode(samples, kind="image", profile="stored"))
+    parts = compact.sections_of(inrcodec.encode(samples, kind="image", profile="stored"))
     data = bytearray(container.write(parts))
     second = [i for i, part in enumerate(parts) if part.type == b"TILE"][1]
     data[container.FIRST + sum(part.size for part in parts[:second]) + 50] ^= 8
@@ -112,7 +112,7 @@ def test_limits_of_encoding_are_those_of_its_input(tmp_path: Path) -> None:
 
 def test_a_small_file_that_declares_much_is_refused_before_anything_is_allocated() -> None:
     small = inrcodec.encode(np.zeros(10, np.int64))
-    parts = container.read(small)
+    parts = compact.sections_of(small)
     told = header.read_header(parts[0].content)
     huge = container.Section(b"HEAD", header.write_header(header.Header(**{**vars(told), "shape": (1 << 35,)})))
     index = container.Section(b"TIDX", container.varint(1 << 35) + container.varint(0))
@@ -129,7 +129,7 @@ def test_a_small_file_that_declares_much_is_refused_before_anything_is_allocated
 
 def test_metadata_counts_against_the_limit_of_memory() -> None:
     """106 bytes took half a gigabyte."""
-    parts = container.read(inrcodec.encode(np.zeros(10, np.int64)))
+    parts = compact.sections_of(inrcodec.encode(np.zeros(10, np.int64)))
     size = 1 << 28
     meta = container.Section(b"meta", container.varint(size) + compression.compress(bytes(1 << 20), 1))
     data = container.write([parts[0], meta, *parts[1:]])

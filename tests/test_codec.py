@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import inrcodec
-from inrcodec import FormatError, Signal, UnsupportedError, codec, container, header
+from inrcodec import FormatError, Signal, UnsupportedError, codec, compact, container, header
 from inrcodec.container import Section
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.inr import Layer, Network
@@ -58,7 +58,7 @@ def signals(draw: st.DrawFn) -> Signal:
 def test_stored_round_trip(signal: Signal) -> None:
     data = inrcodec.encode(signal, profile="stored", verify=False)
     assert inrcodec.decode(data).equals(signal)
-    overhead = next((s.size for s in container.read(data) if s.type == b"meta"), 0)
+    overhead = next((s.size for s in compact.sections_of(data) if s.type == b"meta"), 0)
     assert len(data) <= signal.raw_bytes + 256 + overhead
 
 
@@ -116,7 +116,7 @@ def test_a_network_with_every_value_needs_no_payload(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(coding, "TILE_PLACES", 100)
     samples = np.random.default_rng(0).integers(0, 99, (30, 20)).astype(np.uint8)
     data = inrcodec.encode(samples, kind="image", **FAST)
-    sections = container.read(data)
+    sections = compact.sections_of(data)
     tiles = [s for s in sections if s.type == b"TILE"]
     assert len(tiles) > 4
     assert not any(s.content for s in tiles)
@@ -307,7 +307,7 @@ def test_damage_behind_a_right_checksum_is_refused(small_files: list[bytes]) -> 
     """Whatever a section says, the answer is the samples or a FormatError, never another exception."""
     rng = np.random.default_rng(1)
     for data in small_files:
-        sections = container.read(data)
+        sections = compact.sections_of(data)
         original = inrcodec.decode(data)
         for _ in range(300):
             n = int(rng.integers(0, len(sections)))
@@ -332,7 +332,7 @@ def test_damage_behind_a_right_checksum_is_refused(small_files: list[bytes]) -> 
 
 
 def test_sections_of_the_future(small_files: list[bytes]) -> None:
-    sections = container.read(small_files[0])
+    sections = compact.sections_of(small_files[0])
     original = inrcodec.decode(small_files[0])
     assert inrcodec.decode(container.write([*sections, Section(b"newx", b"?")])).equals(original)
     with pytest.raises(FormatError, match="NEWX"):
@@ -346,7 +346,7 @@ def test_sections_of_the_future(small_files: list[bytes]) -> None:
 
 
 def test_an_unknown_profile_is_named(small_files: list[bytes]) -> None:
-    sections = container.read(small_files[0])
+    sections = compact.sections_of(small_files[0])
     head = bytes([77]) + sections[0].content[1:]
     with pytest.raises(FormatError, match="profile 77"):
         inrcodec.decode(container.write([Section(b"HEAD", head), *sections[1:]]))
@@ -366,8 +366,8 @@ def test_info_adds_up(small_files: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dtype_bytes_round_trip(dtype: str) -> None:
-    found = header._dtype_of(header._dtype_byte(np.dtype(dtype)))
+def testdtype_bytes_round_trip(dtype: str) -> None:
+    found = header._dtype_of(header.dtype_byte(np.dtype(dtype)))
     assert found == np.dtype(dtype)
     assert found.str == np.dtype(dtype).str
 
@@ -388,11 +388,11 @@ class OnBigEndian:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dtype_bytes_round_trip_on_a_big_endian_machine(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+def testdtype_bytes_round_trip_on_a_big_endian_machine(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     """Else the digest of what samples mean would be another there."""
-    byte = header._dtype_byte(np.dtype(dtype))
+    byte = header.dtype_byte(np.dtype(dtype))
     monkeypatch.setattr(header, "np", SimpleNamespace(dtype=OnBigEndian))
-    assert header._dtype_byte(header._dtype_of(byte)) == byte
+    assert header.dtype_byte(header._dtype_of(byte)) == byte
 
 
 def test_verification_catches_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import FormatError, codec, container, damage
+from inrcodec import FormatError, codec, compact, container, damage
 from inrcodec.compression import compress
 from inrcodec.container import varint
 from inrcodec.header import read_metadata
@@ -136,7 +136,7 @@ def test_a_sound_says_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_tile_that_does_not_decode_is_lost_although_its_checksum_matches(file: tuple[bytes, Signal]) -> None:
     data, signal = file
-    parts = container.read(data)
+    parts = compact.sections_of(data)
     index = [i for i, part in enumerate(parts) if part.type == b"TILE"][7]
     parts[index] = container.Section(b"TILE", b"\x63" + parts[index].content[1:])
     found = damage.salvage(container.write(parts))
@@ -145,7 +145,7 @@ def test_a_tile_that_does_not_decode_is_lost_although_its_checksum_matches(file:
 
 
 def test_wrong_samples_are_told_though_nothing_is_missing(file: tuple[bytes, Signal]) -> None:
-    parts = container.read(file[0])
+    parts = compact.sections_of(file[0])
     head = parts[0].content
     found = damage.salvage(container.write([container.Section(b"HEAD", head[:-1] + bytes([head[-1] ^ 1])), *parts[1:]]))
     assert not found.lost
@@ -165,7 +165,7 @@ def test_wrong_samples_are_told_though_nothing_is_missing(file: tuple[bytes, Sig
 def test_a_file_that_is_refused_has_a_fault(sections: Any, fault: str) -> None:
     """Also if nothing that is needed is damaged."""
     signal = Signal(np.arange(6, dtype=np.uint8).reshape(2, 3), "image")
-    data = container.write(sections(container.read(codec.encode(signal, Options(profile="stored")))))
+    data = container.write(sections(compact.sections_of(codec.encode(signal, Options(profile="stored")))))
     with pytest.raises(inrcodec.FormatError):
         inrcodec.decode(data)
     found = damage.salvage(data)
@@ -176,7 +176,7 @@ def test_a_file_that_is_refused_has_a_fault(sections: Any, fault: str) -> None:
 def test_samples_that_the_depth_does_not_allow_are_a_fault_of_the_file() -> None:
     """It was an UnsupportedError."""
     data = codec.encode(Signal(np.arange(200, 206, dtype=np.uint8).reshape(2, 3), "image"), Options(profile="stored"))
-    head, *others = container.read(data)
+    head, *others = compact.sections_of(data)
     assert head.content[3] == 8
     shallow = container.write([container.Section(b"HEAD", head.content[:3] + b"\4" + head.content[4:]), *others])
     with pytest.raises(inrcodec.FormatError, match="do not fit in 4 bits"):
@@ -258,7 +258,7 @@ def test_bytes_that_are_lost_in_tiles_of_one_length(alike: tuple[bytes, Signal],
 def test_an_index_that_was_guessed_needs_all_tiles(alike: tuple[bytes, Signal]) -> None:
     """With one tile that does not decode, two others that had changed places passed for intact."""
     data, _ = alike
-    parts = container.read(data)
+    parts = compact.sections_of(data)
     index = next(i for i, part in enumerate(parts) if part.type == b"TIDX")
     tiles = [i for i, part in enumerate(parts) if part.type == b"TILE"]
     parts[tiles[2]], parts[tiles[3]] = parts[tiles[3]], parts[tiles[2]]
@@ -269,7 +269,7 @@ def test_an_index_that_was_guessed_needs_all_tiles(alike: tuple[bytes, Signal]) 
 
 
 def test_nothing_is_intact_if_it_cannot_be_told_what_is(alike: tuple[bytes, Signal]) -> None:
-    parts = container.read(alike[0])
+    parts = compact.sections_of(alike[0])
     tiles = [i for i, part in enumerate(parts) if part.type == b"TILE"]
     parts[tiles[2]], parts[tiles[3]] = parts[tiles[3]], parts[tiles[2]]
     found = damage.salvage(container.write(parts))

@@ -20,8 +20,10 @@ from bench.fuzz import linr_inventions, trial
 from bench.fuzz.fields import write
 from bench.fuzz.linr_mutations import KINDS, UNMENDED, Case, Draft, case
 from bench.fuzz.linr_seeds import Seed, seeds
-from inrcodec import InrcodecError, codec, container
+from inrcodec import InrcodecError, codec, compact, container
 from inrcodec.errors import LossyError
+from inrcodec.profiles.hybrid.pictures.plan import BRIEF
+from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 
 RUN = 1  # the seed of all cases here
 SHARES = 8  # parts of the cases, a test each
@@ -121,7 +123,7 @@ def test_a_mended_digest_is_that_of_the_samples() -> None:
 def _depth(data: bytes) -> str:
     """How far a file gets."""
     try:
-        container.read(data)
+        compact.sections_of(data)
     except InrcodecError:
         return "container"
     try:
@@ -162,6 +164,15 @@ def test_invented_files_are_valid_up_to_their_tiles(make: Callable[[Random], byt
         assert isinstance(caught.value, LossyError if lossy else inrcodec.FormatError)
         wrong["digest" in str(caught.value)] += 1
     assert wrong[True] > 3
+
+
+def test_invented_pictures_have_plans_of_all_forms() -> None:
+    """Long plans of all transforms; brief ones with planes in all ways."""
+    firsts = set()
+    for number in range(150):
+        first = next(s.content[0] for s in container.read(linr_inventions.picture(Random(number))) if s.type == b"HYBR")
+        firsts.add((first >> 4 & 3, "brief") if first & BRIEF else (first, "long"))
+    assert firsts == {*((way, "brief") for way in range(4)), *((number, "long") for number in TRANSFORMS)}
 
 
 def test_invented_files_with_values_are_valid() -> None:

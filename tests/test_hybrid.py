@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 import inrcodec
-from inrcodec import Signal, container, values
+from inrcodec import Signal, compact, container, values
 from inrcodec.container import Section
 from inrcodec.kernels import contextnet, functions, picture, predictors
 from inrcodec.options import Options
@@ -276,7 +276,7 @@ def test_progress_is_told() -> None:
 
 def with_plan(data: bytes, change: Any) -> bytes:
     """The file with its HYBR section changed."""
-    sections = [Section(s.type, change(s.content)) if s.type == b"HYBR" else s for s in container.read(data)]
+    sections = [Section(s.type, change(s.content)) if s.type == b"HYBR" else s for s in compact.sections_of(data)]
     return container.write(sections)
 
 
@@ -309,7 +309,7 @@ def test_a_prior_of_other_units_is_refused() -> None:
 
 def test_any_change_of_the_plan_is_a_fault_or_another_picture() -> None:
     data, _ = code(photo(12, 12), effort=3)
-    content = next(s.content for s in container.read(data) if s.type == b"HYBR")
+    content = next(s.content for s in compact.sections_of(data) if s.type == b"HYBR")
     original = inrcodec.decode(data).samples
     for i in range(len(content)):
         for flip in (1, 16, 255):
@@ -322,7 +322,7 @@ def test_any_change_of_the_plan_is_a_fault_or_another_picture() -> None:
 @given(st.binary(min_size=0, max_size=60), st.integers(0, 9999))
 def test_garbage_in_tiles_is_refused_or_harmless(garbage: bytes, place: int) -> None:
     data, _ = code(photo(16, 16), effort=4)
-    sections = container.read(data)
+    sections = compact.sections_of(data)
     tile = next(s.content for s in sections if s.type == b"TILE")
     at = 8 + place % (len(tile) - 8)
     changed = (tile[:at] + garbage + tile[at + len(garbage) :])[: len(tile)]

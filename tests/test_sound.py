@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import FormatError, Signal, UnsupportedError, codec, container, files
+from inrcodec import FormatError, Signal, UnsupportedError, codec, compact, container, files
 from inrcodec.container import Section, varint
 from inrcodec.kernels import integers
 from inrcodec.kernels.sound import LEAST_LAG, MAX_ROUNDS, PIECE, SEGMENT
@@ -48,7 +48,7 @@ def code(samples: npt.NDArray[Any], bits: int = 0, **options: Any) -> tuple[byte
 
 def replan(data: bytes, change: Any) -> bytes:
     """The file with its plan's bytes changed."""
-    sections = [replace(s, content=change(s.content)) if s.type == b"HYBR" else s for s in container.read(data)]
+    sections = [replace(s, content=change(s.content)) if s.type == b"HYBR" else s for s in compact.sections_of(data)]
     return container.write(sections[:-1] if sections[-1].type == container.END else sections)
 
 
@@ -218,7 +218,7 @@ def test_a_part_needs_no_other_tile(in_tiles: tuple[Signal, bytes]) -> None:
     """All tiles but the fourth are of the right length and nonsense."""
     signal, data = in_tiles
     sections, count = [], 0
-    for s in container.read(data):
+    for s in compact.sections_of(data):
         if s.type == b"TILE":
             count += 1
             s = s if count == 4 else replace(s, content=b"\xff" * len(s.content))
@@ -294,7 +294,7 @@ def test_lags_that_point_outside_are_refused(lag: int) -> None:
 def test_damaged_tiles_and_plans_end_in_an_error_or_in_samples(seed: int) -> None:
     """Whatever the bytes are: no crash, no endless loop."""
     g = np.random.default_rng(seed)
-    sections = list(container.read(DAMAGED))
+    sections = list(compact.sections_of(DAMAGED))
     i = [k for k, s in enumerate(sections) if s.type in (b"HYBR", b"TILE")][int(g.integers(0, 2))]
     content = bytearray(sections[i].content)
     for _ in range(int(g.integers(1, 4))):
@@ -451,7 +451,7 @@ def test_any_steps_round_trip(seed: int) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_damaged_steps_end_in_an_error_or_in_samples(seed: int) -> None:
     g = np.random.default_rng(seed)
-    sections = list(container.read(STEPPED))
+    sections = list(compact.sections_of(STEPPED))
     i = [k for k, s in enumerate(sections) if s.type in (b"HYBR", b"TILE")][int(g.integers(0, 2))]
     content = bytearray(sections[i].content)
     for _ in range(int(g.integers(1, 4))):

@@ -49,6 +49,7 @@ ROOMS = (
     "fit",
     "expand",
     "known",
+    "compact",
     "header",
     "weightfloats",
     "tensors",

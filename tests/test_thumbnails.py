@@ -28,6 +28,7 @@ from inrcodec import (
     UnsupportedError,
     averages,
     codec,
+    compact,
     container,
     files,
     preview,
@@ -59,7 +60,7 @@ def means(samples: npt.NDArray[Any], side: int, depth: int = 8) -> npt.NDArray[A
 
 
 def sections_of(data: bytes) -> list[Section]:
-    return container.read(data)
+    return compact.sections_of(data)
 
 
 def with_preview(data: bytes, content: bytes) -> bytes:

@@ -153,14 +153,14 @@ def _sparse() -> Target:
 
 def _file(parse: Callable[[bytes], object]) -> Target:
     """A target whose input is a file: a change is one of `linr_mutations`, or atheris's own one of a section's content."""
-    from inrcodec import InrcodecError, container
+    from inrcodec import InrcodecError, compact, container
 
     from .linr_mutations import case
     from .linr_seeds import seeds
 
     def change(data: bytes, rng: Random) -> bytes:
         try:
-            sections = container.read(data)
+            sections = compact.sections_of(data)
         except InrcodecError:
             sections = []
         if not sections or rng.random() < 0.5:
@@ -179,11 +179,11 @@ def _atheris() -> Any:
 
 def _scan(data: bytes) -> object:
     """Both ways to read a container."""
-    from inrcodec import InrcodecError, container
+    from inrcodec import InrcodecError, compact
 
-    found = container.scan(data, (b"HEAD", b"TILE"))
+    found = compact.scan(data, (b"HEAD", b"TILE"))
     try:
-        whole = container.read(data)
+        whole = compact.sections_of(data)
     except InrcodecError:
         return None
     if [section for _, section in found.sections] != whole or found.damaged or not found.complete:

@@ -19,6 +19,7 @@ from inrcodec import codec
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint, zigzag
 from inrcodec.floats import FORMS
+from inrcodec.header import TILE
 from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
@@ -458,7 +459,7 @@ def fields_of(opened: codec.Opened) -> Iterator[tuple[bytes, bytes, tuple[Field,
     tiles = itertools.count()
     for section in opened.sections:
         t = Taker(section.content)
-        if section.type == codec.TILE:
+        if section.type == TILE:
             _tile(t, opened, next(tiles))
         elif section.type in TAKERS:
             TAKERS[section.type](t, opened)

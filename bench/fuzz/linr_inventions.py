@@ -186,6 +186,26 @@ def _planes(rng: Random, transform: Transform, found: Sequence[Source]) -> tuple
     return tuple(planes)
 
 
+def _brief(rng: Random, plan: pictures.PicturePlan, bits: int) -> pictures.PicturePlan:
+    """A plan without a lattice in the brief form, with what is usual in some of its parts. bits: of the values."""
+    found, planes = plan.sources, plan.planes
+    transform = plan.transform
+    if rng.random() < 0.3:
+        found = (Source((1 << bits) - 1),) * len(found)
+        planes = _planes(rng, transform, found)
+    elif rng.random() < 0.3:
+        found = (found[0],) * len(found)
+        if isinstance(transform, Palette):
+            transform = Palette(np.minimum(transform.colours, found[0].largest))
+        planes = _planes(rng, transform, found)
+    if isinstance(transform, Palette):
+        planes = (pictures.Plane(0, transform.largest(found[0])),)
+    elif rng.random() < 0.6:
+        planes = tuple(pictures.usual_planes(found, rng.random() < 0.5))
+    model = rng.choice(pictures.presets()) if rng.random() < 0.6 else plan.model
+    return replace(plan, transform=transform, sources=found, planes=planes, model=model, brief=bits)
+
+
 def picture(rng: Random) -> bytes:
     """A picture, or an array of two axes or more."""
     kind: Kind = rng.choice(("image", "image", "array"))
@@ -213,7 +233,10 @@ def picture(rng: Random) -> bytes:
         rng.randint(1, 18),
         shipped.current(units) if units else b"",
     )
-    section = Section(b"HYBR", pictures.write(pictures.PicturePlan(transform, tuple(found), planes, model)))
+    plan = pictures.PicturePlan(transform, tuple(found), planes, model)
+    if not isinstance(transform, Lattice) and rng.random() < 0.5:
+        plan = _brief(rng, plan, bits)
+    section, planes = Section(b"HYBR", pictures.write(plan)), plan.planes
     sizes = [rng.choice((n, n, -(-n // 2), rng.randint(1, n))) for n in (height, width)]
     tiles = []
     for top, left in itertools.product(range(0, height, sizes[0]), range(0, width, sizes[1])):

@@ -139,7 +139,8 @@ def seeds() -> tuple[Seed, ...]:
 def _with_digest_of_samples(seed: Seed) -> Seed:
     sections = list(seed.opened.sections)
     (head,) = (i for i, section in enumerate(sections) if section.type == header.HEAD)
-    sections[head] = container.Section(header.HEAD, sections[head].content[:-32] + hashlib.sha256(seed.raw).digest())
+    content = sections[head].content[: -len(seed.opened.header.digest)]  # a compact file has only the first bytes of it
+    sections[head] = container.Section(header.HEAD, content + hashlib.sha256(seed.raw).digest())
     return Seed(seed.name, container.write(sections), seed.data)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import codec, container, parallel
+from .. import codec, compact, container, parallel
 from ..codec import BUNDLE
 from ..container import Section
 from ..errors import FormatError, InrcodecError
@@ -40,7 +40,7 @@ class Opened:
 
 def open_bytes(data: bytes, options: Options) -> Opened:
     """Parse and check a bundle without decoding its streams. Raises FormatError; LimitError."""
-    sections = container.read(data)
+    sections = compact.sections_of(data)
     found = [section.content for section in sections if section.type == BUNDLE]
     inner = [section.content for section in sections if section.type == STREAM]
     if len(found) != 1 or sections[0].type != BUNDLE:

@@ -170,7 +170,7 @@ def _write_brief(plan: PicturePlan) -> bytes:
         planes = COLOURS
     else:
         planes = next((way for way in (PHOTO, DRAWN) if tuple(usual_planes(plan.sources, way == DRAWN)) == plan.planes), TOLD)
-    all_full = all(source == full for source in plan.sources)
+    all_full = all(not source.has_table and source == full for source in plan.sources)  # arrays do not compare to one truth value
     parts = [bytes([BRIEF | FULL * all_full | planes << 4 | number]), _write_model(plan.model) if number == WRITTEN_OUT else b""]
     if not all_full:
         parts += [

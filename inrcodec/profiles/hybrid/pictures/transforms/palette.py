@@ -71,9 +71,9 @@ class Palette(Transform):
         """The palette of so many colours, from its Brotli string."""
         if len(sources) > MAX_SOURCES:  # else 200 KB could ask for half a gigabyte
             raise FormatError("damaged: a palette is of at most four planes")
-        raw = decompress(r.take(r.varint()), 2 * count * len(sources), "the palette")
         if not count:
-            raise FormatError("damaged: the palette does not have its size")
+            raise FormatError("damaged: a palette has no colours")
+        raw = decompress(r.take(r.varint()), 2 * count * len(sources), "the palette")
         return cls(_checked(np.frombuffer(raw, "<u2").reshape(len(sources), count).T.astype(np.int64), sources))
 
     def restore(self, planes: Planes, order: tuple[int, ...], sources: tuple[Source, ...], image: Planes | None) -> Planes:

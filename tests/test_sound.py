@@ -417,6 +417,15 @@ def test_no_steps_are_found_where_there_are_none(x: npt.NDArray[Any]) -> None:
     assert steps.find(x.astype(np.int64)).shape == (len(x), 0, 3)
 
 
+def test_the_search_for_steps_stops() -> None:
+    """The search asks before anything is coded."""
+    stop = mock.Mock(side_effect=[False, False, False, True])
+    with mock.patch.object(tile, "encode") as coded, pytest.raises(inrcodec.Stopped):
+        inrcodec.encode(Signal(coarse(20000), "audio", 16, RATE), stop=stop, profile="hybrid")
+    assert stop.call_count == 4
+    assert not coded.called
+
+
 def test_a_sound_without_steps_has_no_byte_for_them() -> None:
     p = analysis.plan_of(tone(300).astype(np.uint16), 0, Options())
     assert len(plan.write(replace(p, steps=9))) == len(plan.write(p)) + 1

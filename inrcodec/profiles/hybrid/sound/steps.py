@@ -253,5 +253,5 @@ def unit(samples: npt.NDArray[Any], pieces: npt.NDArray[np.float64]) -> int:
 def rounded(pieces: npt.NDArray[np.float64], shift: int) -> npt.NDArray[np.int64]:
     """The pieces in units of 2^-shift, without those that a file cannot hold."""
     whole = np.rint(pieces * 2.0**shift)
-    right = np.array([valid_piece(*piece, shift) for piece in whole.reshape(-1, 3).tolist()], bool).reshape(*whole.shape[:2], 1)
-    return np.where(right, whole, 0.0).astype(np.int64)
+    right = [[valid_piece(start, end, curve, shift) for start, end, curve in channel.tolist()] for channel in whole]
+    return np.where(np.array(right, np.bool_)[:, :, None], whole, 0.0).astype(np.int64)

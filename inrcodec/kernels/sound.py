@@ -613,7 +613,8 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
     and then inside a cell. value: the sample, to encode. Returns the sample and its leaf.
     """
     d = s.decisions
-    bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
+    bottom: Int = np.int64(at.low)  # bottom ≤ sample < top
+    top: Int = np.int64(at.high) + 1
     a0, a1 = np.int64(0), np.int64(LEAVES)
     gallop, depth = 0, 0
     while True:

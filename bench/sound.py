@@ -110,12 +110,14 @@ def efforts(paths: list[Path], threads: int) -> list[str]:
     return [f"{', '.join(p.name for p in paths)}; {threads} thread(s).", table(heads, rows)]
 
 
-def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
-    """Size of some sounds when one part of the codec at a time is left out or changed."""
+def ablation(paths: list[Path], threads: int) -> list[str]:
+    """Size of some sounds when one part of the codec at a time is left out or changed, at the default effort: its parts are named."""
     warm_up()
     signals = [files.read(p) for p in paths]
     count = sum(s.samples.size for s in signals)
+    effort = inrcodec.Options.effort
     model = analysis.MODELS[effort - 1]
+    first = model.filters[: next(i for i, f in enumerate(model.filters) if f.source)]  # the first cascade
     slow, main, fast = model.windows
 
     def changed(**fields: Any) -> Any:
@@ -132,9 +134,9 @@ def ablation(paths: list[Path], effort: int, threads: int) -> list[str]:
         ("with a network of 64 units", changed(units=64)),
         ("without LMS filters", changed(filters=())),
         ("without the first of 1024 taps", changed(filters=model.filters[1:])),
-        ("without the second cascade", changed(filters=model.filters[:3])),
+        ("without the second cascade", changed(filters=first)),
         ("with two windows instead of three", changed(windows=(slow, main))),
-        ("with the slow window alone, one cascade", changed(windows=(slow,), filters=model.filters[:3])),
+        ("with the slow window alone, one cascade", changed(windows=(slow,), filters=first)),
         ("with that window first that is third", changed(windows=(fast, main, slow))),
         ("with 32 + 16 regressors in the slow window", changed(windows=(replace(slow, rounds=(2,)), main, fast))),
     ]
@@ -174,7 +176,8 @@ def coarse(channels: int, frames: int = 5 * RATE) -> Samples:
     levels = np.rint(127 * notes / np.abs(notes).max())
     envelope = 200 * np.exp(-np.arange(frames) / (1.5 * RATE))
     dither = g.random(notes.shape) - g.random(notes.shape)
-    return np.rint(levels * envelope[:, None] + dither).astype(np.int16)
+    samples: Samples = np.rint(levels * envelope[:, None] + dither).astype(np.int16)
+    return samples
 
 
 def cases() -> list[str]:
@@ -238,12 +241,14 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=inrcodec.Options.effort)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
+    if given.what == "ablation" and given.effort != inrcodec.Options.effort:
+        raise SystemExit(f"ablation: only effort {inrcodec.Options.effort} has all the parts that are left out in turn")
     if given.what == "compare":
         save(f"sound-{given.effort}", "Sound", compare(given.paths[0], given.effort, given.threads))
     elif given.what == "efforts":
         save("sound-efforts", "Sound: the effort ladder", efforts(given.paths, given.threads))
     elif given.what == "ablation":
-        save("sound-ablation", "Sound: what each part is worth", ablation(given.paths, given.effort, given.threads))
+        save("sound-ablation", "Sound: what each part is worth", ablation(given.paths, given.threads))
     elif given.what == "cases":
         save("sound-cases", "Sound: cases with known answers", cases())
     else:

@@ -395,7 +395,7 @@ def test_a_coarse_sound_under_an_envelope_is_found(channels: int, dither: int) -
     x = coarse(20000, channels, dither=dither)
     data, found = code(x, effort=3)
     assert found["network"]["steps"]
-    with mock.patch.object(steps, "find", lambda x: np.zeros((len(x), 0, 3))):
+    with mock.patch.object(steps, "find", lambda x, _: np.zeros((len(x), 0, 3))):
         plain, about = code(x, effort=3)
     assert not about["network"]["steps"]
     assert len(data) < 0.65 * len(plain)
@@ -415,6 +415,15 @@ def test_steps_are_those_of_the_envelope() -> None:
 )
 def test_no_steps_are_found_where_there_are_none(x: npt.NDArray[Any]) -> None:
     assert steps.find(x.astype(np.int64)).shape == (len(x), 0, 3)
+
+
+def test_the_search_for_steps_stops() -> None:
+    """The search asks before anything is coded."""
+    stop = mock.Mock(side_effect=[False, False, False, True])
+    with mock.patch.object(tile, "encode") as coded, pytest.raises(inrcodec.Stopped):
+        inrcodec.encode(Signal(coarse(20000), "audio", 16, RATE), stop=stop, profile="hybrid")
+    assert stop.call_count == 4
+    assert not coded.called
 
 
 def test_a_sound_without_steps_has_no_byte_for_them() -> None:

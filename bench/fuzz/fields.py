@@ -23,6 +23,7 @@ from inrcodec.header import TILE
 from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
+from inrcodec.kernels.sound import PIECE, SEGMENT
 from inrcodec.layout import box_shape
 from inrcodec.profiles.hybrid.limits import SOUND
 from inrcodec.profiles.hybrid.pictures import deltas, scan, sources
@@ -396,6 +397,8 @@ def _sound_plan(t: Taker) -> None:
             t.brotli(table, t.number_ahead("length", table))
     for i in range(coded):
         t.bytes_of(f"coded {i} channel", f"coded {i} partner")
+    if t.reader.left:
+        t.bytes_of("steps")
 
 
 def _plan(t: Taker, opened: codec.Opened) -> None:
@@ -429,9 +432,11 @@ def _tile(t: Taker, opened: codec.Opened, index: int) -> None:
 def _hybrid_tile(t: Taker, opened: codec.Opened, shape: tuple[int, ...]) -> None:
     plan: Any = opened.decoder.plan  # type: ignore[attr-defined]
     if not isinstance(plan, PicturePlan):
-        lags, segments = plan.model.lags, -(-math.prod(shape) // 2048)
+        lags, frames = plan.model.lags, math.prod(shape)
         if lags and t.reader.left:
-            t.integers("lags", t.number_ahead("length", "lags"), [segments] * lags)
+            t.integers("lags", t.number_ahead("length", "lags"), [-(-frames // SEGMENT)] * lags)
+        if plan.steps and t.reader.left:
+            t.integers("steps", t.number_ahead("length", "steps"), [-(-frames // PIECE)] * (3 * len(plan.coded)))
         t.raw("string")
         return
     names = []

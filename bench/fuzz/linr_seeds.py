@@ -80,6 +80,13 @@ def _sound(channels: int, bits: int, frames: int = 90) -> Signal:
     return Signal(samples.astype(np.int8 if bits <= 8 else np.int16 if bits <= 16 else np.int32), "audio", bits, 8000)
 
 
+def _stepped(frames: int = 1500) -> Signal:
+    """(frames,): a tone of few levels under an envelope, whose samples are multiples of a step that changes."""
+    t = np.arange(frames)
+    levels = np.rint(60 * np.sin(t * 0.21) + 40 * np.sin(t * 0.047))
+    return Signal(np.rint(levels * 200 * np.exp(-t / 9000)).astype(np.int16), "audio", 16, 8000)
+
+
 def _floats(dtype: Any) -> Signal:
     """(90, 2): a tone and noise, of random mantissas, with zeros, −0, infinities and NaNs."""
     noise = np.random.default_rng(3).normal(0, 1e-5, (90, 2))
@@ -119,6 +126,8 @@ def _encoded() -> Iterator[Seed]:
         for option in options:
             data = inrcodec.encode(signal, threads=1, verify=False, **option)
             yield Seed(f"{name} {' '.join(map(str, option.values()))}", data)
+    for effort in (1, 4):  # without lags, and with lags
+        yield Seed(f"steps hybrid {effort}", inrcodec.encode(_stepped(), profile="hybrid", effort=effort, threads=1, verify=False))
 
 
 def _vectors() -> Iterator[Seed]:

@@ -7,7 +7,7 @@ The stages of prediction are
 
 1. least squares predictors, over the last samples of the channel and of its partner;
 2. the look back, which predicts the error of the first predictor by least squares over its errors at the lags that the encoder has chosen;
-3. a cascade of LMS filters, each of which predicts the error of the one before;
+3. LMS filters in cascades: each predicts the error of the one before, and the first of a later cascade that of a predictor;
 4. the stack: least squares over the outputs of all earlier stages, the opinions.
 
 Least squares before LMS filters, and a last stage over all others, are those of S. Lehmann's Sac. Weighing samples by the inverse square
@@ -572,6 +572,39 @@ def gallop_edge(scene: Scene, gallop: Int, below: bool) -> float:
     return scene.final - far if below else scene.final + far
 
 
+@shared
+def code_edge(
+    coder: BitCoder,
+    d: Decisions,
+    c: Int,
+    scene: Scene,
+    node: Int,
+    depth: Int,
+    edge: Int,
+    bottom: Int,
+    top: Int,
+    value: Int,
+) -> tuple[Int, Int, Int]:
+    """Code whether a sample in bottom … top − 1 is at least `edge`, if that is open. Returns the decision, and what bottom and top become.
+
+    node, depth: see `code_mixed`; value: the sample, to encode.
+    """
+    if edge <= bottom:
+        bit: Int = 1
+    elif edge >= top:
+        bit = 0
+    else:
+        ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
+        d.mixer.inputs[0] = F32(0.3)
+        bit = code_mixed(coder, d, c, node, depth, scene, int(value >= edge))
+        copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
+    if bit:
+        bottom = max(bottom, edge)
+    else:
+        top = min(top, edge)
+    return bit, bottom, top
+
+
 @stage
 def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, value: Int) -> tuple[Int, Int]:
     """Code a sample: decisions in the tree of quantiles down to a leaf, steps beyond it if it is an outermost leaf, then inside the leaf.
@@ -580,7 +613,8 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
     and then inside a cell. value: the sample, to encode. Returns the sample and its leaf.
     """
     d = s.decisions
-    bottom, top = np.int64(at.low), np.int64(at.high) + 1  # bottom ≤ sample < top
+    bottom: Int = np.int64(at.low)  # bottom ≤ sample < top
+    top: Int = np.int64(at.high) + 1
     a0, a1 = np.int64(0), np.int64(LEAVES)
     gallop, depth = 0, 0
     while True:
@@ -596,19 +630,7 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
             break
         if step > 0.0:
             edge = np.int64(border(edge, step))
-        if edge <= bottom:
-            bit: Int = 1
-        elif edge >= top:
-            bit = 0
-        else:
-            ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
-            d.mixer.inputs[0] = F32(0.3)
-            bit = code_mixed(coder, d, at.c, node, min(depth, 7), scene, int(value >= edge))
-            copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
-        if bit:
-            bottom = max(bottom, edge)
-        else:
-            top = min(top, edge)
+        bit, bottom, top = code_edge(coder, d, at.c, scene, node, min(depth, 7), edge, bottom, top, value)
         depth += 1
         if split:
             if bit:
@@ -624,6 +646,25 @@ def code_sample(coder: BitCoder, s: Sound, at: Spot, scene: Scene, step: float, 
     return code_inside(coder, d.tally, scene, bottom, top, value), a0
 
 
+@shared
+def side_of(scene: Scene, bottom: Int) -> float:
+    """The side that `mass` is asked for, for a sample from `bottom` on: masses in a tail are then small numbers, which are precise."""
+    return (1.0 if scene.final < bottom else -1.0) / scene.scale
+
+
+@shared
+def mass(scene: Scene, edge: Int, side: float) -> float:
+    """The mass of one logistic on one side of an edge."""
+    return sigmoid((scene.final - (edge - 0.5)) * side)
+
+
+@shared
+def share_above(below: float, middle: float, above: float) -> Int:
+    """The probability, in units of 2^-16, that a sample between two edges is above a third. Takes the masses at the edges, see `mass`."""
+    y = abs(middle - above) + 1e-9
+    return min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+
+
 @stage
 def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: Int, value: Int) -> Int:
     """Code which of bottom … top − 1 a sample is: MODELLED halvings by a logistic, the rest with even odds. Returns the sample.
@@ -631,17 +672,14 @@ def code_inside(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top:
     tally: (3,), see `Decisions`; value: the sample, to encode.
     """
     if top - bottom > 1:
-        side = 1.0 if scene.final < bottom else -1.0  # so that masses in a tail are small numbers, which are precise
-        scaled = side / scene.scale
-        below = sigmoid((scene.final - (bottom - 0.5)) * scaled)
-        above = sigmoid((scene.final - (top - 0.5)) * scaled)
+        side = side_of(scene, bottom)
+        below, above = mass(scene, bottom, side), mass(scene, top, side)
         splits = 0
         while top - bottom > 1:
             half = (bottom + top) >> 1
             if splits < MODELLED:
-                middle = sigmoid((scene.final - (half - 0.5)) * scaled)
-                y = abs(middle - above) + 1e-9
-                pi: Int = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+                middle = mass(scene, half, side)
+                pi: Int = share_above(below, middle, above)
                 splits += 1
                 kind = 1
             else:
@@ -682,16 +720,14 @@ def code_cell(coder: BitCoder, tally: Floats1, scene: Scene, bottom: Int, top: I
 
     tally: (3,), see `Decisions`; value: the sample, to encode.
     """
-    side = (1.0 if scene.final < bottom else -1.0) / scene.scale
-    below = sigmoid((scene.final - (bottom - 0.5)) * side)
-    above = sigmoid((scene.final - (top - 0.5)) * side)
+    side = side_of(scene, bottom)
+    below, above = mass(scene, bottom, side), mass(scene, top, side)
     while True:
         half: Int = border((bottom + top) >> 1, step)
         if not bottom < half < top:
             break
-        middle = sigmoid((scene.final - (half - 0.5)) * side)
-        y = abs(middle - above) + 1e-9
-        pi = min(max(int(y / (y + abs(below - middle) + 1e-9) * 65536.0), 1), 65535)
+        middle = mass(scene, half, side)
+        pi = share_above(below, middle, above)
         bit = code_bit(coder, pi, int(value >= half))
         tally[1] += cost(pi, bit)
         if bit:
@@ -726,19 +762,7 @@ def code_stray(coder: BitCoder, s: Sound, at: Spot, scene: Scene, bottom: Int, t
     edge, node = centre, np.int64(GALLOPED)
     up: Int = 0
     for i in range(DEVIATION + 1):
-        if edge <= bottom:
-            bit: Int = 1
-        elif edge >= top:
-            bit = 0
-        else:
-            ask_all(F32(edge - scene.origin) - F32(0.5), d.logistics, d.masses, d.mixer.inputs)
-            d.mixer.inputs[0] = F32(0.3)
-            bit = code_mixed(coder, d, at.c, node, 8 + i, place, int(value >= edge))
-            copy16(d.masses, LANES, d.masses, 0 if bit else 2 * LANES)
-        if bit:
-            bottom = max(bottom, edge)
-        else:
-            top = min(top, edge)
+        bit, bottom, top = code_edge(coder, d, at.c, place, node, 8 + i, edge, bottom, top, value)
         if i == 0:
             up = bit
             node += 1 if up else 1 + DEVIATION

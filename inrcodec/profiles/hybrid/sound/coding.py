@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .... import parallel
 from ....container import Section
@@ -65,19 +66,30 @@ def _encode_tiles(plan: SoundPlan, values: Values, layout: Layout, options: Opti
     def in_all_tiles(work: Callable[[int], T]) -> list[T]:
         return parallel.run(work, range(layout.tiles), options.workers, ticker.cancel)
 
-    def encode_tile(i: int, with_plan: SoundPlan = plan, pieces: tile.Pieces | None = None) -> bytes:
+    def look_for_steps(i: int) -> tuple[npt.NDArray[np.float64], int]:
         x = indices(layout.box(i))
-        return tile.encode(with_plan, x, lookback.find(x, plan.model.lags), ticker, pieces)[0]
+        pieces = steps.find(x, ticker)
+        return pieces, steps.unit(x, pieces)
 
-    found = in_all_tiles(lambda i: steps.find(indices(layout.box(i))))
-    shift = max(steps.unit(indices(layout.box(i)), pieces) if pieces.size else 0 for i, pieces in enumerate(found))
-    if shift == 0:
-        return plan, in_all_tiles(encode_tile)
-    ticker.expect(2 * layout.axes[0])
+    found = in_all_tiles(look_for_steps)
+    shift = max(unit for _, unit in found)
     stepped = replace(plan, steps=shift)
-    plain = in_all_tiles(encode_tile)
-    tiles = in_all_tiles(lambda i: encode_tile(i, stepped, steps.rounded(found[i], shift) if found[i].size else None))
-    return (stepped, tiles) if sum(map(len, tiles)) < sum(map(len, plain)) else (plan, plain)
+    if shift:
+        ticker.expect(2 * layout.axes[0])
+
+    def encode_tile(i: int) -> list[bytes]:
+        """The tile by the plan, and by the one with steps if there are any: what both need is made once, and not kept."""
+        x = indices(layout.box(i))
+        lags = lookback.find(x, plan.model.lags)
+        coded = [tile.encode(plan, x, lags, ticker)[0]]
+        if shift:
+            pieces = found[i][0]
+            coded.append(tile.encode(stepped, x, lags, ticker, steps.rounded(pieces, shift) if pieces.size else None)[0])
+        return coded
+
+    ways = list(zip(*in_all_tiles(encode_tile), strict=True))
+    best = min(ways, key=lambda tiles: sum(map(len, tiles)))
+    return plan if best is ways[0] else stepped, list(best)
 
 
 class Decoder(TileDecoder):

@@ -11,7 +11,7 @@ from ....compression import compress, decompress
 from ....container import MAX_VARINT_BYTES, Reader, varint
 from ....errors import FormatError
 from ....kernels.contextnet import UNITS
-from ....kernels.sound import MAX_LAGS, MAX_ROUNDS, STACKED
+from ....kernels.sound import LEAST_STEP, MAX_LAGS, MAX_ROUNDS, MOST_STEPS, STACKED
 from ..limits import SOUND, SOUND_BITS
 
 MAX_WINDOWS = 4
@@ -98,8 +98,8 @@ class SoundModel:
     """What samples are predicted with.
 
     Attributes:
-        windows: of the least squares predictors, 1 to MAX_WINDOWS; the LMS filters predict the error of the first predictor.
-        filters: LMS filters, in the order of the cascade.
+        windows: of the least squares predictors, 1 to MAX_WINDOWS.
+        filters: LMS filters, in one cascade or several, see `Filter.source`.
         lags: how many lags a segment has, 0 to MAX_LAGS.
         units: units of each hidden layer of the context network; 0: there is no network.
         learning: rate of the network's learning, in units of 2^-14; 0 if there is no network.
@@ -132,6 +132,13 @@ class SoundPlan:
     coded: tuple[CodedChannel, ...]
     model: SoundModel
     steps: int = 0
+
+
+def valid_piece(start: float, end: float, curve: float, shift: int) -> bool:
+    """Whether a file can hold the steps of a piece, see `kernels.sound.Steps`: three whole numbers, in units of 2^-shift."""
+    if start == 0:
+        return end == curve == 0
+    return max(abs(start), abs(end), abs(curve)) < MOST_STEPS and 4 * min(start, end) - max(curve, 0) >= 4 * LEAST_STEP << shift
 
 
 def pack_table(table: npt.NDArray[np.int64]) -> bytes:

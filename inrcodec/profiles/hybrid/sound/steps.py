@@ -12,6 +12,7 @@ Only the encoder searches; the steps are written into the tile, in pieces of PIE
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from ....kernels.arrays import Floats1, Int
 from ....kernels.compiling import kernel
 from ....kernels.sound import LEAST_STEP, MOST_STEPS, PIECE
-from .plan import MAX_STEPS
+from .plan import MAX_STEPS, valid_piece
 
 WINDOW = 256  # frames of a window
 APART, WINDOWS = 1 << 15, 6  # at first, the most frames between windows, and the fewest windows;
@@ -90,9 +91,10 @@ def _peak(x: Floats1) -> float:
 
 
 @kernel
-def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: float, steps: Floats1) -> None:
+def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: float, steps: Floats1) -> Int:
     """Follow the step from frame `first` on, in the direction `by`, 1 or -1, until it is lost. Fills in `steps`, (frames,).
 
+    Returns the first frame that it does not fill in; -1 or `frames` at the ends.
     step: in that frame; slope: relative, in a frame; mean: of the multiples whose phases gave them.
     """
     s, r = step, slope * by
@@ -122,25 +124,27 @@ def _follow(x: Floats1, first: Int, by: Int, step: float, slope: float, mean: fl
         c += STEADY
         s += s * r
         t += by
+    return t
 
 
-def _track(x: Floats1) -> Floats1:
-    """The step in each frame, 0 where there is none. x: (frames,) of a channel."""
-    steps = np.zeros(len(x))
+def _track(x: Floats1, tick: Callable[[int], None]) -> Floats1:
+    """The step in each frame, 0 where there is none. x: (frames,) of a channel; tick: see `find`."""
+    steps, followed = np.zeros(len(x)), np.zeros(len(x))
     apart, start = min(APART, max(NEAR, len(x) // WINDOWS)), 0
     while start + WINDOW <= len(x):
+        tick(0)
         middle = start + WINDOW // 2
         if steps[middle] > 0:
             start += NEAR
             continue
         step, slope, mean = _seed(x[start : start + WINDOW])
         if step > 0:
-            found = np.zeros(len(x))
-            for by in (1, -1):
-                _follow(x, middle, by, step, slope, mean, found)
-            new = (found > 0) & (steps == 0)
-            if _saved(x[new], found[new]) > TRUSTED:
-                steps[new] = found[new]
+            last = _follow(x, middle, 1, step, slope, mean, followed)
+            first = _follow(x, middle, -1, step, slope, mean, followed) + 1
+            there, found = steps[first:last], followed[first:last]  # only these: a sound may have many short stretches
+            new = there == 0
+            if _saved(x[first:last][new], found[new]) > TRUSTED:
+                there[new] = found[new]
                 if apart > NEAR:  # begin again, and look everywhere
                     apart, start = NEAR, -NEAR
         start += apart
@@ -165,14 +169,18 @@ def _saved(x: Floats1, steps: Floats1) -> float:
     return float(place.sum() - entropy - place[away >= 4].sum()) - 40.0
 
 
+def _basis(frames: int) -> npt.NDArray[np.float64]:
+    """What start, end and curve are multiplied by in the first frames of a piece, (frames, 3)."""
+    u = np.arange(frames) / PIECE
+    return np.stack([1 - u, u, -u * (1 - u)], 1)
+
+
 def _parabolas(x: Floats1, steps: Floats1) -> npt.NDArray[np.float64]:
     """Start, end and curve of the steps in each piece, (pieces, 3), 0 where there are none. x, steps: (frames,)."""
     pieces = np.zeros((-(-len(x) // PIECE), 3))
     for i in range(len(pieces)):
         here, known = x[i * PIECE : (i + 1) * PIECE], steps[i * PIECE : (i + 1) * PIECE]
-        u = np.arange(len(here)) / PIECE
-        basis = np.stack([1 - u, u, -u * (1 - u)], 1)
-        track = known > 0
+        basis, track = _basis(len(here)), known > 0
         if np.count_nonzero(track) < len(here) / 4:
             continue
         fit = np.zeros(3)
@@ -194,8 +202,7 @@ def _parabolas(x: Floats1, steps: Floats1) -> npt.NDArray[np.float64]:
 
 def _sizes(pieces: npt.NDArray[np.float64], frames: int) -> Floats1:
     """The step in each frame, (frames,), that parabolas give. pieces: (pieces, 3)."""
-    u = np.arange(PIECE) / PIECE
-    steps: Floats1 = (pieces @ np.stack([1 - u, u, -u * (1 - u)])).reshape(-1)[:frames]
+    steps: Floats1 = (pieces @ _basis(PIECE).T).reshape(-1)[:frames]
     return steps
 
 
@@ -210,16 +217,16 @@ def _whole(x: Floats1, steps: Floats1) -> Floats1:
     return steps
 
 
-def find(samples: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def find(samples: npt.NDArray[Any], tick: Callable[[int], None] = lambda _: None) -> npt.NDArray[np.float64]:
     """The steps of each channel: (channels, pieces, 3) start, end and curve, as in `kernels.sound.Steps`, or (channels, 0, 3): none.
 
-    samples: (channels, frames), of a tile.
+    samples: (channels, frames), of a tile; tick: called with 0 now and then; what it raises ends the search.
     """
     channels, frames = samples.shape
     found, saved = np.zeros((channels, -(-frames // PIECE), 3)), 0.0
     for c in range(channels):
         x = samples[c].astype(np.float64)
-        steps = _track(x)
+        steps = _track(x, tick)
         if not steps.any():
             continue
         found[c] = _parabolas(x, _whole(x, steps))
@@ -246,6 +253,5 @@ def unit(samples: npt.NDArray[Any], pieces: npt.NDArray[np.float64]) -> int:
 def rounded(pieces: npt.NDArray[np.float64], shift: int) -> npt.NDArray[np.int64]:
     """The pieces in units of 2^-shift, without those that a file cannot hold."""
     whole = np.rint(pieces * 2.0**shift)
-    start, end, curve = np.moveaxis(whole, 2, 0)
-    right = (np.abs(whole).max(2) < MOST_STEPS) & (4 * np.minimum(start, end) - np.maximum(curve, 0) >= 4 * LEAST_STEP << shift)
-    return np.where(right[:, :, None], whole, 0.0).astype(np.int64)
+    right = [[valid_piece(start, end, curve, shift) for start, end, curve in channel.tolist()] for channel in whole]
+    return np.where(np.array(right, np.bool_)[:, :, None], whole, 0.0).astype(np.int64)

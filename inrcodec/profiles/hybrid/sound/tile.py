@@ -15,8 +15,6 @@ from ....kernels.contextnet import RATE_UNIT
 from ....kernels.predictors import BATCH
 from ....kernels.sound import (
     LEAST_LAG,
-    LEAST_STEP,
-    MOST_STEPS,
     OTHER,
     OWN,
     PIECE,
@@ -28,7 +26,7 @@ from ....kernels.sound import (
     code_stepped_frames,
     sound,
 )
-from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan
+from .plan import DECAY_UNIT, LENGTHS, STEP_UNIT, SoundPlan, valid_piece
 
 STEP = 1 << 12  # frames that a kernel codes before progress is reported
 MOST_BITS = 96  # the most decisions that code one sample
@@ -37,8 +35,14 @@ Tally = npt.NDArray[np.float64]  # (3,): bits of decisions that are mixed, insid
 Pieces = npt.NDArray[np.int64]  # (coded channels, pieces, 3): start, end and curve of the steps, see `kernels.sound.Steps`
 
 
-def _segments(frames: int) -> int:
+def _segments_of(frames: int) -> int:
+    """How many segments, each with its own lags, a tile has."""
     return -(-frames // SEGMENT)
+
+
+def _pieces_of(frames: int) -> int:
+    """How many pieces, each with its own steps, a tile has."""
+    return -(-frames // PIECE)
 
 
 def _state(plan: SoundPlan, frames: int, pieces: Pieces) -> Sound:
@@ -66,19 +70,14 @@ def memory(plan: SoundPlan, frames: int) -> int:
         return 0
     m, c = plan.model, len(plan.coded)
     samples = 24 * c * frames  # each as an integer and a float of 64 bits, and two errors of 32 bits
-    lags = 40 * m.lags * _segments(frames)
+    lags = 40 * m.lags * _segments_of(frames)
     # what has the same size in all tiles: least squares and LMS, then mixer and contexts, then the network with what Adam keeps
     n = max(m.predictors) * (OWN + OTHER)
     taps = 8 * (c * (len(m.windows) * n * (n + 1) + (len(m.predictors) + BATCH) * n) + 2 * n * (n + 8))
     taps += 12 * c * len(m.filters) * max(1 << k for k in LENGTHS) + 8 * c * STACKED * (STACKED + BATCH + 2)
     network = 24 * contextnet.parameters(64, m.units) + 4 * contextnet.BATCH * (64 + 4 * m.units + 32)
-    steps = 160 * c * pieces_of(frames) if plan.steps else 0
+    steps = 160 * c * _pieces_of(frames) if plan.steps else 0
     return samples + lags + taps + network + steps + STATE_BYTES * (c + 1)
-
-
-def pieces_of(frames: int) -> int:
-    """How many pieces, each with its own steps, a tile has."""
-    return -(-frames // PIECE)
 
 
 def _write_steps(pieces: Pieces) -> bytes:
@@ -101,11 +100,7 @@ def _read_steps(data: bytes, channels: int, count: int, shift: int) -> Pieces:
             rise = end - start
             start = end + first
             end, curve = (start + rise + second, curve + third) if start else (second, third)
-            if start:
-                right = max(start, end, abs(curve)) < MOST_STEPS and 4 * min(start, end) - max(curve, 0) >= 4 * LEAST_STEP << shift
-            else:
-                right = end == curve == 0
-            if not right:
+            if not valid_piece(start, end, curve, shift):
                 raise FormatError("damaged: a step is not valid")
             pieces[c, i] = start, end, curve
     return pieces
@@ -124,11 +119,11 @@ def encode(
     frames coded since its last call; what it raises ends the work; pieces: the steps, or None; only if the plan says so.
     """
     frames = samples.shape[1]
-    wide = np.zeros((_segments(frames), plan.model.lags), np.int64)
+    wide = np.zeros((_segments_of(frames), plan.model.lags), np.int64)
     wide[:, : lags.shape[1]] = lags
     parts = [integers.encode(list(np.diff(wide, axis=0, prepend=0).T))] if plan.model.lags else []
     if pieces is None or not plan.steps:
-        pieces = np.zeros((len(samples), pieces_of(frames) if plan.steps else 0, 3), np.int64)
+        pieces = np.zeros((len(samples), _pieces_of(frames) if plan.steps else 0, 3), np.int64)
     if plan.steps:
         parts.append(_write_steps(pieces))
     state, output = _state(plan, frames, pieces), Output()
@@ -146,7 +141,7 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
     frames: of the tile; tick: see `profiles.base.Tick`.
     """
     r = Reader(data, "a tile")
-    lags = np.zeros((_segments(frames), plan.model.lags), np.int64)
+    lags = np.zeros((_segments_of(frames), plan.model.lags), np.int64)
     if plan.model.lags:
         columns = integers.decode(r.take(r.varint()), [len(lags)] * plan.model.lags)
         lags[:] = np.cumsum(columns, axis=1).T
@@ -155,7 +150,7 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
             raise FormatError("damaged: a lag points outside the sound")
     pieces = np.zeros((len(plan.coded), 0, 3), np.int64)
     if plan.steps:
-        pieces = _read_steps(r.take(r.varint()), len(plan.coded), pieces_of(frames), plan.steps)
+        pieces = _read_steps(r.take(r.varint()), len(plan.coded), _pieces_of(frames), plan.steps)
     samples = np.zeros((len(plan.coded), frames), np.int64)
     state, stream = _state(plan, frames, pieces), Input(r.rest())
     code = code_stepped_frames if plan.steps else code_frames

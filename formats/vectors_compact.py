@@ -161,6 +161,9 @@ def faulty() -> Iterable[Recipe]:
     long = head(signal, bits=8)[1:-32]
     twice = compact(ANY | MAPPED, varint(len(long)) + long, signal, tile(signal))
     yield fault("compact_map_twice", "a compact file with HEAD and a value map", twice)
+    whole = compact(ANY, varint(len(long) + 28) + long + signal.digest[:28], signal, tile(signal))[: -4 - len(tile(signal)) - 4]
+    more = closed(whole[4:] + signal.digest[28:] + tile(signal))
+    yield fault("compact_digest_whole", "HEAD with the first 28 bytes of the digest", more)
     yield fault("compact_header_cut", "HEAD goes on after the file", closed(bytes([ANY]) + varint(200) + long))
     yield fault("compact_meta_cut", "metadata that go on after the file", compact(DESCRIBED | 5, shape(signal), signal, varint(999) + b"x"))
     plans = {

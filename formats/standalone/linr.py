@@ -152,8 +152,9 @@ def compact_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield b"meta", reader.take(reader.varint())
     if profile:
         yield b"HYBR", reader.take(reader.varint())
-    tile = reader.rest()
-    yield b"TIDX", b"".join(map(shortest_varint, [*read_head(head).axes, len(tile)]))
+    tile, told = reader.rest(), read_head(head)
+    require(len(told.digest) == 4, "a compact file with more of its digest")
+    yield b"TIDX", b"".join(map(shortest_varint, [*told.axes, len(tile)]))
     yield b"TILE", tile
 
 

@@ -34,14 +34,16 @@ from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, lim
 @click.option(
     "--scale",
     type=click.Choice(("1/2", "1/4", "1/8", "1/16", "1/32")),
-    help="For pictures: at this fraction of the size, each pixel the mean of a block; with --region, of this part. At 1/8 and below, the "
-    "preview is taken if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a line says so.",
+    help="For pictures: at this fraction of the size, each pixel the mean of a block; with --region, of this part. Without --region, "
+    "the preview is taken at 1/8 and below if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a "
+    "line says so.",
 )
 @click.option("--exact", is_flag=True, help="With --scale: decode the picture, although the file holds a preview.")
 @click.option(
     "--salvage",
     is_flag=True,
-    help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if anything is.",
+    help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if any byte was "
+    "damaged.",
 )
 @click.option(
     "--network-only",
@@ -99,7 +101,7 @@ def decode(
         if shown:
             write_signal(output, shown, force, input)
             return
-    from .. import bundle, codec, damage, views
+    from .. import bundle, codec, container, damage, views
 
     asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
     asked |= {"--region": region is not None, "--scale": scale}
@@ -125,7 +127,8 @@ def decode(
             try:
                 found, faults = decoded(lambda options: codec.decode(data, options, part, region), **given), []
             except FormatError as fault:
-                raise FormatError(f"{fault}; --salvage writes what is intact") from fault
+                hint = "" if container.is_compact(data) else "; --salvage writes what is intact"
+                raise FormatError(f"{fault}{hint}") from fault
     write_signal(output, found, force, input)
     if faults:
         fail(input, faults)

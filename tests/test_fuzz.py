@@ -148,7 +148,8 @@ def test_many_cases_get_past_the_checksums() -> None:
     assert found[False, "sections"] + found[False, "tiles"] > 0.9 * mended
     assert found[False, "tiles"] > mended / 3
     by_kind = Counter(kind for kind, depth in depths if depth != "container")
-    assert all(by_kind[kind] > 80 for kind in KINDS if kind not in blind)
+    # of a compact file, the header is read with the sections, so what is changed there gets less far
+    assert all(by_kind[kind] > (60 if kind == "bytes of a compact file" else 80) for kind in KINDS if kind not in blind)
 
 
 @pytest.mark.parametrize("make", [linr_inventions.sound, linr_inventions.picture, linr_inventions.coordinate_network])

@@ -46,11 +46,11 @@ NOTES = {
 }
 
 
-CODECS = {"FLAC": "flac", "WavPack": "wavpack", "inrcodec": "ours"}  # their names in sound-5.md
+CODECS = {"FLAC": "flac", "WavPack": "wavpack", "inrcodec": "ours"}  # their names in sound-4.md
 
 
 def groups() -> list[Group]:
-    """All groups of bars, from the tables images-families and sound-5."""
+    """All groups of bars, from the tables images-families and sound-4."""
     found = []
     for row in tables_of("images-families")["Pictures by family"]:
         if row["family"].startswith("one photograph"):
@@ -63,7 +63,7 @@ def groups() -> list[Group]:
         else:
             section, title, note = "Drawings", f"{row['files']} screenshots and diagrams", "WebP not measured on all"
         found.append(Group(section, title, note, known, row["ours / JPEG XL"], "JPEG XL", "bpp"))
-    totals = {row["codec"]: row for row in tables_of("sound-5")["Sound"] if "codec" in row}
+    totals = {row["codec"]: row for row in tables_of("sound-4")["Sound"] if "codec" in row}
     sound = {name: int(totals[key]["bytes"].replace(" ", "")) / 1e6 for name, key in CODECS.items()}
     found.append(Group("Sound", "30 recordings and loops", "16 and 24 bits, 44.1 kHz", sound, totals["ours"]["of FLAC"], "FLAC", "MB"))
     return found

@@ -100,7 +100,7 @@ def settings(
 SOURCES = (source(0, 7), source(3, 10), source(3, 20))
 COLOURED = (plane(0, 0), plane(1, 3), plane(2, 3, 1))
 LABELS = (plane(0, 3), plane(1, 3), plane(2, 3))
-PRIOR_48 = bytes.fromhex("ea8c334f76fb3196")  # inrcodec/profiles/hybrid/priors/2026-11-48.prior
+PRIOR_48 = bytes.fromhex("abbf22c0eb4fa464")  # inrcodec/profiles/hybrid/priors/2026-11-48.prior
 IDENTITY = tuple(65536 * (i % 4 == 0) for i in range(9))
 
 

@@ -206,7 +206,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8000, help="most values taken from a crop for each network")
     parser.add_argument("--units", type=int, nargs="+", default=[48, 64], help="units of a hidden layer; several make several priors")
     parser.add_argument("--steps", type=int, default=20000, help="steps of a cycle of training, for each network")
-    parser.add_argument("--cycles", type=int, default=2, help="cycles of training")
+    parser.add_argument(
+        "--cycles",
+        type=int,
+        default=1,
+        help="cycles of training; a second one gained 0.03 % on photographs, and took half as much again for one drawing",
+    )
     parser.add_argument("--cache", type=Path, help="folder to keep the gathered samples in")
     parser.add_argument("--workers", type=int, default=2, help="processes that gather samples")
     options = parser.parse_args()

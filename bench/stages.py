@@ -44,7 +44,17 @@ TIMED = {  # functions of other modules of which calls are timed
     "forward", "learn", "find_lines", "look_up", "remember", "mix", "refine", "adjust", "calibrate", "code_bit",
     "local_block", "local_learn", "learn_batch", "solve", "lms_learn",
 }  # fmt: skip
-INTO = {"code_rows", "code_value", "code_mixed", "predict", "begin", "learn_predictors", "code_frames", "code_all", "code_sample"}  # with stages within
+INTO = {
+    "code_rows",
+    "code_value",
+    "code_mixed",
+    "predict",
+    "begin",
+    "learn_predictors",
+    "code_frames",
+    "code_all",
+    "code_sample",
+}  # with stages within
 MOST = 256  # timed calls
 ticks_of = np.zeros(MOST, np.int64)
 calls_of = np.zeros(MOST, np.int64)

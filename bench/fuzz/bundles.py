@@ -20,7 +20,7 @@ from typing import Any
 import brotli
 
 import inrcodec
-from inrcodec import container
+from inrcodec import compact, container
 from inrcodec.container import Section, varint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +79,7 @@ def _plain(manifest: bytes) -> bytes:
 
 def _stream(random: Random, data: bytes) -> bytes:
     """A stream with a byte of one of its sections changed."""
-    sections = container.read(data)
+    sections = compact.sections_of(data)
     place = random.randrange(len(sections))
     sections[place] = Section(sections[place].type, _bytes(random, sections[place].content))
     return container.write(sections)

@@ -6,22 +6,18 @@ The sums of the blocks are collected from parts of the picture in any order, fro
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import FormatError
-from .files import density
 from .layout import Box
 
 SIDES = (2, 4, 8, 16, 32)  # of blocks
 MAX_DEPTH = 32  # bits of samples, so that no sum overflows
 LEAST_DEPTH = 8  # of what is made: blocks of few bits have means in between
 ROWS = 64  # of means that are rounded at a time
-PLACED = {"png/oFFs", "png/pHYs", "png/sCAL"}  # metadata that counts pixels
-OF_DEPTH = {"png/bKGD", "png/sBIT"}  # and that depends on the bits of samples
 
 
 class Averages:
@@ -89,12 +85,3 @@ def of_samples(samples: npt.NDArray[Any], side: int, depth: int) -> npt.NDArray[
         rows = slice(row, min(row + ROWS * side, sizes[0]))
         means.add((rows, slice(0, sizes[1])), shaped[rows])
     return means.samples().reshape(*smaller(sizes, side), *samples.shape[2:])
-
-
-def metadata_of(metadata: Mapping[str, bytes], depth: int) -> dict[str, bytes]:
-    """The metadata of a picture of so many bits for one of its means: without what counts pixels, as a density does; their aspect stays."""
-    gone = PLACED | (OF_DEPTH if depth < LEAST_DEPTH else set())
-    fields = density.parse(metadata)
-    if fields is None or fields[2] != "-":
-        gone = gone | {"density"}
-    return {key: value for key, value in metadata.items() if key not in gone}

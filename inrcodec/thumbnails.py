@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import averages, compact, preview
 from .averages import Averages
 from .errors import FormatError, Notice, UnsupportedError
+from .files import density
 from .header import HEAD, META, read_header, read_metadata
 from .layout import Box, box_shape
 from .limits import Limits
@@ -18,6 +20,8 @@ from .signal import Signal
 if TYPE_CHECKING:  # it imports Numba, which takes longer than all that a preview needs
     from .codec import Opened
 
+PLACED = {"png/oFFs", "png/pHYs", "png/sCAL"}  # metadata that counts pixels
+OF_DEPTH = {"png/bKGD", "png/sBIT"}  # and that depends on the bits of samples
 ADDING = 8  # bytes of a sum, at most; a tile's columns are added up first
 LOSSY = "this is the preview in the file, which is lossy; --exact (exact=True) decodes the picture"
 
@@ -70,7 +74,7 @@ def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
     h = read_header(single[HEAD])
     if h.lossy or h.kind != "image" or h.bit_depth > averages.MAX_DEPTH:
         return None
-    metadata = averages.metadata_of(read_metadata(single[META], limits) if META in single else {}, h.bit_depth)
+    metadata = metadata_of(read_metadata(single[META], limits) if META in single else {}, h.bit_depth)
     depth, dtype = max(h.bit_depth, averages.LEAST_DEPTH), averages.type_of(h.dtype, h.bit_depth)
     shape = (*averages.smaller(h.shape[:2], preview.SIDE), *h.shape[2:])
     samples = preview.decode(single[preview.TYPE], shape, depth, dtype, limits)
@@ -91,4 +95,13 @@ def _of_tiles(opened: Opened, side: int, box: Box, options: Options) -> Signal:
     with opened.blaming():
         opened.each(box, options, means.add)
         samples = means.samples().reshape(*averages.smaller(sizes, side), *h.shape[2:])
-    return Signal(samples, "image", max(h.bit_depth, averages.LEAST_DEPTH), None, averages.metadata_of(opened.metadata, h.bit_depth))
+    return Signal(samples, "image", max(h.bit_depth, averages.LEAST_DEPTH), None, metadata_of(opened.metadata, h.bit_depth))
+
+
+def metadata_of(metadata: Mapping[str, bytes], depth: int) -> dict[str, bytes]:
+    """The metadata of a picture of so many bits for one of its means: without what counts pixels, as a density does; their aspect stays."""
+    gone = PLACED | (OF_DEPTH if depth < averages.LEAST_DEPTH else set())
+    fields = density.parse(metadata)
+    if fields is None or fields[2] != "-":
+        gone = gone | {"density"}
+    return {key: value for key, value in metadata.items() if key not in gone}

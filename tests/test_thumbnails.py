@@ -195,7 +195,7 @@ def test_metadata_that_counts_pixels_goes(density: bytes, stays: bool) -> None:
     data = inrcodec.encode(PICTURE, kind="image", metadata=metadata, profile="stored")
     kept = {"icc", "png/bKGD", "text/Title"} | ({"density"} if stays else set())
     assert inrcodec.thumbnail(data, scale=1 / 8).metadata == {key: metadata[key] for key in kept}
-    assert "png/bKGD" not in averages.metadata_of(metadata, 4)
+    assert "png/bKGD" not in thumbnails.metadata_of(metadata, 4)
 
 
 # --- previews -----------------------------------------------------------------------------------------------------

@@ -604,20 +604,9 @@ class ChannelDecoder:
                 break
             if step > 0:
                 edge = border(edge, step)
-            if edge <= bottom:
-                bit = 1
-            elif edge >= top:
-                bit = 0
-            else:
-                stretched = experts.ask(edge - origin)
-                contexts = (8 * node + trend, 16 * node + before, 16 * node + beside, 32 * node + size)
-                rows = (node, 8 * size + trend, 16 * min(depth, 7) + beside, 16 * min(depth, 7) + before)
-                bit = self.mixer.decode(self.decoder, stretched, contexts, rows, contexts[0], contexts[2])
-                experts.move(bit)
-            if bit:
-                bottom = max(bottom, edge)
-            else:
-                top = min(top, edge)
+            contexts = (8 * node + trend, 16 * node + before, 16 * node + beside, 32 * node + size)
+            rows = (node, 8 * size + trend, 16 * min(depth, 7) + beside, 16 * min(depth, 7) + before)
+            bit, bottom, top = self.decide(experts, edge, origin, (bottom, top), contexts, rows)
             depth += 1
             if inner:
                 first, last = (node, last) if bit else (first, node)
@@ -628,6 +617,21 @@ class ChannelDecoder:
             bottom, top = self.cell(bottom, top, pf, scale, step)
             bottom, top = self.around_multiple(bottom, top, experts, origin, step)
         return self.inside(bottom, top, pf, scale)
+
+    def decide(
+        self, experts: Experts, edge: int, origin: int, span: tuple[int, int], contexts: tuple[int, ...], rows: tuple[int, ...]
+    ) -> tuple[int, int, int]:
+        """Whether the sample is `edge` or above, of which span may leave no doubt: the decision, and what bottom and top become."""
+        bottom, top = span
+        if edge <= bottom:
+            bit = 1
+        elif edge >= top:
+            bit = 0
+        else:
+            stretched = experts.ask(edge - origin)
+            bit = self.mixer.decode(self.decoder, stretched, contexts, rows, contexts[0], contexts[2])
+            experts.move(bit)
+        return (bit, max(bottom, edge), top) if bit else (bit, bottom, min(top, edge))
 
     def cell(self, bottom: int, top: int, pf: float, scale: float, step: float) -> tuple[int, int]:
         """The cell of the sample (16.12): what bottom and top become."""
@@ -661,20 +665,9 @@ class ChannelDecoder:
         experts.move(0)
         edge, node, up = centre, 58, 0
         for i in range(4):
-            if edge <= bottom:
-                bit = 1
-            elif edge >= top:
-                bit = 0
-            else:
-                stretched = experts.ask(edge - origin)
-                contexts = (8 * node + self.strays, 16 * node + far, 16 * node + apart, 32 * node + place)
-                rows = (node, 8 * (32 + place) + self.strays, 16 * (8 + i) + apart, 16 * (8 + i) + far)
-                bit = self.mixer.decode(self.decoder, stretched, contexts, rows, contexts[0], contexts[2])
-                experts.move(bit)
-            if bit:
-                bottom = max(bottom, edge)
-            else:
-                top = min(top, edge)
+            contexts = (8 * node + self.strays, 16 * node + far, 16 * node + apart, 32 * node + place)
+            rows = (node, 8 * (32 + place) + self.strays, 16 * (8 + i) + apart, 16 * (8 + i) + far)
+            bit, bottom, top = self.decide(experts, edge, origin, (bottom, top), contexts, rows)
             if i == 0:
                 up, node = bit, 59 if bit else 62
             elif bit != up or (i == 2 and not up):

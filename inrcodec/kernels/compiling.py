@@ -71,7 +71,7 @@ def stage(function: F) -> F:
     return compiled
 
 
-shared = stage  # for a part of kernels that is called in several places
+shared = stage  # for a part that is called in several places; bench.stages times stages alone
 
 
 def function(function: F) -> F:

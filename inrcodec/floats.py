@@ -1,7 +1,8 @@
 """Floats ↔ integers, exactly: a `FloatMap` says which signed integer, as wide as the float, stands for which float.
 
 Form "fixed" is for what was made from integers, as most recordings are; "product" and "quotient" for such integers times a gain, or divided
-by a full scale or a power of ten; "split" for sound that was mixed in floats; "bits" for everything else. SPEC.md 2 defines them.
+by a full scale or a power of ten; "split" for sound that was mixed in floats; "narrow" for floats of a narrower format; "bits" for
+everything else. SPEC.md 2 defines them.
 
 Integers become floats by operations on integers, or by a single IEEE-754 operation and a rounding.
 """
@@ -9,7 +10,7 @@ Integers become floats by operations on integers, or by a single IEEE-754 operat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ from .container import Reader, varint, zigzag
 from .errors import FormatError
 from .values import bits_of
 
-Form = Literal["bits", "fixed", "product", "quotient", "split"]
+Form = Literal["bits", "fixed", "product", "quotient", "split", "narrow"]
 FORMS: tuple[Form, ...] = get_args(Form)  # by their numbers
 SIZES = (2, 4, 8)  # bytes of a float
 SCALED = 1 << 53  # products and quotients are of integers up to this
@@ -41,17 +42,23 @@ class FloatMap:
         exponent: of "fixed" and "split".
         digits: of "split": no mantissa has more bits, the leading one included.
         factor: of "product" and "quotient"; if it is below 0, the float of 0 is −0.
+        narrower: of "narrow": the format of which n is the pattern of bits, in the order of the numbers; one of NARROWER.
+        two_zeros: of "fixed", "product" and "quotient": n below 0 stands for what −1 − n stands for, with the other sign; so −1 is −0.
+        missing: of the same: None, or (pattern, number): this integer stands for the float with this pattern of bits, such as a NaN.
     """
 
     form: Form = "bits"
     exponent: int = 0
     digits: int = 0
     factor: float = 1.0
+    narrower: str = ""
+    two_zeros: bool = False
+    missing: tuple[int, int] | None = None
 
     @property
     def linear(self) -> bool:
         """Whether equal steps of integers are equal steps of floats."""
-        return self.form != "bits"
+        return self.form not in ("bits", "narrow")
 
     @property
     def unit(self) -> float:
@@ -92,6 +99,7 @@ class Binary:
 
 
 FORMATS = {2: Binary(16, 11, -24), 4: Binary(32, 24, -149), 8: Binary(64, 53, -1074)}  # by bytes
+NARROWER = {"binary16": FORMATS[2], "bfloat16": Binary(16, 8, -133), "binary32": FORMATS[4]}  # by their numbers in files
 
 
 def binary(dtype: np.dtype[Any]) -> Binary:
@@ -106,24 +114,48 @@ def integer_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def described(float_map: FloatMap) -> dict[str, str | int | float]:
     """What `info` shows of a map: "form", and the numbers that it has."""
-    numbers = {"fixed": ("exponent",), "split": ("exponent", "digits"), "bits": ()}.get(float_map.form, ("factor",))
+    of_form = {"fixed": ("exponent",), "split": ("exponent", "digits"), "bits": (), "narrow": ("narrower",)}
+    numbers = of_form.get(float_map.form, ("factor",))
+    numbers += ("two_zeros",) * float_map.two_zeros + ("missing",) * (float_map.missing is not None)
     return {"form": float_map.form, **{name: getattr(float_map, name) for name in numbers}}
+
+
+TWO_ZEROS, MISSING = 0x80, 0x40  # of the byte that has the form
+EXTENDED = ("fixed", "product", "quotient")  # forms that may have them
 
 
 def write_map(float_map: FloatMap) -> bytes:
     """What section HEAD has of a map."""
-    number = bytes([FORMS.index(float_map.form)])
+    flags = TWO_ZEROS * float_map.two_zeros | MISSING * (float_map.missing is not None)
+    number = bytes([FORMS.index(float_map.form) | flags])
+    if float_map.missing is not None:
+        number += varint(float_map.missing[0]) + varint(zigzag(float_map.missing[1]))
     if float_map.form in ("fixed", "split"):
         return number + varint(zigzag(float_map.exponent)) + bytes([float_map.digits] if float_map.form == "split" else [])
+    if float_map.form == "narrow":
+        return number + bytes([list(NARROWER).index(float_map.narrower)])
     return number if float_map.form == "bits" else number + np.float64(float_map.factor).astype("<f8").tobytes()
 
 
 def read_map(r: Reader, dtype: np.dtype[Any]) -> FloatMap:
     """Parse and check a map of floats of this type. Raises FormatError."""
-    number = r.byte()
+    first = r.byte()
+    number = first & ~(TWO_ZEROS | MISSING)
     if number >= len(FORMS):
         raise FormatError(f"it maps floats in way {number}, which this version does not know; a newer inrcodec may read it")
     form = FORMS[number]
+    if first != number and form not in EXTENDED:
+        raise FormatError("damaged: the map of its floats has an unknown setting")
+    missing = None
+    if first & MISSING:
+        missing = r.varint((1 << binary(dtype).width) - 1), r.signed()
+        if missing[1].bit_length() >= binary(dtype).width:
+            raise FormatError("damaged: the number of a missing value is out of range")
+    return replace(_read_form(r, form, dtype), two_zeros=bool(first & TWO_ZEROS), missing=missing)
+
+
+def _read_form(r: Reader, form: Form, dtype: np.dtype[Any]) -> FloatMap:
+    """What follows the byte that has the form, and a missing value. Raises FormatError."""
     if form in ("fixed", "split"):
         exponent, b = r.signed(), binary(dtype)
         if not b.least <= exponent <= b.most:
@@ -134,6 +166,11 @@ def read_map(r: Reader, dtype: np.dtype[Any]) -> FloatMap:
         return FloatMap(form, exponent, digits)
     if form == "bits":
         return FloatMap()
+    if form == "narrow":
+        kind = r.byte()
+        if kind >= len(NARROWER) or list(NARROWER.values())[kind].width >= binary(dtype).width:
+            raise FormatError("damaged: the format of its floats is unknown")
+        return FloatMap(form, narrower=list(NARROWER)[kind])
     factor = float(np.frombuffer(r.take(8), "<f8")[0])
     if not np.finfo(np.float64).tiny <= abs(factor) < math.inf:
         raise FormatError("damaged: the factor of its floats is out of range")
@@ -169,9 +206,14 @@ def to_integers(samples: Floats, float_map: FloatMap) -> Integers:
 
     "split": n·2^exponent is the float rounded towards 0; 0 also stands for infinities and NaNs.
     """
+    if float_map.two_zeros or float_map.missing is not None:
+        return _extended(samples, float_map)
     b, kind = binary(samples.dtype), integer_type(samples.dtype)
     if float_map.form == "bits":
         return ordered(bits_of(samples).view(kind))
+    if float_map.form == "narrow":
+        narrow = NARROWER[float_map.narrower]
+        return ordered(_narrowed(bits_of(samples).reshape(-1), b, narrow).view(f"i{narrow.width // 8}")).astype(kind).reshape(samples.shape)
     if float_map.form in ("product", "quotient"):
         wide = samples.astype(np.float64)
         scaled = np.rint(wide / float_map.factor if float_map.form == "product" else wide * float_map.factor)
@@ -186,6 +228,55 @@ def to_integers(samples: Floats, float_map: FloatMap) -> Integers:
         n[patterns >= np.uint64(b.infinity)] = 0
         out[start : start + BLOCK] = np.where(negative, -n, n)
     return out.reshape(samples.shape)
+
+
+def _narrowed(patterns: npt.NDArray[Any], b: Binary, narrow: Binary) -> npt.NDArray[Any]:
+    """Patterns of bits of a format → those of a narrower one, where `_widened` gives them back; anything elsewhere. (n,) unsigned."""
+    found = np.empty(len(patterns), f"u{narrow.width // 8}")
+    for start in range(0, len(patterns), BLOCK):
+        whole = patterns[start : start + BLOCK].astype(np.uint64)
+        sizes = whole & np.uint64((1 << b.width - 1) - 1)
+        m, q = parts(sizes, b)
+        up = np.maximum(bit_lengths(m) - narrow.digits + q, narrow.least)  # exponent of the unit that the narrower float has
+        shift = up - q
+        mantissa = np.where(shift >= 0, m >> np.clip(shift, 0, 63).astype(np.uint64), m << np.clip(-shift, 0, 63).astype(np.uint64))
+        out = ((up - narrow.least).astype(np.uint64) << np.uint64(narrow.stored)) + mantissa
+        endless = sizes >= np.uint64(b.infinity)
+        drop = np.uint64(b.stored - narrow.stored)
+        out[endless] = np.uint64(narrow.infinity) + ((sizes[endless] - np.uint64(b.infinity)) >> drop)
+        out[m == 0] = 0
+        sign = whole >> np.uint64(b.width - 1) << np.uint64(narrow.width - 1)
+        found[start : start + BLOCK] = ((out & np.uint64((1 << narrow.width - 1) - 1)) | sign).astype(found.dtype)
+    return found
+
+
+def _widened(patterns: npt.NDArray[Any], narrow: Binary, b: Binary) -> npt.NDArray[Any]:
+    """Patterns of bits of a format → those of the same floats in a wider one; NaNs keep the bits of their mantissas. (n,) unsigned."""
+    found = np.empty(len(patterns), f"u{b.width // 8}")
+    for start in range(0, len(patterns), BLOCK):
+        whole = patterns[start : start + BLOCK].astype(np.uint64)
+        sizes = whole & np.uint64((1 << narrow.width - 1) - 1)
+        m, q = parts(sizes, narrow)
+        shift = (b.digits - bit_lengths(m)).astype(np.uint64)
+        out = ((q - shift.astype(np.int64) - b.least).astype(np.uint64) << np.uint64(b.stored)) + (m << shift)
+        endless = sizes >= np.uint64(narrow.infinity)
+        out[endless] = np.uint64(b.infinity) + ((sizes[endless] - np.uint64(narrow.infinity)) << np.uint64(b.stored - narrow.stored))
+        out[m == 0] = 0
+        found[start : start + BLOCK] = (out | whole >> np.uint64(narrow.width - 1) << np.uint64(b.width - 1)).astype(found.dtype)
+    return found
+
+
+def _extended(samples: Floats, float_map: FloatMap) -> Integers:
+    """`to_integers` of a map with two zeros or a missing value."""
+    patterns, plain = bits_of(samples), replace(float_map, two_zeros=False, missing=None)
+    gone = patterns == float_map.missing[0] if float_map.missing is not None else np.zeros(samples.shape, bool)
+    kept = np.where(gone, samples.dtype.type(0), samples)
+    integers = to_integers(np.abs(kept) if float_map.two_zeros else kept, plain)
+    if float_map.two_zeros:
+        integers = np.where(np.signbit(kept), -1 - integers, integers)
+    if float_map.missing is not None:
+        integers[gone] = float_map.missing[1]
+    return integers
 
 
 # --- integers → floats --------------------------------------------------------------------------------------------
@@ -254,10 +345,22 @@ def from_integers(integers: Integers, float_map: FloatMap, dtype: np.dtype[Any],
     rounded: whether every integer is to have a float, the nearest there is, as for what a network says: SPEC.md 17 has it.
     Of "split", this is the float without its fine bits. Raises FormatError if there is no such float.
     """
+    if float_map.two_zeros or float_map.missing is not None:
+        return _from_extended(integers, float_map, dtype, rounded)
     b = binary(dtype)
     if float_map.form == "bits":
         within = np.clip(integers, -1 - b.infinity, b.infinity) if rounded else integers
         return patterned(ordered(within), dtype)
+    if float_map.form == "narrow":
+        narrow = NARROWER[float_map.narrower]
+        small = f"i{narrow.width // 8}"
+        limits = np.iinfo(small)
+        if rounded:
+            integers = np.clip(integers, -1 - narrow.infinity, narrow.infinity)
+        elif int(integers.min()) < limits.min or int(integers.max()) > limits.max:
+            raise FormatError("damaged: a sample has more bits than its format")
+        patterns = ordered(integers.reshape(-1).astype(small)).view(f"u{narrow.width // 8}")
+        return patterned(_widened(patterns, narrow, b), dtype).reshape(integers.shape)
     flat = integers.reshape(-1)
     out = np.empty(len(flat), f"u{dtype.itemsize}")
     for start in range(0, len(flat), BLOCK):
@@ -272,6 +375,22 @@ def from_integers(integers: Integers, float_map: FloatMap, dtype: np.dtype[Any],
             raise FormatError("damaged: a sample is beyond the range of floats")
         out[start : start + BLOCK] = patterns | ((n < 0).astype(np.uint64) << np.uint64(b.width - 1))
     return patterned(out, dtype).reshape(integers.shape)
+
+
+def _from_extended(integers: Integers, float_map: FloatMap, dtype: np.dtype[Any], rounded: bool) -> Floats:
+    """`from_integers` of a map with two zeros or a missing value."""
+    plain = replace(float_map, two_zeros=False, missing=None)
+    gone = integers == float_map.missing[1] if float_map.missing is not None else np.zeros(integers.shape, bool)
+    kept = np.where(gone, integers.dtype.type(0), integers)
+    negative = kept < 0
+    if float_map.two_zeros:
+        kept = np.where(negative, -1 - kept, kept)
+    patterns = bits_of(from_integers(kept, plain, dtype, rounded))
+    if float_map.two_zeros:
+        patterns = patterns ^ (negative.astype(patterns.dtype) << patterns.dtype.type(binary(dtype).width - 1))
+    if float_map.missing is not None:
+        patterns[gone] = float_map.missing[0]
+    return patterned(patterns, dtype)
 
 
 def patterned(patterns: npt.NDArray[Any], dtype: np.dtype[Any]) -> Floats:

@@ -26,6 +26,8 @@ DECIMALS = 9  # digits after the point that are tried
 LEAST_EXPONENT = -1022  # of a factor that is a normal number
 ROUNDING = 2.0**-52  # of quotients here
 NEIGHBOURS = 4  # of the middle of an interval that are tried as well
+FEW_BITS = 16  # of integers: with so few, no other map is looked for
+FAR = 2.0**20  # times the median: a float beyond may stand for a value that is missing
 DISTINCT = 1 << 20  # samples, spread over all, that a step is looked for in
 Doubles = npt.NDArray[np.float64]
 
@@ -106,6 +108,79 @@ def turned(samples: Floats) -> FloatMap | None:
         found = FloatMap("product", factor=math.ldexp(1.0, point[0].exponent))
     turned_map = replace(found, factor=-found.factor) if found else None
     return turned_map if turned_map and holds(samples, turned_map) else None
+
+
+def narrow(samples: Floats) -> FloatMap | None:
+    """The map of form "narrow" to the narrowest format that has all samples; None if there is none."""
+    for name, b in sorted(floats.NARROWER.items(), key=lambda item: (item[1].width, -item[1].digits)):
+        if b.width < floats.binary(samples.dtype).width:
+            found = FloatMap("narrow", narrower=name)
+            if _is_same(samples.reshape(-1)[:: max(1, samples.size // FIRST)], found) and _is_same(samples, found):
+                return found
+    return None
+
+
+def _is_same(samples: Floats, float_map: FloatMap) -> bool:
+    """Whether a map gives samples, (n,), back, bit for bit."""
+    for start in range(0, len(samples), floats.BLOCK):
+        part = samples[start : start + floats.BLOCK]
+        try:
+            back = floats.from_integers(floats.to_integers(part, float_map), float_map, samples.dtype)
+        except FormatError:
+            return False
+        if not np.array_equal(bits_of(back), bits_of(part)):
+            return False
+    return True
+
+
+def linear(samples: Floats) -> tuple[FloatMap, int] | None:
+    """The map of form "fixed", "product" or "quotient" with the smallest integers, and their bits without sign; None if there is none.
+
+    It may have two zeros, and a missing value: a NaN, or a float far beyond all others.
+    """
+    missing = _missing(samples)
+    kept = samples if missing is None else samples[bits_of(samples) != missing]
+    if not kept.size:
+        return None
+    zeros = kept[kept == 0]
+    two_zeros = bool(np.signbit(zeros).any()) and not bool(np.signbit(zeros).all())
+    found = _linear(np.where(kept == 0, kept.dtype.type(0), kept) if two_zeros else kept)
+    if found is None or not (two_zeros or missing is not None):
+        return found
+    whole = replace(found[0], two_zeros=two_zeros)
+    if two_zeros and found[0].form != "fixed" and found[0].factor < 0:
+        return None
+    least = int(floats.to_integers(kept, whole).min()) - 1
+    if missing is not None:
+        whole = replace(whole, missing=(missing, least))
+    if least < -(1 << 8 * samples.dtype.itemsize - 2) or not _is_same(samples.reshape(-1), whole):
+        return None
+    return whole, max(found[1], (-least).bit_length())
+
+
+def _missing(samples: Floats) -> int | None:
+    """The pattern of bits of the NaN that occurs most often, or of an infinity or a float far beyond the others; None if there is none."""
+    flat = samples.reshape(-1)
+    with np.errstate(all="ignore"):
+        sizes = np.abs(flat.astype(np.float64))
+        odd = ~(sizes <= FAR * float(np.nanmedian(sizes[sizes > 0]))) if bool((sizes > 0).any()) else np.isnan(sizes)
+    if not odd.any():
+        return None
+    patterns, counts = np.unique(bits_of(flat[odd]), return_counts=True)
+    return int(patterns[np.argmax(counts)])
+
+
+def _linear(samples: Floats) -> tuple[FloatMap, int] | None:
+    """`linear` without two zeros and missing values."""
+    found = fixed(samples)
+    if found and found[1] < FEW_BITS:
+        return found
+    other = scaled(samples) or turned(samples)
+    if other is None:
+        return found
+    integers = floats.to_integers(samples, other)
+    bits = max(-int(integers.min()), int(integers.max())).bit_length()
+    return found if found and found[1] <= bits else (other, bits)
 
 
 def holds(samples: Floats, float_map: FloatMap) -> bool:

@@ -38,7 +38,7 @@ def mapped(signal: Signal, options: Options) -> Mapped:
     if signal.samples.dtype.kind != "f":
         return _mapped(signal, None, options.compact and signal.samples.size <= PLAIN_SAMPLES)
     network = options.profile != "auto" and profiles.named(options.profile).renders
-    ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST))
+    ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST) if network or signal.kind == "audio" else _ways_of_array(signal))
     if len(ways) == 1 or network:  # it is not fitted several times
         return _mapped(signal, ways[0])
     part = _part(signal)
@@ -59,8 +59,17 @@ def _mapped(signal: Signal, float_map: FloatMap | None, plain: bool = False) -> 
     axes, channels = split(samples.shape, signal.channel_axis)
     silence = -value_map.offset // value_map.step
     peak = peak_of(signal.kind, signal.bit_depth, value_map, float_map)
-    subject = profiles.Subject(found.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak)
+    ordered = _ordered(signal, value_map, float_map)
+    subject = profiles.Subject(found.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak, ordered)
     return Mapped(subject, value_map, float_map)
+
+
+def _ordered(signal: Signal, value_map: values.ValueMap, float_map: FloatMap | None) -> profiles.Ordered | None:
+    """What the values of an array are told of as floats: those of sounds are coded as numbers."""
+    if float_map is None or float_map.linear or signal.kind == "audio":
+        return None
+    kind = float_map.narrower or f"binary{8 * signal.samples.dtype.itemsize}"
+    return profiles.Ordered(kind, value_map.offset, value_map.step)
 
 
 def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
@@ -72,7 +81,7 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
     digits = floats.binary(samples.dtype).digits
     one_axis = len(split(samples.shape, signal.channel_axis)[0]) == 1
     enough = min(digits, widest) if one_axis else PICTURE_BITS  # bits that no other way undercuts
-    linear = _linear(signal)
+    linear = floatsearch.linear(signal.samples)
     if linear and linear[1] <= enough:
         yield linear[0]
         return
@@ -85,18 +94,17 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
     yield FloatMap()
 
 
-def _linear(signal: Signal) -> tuple[FloatMap, int] | None:
-    """The map of form "fixed", "product" or "quotient" with the smallest integers, and their bits without sign; None if there is none."""
-    samples = signal.samples
-    fixed = floatsearch.fixed(samples)
-    if fixed and fixed[1] < PICTURE_BITS:
-        return fixed
-    scaled = floatsearch.scaled(samples) or floatsearch.turned(samples)
-    if scaled is None:
-        return fixed
-    integers = floats.to_integers(samples, scaled)
-    bits = max(-int(integers.min()), int(integers.max())).bit_length()
-    return fixed if fixed and fixed[1] <= bits else (scaled, bits)
+def _ways_of_array(signal: Signal) -> Iterator[FloatMap]:
+    """Maps that can hold the floats of an array or picture. Those of form "bits" and "narrow" are predicted in their own scale."""
+    linear = floatsearch.linear(signal.samples)
+    if linear and linear[1] <= PICTURE_BITS:
+        yield linear[0]
+        return
+    yield floatsearch.narrow(signal.samples) or FloatMap()
+    if linear:
+        yield linear[0]
+    if len(split(signal.samples.shape, signal.channel_axis)[0]) == 1 and (cut := floatsearch.split(signal.samples, WIDEST)):
+        yield cut
 
 
 def _part(signal: Signal) -> Signal:

@@ -201,6 +201,38 @@ def code_bit(coder: BitCoder, probability: Int, bit: Int) -> Int:
     return found
 
 
+UNIFORM = 8  # bits of a number without a model that are coded in one step
+
+
+@shared
+def code_uniform(coder: BitCoder, count: Int, number: Int) -> Int:
+    """Code a number of `count` bits, 0 … 62, all equally likely, in either direction. Returns the number.
+
+    It goes by UNIFORM bits, the highest first, and the rest last: so many bits take one step of the range.
+    """
+    found: Int = np.int64(0)
+    left: Int = count
+    while left > 0:
+        n = min(left, UNIFORM)
+        left -= n
+        if coder.encoding:
+            part = (number >> left) & ((np.int64(1) << n) - 1)
+            coder.state[RANGE] >>= n
+            coder.state[LOW] += coder.state[RANGE] * part
+            while coder.state[RANGE] < TOP:
+                coder.state[RANGE] <<= 8
+                shift_low(coder.state, coder.data)
+        else:
+            coder.state[DRANGE] >>= n
+            part = min(coder.state[CODE] // coder.state[DRANGE], (np.int64(1) << n) - 1)
+            coder.state[CODE] -= part * coder.state[DRANGE]
+            while coder.state[DRANGE] < TOP:
+                coder.state[DRANGE] <<= 8
+                coder.state[CODE] = (coder.state[CODE] << 8) | next_byte(coder.state, coder.data)
+        found = found << n | part
+    return found
+
+
 @shared
 def as_probability(p: np.float32) -> Int:
     """A float32 probability as the coder takes it: in units of 2^-16, 1 … 65535."""

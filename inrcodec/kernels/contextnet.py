@@ -162,14 +162,14 @@ def forward(net: ContextNet, base: np.float32, unit: np.float32) -> None:
 
 
 @stage
-def differentiate(net: ContextNet, value: np.float32, first: bool, last: bool, unit: np.float32) -> None:
+def differentiate(net: ContextNet, value: np.float32, half: np.float32, first: bool, last: bool, unit: np.float32) -> None:
     """Fill in `dout`: the derivatives of −ln P(value) by the outputs.
 
-    value: relative to what the means are relative to; first, last: whether it is the least, or the largest, of the plane; unit: see
-    `forward`.
+    value: relative to what the means are relative to; half: half the distance between neighbouring values; first, last: whether it is the
+    least, or the largest, of the plane; unit: see `forward`.
     """
     mixture, dout, edges = net.mixture, net.dout, net.edges
-    half, one = F32(0.5), F32(1)
+    one = F32(1)
     for k in range(COMPONENTS):
         edges[k] = (value + half - mixture[0, k]) * mixture[1, k]
         edges[COMPONENTS + k] = (value - half - mixture[0, k]) * mixture[1, k]
@@ -232,12 +232,12 @@ def adam(net: ContextNet, rate: float) -> None:
 
 
 @shared
-def learn(net: ContextNet, value: np.float32, first: bool, last: bool, unit: np.float32, rate: float) -> None:
+def learn(net: ContextNet, value: np.float32, half: np.float32, first: bool, last: bool, unit: np.float32, rate: float) -> None:
     """Learn a value: add its gradient to the batch, and move the weights when the batch is full.
 
-    value, first, last, unit: see `differentiate`; rate: Adam's learning rate.
+    value, half, first, last, unit: see `differentiate`; rate: Adam's learning rate.
     """
-    differentiate(net, value, first, last, unit)
+    differentiate(net, value, half, first, last, unit)
     sample = int(net.clock[0])
     backward(net, sample)
     net.clock[0] += 1.0

@@ -856,7 +856,7 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
             if p.switches.predictors > 0:
                 learn_predictors(p, own, guess, row, (y, x, column), value)
                 if p.switches.units > 0 and p.switches.learning > 0.0:
-                    cn.learn(p.net, F32(value - origin), value == 0, value == g.largest, guess.unit, p.switches.learning)
+                    cn.learn(p.net, F32(value - origin), F32(0.5), value == 0, value == g.largest, guess.unit, p.switches.learning)
 
 
 @kernel

@@ -894,7 +894,7 @@ def code_all(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samp
                 learn_stray(s.steps.strays, c, step, value)
             learn_sample(s, at, opinion, np.float64(value))
             if s.learning > 0.0:
-                cn.learn(s.net, F32(value - scene.origin), value == at.low, value == at.high, unit, s.learning)
+                cn.learn(s.net, F32(value - scene.origin), F32(0.5), value == at.low, value == at.high, unit, s.learning)
         if slot == BATCH - 1:
             for c in range(channels):
                 learn_batch(s, c, t // BATCH, lags.shape[1], looking)

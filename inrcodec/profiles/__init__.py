@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..errors import FormatError, UnsupportedError
 from ..options import Options
-from .base import Encoded, Parts, Profile, Subject, TileDecoder
+from .base import Encoded, Ordered, Parts, Profile, Subject, TileDecoder
 from .hybrid import Hybrid
 from .inr import Inr
 from .stored import Stored
 
-__all__ = ["Encoded", "Parts", "Profile", "Subject", "TileDecoder", "encode", "named", "numbered", "registered"]
+__all__ = ["Encoded", "Ordered", "Parts", "Profile", "Subject", "TileDecoder", "encode", "named", "numbered", "registered"]
 
 FLOOR = Stored()  # codes everything
 PROFILES: tuple[Profile, ...] = (Hybrid(), FLOOR, Inr())  # in the order in which `auto` asks them

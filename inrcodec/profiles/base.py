@@ -26,6 +26,30 @@ def ignore(share: float) -> None:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """Which floats values stand for, in the order of the floats: value v stands for float number offset + step·v; −1 is −0, and 0 is 0.
+
+    kind: an IEEE-754 format or bfloat16, one of KINDS.
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("binary16", "bfloat16", "binary32", "binary64")
+    FORMATS: ClassVar[dict[str, tuple[int, int]]] = {
+        "binary16": (10, -24),
+        "bfloat16": (7, -133),
+        "binary32": (23, -149),
+        "binary64": (52, -1074),
+    }
+    kind: str
+    offset: int
+    step: int = 1
+
+    @property
+    def format(self) -> tuple[int, int]:
+        """(bits that are stored of a mantissa, exponent of the unit of the smallest numbers)."""
+        return self.FORMATS[self.kind]
+
+
+@dataclass(frozen=True)
 class Subject:
     """What a profile codes: the values of a signal, and what is known of them.
 
@@ -36,6 +60,7 @@ class Subject:
         silence: the value of a sample 0; it may lie outside 0 … 2^bits − 1.
         sample_rate: frames per second; None if the signal is no sound.
         peak: the range of samples, 2^depth − 1, in steps of the values, which PSNRs are relative to; 0: that of the values, 2^bits − 1.
+        floats: which floats the values stand for, if equal steps of values are not equal steps of floats; else None.
     """
 
     values: Values
@@ -44,6 +69,7 @@ class Subject:
     silence: int = 0
     sample_rate: int | None = None
     peak: float = 0.0
+    floats: Ordered | None = None
 
 
 class Parts(NamedTuple):

@@ -1,0 +1,35 @@
+"""The sets of hashed contexts of bricks, as lists of indices into `kernels.volume.State.numbers`. SPEC.md, "Coding of a brick", has them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ....kernels.volume import EXACT
+
+ORIGIN, PART, LEVEL, PATTERN, NEAR, FAR, COARSE_LEVEL, WEST, NORTH, THERE, PAST, SLOW = range(12)
+W, N, NW, NE, WW, NN, PLACE, REFERENCE = range(12, 20)
+# the same neighbours, of which 3 and 2 bits are left
+W3, N3, NW3, NE3, WW3, NN3, NEE3, NNE3, W2, N2, NW2, NE2, WW2, NN2 = range(20, 34)
+
+USUAL: list[list[int]] = [[LEVEL, PATTERN], [WEST, NORTH], [THERE, WEST], [NEAR, FAR], [ORIGIN], [PAST, SLOW]]
+VALUES: list[list[int]] = [
+    [W, N], [W, N, NW, NE], [W, N, NW, NE, WW, NN], [PLACE], [PLACE, W, N], [PLACE, W3, N3], [PLACE, W3, N3, NW3, NE3],
+    [W3, N3, NW3, NE3, WW3, NN3], [PLACE, W2, N2, NW2, NE2, WW2, NN2],
+]  # fmt: skip
+SETS: dict[str, list[list[int]]] = {"none": [], "usual": USUAL, "values": USUAL + [[ORIGIN, *some] for some in VALUES]}
+NAMES = list(SETS)
+
+
+def items(name: str) -> npt.NDArray[np.int64]:
+    """The contexts of a set: (contexts, longest) int64, −1 after a context's last item."""
+    lists = SETS[name]
+    found: npt.NDArray[np.int64] = np.full((len(lists), max([1, *map(len, lists)])), -1, np.int64)
+    for row, some in zip(found, lists, strict=True):
+        row[: len(some)] = some
+    return found
+
+
+def is_exact(name: str) -> bool:
+    """Whether contexts of a set take values of neighbours."""
+    return any(item >= EXACT for some in SETS[name] for item in some)

@@ -49,7 +49,7 @@ FLAGS = 1 << 10  # contexts of the flag
 MARKS, WHICH = 1 << 10, 1 << 9  # contexts of special values; the first of those of which one it is
 QUIET = 0.25  # a span below this share of the mean error is halved by bits without a model
 FAR = 2.0**100  # real numbers are limited to this many grains
-EXACT, DERIVED = 12, 36  # numbers that contexts are made of: the first of those that are neighbours' values, and all
+DERIVED = 26  # numbers that contexts are made of
 
 
 class Scale(NamedTuple):
@@ -133,7 +133,6 @@ class State(NamedTuple):
     bias_at: Ints1  # (BIASES,) the contexts of the current value
     numbers: Ints1  # (DERIVED,) what contexts are made of
     items: Ints2  # (contexts, longest) for each context, indices into `numbers`, then −1
-    exact: Int  # whether contexts take numbers from EXACT on
     logistics: Singles2  # (4, LANES) see `lanes.ask_all`
     masses: Singles2  # (3, LANES) see `lanes.ask_all`
     flags: Singles1  # (FLAGS,) probability of flag 1, by context
@@ -424,11 +423,10 @@ def correct(p: Model, mem: Memory, place: Place, unit: float, level: Int) -> Non
     st.bias_at[1] = (first * 9 + west) * 9 + north
     for i in range(BIASES):
         st.said[BLEND + 1 + i] = within(mid + st.biases[i, st.bias_at[i]] * unit, p.scale.low, p.scale.high)
-    st.numbers[2] = level
-    st.numbers[3] = pattern
-    st.numbers[4] = first * 9 + west
-    st.numbers[5] = north * 9 + second
-    st.numbers[6] = level >> 1
+    st.numbers[1] = level
+    st.numbers[2] = pattern
+    st.numbers[3] = first * 9 + west
+    st.numbers[4] = north * 9 + second
 
 
 @stage
@@ -518,31 +516,18 @@ def compared(x: float, unit: float) -> Int:
 @stage
 def derive(p: Model, mem: Memory, place: Place, guess: Guess) -> None:
     """Fill in the numbers that contexts are made of, of which `correct` fills in some."""
-    st, t, d, s, at, v = p.state, p.taps, p.state.numbers, p.geometry.stride, place.at, mem.integers
-    mid, unit = guess.middle, guess.unit
+    d, s, at, v = p.state.numbers, p.geometry.stride, place.at, mem.integers
     d[0] = guess.origin
-    d[1] = int((mid - np.floor(mid)) * 4.0) if p.scale.stored == 0 else 0
-    d[7] = compared(mem.reals[at - 1] - mid, unit)
-    d[8] = compared(mem.reals[at - s] - mid, unit)
-    d[11] = compared(st.said[SLOW] - mid, unit)
-    there = at - 1
-    if t.start.shape[0] > 1:
-        d[9] = compared(st.said[STEADY] - mid, unit)
-        d[10] = compared(st.said[PAST] - mid, unit)
-        there = at + t.at[1]
-    if st.exact:
-        coarse = 0
-        while p.scale.largest >> coarse > 7:
-            coarse += 1
-        coarser = max(coarse + 1, 0)
-        d[12], d[13], d[14], d[15], d[16], d[17] = v[at - 1], v[at - s], v[at - s - 1], v[at - s + 1], v[at - 2], v[at - 2 * s]
-        d[18] = place.row << 16 | place.column
-        d[19] = v[there]
-        for i in range(6):
-            d[20 + i] = d[12 + i] >> coarse
-            d[28 + i] = d[12 + i] >> coarser
-        d[26] = v[at - s + 2] >> coarse
-        d[27] = v[at - 2 * s + 1] >> coarse
+    d[5] = compared(mem.reals[at - 1] - guess.middle, guess.unit)
+    d[6] = compared(mem.reals[at - s] - guess.middle, guess.unit)
+    d[7], d[8], d[9], d[10], d[11], d[12] = v[at - 1], v[at - s], v[at - s - 1], v[at - s + 1], v[at - 2], v[at - 2 * s]
+    d[13] = place.row << 16 | place.column
+    coarse = 0
+    while p.scale.largest >> coarse > 7:
+        coarse += 1
+    for i in range(6):
+        d[14 + i] = d[7 + i] >> coarse
+        d[20 + i] = d[7 + i] >> (coarse + 1)
 
 
 @stage
@@ -646,15 +631,16 @@ def code_mixed(coder: BitCoder, p: Model, node: Node, level: Int, place: Int, bi
     `ask_all` and `find_lines` must have been called. place: number of the place in its slice.
     """
     st, m, b = p.state, p.mixer, node.kind
-    confident: Int = 0
     if p.contexts.hashes.shape[0] > 0:
-        confident = mx.look_up(p.contexts, m.inputs, CONTEXT_LANE, 1, node.within)
+        mx.look_up(p.contexts, m.inputs, CONTEXT_LANE, 1, node.within)
     first, selected = m.inputs[NETWORK_LANE if p.units > 0 else FIRST_LANE], m.selected
     m.inputs[0] = F32(0.3)
     selected[0] = b * 32 + 2 * int(min(abs(first) * F32(2), F32(15))) + int(first > F32(0))
     selected[1] = b * 60 + min(level, HIGHEST)
     selected[2] = node.number if node.number < 512 else 512 + b * 16
-    selected[3] = place if p.geometry.height * p.geometry.width <= mx.SELECTIONS else b * 60 + min(confident, HIGHEST)
+    selected[3] = place
+    if p.geometry.height * p.geometry.width > mx.SELECTIONS:
+        selected[3] = b * 60 + abs(st.numbers[3] // 9 - 4) * 5 + abs(st.numbers[3] % 9 - 4)
     total = mx.mix(m)
     pi = as_probability(mx.refine(m.maps, total, selected[2], selected[1]))
     found = code_bit(coder, pi, bit)

@@ -30,12 +30,12 @@ HUGE = 2.0**20  # times the median: a float beyond is taken for a mark
 NOISE = 0.998  # share of its size that a part of noise has when it is coded, at least
 SAVED = 0.7  # share of the bits that a table seems to save which it does save
 
-# by effort, 1 to 5: regressors, units of the network, contexts
+# by effort, 1 to 5: regressors, units of the network, references
 SIZES = (0, 1, 1, 2, 3)
 SIZES_OF_FLOATS = (0, 1, 2, 3, 3)  # floats have more bytes that time can be spent on
-UNITS = (0, 0, 16, 32, 48)
-CONTEXTS = ("none", "usual", "usual", "usual", "usual")
-CHEAP: dict[str, Any] = {"size": 1, "contexts": "none"}  # the model that orders and references are tried with
+UNITS = (0, 0, 32, 32, 48)
+LAGS = (1, 2, 2, 2, 3)  # if they are 1, 2, 3 …
+CHEAP: dict[str, Any] = {"size": 1, "units": 0}  # the model that orders and references are tried with
 LEARNING, LEARNING_OF_SETS = 40, 80  # rate of the network's learning, in units of 2^-14
 
 
@@ -59,7 +59,7 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
     axes, channels = values.shape[:-1], values.shape[-1]
     if len(axes) == 1:
         return tile_of(axes, max(1, LARGEST_ROW // channels))
-    places = max(1, min(LARGEST_BRICK, max(DIVIDED, -(-values.size // 2))) // channels)
+    places = max(1, min(LARGEST_BRICK, max(DIVIDED, values.size * 9 // 16)) // channels)
     tile = list(axes)
     fixed = twin[0] if twin is not None else -1
     slow = range(len(tile) - 2)
@@ -139,9 +139,11 @@ def recipe_of(subject: Subject, effort: int) -> Recipe:
     best = min(tried, key=lambda model: tried[model])
     if tried[best] > NOISE * part.size * subject.bits / 8 and values.size > part.size:
         return Recipe(best, True, noise=True)
+    if best.lags in ((1,), (1, 2)):
+        best = replace(best, lags=tuple(range(1, 1 + LAGS[e])))
     small = math.prod(sorted(shape)[:2]) <= SET_SLICE if len(shape) > 2 else False
     sizes_of = SIZES if subject.floats is None else SIZES_OF_FLOATS
-    best = replace(best, size=sizes_of[e], units=UNITS[e], learning=LEARNING if UNITS[e] else 0, contexts=CONTEXTS[e])
+    best = replace(best, size=sizes_of[e], units=UNITS[e], learning=LEARNING if UNITS[e] else 0)
     recipes = [Recipe(best, True), Recipe(best, False)]
     if small and effort > 1:
         of_set = replace(best, decay=1, contexts="values", learning=LEARNING_OF_SETS if UNITS[e] else 0)

@@ -185,7 +185,6 @@ def state_of(groups: int, width: int, m: BrickModel) -> State:
         bias_at=np.zeros(BIASES, np.int64),
         numbers=np.zeros(DERIVED, np.int64),
         items=contexts.items(m.contexts),
-        exact=int(contexts.is_exact(m.contexts)),
         logistics=logistics,
         masses=masses,
         flags=np.full(FLAGS, 0.9, np.float32),

@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ....kernels.volume import EXACT
+ORIGIN, LEVEL, PATTERN, WEST, NORTH, NEAR, FAR = range(7)
+W, N, NW, NE, WW, NN, PLACE = range(7, 14)
+# the same neighbours, of whose values the highest 3 and 2 bits are left
+W3, N3, NW3, NE3, WW3, NN3, W2, N2, NW2, NE2, WW2, NN2 = range(14, 26)
 
-ORIGIN, PART, LEVEL, PATTERN, NEAR, FAR, COARSE_LEVEL, WEST, NORTH, THERE, PAST, SLOW = range(12)
-W, N, NW, NE, WW, NN, PLACE, REFERENCE = range(12, 20)
-# the same neighbours, of which 3 and 2 bits are left
-W3, N3, NW3, NE3, WW3, NN3, NEE3, NNE3, W2, N2, NW2, NE2, WW2, NN2 = range(20, 34)
-
-USUAL: list[list[int]] = [[LEVEL, PATTERN], [WEST, NORTH], [THERE, WEST], [NEAR, FAR], [ORIGIN], [PAST, SLOW]]
 VALUES: list[list[int]] = [
-    [W, N], [W, N, NW, NE], [W, N, NW, NE, WW, NN], [PLACE], [PLACE, W, N], [PLACE, W3, N3], [PLACE, W3, N3, NW3, NE3],
-    [W3, N3, NW3, NE3, WW3, NN3], [PLACE, W2, N2, NW2, NE2, WW2, NN2],
+    [LEVEL, PATTERN], [WEST, NORTH], [NEAR, FAR], [ORIGIN], [W, N], [W, N, NW, NE], [W, N, NW, NE, WW, NN], [PLACE], [PLACE, W, N],
+    [PLACE, W3, N3], [PLACE, W3, N3, NW3, NE3], [W3, N3, NW3, NE3, WW3, NN3], [PLACE, W2, N2, NW2, NE2, WW2, NN2],
 ]  # fmt: skip
-SETS: dict[str, list[list[int]]] = {"none": [], "usual": USUAL, "values": USUAL + [[ORIGIN, *some] for some in VALUES]}
+SETS: dict[str, list[list[int]]] = {"none": [], "values": VALUES}
 NAMES = list(SETS)
 
 
@@ -28,8 +25,3 @@ def items(name: str) -> npt.NDArray[np.int64]:
     for row, some in zip(found, lists, strict=True):
         row[: len(some)] = some
     return found
-
-
-def is_exact(name: str) -> bool:
-    """Whether contexts of a set take values of neighbours."""
-    return any(item >= EXACT for some in SETS[name] for item in some)

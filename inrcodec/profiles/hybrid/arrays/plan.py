@@ -53,7 +53,7 @@ class BrickModel:
     decay: int = 0
     units: int = 0
     learning: int = 0
-    contexts: str = "usual"
+    contexts: str = "none"
     lines: int = 14
 
 

@@ -26,10 +26,10 @@ MAX_VARINT_BYTES = 10
 COMPACT = b"\x89LI\n"  # magic of compact files
 
 
-def varint(n: int) -> bytes:
-    """A non-negative integer in 7-bit groups, the lowest first, the high bit set on all but the last (LEB128)."""
+def varint(n: int, least: int = 0) -> bytes:
+    """A non-negative integer in 7-bit groups, the lowest first, the high bit set on all but the last (LEB128); in `least` bytes or more."""
     out = bytearray()
-    while n > 0x7F:
+    while n > 0x7F or len(out) + 1 < least:
         out.append(n & 0x7F | 0x80)
         n >>= 7
     out.append(n)

@@ -10,7 +10,8 @@ from .inr import Inr
 from .stored import Stored
 
 __all__ = [
-    "Encoded", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered", "registered", "tile_coder",
+    "Encoded", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered", "registered",
+    "tile_coder",
 ]  # fmt: skip
 
 FLOOR = Stored()  # codes everything

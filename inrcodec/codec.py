@@ -6,12 +6,12 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -82,12 +82,15 @@ def read_index(content: bytes, header: Header) -> Index:
     return Index(layout, lengths, order.tolist())
 
 
-def _placed(index: Index, tiles: Sequence[bytes]) -> list[bytes]:
+Tile = TypeVar("Tile", bound=Sized)
+
+
+def placed(index: Index, tiles: Sequence[Tile]) -> list[Tile]:
     """The tiles in their own order, from that of the sections. Raises FormatError if they do not fit the index."""
     if len(index.order) != len(tiles):
         raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {len(index.order)}")
-    placed = dict(zip(index.order, tiles, strict=True))
-    found = [placed[i] for i in range(len(tiles))]
+    of_number = dict(zip(index.order, tiles, strict=True))
+    found = [of_number[i] for i in range(len(tiles))]
     if any(n != len(tile) for n, tile in zip(index.lengths, found, strict=True)):
         raise FormatError("damaged: a tile's size is not the one in the index")
     return found
@@ -310,7 +313,7 @@ def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
     sections = compact.sections_of(data)
     tiles = [section.content for section in sections if section.type == TILE]
     held = 2 * sum(map(len, tiles))  # the file, and its sections
-    return assemble(sections, lambda index: _placed(index, tiles), limits, held)
+    return assemble(sections, lambda index: placed(index, tiles), limits, held)
 
 
 def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:

@@ -1,4 +1,4 @@
-"""Bricks → a `.linr` file, in any order: each is coded by a thread, checked, and written.
+"""Bricks → a `.linr` file, in any order: each is coded by a thread, checked, and written as it comes.
 
 The sections HEAD, meta, that of the profile and `seek` come first, then the tiles as they are coded, then the tile index. When all is
 there, the digest and what was not known are put into HEAD and `seek`, and the file gets its name.
@@ -7,14 +7,12 @@ there, the digest and what was not known are put into HEAD and `seek`, and the f
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -74,9 +72,8 @@ class BrickFile:
         section = self._coder.section
         self._decoder = self.profile.open(section.content if section else None, Layout(tile, channels, tile), header.value_map.bits)
         self._channels, self._metadata = channels, metadata
-        self._pending: deque[tuple[Future[None], int]] = deque()
+        self._pending: deque[tuple[int, Future[tuple[bytes, bytes]], int]] = deque()  # number, tile and digest, bytes of samples
         self._written: dict[int, tuple[int, bytes]] = {}  # of each tile in the file, in its order: bytes and digest
-        self._lock = Lock()
         self._ticker = Ticker(options, "coding")
         self.waiting = self.most = 0
         self._begin()
@@ -85,12 +82,13 @@ class BrickFile:
         """Make the temporary file with what stands before the tiles."""
         self._replacement = storage.Replacement(self.path, force=True)
         self._pool = ThreadPoolExecutor(self.options.workers)
-        opened: list[BinaryIO] = []
-        self._end = weakref.finalize(self, _end, self._replacement, self._pool, opened)
+        try:
+            self._file: BinaryIO = self._replacement.temporary.open("r+b")
+        except OSError as fault:
+            self._replacement.discard()
+            raise InrcodecError(f"{self.path}: cannot be written: {storage.reason(fault)}") from fault
         try:
             with self._writing():
-                self._file = self._replacement.temporary.open("r+b")
-                opened.append(self._file)
                 sections = [Section(HEAD, write_header(self._header, self._padded))]
                 sections += [Section(META, write_metadata(self._metadata))] if self._metadata else []
                 sections += [self._coder.section] if self._coder.section else []
@@ -100,7 +98,7 @@ class BrickFile:
                 self._seek_at = self._file.tell()
                 self._write(Section(SEEK, bytes(8)))
         except BaseException:
-            self._end()
+            self.discard()
             raise
 
     @contextmanager
@@ -121,22 +119,28 @@ class BrickFile:
         self._ticker.expect(bricks)
 
     def submit(self, number: int, samples: Samples) -> None:
-        """Let a brick be coded and written, as soon as a thread is free. It is copied. Raises what coding a brick before it has raised."""
-        while self._pending and (self._pending[0][0].done() or len(self._pending) > self.options.workers):
+        """Let a brick be coded as soon as a thread is free. It is copied. Raises what coding a brick before it has raised.
+
+        Bricks are written in the order in which they come, so that the file does not depend on threads.
+        """
+        while self._pending and (self._pending[0][1].done() or len(self._pending) > self.options.workers):
             self._pop()
         brick = np.array(samples, order="C", copy=True)
-        self._pending.append((self._pool.submit(self._code, number, brick), brick.nbytes))
+        self._pending.append((number, self._pool.submit(self._code, brick), brick.nbytes))
         self.waiting += brick.nbytes
         self.most = max(self.most, self.waiting)
 
     def _pop(self) -> None:
-        """Wait for the oldest brick. Raises what coding it has raised."""
-        future, size = self._pending.popleft()
+        """Wait for the oldest brick, and write it. Raises what coding it has raised; InrcodecError."""
+        number, future, size = self._pending.popleft()
         self.waiting -= size
-        future.result()
+        data, digest = future.result()
+        with self._writing():
+            self._write(Section(TILE, data))
+        self._written[number] = len(data), digest
 
-    def _code(self, number: int, samples: Samples) -> None:
-        """Code a brick, check what it became, and write it. Raises InrcodecError; Stopped."""
+    def _code(self, samples: Samples) -> tuple[bytes, bytes]:
+        """(the bytes of a brick, which were checked, its digest). Raises InrcodecError; Stopped."""
         h = self._header
         with naming(self.path):
             Signal(samples, h.kind, h.bit_depth, h.sample_rate)  # that it fits the depth
@@ -147,10 +151,8 @@ class BrickFile:
         if self.options.verify:
             self._verify(found, data)
         digest = tile_digest(samples)
-        with self._lock, self._writing():
-            self._write(Section(TILE, data))
-            self._written[number] = len(data), digest
         self._ticker(1)
+        return data, digest
 
     def _verify(self, found: values.Values, data: bytes) -> None:
         """Raise InrcodecError if a tile does not decode to its values."""
@@ -190,13 +192,7 @@ class BrickFile:
     def discard(self) -> None:
         """Remove what is there of the file, if it has not got its name."""
         self._ticker.cancel()
-        self._end()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._file.close()
+        self._replacement.discard()
         self._pending.clear()
-
-
-def _end(replacement: storage.Replacement, pool: ThreadPoolExecutor, opened: list[BinaryIO]) -> None:
-    """Drop bricks that were not begun, wait for the others, and remove the temporary file."""
-    pool.shutdown(wait=True, cancel_futures=True)
-    for file in opened:
-        file.close()
-    replacement.discard()

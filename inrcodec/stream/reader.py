@@ -123,7 +123,8 @@ class StreamReader:
                 self._check_limits(out, wanted)
             forwards = out[tuple(slice(None, None, -1 if a.backwards else None) for a in along)]
             self._fill(forwards, along, wanted)
-        return out.reshape([a.count for a in along if a.kept])[()]
+        found = out.reshape([a.count for a in along if a.kept])
+        return found if Ellipsis in (key if isinstance(key, tuple) else (key,)) else found[()]  # with one, NumPy gives no scalars
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Samples:
         if copy is False:

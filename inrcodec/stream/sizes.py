@@ -22,7 +22,7 @@ def default_chunks(axes: Sequence[int | None], channels: int) -> tuple[int, ...]
     """
     sizes = [LARGEST_SHAPE if n is None else n for n in axes]
     places = max(1, BRICK // channels)
-    if len(sizes) > 2 and math.prod(sizes[-2:]) <= SLICE:
+    if len(sizes) > 2 and math.prod(sizes[-2:]) <= min(SLICE, places):
         leading = near_cube(sizes[:-2], max(1, places // math.prod(sizes[-2:])))
         found = (*leading, *sizes[-2:])
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,8 +114,9 @@ class StreamWriter:
         self._layer = np.empty((0,), h.dtype)  # slabs that do not yet fill a layer of bricks
         self._bricks: set[int] = set()  # those that were written, or wait for being so
         self._lock, self._closed, self._layer_bytes = RLock(), False, 0
-        self._file = BrickFile(path, h if self._length else replace(h, shape=(0, *self._rest)), tile, self.metadata, options)
-        self.profile = self._file.profile.name
+        self._file = file = BrickFile(path, h if self._length else replace(h, shape=(0, *self._rest)), tile, self.metadata, options)
+        weakref.finalize(self, file.discard)
+        self.profile = file.profile.name
         if self._length:
             self._file.expect(self._layout(0).tiles)
 

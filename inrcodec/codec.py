@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -594,9 +594,18 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     """
     options = replace(options or Options(), threads=1)
     opened = open_bytes(data, options.limits)
+    found = describe(opened, compact.sizes(data, opened.sections), len(data), stages, options)
+    if parts := found.get("network", {}).get("configurations"):  # their bytes are those of the section; what is wanted is where to cut
+        start = data.index(next(section.content for section in opened.sections if section.type == opened.profile.section))
+        for part in parts:
+            part["bytes"] += start
+    return found
+
+
+def describe(opened: Opened, by_type: Mapping[bytes, int], size: int, stages: bool, options: Options) -> dict[str, Any]:
+    """What `info` says of an opened file. by_type: bytes of the sections of each type; size: bytes of the file. Raises as `info`."""
     found_stages = _stages(opened, stages, options)
     h = opened.header
-    by_type = compact.sizes(data, opened.sections)
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
@@ -604,10 +613,6 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         sizes["preview"] = by_type[preview.TYPE]
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = _with_psnr(dict(opened.decoder.describe()), h)
-    if parts := model.get("configurations"):  # their bytes are those of the section; what is wanted is where a file may be cut
-        start = data.index(next(section.content for section in opened.sections if section.type == opened.profile.section))
-        for part in parts:
-            part["bytes"] += start
     return {
         "profile": opened.profile.name,
         "lossless": not h.lossy,
@@ -617,9 +622,9 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         "bit_depth": h.bit_depth,
         "sample_rate": h.sample_rate,
         "raw_bytes": h.raw_bytes,
-        "file_bytes": len(data),
-        per: 8 * len(data) / count,
-        "bytes": {"header": len(data) - sum(sizes.values()), **sizes},
+        "file_bytes": size,
+        per: 8 * size / count,
+        "bytes": {"header": size - sum(sizes.values()), **sizes},
         "value_map": {"offset": h.value_map.offset, "step": h.value_map.step, "bits": h.value_map.bits},
         **({"float_map": floats.described(h.float_map)} if h.float_map else {}),
         "tiles": {"shape": list(opened.layout.tile), "count": opened.layout.tiles},
@@ -627,5 +632,6 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         **({"network": model} if model else {}),
         **({"stages": found_stages} if found_stages else {}),
         "metadata": {k: len(v) for k, v in opened.metadata.items()},
+        **({"digest_of": "tiles"} if h.by_tiles else {}),
         "digest": h.digest.hex(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import parallel
+from .. import codec, parallel
 from ..errors import FormatError, LossyError, UnsupportedError, naming
-from ..header import digest_of_tiles, tile_digest
+from ..header import TILE, digest_of_tiles, tile_digest
 from ..layout import box_shape
 from ..options import Options
 from ..progress import Ticker
 from ..signal import Kind, Signal
 from .indexing import Along, bricks_of, parse, told
-from .sections import FileParts, open_parts
+from .sections import FileParts, StoredTiles, open_parts
 
 CACHE = 1 << 26  # bytes of bricks that are kept, if nothing else is said
 SLAB = 1 << 28  # bytes of a layer of bricks, at most, that iteration decodes at once
@@ -147,13 +147,33 @@ class StreamReader:
             except MemoryError as fault:
                 raise FormatError(f"not enough memory for its {self.size} samples") from fault
 
-    def verify(self) -> None:
+    @property
+    def by_bricks(self) -> bool:
+        """Whether the file was written brick by brick: then its digest is one of the bricks' digests."""
+        return self._opened.header.by_tiles
+
+    def info(self) -> dict[str, Any]:
+        """What `inrcodec.info` says of a file that was written brick by brick; no tile is read.
+
+        Raises UnsupportedError: it was not.
+        """
+        if not self.by_bricks:
+            raise UnsupportedError("it was not written brick by brick; inrcodec.info takes its bytes")
+        by_type: Counter[bytes] = Counter()
+        for section in self._opened.sections:
+            by_type[section.type] += section.size
+        tiles = self._opened.tiles
+        by_type[TILE] = sum(place.size for place in tiles.places) if isinstance(tiles, StoredTiles) else 0
+        return codec.describe(self._opened, by_type, self._file.size, False, self.options)
+
+    def verify(self, options: Options | None = None) -> None:
         """Decode all samples and compare them with the digest. If that is one of bricks, only some of them are in memory at a time.
 
+        options: threads, limits, progress and stop matter; None: those that the file was opened with.
         Raises FormatError; LimitError; Stopped.
         """
-        opened, options = self._opened, self.options
-        if not opened.header.by_tiles:
+        opened, options = self._opened, options or self.options
+        if not self.by_bricks:
             self.read()
             return
         ticker = Ticker(options, "decoding")
@@ -165,6 +185,7 @@ class StreamReader:
             return found
 
         with naming(self.path):
+            options.limits.check_shape(self.shape)
             self._check_memory(0, range(opened.layout.tiles), 1)
         digests = parallel.run(of_brick, range(opened.layout.tiles), options.workers, ticker.cancel)
         if digest_of_tiles(opened.header, opened.layout.tile, digests)[: len(opened.header.digest)] != opened.header.digest:

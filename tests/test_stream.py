@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import inrcodec
+from bench.fuzz.linr_mutations import case
 from inrcodec import FormatError, InrcodecError, LimitError, LossyError, Stopped, StreamWriter, UnsupportedError, container, header, storage
 from inrcodec.stream import indexing, sections, sizes
 from inrcodec.stream.reader import StreamReader
@@ -662,3 +663,30 @@ def test_a_replacement_that_is_given_up_leaves_what_was_there(tmp_path: Path) ->
     replacement.discard()
     assert left_in(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+# --- damage of any kind -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", range(2))
+def test_changed_files_are_read_as_they_are_decoded_or_refused(tmp_path: Path, share: int) -> None:
+    """What the fuzzer makes of valid files: both ways of reading agree, and faults name the file in one line."""
+    path = tmp_path / "changed.linr"
+    limits: dict[str, Any] = {"max_samples": 1 << 20, "max_memory": 1 << 28, "threads": 1}
+    agreed = 0
+    for number in range(share, 400, 2):
+        data = case(1500, number).data
+        path.write_bytes(data)
+        try:
+            expected = inrcodec.decode(data, **limits)
+        except InrcodecError:
+            with pytest.raises(InrcodecError) as raised, inrcodec.open(path, cache_bytes=0, **limits) as found:
+                found.read()
+            assert str(path) in str(raised.value)
+            assert "\n" not in str(raised.value)
+            continue
+        with inrcodec.open(path, cache_bytes=0, **limits) as found:
+            assert same(found.read(), expected.samples)
+            assert same(found[::-1], expected.samples[::-1])
+        agreed += 1
+    assert agreed > 5

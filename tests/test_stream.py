@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -25,6 +26,7 @@ from hypothesis.extra import numpy as hnp
 import inrcodec
 from bench.fuzz.linr_mutations import case
 from inrcodec import FormatError, InrcodecError, LimitError, LossyError, Stopped, StreamWriter, UnsupportedError, container, header, storage
+from inrcodec.cli import main
 from inrcodec.stream import indexing, sections, sizes
 from inrcodec.stream.reader import StreamReader
 
@@ -614,6 +616,68 @@ def test_a_brick_that_does_not_decode_is_not_written(tmp_path: Path, monkeypatch
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InrcodecError, match="there is no directory"):
         inrcodec.open(tmp_path / "no" / "a.linr", "w", shape=(8, 4), dtype="u1")
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    """(exit status, what was printed)."""
+    found = CliRunner().invoke(main, [str(a) for a in arguments])
+    return found.exit_code, found.output
+
+
+def test_commands_take_such_files(volume: tuple[Path, Samples], tmp_path: Path) -> None:
+    path, samples = volume
+    np.save(tmp_path / "right.npy", samples)
+    assert run("verify", path) == (0, f"{path}: OK, {samples.size} samples match their digest\n")
+    assert run("verify", path, tmp_path / "right.npy")[0] == 0
+    assert run("decode", path, "-o", tmp_path / "out.npy")[0] == 0
+    assert (tmp_path / "out.npy").read_bytes() == (tmp_path / "right.npy").read_bytes()
+    status, told = run("info", path)
+    assert status == 0
+    assert "of the tiles' digests" in told
+    found = json.loads(run("info", "--json", path)[1])
+    assert found == inrcodec.info(path.read_bytes())
+    assert found["digest_of"] == "tiles"
+    assert sum(found["bytes"].values()) == found["file_bytes"] == path.stat().st_size
+    staged = json.loads(run("info", "--json", "--stages", path)[1])
+    assert staged["stages"][0]["bytes"] == sum(tile["bytes"] for tile in staged["stages"])
+
+
+def test_verify_takes_memory_for_bricks_alone(tmp_path: Path) -> None:
+    path = tmp_path / "large.linr"
+    with inrcodec.open(path, "w", shape=(64, 1024, 1024), dtype="u1", chunks=(1, 1024, 1024), effort=1, verify=False) as opened:
+        for i in range(64):
+            opened[i] = i
+    assert run("verify", path, "--threads", 1, "--max-memory", "50M") == (0, f"{path}: OK, {1 << 26} samples match their digest\n")
+    status, told = run("decode", path, "-o", tmp_path / "a.npy", "--threads", 1, "--max-memory", "50M")
+    assert status == 1
+    assert "memory" in told
+    assert run("verify", path, "--max-samples", 1000)[0] == 1
+    data = bytearray(path.read_bytes())
+    data[data.index(b"TILE") + 10] ^= 1
+    path.write_bytes(data)
+    status, told = run("verify", path, "--threads", 1, "--max-memory", "50M")
+    assert status == 1
+    assert "brick 0 [0:1, 0:1024, 0:1024]: damaged" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_verify_names_the_damaged_parts(volume: tuple[Path, Samples]) -> None:
+    path, _ = volume
+    data = bytearray(path.read_bytes())
+    data[data.index(b"TILE") + 40] ^= 1
+    path.write_bytes(data)
+    status, told = run("verify", path)
+    assert status == 1
+    assert "tile 1 of 30 is lost, axis 0 from 0 to 7, axis 1 from 0 to 9, axis 2 from 0 to 9" in told
+
+
+def test_info_of_bricks_is_for_such_files_only(tmp_path: Path) -> None:
+    (tmp_path / "a.linr").write_bytes(inrcodec.encode(np.zeros(5000, "u1"), compact=False))
+    with inrcodec.open(tmp_path / "a.linr") as found, pytest.raises(UnsupportedError):
+        found.info()
 
 
 # --- sizes and indices --------------------------------------------------------------------------------------------

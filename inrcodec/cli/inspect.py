@@ -40,7 +40,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
             say(f"{input}: OK, {count} samples match their digest")
             return
     try:
-        _verify(input, original, given)
+        _verify(input, original, given, fault)
     except LimitError:
         if fault is None:
             raise
@@ -63,8 +63,8 @@ def _verified_by_bricks(path: Path, given: dict[str, Any]) -> int:
         return found.size
 
 
-def _verify(input: Path, original: Path | None, given: dict[str, Any]) -> None:
-    """Decode a file in memory and check it, or compare it with another one."""
+def _verify(input: Path, original: Path | None, given: dict[str, Any], known: FormatError | None) -> None:
+    """Decode a file in memory and check it, or compare it with another one. known: what is known to be wrong with it."""
     data = read_linr(input, given, damaged=True)
     if bundle.is_bundle(data):
         tensors.verify(input, original, data, given)
@@ -73,7 +73,7 @@ def _verify(input: Path, original: Path | None, given: dict[str, Any]) -> None:
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
         except FormatError as fault:
-            told = str(fault)
+            told = str(known or fault).removeprefix(f"{input}: ")
             fail(input, [told, *(part for part in _damaged_parts(data, given) if part not in told)])
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")

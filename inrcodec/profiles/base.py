@@ -103,15 +103,8 @@ class TileCoder(ABC):
     section: Section | None = None
 
     @abstractmethod
-    def encode(self, values: Values, threads: int = 1) -> bytes:
-        """The bytes of a tile, which do not depend on where it lies. values: (*sizes of the tile, channels), below 2^bits.
-
-        threads: at most this many.
-        """
-
-    def memory(self, threads: int = 1) -> int:
-        """The most bytes that `encode` takes at once for a tile with so many threads, without its values."""
-        return 0
+    def encode(self, values: Values) -> bytes:
+        """The bytes of a tile, which do not depend on where it lies. values: (*sizes of the tile, channels), unsigned, below 2^bits."""
 
 
 class TileDecoder(ABC):

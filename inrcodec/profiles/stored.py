@@ -98,18 +98,13 @@ def _quality(options: Options) -> int:
 
 
 class Coder(TileCoder):
-    """Codes the tiles of a stream; quality: of Brotli, 0 … 11."""
+    """Codes the tiles of a stream; bits: of the values; quality: of Brotli, 0 … 11."""
 
-    def __init__(self, stream: Stream, quality: int) -> None:
-        self.stream, self.quality = stream, quality
+    def __init__(self, bits: int, quality: int) -> None:
+        self.bits, self.quality = bits, quality
 
-    def encode(self, values: Values, threads: int = 1) -> bytes:
-        return encode_tile(values, self.stream.bits, self.quality)
-
-    def memory(self, threads: int = 1) -> int:
-        count, bits = math.prod(self.stream.tile) * self.stream.channels, self.stream.bits
-        # a byte for each bit while values are packed; their bytes in two orders; what Brotli has made of them
-        return count * (bits + 5 * _width(bits)) + BROTLI
+    def encode(self, values: Values) -> bytes:
+        return encode_tile(values, self.bits, self.quality)
 
 
 class Stored(Profile):
@@ -132,7 +127,7 @@ class Stored(Profile):
         return Encoded(self, Parts(layout, None, tiles))
 
     def tile_coder(self, stream: Stream, options: Options) -> TileCoder:
-        return Coder(stream, _quality(options))
+        return Coder(stream.bits, _quality(options))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         raw = subject.values.size * subject.bits / 8

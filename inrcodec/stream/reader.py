@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -116,11 +116,15 @@ class StreamReader:
             LimitError: options.limits do not allow it.
         """
         along = parse(key, self.shape)
-        out = np.empty([a.count for a in along], self.dtype)
+        shape = [a.count for a in along]
+        with naming(self.path):  # before anything of that size is allocated
+            self.options.limits.check_shape(shape)
+            self.options.limits.check_memory(math.prod(shape) * self.dtype.itemsize)
+        out = np.empty(shape, self.dtype)
         if out.size:
             wanted = list(bricks_of(along, self.chunks))
             with naming(self.path):
-                self._check_limits(out, wanted)
+                self._check_memory(out.nbytes, map(self._number, wanted), max(1, self.options.workers // len(wanted)))
             forwards = out[tuple(slice(None, None, -1 if a.backwards else None) for a in along)]
             self._fill(forwards, along, wanted)
         found = out.reshape([a.count for a in along if a.kept])
@@ -248,14 +252,11 @@ class StreamReader:
         except UnsupportedError as fault:
             raise FormatError(f"damaged: {fault}") from fault
 
-    def _check_limits(self, out: Samples, wanted: Sequence[tuple[int, ...]]) -> None:
-        """Raise LimitError if the options' limits do not allow what it takes to decode these bricks and to keep what was asked for."""
-        self.options.limits.check_shape(out.shape)
-        threads = max(1, self.options.workers // len(wanted))
-        self._check_memory(out.nbytes, map(self._number, wanted), threads)
+    def _check_memory(self, kept: int, numbers: Iterable[int], threads: int) -> None:
+        """Raise LimitError if the options' limits do not allow what it takes to decode some bricks, with so many threads for each.
 
-    def _check_memory(self, kept: int, wanted: Any, threads: int) -> None:
-        numbers = list(wanted)
-        opened, at_once = self._opened, min(self.options.workers, len(numbers))
-        needed = opened.held + opened.decoder.shared + self.cache_bytes + opened.most_of_one(numbers, threads) * at_once
-        self.options.limits.check_memory(needed + kept)
+        kept: bytes of what was asked for.
+        """
+        wanted, opened = list(numbers), self._opened
+        at_once = opened.most_of_one(wanted, threads) * min(self.options.workers, len(wanted))
+        self.options.limits.check_memory(opened.held + opened.decoder.shared + min(self.cache_bytes, self.nbytes) + at_once + kept)

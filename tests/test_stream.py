@@ -645,16 +645,23 @@ def test_commands_take_such_files(volume: tuple[Path, Samples], tmp_path: Path) 
     assert staged["stages"][0]["bytes"] == sum(tile["bytes"] for tile in staged["stages"])
 
 
-def test_verify_takes_memory_for_bricks_alone(tmp_path: Path) -> None:
+def test_verify_and_decode_take_memory_for_bricks_alone(tmp_path: Path) -> None:
     path = tmp_path / "large.linr"
     with inrcodec.open(path, "w", shape=(64, 1024, 1024), dtype="u1", chunks=(1, 1024, 1024), effort=1, verify=False) as opened:
         for i in range(64):
             opened[i] = i
     assert run("verify", path, "--threads", 1, "--max-memory", "50M") == (0, f"{path}: OK, {1 << 26} samples match their digest\n")
-    status, told = run("decode", path, "-o", tmp_path / "a.npy", "--threads", 1, "--max-memory", "50M")
+    assert run("decode", path, "-o", tmp_path / "a.npy", "--threads", 1, "--max-memory", "50M") == (0, "")
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert array.shape == (64, 1024, 1024)
+    assert all((array[i] == i).all() for i in range(64))
+    status, told = run("decode", path, "-o", tmp_path / "b.npy", "--threads", 1, "--max-memory", "5M")
     assert status == 1
     assert "memory" in told
-    assert run("verify", path, "--max-samples", 1000)[0] == 1
+    for command in (["verify", path], ["decode", path, "-o", tmp_path / "b.npy"]):
+        status, told = run(*command, "--max-samples", 1000)
+        assert status == 1
+        assert f"{path}: it declares {1 << 26} samples" in told
     data = bytearray(path.read_bytes())
     data[data.index(b"TILE") + 10] ^= 1
     path.write_bytes(data)
@@ -662,6 +669,13 @@ def test_verify_takes_memory_for_bricks_alone(tmp_path: Path) -> None:
     assert status == 1
     assert "brick 0 [0:1, 0:1024, 0:1024]: damaged" in told
     assert len(told.splitlines()) == 1
+    status, told = run("decode", path, "-o", tmp_path / "b.npy", "--threads", 1, "--max-memory", "50M")
+    assert status == 1
+    assert (
+        told
+        == f"inrcodec: {path}: brick 0 [0:1, 0:1024, 0:1024]: damaged: the checksum of section TILE does not match; --salvage writes what is intact\n"
+    )
+    assert left_in(tmp_path) == ["a.npy", "large.linr"]
 
 
 def test_verify_names_the_damaged_parts(volume: tuple[Path, Samples]) -> None:

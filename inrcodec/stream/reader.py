@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import codec, parallel
+from ..codec import Taken
 from ..errors import FormatError, LossyError, UnsupportedError, naming
 from ..header import TILE, digest_of_tiles, tile_digest
 from ..layout import box_shape
@@ -170,23 +171,28 @@ class StreamReader:
         by_type[TILE] = sum(place.size for place in tiles.places) if isinstance(tiles, StoredTiles) else 0
         return codec.describe(self._opened, by_type, self._file.size, False, self.options)
 
-    def verify(self, options: Options | None = None) -> None:
+    def verify(self, options: Options | None = None, take: Taken | None = None) -> None:
         """Decode all samples and compare them with the digest. If that is one of bricks, only some of them are in memory at a time.
 
-        options: threads, limits, progress and stop matter; None: those that the file was opened with.
+        options: threads, limits, progress and stop matter; None: those that the file was opened with. take: called with where each brick is
+        and with its samples, (*sizes[, channels]), from several threads.
         Raises FormatError; LimitError; Stopped.
         """
         opened, options = self._opened, options or self.options
         if not self.by_bricks:
-            self.read()
+            whole = self.read()
+            if take is not None:
+                take(opened.whole(), whole)
             return
         ticker = Ticker(options, "decoding")
         ticker.expect(opened.layout.tiles)
 
         def of_brick(number: int) -> bytes:
-            found = tile_digest(self._decoded(number, 1))
+            samples = self._decoded(number, 1)
+            if take is not None:
+                take(opened.layout.box(number), samples)
             ticker(1)
-            return found
+            return tile_digest(samples)
 
         with naming(self.path):
             options.limits.check_shape(self.shape)

@@ -671,10 +671,8 @@ def test_verify_and_decode_take_memory_for_bricks_alone(tmp_path: Path) -> None:
     assert len(told.splitlines()) == 1
     status, told = run("decode", path, "-o", tmp_path / "b.npy", "--threads", 1, "--max-memory", "50M")
     assert status == 1
-    assert (
-        told
-        == f"inrcodec: {path}: brick 0 [0:1, 0:1024, 0:1024]: damaged: the checksum of section TILE does not match; --salvage writes what is intact\n"
-    )
+    why = "brick 0 [0:1, 0:1024, 0:1024]: damaged: the checksum of section TILE does not match; --salvage writes what is intact"
+    assert told == f"inrcodec: {path}: {why}\n"
     assert left_in(tmp_path) == ["a.npy", "large.linr"]
 
 
@@ -714,7 +712,7 @@ def test_small_slices_are_whole_and_large_ones_are_cut() -> None:
     assert sizes.default_chunks((500, 256, 256), 1) == (16, 256, 256)
     assert sizes.default_chunks((None, 100, 100), 1) == (96, 100, 100)
     assert sizes.default_chunks((10, 500, 64, 64), 1)[2:] == (64, 64)
-    assert sizes.default_chunks((512, 512, 512), 1) == (96, 96, 96)
+    assert sizes.default_chunks((512, 512, 512), 1) == (86, 86, 86)
     assert sizes.default_chunks((None, 8192, 8192), 1)[0] == 1
     assert sizes.default_chunks((3, 4, 5), 1) == (3, 4, 5)
 

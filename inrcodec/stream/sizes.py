@@ -34,17 +34,24 @@ def default_chunks(axes: Sequence[int | None], channels: int) -> tuple[int, ...]
 
 
 def near_cube(sizes: Sequence[int], places: int) -> tuple[int, ...]:
-    """Sizes of a box of at most `places` places, as near to a cube as the axes' sizes allow; long sides are multiples of 16."""
+    """Sizes of a box of at most `places` places, as near to a cube as the axes' sizes allow. Those along an axis are of about one size."""
     found, left = list(sizes), places
     rising = sorted(range(len(sizes)), key=lambda i: sizes[i])
     for done, axis in enumerate(rising):
         side = int(left ** (1 / (len(rising) - done)) + 1e-9)
         if sizes[axis] > side:
             for other in rising[done:]:
-                found[other] = max(1, side // 16 * 16 if side >= 32 else side)
+                found[other] = _even(sizes[other], max(1, side))
             break
         left //= sizes[axis]
     return tuple(found)
+
+
+def _even(n: int, most: int) -> int:
+    """The size of parts of an axis of n places, so that the last one is not a sliver; at most `most`. Of an unknown length, a round number."""
+    if n == LARGEST_SHAPE:
+        return most // 16 * 16 if most >= 32 else most
+    return -(-n // -(-n // most))
 
 
 def checked_chunks(chunks: Sequence[int | None], axes: Sequence[int | None], channels: int | None) -> tuple[int, ...]:

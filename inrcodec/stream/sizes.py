@@ -48,7 +48,7 @@ def near_cube(sizes: Sequence[int], places: int) -> tuple[int, ...]:
 
 
 def _even(n: int, most: int) -> int:
-    """The size of parts of an axis of n places, so that the last one is not a sliver; at most `most`. Of an unknown length, a round number."""
+    """The size of parts of an axis of n places, so that the last one is no sliver; at most `most`. If n is not known, a round number."""
     if n == LARGEST_SHAPE:
         return most // 16 * 16 if most >= 32 else most
     return -(-n // -(-n // most))

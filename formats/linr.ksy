@@ -122,6 +122,7 @@ types:
             '"HEAD"': head
             '"meta"': metadata
             '"prev"': preview
+            '"seek"': seek
             '"HYBR"': plan
             '"TIDX"': tile_index
             '"BNDL"': manifest
@@ -134,8 +135,11 @@ types:
       - id: lossy
         type: b1
         doc: The samples are not in the file, only a network that was fitted to them.
+      - id: digest_of_tiles
+        type: b1
+        doc: The digest is made of the digests of the tiles.
       - id: profile
-        type: b7
+        type: b6
         enum: profile
       - id: kind
         type: u1
@@ -171,7 +175,7 @@ types:
         doc: "A sample, or the integer that stands for a float, is offset + step * value, with 0 <= value < 2^bits."
       - id: digest
         size-eos: true
-        doc: 32 bytes, or the first 4 of them. SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian.
+        doc: 32 bytes, or the first 4 of them. SHA-256 of kind, sample type, bit depth, dimensions, shape and rate, then of the samples, little-endian, or of the tile size and of the SHA-256 of each tile's samples.
     instances:
       sort:
         value: sample_type & 3
@@ -226,6 +230,11 @@ types:
       - id: webp
         size-eos: true
         doc: "A lossy WebP file of an eighth of the rows and columns; decoding needs none of it (SPEC.md 20)."
+  seek:
+    seq:
+      - id: index
+        type: u8
+        doc: Bytes before section TIDX. Decoding does not need it.
   plan:
     doc: |
       The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10). 128 or more
@@ -239,7 +248,8 @@ types:
   tile_index:
     doc: |
       The tile size along each coordinate axis (see num_coordinate_axes of the header, which may come later in the file), then
-      the length of each tile. A lossy file has no tiles, and no lengths.
+      the length of each tile, then, if the tiles are not in order, the number of each TILE section's tile. A lossy file has no tiles, and no
+      lengths.
     seq:
       - id: numbers
         type: varint

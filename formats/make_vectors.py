@@ -7,7 +7,7 @@ where a later encoder would write other bytes. What was written is decoded with 
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
 vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
-vectors_sound.py, vectors_floats.py and vectors_compact.py (small files). A new
+vectors_sound.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by tile). A new
 vector belongs to one of their functions; a new function belongs to a list below.
 """
 
@@ -33,6 +33,7 @@ import vectors_pictures
 import vectors_priors
 import vectors_sound
 import vectors_stored
+import vectors_stream
 from vector_tools import (
     VECTORS,
     Array,
@@ -74,6 +75,7 @@ SUBSET = (
     vectors_floats.subset,
     vectors_compact.subset,
     vectors_compact.presets,
+    vectors_stream.subset,
 )
 UNCOMMON = (
     vectors_container.uncommon_sections,
@@ -94,6 +96,7 @@ UNCOMMON = (
     vectors_sound.uncommon,
     vectors_floats.uncommon,
     vectors_compact.uncommon,
+    vectors_stream.uncommon,
 )
 FAULTY = (
     vectors_container.faulty_sections,
@@ -127,6 +130,7 @@ FAULTY = (
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
     vectors_compact.faulty,
+    vectors_stream.faulty,
 )
 LOSSY = (
     vectors_lossy.by_fit,

@@ -8,11 +8,12 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import FormatError, InrcodecError, LimitError, LossyError, MissingError, Notice, Stopped, UnsupportedError
 from .limits import MAX_SAMPLES
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
     from .damage import Salvaged
     from .options import Options, Progress
     from .signal import Kind, Signal
+    from .stream import StreamReader, StreamWriter
     from .tensors import Tensor, Tensors
     from .views import View
 
 __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
-    "Stopped", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_tensors", "encode", "files", "info", "render", "salvage",
-    "thumbnail",
+    "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_tensors", "encode",
+    "files", "info", "open", "render", "salvage", "thumbnail",
 ]  # fmt: skip
 
 # the modules of names
@@ -42,6 +44,8 @@ _ON_DEMAND = {
     "Signal": "signal",
     "Kind": "signal",
     "Salvaged": "damage",
+    "StreamReader": "stream",
+    "StreamWriter": "stream",
     "View": "views",
     "Tensor": "tensors",
     "Tensors": "tensors",
@@ -175,6 +179,73 @@ def decode(
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"{name} is {seconds!r}; it can be 0 seconds or more")
     return codec.decode(data, options, (start or 0.0, duration))
+
+
+@overload
+def open(path: str | PathLike[str], mode: Literal["r"] = "r", **options: Any) -> StreamReader: ...
+
+
+@overload
+def open(
+    path: str | PathLike[str],
+    mode: Literal["w"],
+    *,
+    shape: int | Sequence[int | None] | None = ...,
+    dtype: npt.DTypeLike = ...,
+    chunks: Sequence[int | None] | None = ...,
+    kind: Kind | None = ...,
+    metadata: Mapping[str, bytes] | None = ...,
+    **options: Any,
+) -> StreamWriter: ...
+
+
+def open(
+    path: str | PathLike[str],
+    mode: Literal["r", "w"] = "r",
+    *,
+    shape: int | Sequence[int | None] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    chunks: Sequence[int | None] | None = None,
+    kind: Kind | None = None,
+    metadata: Mapping[str, bytes] | None = None,
+    **options: Any,
+) -> StreamReader | StreamWriter:
+    """A .linr file as an array that need not fit in memory: read by index, or written brick by brick. A context manager, in both modes.
+
+    >>> import tempfile, numpy as np, inrcodec
+    >>> path = tempfile.mkdtemp() + "/volume.linr"
+    >>> with inrcodec.open(path, "w", shape=(40, 64, 64), dtype=np.uint16) as f:
+    ...     for plane in range(40):
+    ...         f.write(np.full((64, 64), plane, np.uint16))
+    >>> with inrcodec.open(path) as f:
+    ...     int(f[25:30, :, 5].sum())
+    8640
+
+    Args:
+        path: of the file. With "w", a file of this name is replaced when the new one is whole.
+        mode: "r": see `StreamReader`; every .linr file of a signal can be read. "w": see `StreamWriter`.
+        shape: with "w": of all samples; None for the first size: it is known only when the file is closed.
+        dtype: with "w": integers, bool, or floats of 16, 32 or 64 bits.
+        chunks: with "w": sizes of a brick, which is coded alone, along each axis; None for a whole axis. By default bricks have about
+            2^20 values.
+        kind, metadata: with "w": see `encode`; "array" if it is not given.
+        options: with "w" bit_depth and sample_rate, see `encode`, and the fields profile, effort, threads, verify, progress, stop and
+            max_memory of `Options`. With "r" threads, max_samples, max_memory, progress and stop, and cache_bytes: bytes of decoded bricks
+            that are kept, 64 MiB by default.
+
+    Raises:
+        OSError: with "r": the file is not there, or cannot be read.
+        FormatError, LimitError, LossyError: with "r": it is no file of samples, or damaged; its metadata take too much memory.
+        UnsupportedError: with "w": there is no such signal, or its bricks cannot be coded so.
+        InrcodecError: with "w": the file cannot be written.
+        ValueError: the mode or an option has a value that it cannot have.
+        TypeError: an argument is missing, or is not for this mode.
+    """
+    from .stream import open_file
+
+    given = {"shape": shape, "dtype": dtype, "chunks": chunks, "kind": kind, "metadata": metadata}
+    given |= {name: options.pop(name) for name in ("bit_depth", "sample_rate") if name in options}
+    return open_file(path, mode, {name: value for name, value in given.items() if value is not None}, options)
 
 
 def thumbnail(

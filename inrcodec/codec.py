@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +31,12 @@ BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
 BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
-def _write_index(parts: profiles.Parts, lossy: bool) -> bytes:
-    lengths = [] if lossy else [len(t) for t in parts.tiles]
-    return b"".join(map(varint, [*parts.layout.tile, *lengths]))
+def write_index(layout: Layout, lengths: Iterable[int], order: Sequence[int] = ()) -> bytes:
+    """The content of section TIDX.
+
+    lengths: of the tiles, in order; order: which tile each section TILE holds, in the order of the sections; empty: they are in order.
+    """
+    return b"".join(map(varint, itertools.chain(layout.tile, lengths, order)))
 
 
 def read_layout(r: Reader, header: Header) -> Layout:
@@ -44,29 +48,52 @@ def read_layout(r: Reader, header: Header) -> Layout:
     return Layout(axes, channels, tile)
 
 
-def read_lengths(r: Reader, layout: Layout) -> list[int]:
-    """The lengths of the tiles: what follows the layout in section TIDX. Raises FormatError."""
-    if layout.tiles > r.left:  # a length takes a byte at least
-        raise FormatError("damaged: the tile index is too short for its tiles")
-    lengths = [r.varint() for _ in range(layout.tiles)]
-    r.end()
-    return lengths
+class Index(NamedTuple):
+    """What section TIDX says.
+
+    Attributes:
+        layout: of the signal.
+        lengths: bytes of the tiles, in order; empty if the file has none.
+        order: which tile each section TILE holds, in the order of the sections.
+    """
+
+    layout: Layout
+    lengths: Sequence[int]
+    order: Sequence[int]
 
 
-def _checked_index(content: bytes, header: Header, tiles: Sequence[bytes | None]) -> Layout:
-    """The layout, if the index fits the tiles. Raises FormatError."""
+def read_index(content: bytes, header: Header) -> Index:
+    """Parse and check section TIDX. Raises FormatError."""
     r = Reader(content, "the tile index")
     layout = read_layout(r, header)
     if header.lossy:
         r.end()
-        if tiles:
-            raise FormatError("damaged: a file without samples has tiles")
-        return layout
-    if layout.tiles != len(tiles):
-        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {layout.tiles}")
-    if any(tile is not None and n != len(tile) for n, tile in zip(read_lengths(r, layout), tiles, strict=True)):
+        return Index(layout, [], [])
+    count = layout.tiles
+    if count > r.left:  # a length takes a byte at least
+        raise FormatError("damaged: the tile index is too short for its tiles")
+    lengths = [r.varint() for _ in range(count)]
+    if not r.left:
+        return Index(layout, lengths, range(count))
+    order = np.array([r.varint(count - 1) for _ in range(count)], np.int64)
+    r.end()
+    if (np.bincount(order, minlength=count) != 1).any():
+        raise FormatError("damaged: the tile index gives two places to a tile")
+    return Index(layout, lengths, order.tolist())
+
+
+Tile = TypeVar("Tile", bound=Sized)
+
+
+def placed(index: Index, tiles: Sequence[Tile]) -> list[Tile]:
+    """The tiles in their own order, from that of the sections. Raises FormatError if they do not fit the index."""
+    if len(index.order) != len(tiles):
+        raise FormatError(f"damaged: it has {len(tiles)} tiles and should have {len(index.order)}")
+    of_number = dict(zip(index.order, tiles, strict=True))
+    found = [of_number[i] for i in range(len(tiles))]
+    if any(n != len(tile) for n, tile in zip(index.lengths, found, strict=True)):
         raise FormatError("damaged: a tile's size is not the one in the index")
-    return layout
+    return found
 
 
 Failed = Callable[[int, FormatError], None]  # called with the number of a tile that cannot be decoded, and why
@@ -77,7 +104,8 @@ Taken = Callable[[Box, npt.NDArray[Any]], None]  # called with where samples are
 class Opened:
     """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, limits, progress and stop.
 
-    tiles: their bytes; None: the file lacks the tile. Only `damage` opens such files.
+    tiles: their bytes, in order; None: the file lacks the tile. Only `damage` opens such files. `stream` reads them on demand.
+    held: bytes of memory that the file and its sections take.
     """
 
     header: Header
@@ -87,6 +115,7 @@ class Opened:
     sections: Sequence[Section]
     tiles: Sequence[bytes | None]
     decoder: profiles.TileDecoder
+    held: int = 0
 
     def samples(self, options: Options) -> npt.NDArray[Any]:
         """All samples, in the header's shape and dtype.
@@ -96,7 +125,7 @@ class Opened:
         self.check_lossless()
         with self.blaming():
             samples = self.decode(self.whole(), options)
-            if not matches(self.header, samples):
+            if not matches(self.header, samples, self.layout):
                 raise FormatError("damaged: the decoded samples do not match their digest")
         return samples
 
@@ -206,7 +235,13 @@ class Opened:
 
     def meeting(self, spans: Box) -> list[int]:
         """The numbers of the tiles that lie in a box."""
-        return [i for i, box in enumerate(self.layout.boxes()) if _meet(box, spans)]
+        return self.layout.meeting(spans)
+
+    def whole_tile(self, index: int, threads: int = 1) -> npt.NDArray[Any]:
+        """The samples of a tile, (*its sizes, channels). Raises FormatError."""
+        box = self.layout.box(index)
+        here = tuple(slice(0, n) for n in box_shape(box))
+        return self._samples(index, threads, Ticker(Options(threads=1), "decoding"), here)
 
     def _samples(self, index: int, threads: int, ticker: Ticker, here: Box) -> npt.NDArray[Any]:
         """The samples of a part of a tile, (*sizes of the part, channels). Raises FormatError."""
@@ -252,13 +287,18 @@ class Opened:
         sizes = box_shape(spans)
         channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
         options.limits.check_shape((*sizes, channels))
-        at_once: list[int] = []
+        at_once = self.most_of_one(wanted, inner)
+        samples = math.prod(sizes) * channels * width if kept is None else kept
+        options.limits.check_memory(self.held + more + samples + self.decoder.shared + at_once * min(options.workers, len(wanted)))
+
+    def most_of_one(self, wanted: Iterable[int], threads: int) -> int:
+        """The most bytes that it takes to decode one of these tiles, with so many threads, its samples included."""
+        channels, width = self.layout.channels, self.header.dtype.itemsize
+        found: list[int] = []
         for box in {box_shape(self.layout.box(i)): self.layout.box(i) for i in wanted}.values():
             count = math.prod(box_shape(box)) * channels
-            at_once.append(self.decoder.memory(box, inner) + self._mapping_memory(count) + count * width)
-        samples = math.prod(sizes) * channels * width if kept is None else kept
-        held = 2 * sum(len(tile) for tile in self.tiles if tile is not None)  # the file, and its sections
-        options.limits.check_memory(held + more + samples + self.decoder.shared + max(at_once) * min(options.workers, len(wanted)))
+            found.append(self.decoder.memory(box, threads) + self._mapping_memory(count) + count * width)
+        return max(found)
 
     def _mapping_memory(self, count: int) -> int:
         """The most bytes that it takes to make floats of so many integers, besides the samples."""
@@ -268,15 +308,12 @@ class Opened:
         return 3 * count * self.header.dtype.itemsize + MAPPED * min(count, floats.BLOCK) + fine
 
 
-def _meet(a: Box, b: Box) -> bool:
-    """Whether two boxes share a place."""
-    return all(x.start < y.stop and y.start < x.stop for x, y in zip(a, b, strict=True))
-
-
 def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
     """Parse and validate a .linr file without decoding its samples. Raises FormatError; LimitError for its metadata."""
     sections = compact.sections_of(data)
-    return assemble(sections, [section.content for section in sections if section.type == TILE], limits)
+    tiles = [section.content for section in sections if section.type == TILE]
+    held = 2 * sum(map(len, tiles))  # the file, and its sections
+    return assemble(sections, lambda index: placed(index, tiles), limits, held)
 
 
 def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
@@ -308,8 +345,14 @@ def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
         return Opened(header, profile, Layout(axes, channels, axes), metadata, sections, [], decoder)
 
 
-def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits: Limits) -> Opened:
-    """A file from its sections but the tiles, which are given apart. Raises FormatError; LimitError for its metadata."""
+Finder = Callable[[Index], Sequence[bytes | None]]  # the tiles of a file in order, by what its index says; raises FormatError
+
+
+def assemble(sections: Sequence[Section], tiles: Finder, limits: Limits, held: int = 0) -> Opened:
+    """A file from its sections but the tiles, which are found apart. held: see `Opened`.
+
+    Raises FormatError; LimitError for its metadata.
+    """
     owners = {profile.section: profile for profile in profiles.registered() if profile.section is not None}
     single: dict[bytes, bytes] = {}
     for section in sections:
@@ -330,13 +373,14 @@ def assemble(sections: Sequence[Section], tiles: Sequence[bytes | None], limits:
     for type_, owner in owners.items():
         if type_ in single and owner is not profile:
             raise FormatError(f"damaged: it has a section {type_.decode()} that its profile does not use")
-    layout = _checked_index(single[INDEX], header, tiles)
+    index = read_index(single[INDEX], header)
+    found = tiles(index)
     metadata = read_metadata(single[META], limits) if META in single else {}
     if profile.models and header.value_map.bits == 0:
         raise FormatError("damaged: a constant signal has a model")
     own = single.get(profile.section) if profile.section is not None else None
-    decoder = profile.open(own, layout, header.value_map.bits)
-    return Opened(header, profile, layout, metadata, sections, tiles, decoder)
+    decoder = profile.open(own, index.layout, header.value_map.bits)
+    return Opened(header, profile, index.layout, metadata, sections, found, decoder, held)
 
 
 def encode(signal: Signal, options: Options) -> bytes:
@@ -378,7 +422,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     first = [Section(HEAD, write_header(header)), *([Section(META, write_metadata(signal.metadata))] if signal.metadata else [])]
     last = [
         *([parts.section] if parts.section else []),
-        Section(INDEX, _write_index(parts, header.lossy)),
+        Section(INDEX, write_index(parts.layout, [] if header.lossy else map(len, parts.tiles))),
         *(Section(TILE, t) for t in parts.tiles if not header.lossy),
     ]
     shown = _preview(signal, [*first, *last]) if options.preview else []
@@ -452,7 +496,7 @@ def prove(decoder: profiles.TileDecoder) -> None:
 def _decode_known(name: str) -> None:
     """Decode a file of inrcodec/known. Raises FormatError if its samples are not right."""
     opened = open_bytes((resources.files(known) / f"{name}.linr").read_bytes())
-    if not matches(opened.header, opened.decode(opened.whole(), Options(threads=1))):
+    if not matches(opened.header, opened.decode(opened.whole(), Options(threads=1)), opened.layout):
         raise FormatError(f"the known file {name} decodes to other samples")
 
 
@@ -550,9 +594,18 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
     """
     options = replace(options or Options(), threads=1)
     opened = open_bytes(data, options.limits)
+    found = describe(opened, compact.sizes(data, opened.sections), len(data), stages, options)
+    if parts := found.get("network", {}).get("configurations"):  # their bytes are those of the section; what is wanted is where to cut
+        start = data.index(next(section.content for section in opened.sections if section.type == opened.profile.section))
+        for part in parts:
+            part["bytes"] += start
+    return found
+
+
+def describe(opened: Opened, by_type: Mapping[bytes, int], size: int, stages: bool, options: Options) -> dict[str, Any]:
+    """What `info` says of an opened file. by_type: bytes of the sections of each type; size: bytes of the file. Raises as `info`."""
     found_stages = _stages(opened, stages, options)
     h = opened.header
-    by_type = compact.sizes(data, opened.sections)
     own = by_type.get(opened.profile.section, 0) if opened.profile.section is not None else 0
     weights = opened.decoder.weights_bytes(own)
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
@@ -560,10 +613,6 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         sizes["preview"] = by_type[preview.TYPE]
     per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
     model = _with_psnr(dict(opened.decoder.describe()), h)
-    if parts := model.get("configurations"):  # their bytes are those of the section; what is wanted is where a file may be cut
-        start = data.index(next(section.content for section in opened.sections if section.type == opened.profile.section))
-        for part in parts:
-            part["bytes"] += start
     return {
         "profile": opened.profile.name,
         "lossless": not h.lossy,
@@ -573,9 +622,9 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         "bit_depth": h.bit_depth,
         "sample_rate": h.sample_rate,
         "raw_bytes": h.raw_bytes,
-        "file_bytes": len(data),
-        per: 8 * len(data) / count,
-        "bytes": {"header": len(data) - sum(sizes.values()), **sizes},
+        "file_bytes": size,
+        per: 8 * size / count,
+        "bytes": {"header": size - sum(sizes.values()), **sizes},
         "value_map": {"offset": h.value_map.offset, "step": h.value_map.step, "bits": h.value_map.bits},
         **({"float_map": floats.described(h.float_map)} if h.float_map else {}),
         "tiles": {"shape": list(opened.layout.tile), "count": opened.layout.tiles},
@@ -583,5 +632,6 @@ def info(data: bytes, stages: bool = False, options: Options | None = None) -> d
         **({"network": model} if model else {}),
         **({"stages": found_stages} if found_stages else {}),
         "metadata": {k: len(v) for k, v in opened.metadata.items()},
+        **({"digest_of": "tiles"} if h.by_tiles else {}),
         "digest": h.digest.hex(),
     }

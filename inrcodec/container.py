@@ -26,10 +26,10 @@ MAX_VARINT_BYTES = 10
 COMPACT = b"\x89LI\n"  # magic of compact files
 
 
-def varint(n: int) -> bytes:
-    """A non-negative integer in 7-bit groups, the lowest first, the high bit set on all but the last (LEB128)."""
+def varint(n: int, least: int = 0) -> bytes:
+    """A non-negative integer in 7-bit groups, the lowest first, the high bit set on all but the last (LEB128); in `least` bytes or more."""
     out = bytearray()
-    while n > 0x7F:
+    while n > 0x7F or len(out) + 1 < least:
         out.append(n & 0x7F | 0x80)
         n >>= 7
     out.append(n)
@@ -115,12 +115,17 @@ class Section:
         return self.type[:1].isupper()
 
 
+def pieces(section: Section) -> tuple[bytes, bytes, bytes]:
+    """The bytes of a section in the file: what stands before its content, the content, and its checksum."""
+    crc = zlib.crc32(section.content, zlib.crc32(section.type))
+    return section.type + varint(len(section.content)), section.content, struct.pack("<I", crc)
+
+
 def write(sections: Iterable[Section]) -> bytes:
     """The file: magic, version, the sections, the end section."""
     parts = [MAGIC, bytes([VERSION])]
     for section in [*sections, Section(END, b"")]:
-        crc = zlib.crc32(section.content, zlib.crc32(section.type))
-        parts += [section.type, varint(len(section.content)), section.content, struct.pack("<I", crc)]
+        parts += pieces(section)
     return b"".join(parts)
 
 
@@ -140,7 +145,7 @@ def read(data: bytes) -> list[Section]:
     reader = Reader(memoryview(data)[FIRST:], "the file")
     sections: list[Section] = []
     while True:
-        section = _next(reader)
+        section = read_section(reader)
         if section.type == END:
             reader.end()
             return sections
@@ -179,12 +184,18 @@ def is_compact(data: bytes) -> bool:
 # --- damaged files ------------------------------------------------------------------------------------------------
 
 
-def _next(reader: Reader) -> Section:
-    """The section that begins where the reader is. Raises FormatError."""
+def read_frame(reader: Reader) -> tuple[bytes, int]:
+    """(type, bytes of the content) of the section that begins where the reader is. Raises FormatError."""
     kind = reader.take(4)
     length = reader.varint()
     if not (kind == END or (kind.isascii() and kind.isalpha())):
         raise FormatError("damaged: a section's type is not four letters")
+    return kind, length
+
+
+def read_section(reader: Reader) -> Section:
+    """The section that begins where the reader is. Raises FormatError."""
+    kind, length = read_frame(reader)
     content = reader.take(length)
     (crc,) = struct.unpack("<I", reader.take(4))
     if crc != zlib.crc32(content, zlib.crc32(kind)):
@@ -208,7 +219,7 @@ def read_cut(data: bytes) -> tuple[list[Section], Section | None]:
     while True:
         start = reader.position
         try:
-            section = _next(reader)
+            section = read_section(reader)
         except FormatError:
             reader.position = start
             return sections, _begun(reader)
@@ -260,7 +271,7 @@ def scan(data: bytes, known: Sequence[bytes]) -> Scan:
         reader = Reader(data, "the file")
         reader.position = position
         try:
-            section = _next(reader)
+            section = read_section(reader)
         except FormatError:
             budget -= reader.position - position
             return None

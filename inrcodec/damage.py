@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from . import codec, compact, container, profiles
 from .codec import BUNDLE, Opened
-from .container import Reader, Section
+from .container import Section
 from .errors import FormatError, LossyError, UnsupportedError
-from .header import HEAD, INDEX, META, TILE, Header, matches, read_header, read_metadata
+from .header import HEAD, INDEX, META, SEEK, TILE, Header, matches, read_header, read_metadata
 from .layout import Box, Layout, split, tile_of
 from .limits import Limits
 from .options import Options
@@ -125,7 +125,7 @@ def _attempt(opened: Opened, missing: dict[int, str], options: Options) -> _Atte
         raise FormatError("not enough memory for its samples") from fault
     if why:
         codec.prove(opened.decoder)
-    return _Attempt(opened, samples, why, not why and matches(opened.header, samples))
+    return _Attempt(opened, samples, why, not why and matches(opened.header, samples, opened.layout))
 
 
 def _refusal(data: bytes, limits: Limits) -> Iterator[str]:
@@ -159,7 +159,7 @@ class _Remains:
         container.check_start(data, damaged=True)
         self.data, self.limits = data, limits
         self.owners = {p.section: p for p in profiles.registered() if p.section is not None}
-        self.scan = compact.scan(data, (HEAD, META, INDEX, TILE, *self.owners))
+        self.scan = compact.scan(data, (HEAD, META, SEEK, INDEX, TILE, *self.owners))
         self.faults = list(self._faults())
         self.missing: dict[int, str] = {}
         self.guessed = False
@@ -199,16 +199,18 @@ class _Remains:
         metadata = self._metadata()
         sections = [section for _, section in self.single.values() if section.type in {HEAD, profile.section}]
 
-        def opened(index: Section, tiles: Sequence[bytes | None]) -> Opened:
-            return replace(codec.assemble([*sections, index], tiles, self.limits), metadata=metadata)
+        held = 2 * sum(len(section.content) for _, section in self.tiles)
+
+        def opened(index: Section, tiles: codec.Finder) -> Opened:
+            return replace(codec.assemble([*sections, index], tiles, self.limits, held), metadata=metadata)
 
         if INDEX in self.single:
             start, index = self.single[INDEX]
-            yield opened(index, self._placed(header, index, start + index.size))
+            yield opened(index, lambda found: self._placed(found, start, index.size))
             return
         self.guessed = True
         for index in self._guesses(header):
-            yield opened(index, [section.content for _, section in self.tiles])
+            yield opened(index, lambda _: [section.content for _, section in self.tiles])
 
     def _metadata(self) -> dict[str, bytes]:
         """The metadata; none if it cannot be read, which is then one of the faults."""
@@ -220,30 +222,42 @@ class _Remains:
             self.faults.append(f"the metadata is lost: {str(fault).removeprefix('damaged: ')}")
             return {}
 
-    def _placed(self, header: Header, index: Section, base: int) -> list[bytes | None]:
-        """The tiles by their numbers, None for those that are missing. base: where the first tile should begin."""
-        r = Reader(index.content, "the tile index")
-        layout = codec.read_layout(r, header)
-        lengths = codec.read_lengths(r, layout)
-        starts = list(accumulate(map(container.framed, lengths), initial=base))
+    def _placed(self, index: codec.Index, at: int, size: int) -> list[bytes | None]:
+        """The tiles by their numbers, None for those that are missing. at, size: where the section of the index begins, and its bytes."""
+        lengths = [index.lengths[tile] for tile in index.order]  # in the order of the sections
+        first, behind = self._around(sum(map(container.framed, lengths)), at, size)
+        starts = list(accumulate(map(container.framed, lengths), initial=first))
         found: dict[int, bytes] = {}
-        for (_, section), number in zip(self.tiles, self._numbers(lengths, starts), strict=True):
+        for (_, section), number in zip(self.tiles, self._numbers(lengths, starts, behind), strict=True):
             if number is not None:
-                found[number] = section.content
+                found[index.order[number]] = section.content
         unplaced = len(found) < len(self.tiles)
         for i, n in enumerate(lengths):
-            if i not in found and n == 0:
-                found[i] = b""  # an empty tile needs no bytes
-            elif i not in found:
-                self.missing[i] = NOT_THERE[
+            tile = index.order[i]
+            if tile not in found and n == 0:
+                found[tile] = b""  # an empty tile needs no bytes
+            elif tile not in found:
+                self.missing[tile] = NOT_THERE[
                     "cut" if not self.scan.complete and starts[i + 1] > len(self.data) else "unplaced" if unplaced else "damaged"
                 ]
-        return [found.get(i) for i in range(layout.tiles)]
+        return [found.get(i) for i in range(len(lengths))]
 
-    def _numbers(self, lengths: Sequence[int], starts: Sequence[int]) -> list[int | None]:
-        """The number of each tile that was found, None where that is not certain.
+    def _around(self, tiles: int, at: int, size: int) -> tuple[int, int]:
+        """(where the first tile should begin, bytes that should stand between the tiles and the end section).
 
-        lengths: of all tiles, as the index has them; starts: where they should begin, and where the last should end.
+        tiles: bytes of their sections; at, size: of the index. That of a file that was written tile by tile stands behind the tiles, and
+        a section `seek` before them.
+        """
+        if all(start > at for start, _ in self.tiles):
+            return at + size, 0
+        before = self.single.get(SEEK)
+        return (before[0] + before[1].size if before else at - tiles), size
+
+    def _numbers(self, lengths: Sequence[int], starts: Sequence[int], behind: int) -> list[int | None]:
+        """The place of each tile that was found among all, None where that is not certain.
+
+        lengths: of all tiles, in the order of the sections; starts: where they should begin, and where the last should end; behind: bytes
+        that should follow them before the end section.
 
         A tile of a length that no other has is told by it. Others are where they should be if the file has its size, or only lacks its
         end. If bytes were lost or added at one place, the tiles before it are where they should be, and those behind it where they should
@@ -253,15 +267,15 @@ class _Remains:
         if [n for _, n in there] == list(lengths):
             return list(range(len(lengths)))
         of_length = _single(lengths)
-        found = [of_length.get(n, number) for (_, n), number in zip(there, self._places(there, lengths, starts), strict=True)]
+        found = [of_length.get(n, number) for (_, n), number in zip(there, self._places(there, lengths, starts, behind), strict=True)]
         claimed: dict[int | None, set[bytes]] = {}
         for number, (_, section) in zip(found, self.tiles, strict=True):
             claimed.setdefault(number, set()).add(section.content)
         return [number if len(claimed[number]) == 1 else None for number in found]  # two different tiles cannot both be it
 
-    def _places(self, there: Sequence[tuple[int, int]], lengths: Sequence[int], starts: Sequence[int]) -> list[int | None]:
+    def _places(self, there: Sequence[tuple[int, int]], lengths: Sequence[int], starts: Sequence[int], behind: int) -> list[int | None]:
         """The numbers of tiles by where they are, None where no tile should be. there: (first byte, length) of each."""
-        shift = len(self.data) - container.END_SIZE - starts[-1]
+        shift = len(self.data) - container.END_SIZE - behind - starts[-1]
         damaged = self.scan.damaged
         if not self.scan.complete or not shift:
             until, since = len(self.data), len(self.data)

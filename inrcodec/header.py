@@ -1,7 +1,8 @@
 """Section HEAD (shape, types, value map and digest of a signal) and section meta (its metadata).
 
 The digest is of what the samples mean and of the samples. So a header whose shape, type, depth or rate was changed does not pass, even
-with a mended checksum.
+with a mended checksum. It has two forms: the samples follow each other in raster order, or, of a file that was written tile by tile, they
+are hashed for each tile, and the digest is of these digests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import math
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +22,20 @@ from . import floats, values
 from .compression import compress, decompress
 from .container import Reader, varint, zigzag
 from .errors import FormatError
+from .layout import Layout
 from .limits import Limits
 from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
 
 HEAD, META = b"HEAD", b"meta"
 INDEX, TILE = b"TIDX", b"TILE"  # the other sections of every signal with samples
+SEEK = b"seek"  # where section TIDX begins, if it stands behind the tiles: 8 bytes, little-endian
 SAMPLE_TYPES = "buif"
 DIGEST, SHORT_DIGEST = 32, 4  # bytes of the digest; the short one is that of compact files
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own
 BIG_ENDIAN = 0x20
-LOSSY = 0x80  # of the byte that has the profile
+LOSSY, BY_TILES = 0x80, 0x40  # of the byte that has the profile
+PADDED = 6  # bytes of a size that is written before it is known: enough for LARGEST_SHAPE
 LARGEST_SHAPE = 1 << 36  # samples; with longer axes, computing coordinates would need more than 63 bits
 MAX_METADATA = 1 << 28
 
@@ -53,6 +57,8 @@ class Header:
 
     digest: 32 bytes, or the first 4 of them.
 
+    by_tiles: whether the digest is of the digests of the tiles' samples.
+
     float_map: how integers, to which the value map leads, stand for floats; None: the samples are integers. A lossy file has no tiles, only
     what its profile says of the samples.
     """
@@ -67,6 +73,7 @@ class Header:
     digest: bytes
     lossy: bool = False
     float_map: floats.FloatMap | None = None
+    by_tiles: bool = False
 
     @property
     def integer_type(self) -> np.dtype[Any]:
@@ -102,11 +109,15 @@ def _dtype_of(byte: int) -> np.dtype[Any]:
     return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}")
 
 
-def _meaning(header: Header) -> bytes:
-    """What the samples mean, as section HEAD has it: kind, type, bit depth, dimensions, shape and rate, varints in their shortest form."""
+def _meaning(header: Header, least: int = 0) -> bytes:
+    """What the samples mean, as section HEAD has it: kind, type, bit depth, dimensions, shape and rate, varints in their shortest form.
+
+    least: bytes that the first size is to take at least, in HEAD only.
+    """
     rate = varint(header.sample_rate) if header.sample_rate is not None else b""
     fixed = bytes([KINDS.index(header.kind), dtype_byte(header.dtype), header.bit_depth, len(header.shape)])
-    return b"".join([fixed, *[varint(n) for n in header.shape], rate])
+    first, *others = header.shape
+    return b"".join([fixed, varint(first, least), *[varint(n) for n in others], rate])
 
 
 def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
@@ -114,7 +125,27 @@ def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
 
     A bool is one byte. The header's profile, value map and digest do not matter.
     """
-    found = hashlib.sha256(_meaning(header))
+    return _hashed(_meaning(header), samples)
+
+
+def tile_digest(samples: npt.NDArray[Any]) -> bytes:
+    """SHA-256, 32 bytes, of the samples of a tile, as in `digest`."""
+    return _hashed(b"", samples)
+
+
+def digest_of_tiles(header: Header, tile: Sequence[int], digests: Iterable[bytes]) -> bytes:
+    """SHA-256, 32 bytes, of what the header says of the samples, of the sizes of a tile as varints, and of the tiles' digests in order.
+
+    It does not need all samples at once, nor in raster order.
+    """
+    found = hashlib.sha256(_meaning(header) + b"".join(map(varint, tile)))
+    for of_tile in digests:
+        found.update(of_tile)
+    return found.digest()
+
+
+def _hashed(meaning: bytes, samples: npt.NDArray[Any]) -> bytes:
+    found = hashlib.sha256(meaning)
     flat = np.ascontiguousarray(samples).reshape(-1)
     for start in range(0, len(flat), HASHED):  # a copy of all samples in another byte order would take their memory once more
         part = values.bits_of(flat[start : start + HASHED])
@@ -122,17 +153,22 @@ def digest(header: Header, samples: npt.NDArray[Any]) -> bytes:
     return found.digest()
 
 
-def matches(header: Header, samples: npt.NDArray[Any]) -> bool:
+def matches(header: Header, samples: npt.NDArray[Any], layout: Layout) -> bool:
     """Whether samples have the digest of the header, as far as it is there."""
-    return digest(header, samples)[: len(header.digest)] == header.digest
+    if header.by_tiles:
+        found = digest_of_tiles(header, layout.tile, (tile_digest(samples[box]) for box in layout.boxes()))
+    else:
+        found = digest(header, samples)
+    return found[: len(header.digest)] == header.digest
 
 
-def write_header(header: Header) -> bytes:
-    """The content of section HEAD."""
+def write_header(header: Header, least: int = 0) -> bytes:
+    """The content of section HEAD. least: bytes that the first size is to take at least."""
     m = header.value_map
     float_map = floats.write_map(header.float_map) if header.float_map else b""
     value_map = varint(zigzag(m.offset)) + varint(m.step) + bytes([m.bits])
-    return bytes([header.profile | LOSSY * header.lossy]) + _meaning(header) + float_map + value_map + header.digest
+    first = header.profile | LOSSY * header.lossy | BY_TILES * header.by_tiles
+    return bytes([first]) + _meaning(header, least) + float_map + value_map + header.digest
 
 
 def read_header(content: bytes) -> Header:
@@ -160,9 +196,12 @@ def read_header(content: bytes) -> Header:
     if not values.fits(value_map, floats.integer_type(dtype)):
         raise FormatError("damaged: the value map does not fit the sample type")
     read = r.take(SHORT_DIGEST if r.left == SHORT_DIGEST else DIGEST)
-    found = Header(profile & ~LOSSY, kind, dtype, bit_depth, shape, rate, value_map, read, bool(profile & LOSSY), float_map)
     r.end()
-    return found
+    lossy, by_tiles = bool(profile & LOSSY), bool(profile & BY_TILES)
+    if lossy and by_tiles:
+        raise FormatError("damaged: it has no tiles, and a digest of their digests")
+    number = profile & ~(LOSSY | BY_TILES)
+    return Header(number, kind, dtype, bit_depth, shape, rate, value_map, read, lossy, float_map, by_tiles)
 
 
 def write_metadata(metadata: Mapping[str, bytes]) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 Box = tuple[slice, ...]  # one slice per coordinate axis
@@ -49,6 +50,18 @@ class Layout:
     def boxes(self) -> Iterator[Box]:
         """The boxes of all tiles, in order."""
         return (self.box(i) for i in range(self.tiles))
+
+    def number(self, place: Iterable[int]) -> int:
+        """The number of the tile that is the i-th along each axis, i from `place`."""
+        found = 0
+        for i, count in zip(place, self.counts, strict=True):
+            found = found * count + i
+        return found
+
+    def meeting(self, spans: Box) -> list[int]:
+        """The numbers of the tiles that lie in a box, in order."""
+        along = (range(s.start // t, -(-s.stop // t)) for s, t in zip(spans, self.tile, strict=True))
+        return [self.number(place) for place in itertools.product(*along)]
 
 
 def split(shape: tuple[int, ...], channel_axis: bool) -> tuple[tuple[int, ...], int]:

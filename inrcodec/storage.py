@@ -11,7 +11,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .errors import InrcodecError
@@ -76,32 +76,62 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path | None = None) -> None:
-    """Let `write` fill a temporary file in the directory of `path`, then move that file to `path` in one step.
-
-    The temporary file has the extension of `path`, since that names the format. It is removed if anything fails. A file that is
-    overwritten keeps its permissions. If `path` is a symbolic link, the link stays and the file it leads to is replaced. Temporary files
-    that killed runs have left in the directory are removed.
+    """Let `write` fill a temporary file, which then gets the name `path`: see `Replacement`.
 
     Raises:
         InrcodecError: the file cannot be written, or see `check_output`, which is asked again.
     """
-    check_output(path, force, source)
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    sweep(target.parent)
+    replacement = Replacement(path, force, source)
     try:
-        with _temporary(target.parent, path.suffix) as temporary:
-            write(temporary)
-            _to_disk(temporary)
-            with suppress(OSError):  # where permissions cannot be set, the file stays its owner's
-                temporary.chmod(_mode(target))
-            if force:
-                os.replace(temporary, target)
-            else:
-                _move_to_new(temporary, target, path)
+        write(replacement.temporary)
+        replacement.commit()
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
-    with suppress(OSError):  # the file is there; some systems cannot do more
-        _to_disk(target.parent)
+    finally:
+        replacement.discard()
+
+
+class Replacement:
+    """A temporary file in the directory of `path`, to be filled, which `commit` moves to `path` in one step. `discard` must be called last.
+
+    The temporary file has the extension of `path`, since that names the format. A file that is
+    overwritten keeps its permissions. If `path` is a symbolic link, the link stays and the file it leads to is replaced. Temporary files
+    that killed runs have left in the directory are removed.
+
+    Attributes:
+        temporary: the temporary file, empty at first.
+
+    Raises:
+        InrcodecError: the file cannot be written, or see `check_output`.
+    """
+
+    def __init__(self, path: Path, force: bool, source: Path | None = None) -> None:
+        check_output(path, force, source)
+        self.path, self.force = path, force
+        self.target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        sweep(self.target.parent)
+        self._open = ExitStack()
+        try:
+            self.temporary = self._open.enter_context(_temporary(self.target.parent, path.suffix))
+        except OSError as fault:
+            raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+
+    def commit(self) -> None:
+        """Give the file its name. Raises OSError; InrcodecError if the name is taken by now."""
+        _to_disk(self.temporary)
+        with suppress(OSError):  # where permissions cannot be set, the file stays its owner's
+            self.temporary.chmod(_mode(self.target))
+        if self.force:
+            os.replace(self.temporary, self.target)
+        else:
+            _move_to_new(self.temporary, self.target, self.path)
+        self.discard()
+        with suppress(OSError):  # the file is there; some systems cannot do more
+            _to_disk(self.target.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file if it is still there."""
+        self._open.close()
 
 
 def _move_to_new(temporary: Path, target: Path, path: Path) -> None:

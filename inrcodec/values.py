@@ -54,6 +54,16 @@ def to_values(samples: npt.NDArray[Any]) -> tuple[Values, ValueMap]:
     return values.astype(value_type(bits), copy=False), ValueMap(offset, step, bits)
 
 
+def values_by(samples: npt.NDArray[Any], value_map: ValueMap) -> Values:
+    """The values of integer or bool samples by a map of step 1 that is given, in the same shape and the narrowest unsigned dtype.
+
+    The samples must be offset … offset + 2^bits − 1.
+    """
+    wrapped = bits_of(samples)
+    values: Values = wrapped - wrapped.dtype.type(value_map.offset % (1 << 8 * wrapped.dtype.itemsize))
+    return values.astype(value_type(value_map.bits), copy=False)
+
+
 def from_values(values: Values, value_map: ValueMap, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The samples of these values, in the same shape, of type `dtype`. fits(value_map, dtype) must hold.
 

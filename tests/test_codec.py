@@ -347,8 +347,8 @@ def test_sections_of_the_future(small_files: list[bytes]) -> None:
 
 def test_an_unknown_profile_is_named(small_files: list[bytes]) -> None:
     sections = compact.sections_of(small_files[0])
-    head = bytes([77]) + sections[0].content[1:]
-    with pytest.raises(FormatError, match="profile 77"):
+    head = bytes([55]) + sections[0].content[1:]
+    with pytest.raises(FormatError, match="profile 55"):
         inrcodec.decode(container.write([Section(b"HEAD", head), *sections[1:]]))
 
 

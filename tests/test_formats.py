@@ -50,7 +50,7 @@ def numbers_of_spec(field: str) -> dict[int, str]:
 
 def numbers_of_magic(offset: int) -> dict[int, str]:
     """The names that linr.magic gives to the values of the byte there."""
-    lines = re.findall(rf"^>>{offset}\tubyte\t(\d+)\t(?:\\b, )?(\w+)$", MAGIC.read_text("utf-8"), re.M)
+    lines = re.findall(rf"^>>{offset}\tubyte(?:&0xbf)?\t(\d+)\t(?:\\b, )?(\w+)$", MAGIC.read_text("utf-8"), re.M)
     return {int(number): name for number, name in lines}
 
 

@@ -62,7 +62,7 @@ class Toy(Profile):
     """Constant bytes: the samples are what the encoder was given."""
 
     name = "toy"
-    number = 77
+    number = 55
     section = b"TOYS"
     codes = "bytes"
     words = "as they are"

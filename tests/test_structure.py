@@ -28,6 +28,7 @@ ROOMS = (
     "views",
     "bundle",
     "thumbnails",
+    "stream",
     "codec",
     "preview",
     "averages",

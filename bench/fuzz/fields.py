@@ -19,7 +19,7 @@ from inrcodec import codec
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint, zigzag
 from inrcodec.floats import FORMS
-from inrcodec.header import TILE
+from inrcodec.header import INDEX, TILE
 from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
@@ -461,7 +461,8 @@ TAKERS: dict[bytes, Callable[[Taker, codec.Opened], None]] = {
 
 def fields_of(opened: codec.Opened) -> Iterator[tuple[bytes, bytes, tuple[Field, ...]]]:
     """(type, content, fields) of each section of a valid file, in order."""
-    tiles = itertools.count()
+    index = next((section.content for section in opened.sections if section.type == INDEX), b"")
+    tiles = iter(codec.read_index(index, opened.header).order)
     for section in opened.sections:
         t = Taker(section.content)
         if section.type == TILE:

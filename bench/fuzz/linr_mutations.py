@@ -74,14 +74,22 @@ class Draft:
         parts = list(self.parts)
         for i, part in enumerate(parts):
             if part.type == INDEX and self.mend and part.fields:
-                axes = len(self.seed.opened.layout.axes)
-                tiles = [varint(len(p.content)) for p in parts if p.type == TILE]
-                parts[i] = Part(INDEX, write(part.fields[:axes]) + b"".join(tiles))
+                parts[i] = Part(INDEX, self._index(part, [len(p.content) for p in parts if p.type == TILE]))
             if part.type == HEAD and self.digest and part.fields:
                 meaning = b"" if OF_SAMPLES[0] else b"".join(f.written for f in part.fields if f.name in MEANING)
                 digest = hashlib.sha256(meaning + self.seed.raw).digest()
                 parts[i] = Part(HEAD, write([replace(f, value=digest) if f.name == "digest" else f for f in part.fields]))
         return MAGIC + bytes([VERSION]) + b"".join(map(framed, parts)) + framed(Part(END, b""))
+
+    def _index(self, part: Part, lengths: Sequence[int]) -> bytes:
+        """Section TIDX with the lengths of the tiles, which are in the order of their sections."""
+        layout = self.seed.opened.layout
+        axes = len(layout.axes)
+        order = [f.value for f in part.fields[axes + layout.tiles :]]
+        if sorted(order) == list(range(len(lengths))):
+            of_number = dict(zip(order, lengths, strict=True))
+            lengths = [of_number[number] for number in range(len(order))]
+        return write(part.fields[:axes]) + b"".join(map(varint, [*lengths, *order]))
 
 
 def framed(part: Part) -> bytes:

@@ -57,10 +57,16 @@ class Seed:
 
     @cached_property
     def raw(self) -> bytes:
-        """Its samples as little-endian bytes, as the digest has them; nothing of a file that has none."""
+        """What the digest is of, beside what the header says: samples as little-endian bytes, or the size of its tiles and their digests.
+
+        Nothing of a file that has no samples.
+        """
         if self.opened.header.lossy:
             return b""
         samples = inrcodec.decode(self.original or self.data, threads=1).samples
+        if self.opened.header.by_tiles:
+            layout = self.opened.layout
+            return b"".join([*map(container.varint, layout.tile), *(header.tile_digest(samples[box]) for box in layout.boxes())])
         return np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).tobytes()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import json
 import math
 import os
@@ -103,10 +104,11 @@ def meaning_of(signal: Any) -> bytes:
     return hashlib.sha256(about + x.tobytes()).digest()
 
 
-def digest_of(signal: Any, of_samples: bool = False) -> str:
+def digest_of(signal: Any, of_samples: bool = False, about: Mapping[str, Any] | None = None) -> str:
     """The digest that SPEC.md 2 gives a signal, as hexadecimal digits, computed apart from the package.
 
-    of_samples: that of the samples alone, which older checkouts want.
+    of_samples: that of the samples alone, which older checkouts want; about: what `info` says of the file, which may have one of the tiles'
+    digests.
     """
 
     def varint(n: int) -> bytes:
@@ -116,7 +118,13 @@ def digest_of(signal: Any, of_samples: bool = False) -> str:
     type_ = "buif".index(x.dtype.kind) | (x.dtype.itemsize.bit_length() - 1) << 2 | 32 * (x.dtype.str[0] == ">")
     fixed = bytes([("image", "audio", "array").index(signal.kind), type_, signal.bit_depth, x.ndim])
     rate = b"" if signal.sample_rate is None else varint(signal.sample_rate)
-    raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
+    little = x.astype(x.dtype.newbyteorder("<"))
+    raw = little.tobytes()
+    if about is not None and "digest_of" in about:
+        tile = about["tiles"]["shape"]
+        cuts = [[slice(start, start + size) for start in range(0, n, size)] for n, size in zip(x.shape, tile, strict=False)]
+        digests = [hashlib.sha256(little[box].tobytes()).digest() for box in itertools.product(*cuts)]
+        raw = b"".join([*map(varint, tile), *digests])
     meaning = b"" if of_samples else fixed + b"".join(map(varint, x.shape)) + rate
     return hashlib.sha256(meaning + raw).hexdigest()
 
@@ -170,7 +178,7 @@ class Judge:
             return self.render is not None and self.render(data, network_only=True) is not None
         if signal is None:
             return False
-        found = digest_of(signal, self.of_samples)
+        found = digest_of(signal, self.of_samples, self.info(data))
         self.by_digest[found] = self.by_digest[found[:SHORT]] = meaning_of(signal)
         self.info(data, stages=True)
         if self.salvage:
@@ -209,7 +217,7 @@ class Judge:
     def _right(self, signal: Any, about: dict[str, Any]) -> None:
         """Raise Wrong if a decoded signal is not that of the digest which the file gives."""
         claimed = about["digest"]
-        found = digest_of(signal, self.of_samples)
+        found = digest_of(signal, self.of_samples, about)
         if claimed not in (found, found[:SHORT]):
             raise Wrong("it decodes to samples that its digest is not of")
         if self.by_digest.get(claimed, meaning_of(signal)) != meaning_of(signal):

@@ -239,6 +239,8 @@ class Head:
     high: int
     meaning: bytes  # what the digest is of, before the samples
     float_map: Any = None  # a FloatMap of linr_floats.py if the samples are floats
+    by_tiles: bool = False  # whether the digest is made of the tiles' digests
+    tile: tuple[int, ...] = ()  # the tile size, which TIDX has
 
     @property
     def split(self) -> bool:
@@ -262,8 +264,9 @@ class Head:
 def read_head(content: bytes) -> Head:
     reader = Reader(content)
     code = reader.byte()
-    profile, lossy = code & 127, bool(code >> 7)
+    profile, by_tiles, lossy = code & 63, bool(code & 64), bool(code >> 7)
     require(profile <= 2, "an unknown profile")
+    require(not (lossy and by_tiles), "a digest of tiles that are not there")
     require(not lossy or profile == 1, "a lossy file without a network")
     kind_code = reader.byte()
     require(kind_code <= 2, "an unknown kind")
@@ -302,12 +305,17 @@ def read_head(content: bytes) -> Head:
     digest = reader.take(4 if reader.position == len(content) - 4 else 32)
     meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
-    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning, float_map)
+    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning, float_map, by_tiles)
 
 
-def check_digest(head: Head, samples: bytes) -> None:
-    """Compare samples, little-endian, with the digest, as far as it is there."""
-    found = hashlib.sha256(head.meaning + samples).digest()
+def check_digest(head: Head, samples: npt.NDArray[Any]) -> None:
+    """Compare samples, little-endian and in the shape of the file, with the digest, as far as it is there."""
+    if head.by_tiles:
+        sizes = b"".join(map(shortest_varint, head.tile))
+        content = sizes + b"".join(hashlib.sha256(samples[span].tobytes()).digest() for span in spans_of(head))
+    else:
+        content = samples.tobytes()
+    found = hashlib.sha256(head.meaning + content).digest()
     require(found[: len(head.digest)] == head.digest, "the samples do not match the digest")
 
 
@@ -320,7 +328,7 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
         )
     wrapped = np.uint64(head.offset % 2**64) + np.uint64(head.step % 2**64) * values  # modulo 2^64
     samples = wrapped.astype(head.dtype.newbyteorder("<")).reshape(head.shape)
-    check_digest(head, samples.tobytes())
+    check_digest(head, samples)
     half = 1 << (head.bit_depth - 1)
     least, most = (-half, half - 1) if head.low < 0 else (0, 2 * half - 1)
     require(least <= int(samples.min()) and int(samples.max()) <= most, "the samples do not fit the bit depth")
@@ -331,7 +339,7 @@ def checked_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Samples of a native type of floats, checked against the digest, in the shape and the byte order of the file."""
     patterns = samples.reshape(head.shape).view(f"u{samples.dtype.itemsize}")
     little = patterns.astype(patterns.dtype.newbyteorder("<"))
-    check_digest(head, little.tobytes())
+    check_digest(head, little)
     return patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
 
 
@@ -359,18 +367,31 @@ def read_metadata(content: bytes) -> dict[str, bytes]:
 Span = tuple[slice, ...]
 
 
-def read_index(content: bytes, head: Head, tiles: Sequence[bytes]) -> list[Span]:
-    """The place of every tile along the coordinate axes; the lengths are compared with those of the tiles. A lossy file has no tiles."""
+def read_index(content: bytes, head: Head, contents: Sequence[bytes]) -> list[bytes]:
+    """The tiles in their order, from the contents of the sections; it gives `head` the tile size. A lossy file has no tiles."""
     reader = Reader(content)
     sizes = [reader.varint() for _ in head.axes]
     require(all(1 <= size <= axis for size, axis in zip(sizes, head.axes, strict=True)), "the tile size is out of range")
+    head.tile = tuple(sizes)
     count = 0 if head.lossy else math.prod(-(-axis // size) for size, axis in zip(sizes, head.axes, strict=True))
-    require(count == len(tiles), "another number of tiles than the index has")
-    require(all(reader.varint() == len(tile) for tile in tiles), "a tile of another length than in the index")
+    require(count == len(contents), "another number of tiles than the index has")
+    lengths = [reader.varint() for _ in contents]
+    order = list(range(count))
+    if reader.position < len(content):
+        order = [reader.varint() for _ in contents]
+        require(sorted(order) == list(range(count)), "an order that does not name each tile once")
     reader.finish()
-    if head.lossy:
-        return []
-    cuts = [[slice(start, min(start + size, axis)) for start in range(0, axis, size)] for size, axis in zip(sizes, head.axes, strict=True)]
+    of_number = dict(zip(order, contents, strict=True))
+    tiles = [of_number[number] for number in range(count)]
+    require(lengths == [len(tile) for tile in tiles], "a tile of another length than in the index")
+    return tiles
+
+
+def spans_of(head: Head) -> list[Span]:
+    """The place of every tile along the coordinate axes."""
+    cuts = [
+        [slice(start, min(start + size, axis)) for start in range(0, axis, size)] for size, axis in zip(head.tile, head.axes, strict=True)
+    ]
     return list(itertools.product(*cuts))
 
 
@@ -699,7 +720,8 @@ def read_file(data: bytes) -> File:
     metadata = read_metadata(sections[b"meta"]) if b"meta" in sections else {}
     require((b"NETW" in sections) == (head.profile == 1), "a network is missing, or there without need")
     require((b"HYBR" in sections) == (head.profile == 2), "a plan is missing, or there without need")
-    spans = read_index(sections[b"TIDX"], head, tiles)
+    tiles = read_index(sections[b"TIDX"], head, tiles)
+    spans = [] if head.lossy else spans_of(head)
     module, plan = None, None
     if head.profile == 1:
         module = beside("linr_network")

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from ..errors import FormatError, UnsupportedError, naming
+from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..storage import check_output
 from . import tensors
-from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, limits_of, read_linr, with_limits, write_signal
+from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, limits_of, read_linr, with_limits, write_as, write_signal
 
 
 @click.command(short_help="Decompress a .linr file.")
@@ -94,6 +94,8 @@ def decode(
     if files.checkpoints.named(output) is None:
         check_type(output)
     check_output(output, force, input)
+    if not (part or region or scale or salvage or network_only) and output.suffix == ".npy" and _to_npy(input, output, force, given):
+        return
     data = read_linr(input, given, damaged=salvage)
     if scale and not region and not exact:
         with naming(input):  # before anything is imported that takes longer
@@ -132,3 +134,34 @@ def decode(
     write_signal(output, found, force, input)
     if faults:
         fail(input, faults)
+
+
+def _to_npy(source: Path, output: Path, force: bool, given: dict[str, Any]) -> bool:
+    """Decode an array that was written brick by brick into a .npy file, in memory for some bricks; whether the file holds such an array.
+
+    Raises FormatError: it is damaged; LimitError; InrcodecError: the output cannot be written.
+    """
+    import numpy as np
+
+    from ..stream import StreamReader
+
+    try:
+        opened = decoded(lambda options: StreamReader(source, options, 0), **given)
+    except (InrcodecError, OSError):  # what is wrong is found where other files are read
+        return False
+    with opened as found:
+        if not found.by_bricks or found.kind != "array" or found.metadata:
+            return False
+
+        def write(path: Path) -> None:
+            array = np.lib.format.open_memmap(path, "w+", found.dtype, found.shape)
+            try:
+                decoded(lambda options: found.verify(options, array.__setitem__), **given)
+            except FormatError as fault:
+                raise FormatError(f"{fault}; --salvage writes what is intact") from fault
+            array.flush()
+
+        with naming(source):
+            limits_of(given).check_shape(found.shape)  # before a file of that size is made
+        write_as(output, write, force, source)
+    return True

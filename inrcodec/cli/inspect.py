@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from .. import bundle, codec, damage, profiles
-from ..errors import FormatError, InrcodecError, UnsupportedError, naming
+from .. import bundle, codec, damage, profiles, stream
+from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
 from ..values import bits_of
 from . import tensors
@@ -30,6 +30,41 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
 
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out.
     """
+    fault: FormatError | None = None
+    if original is None:
+        try:
+            count = _verified_by_bricks(input, given)
+        except FormatError as found:  # what is damaged can be told of a file that fits in memory
+            count, fault = 0, found
+        if count:
+            say(f"{input}: OK, {count} samples match their digest")
+            return
+    try:
+        _verify(input, original, given, fault)
+    except LimitError:
+        if fault is None:
+            raise
+        raise fault from None
+
+
+def _verified_by_bricks(path: Path, given: dict[str, Any]) -> int:
+    """How many samples a file has that was written brick by brick, and is verified so; 0 if it is another file, or cannot be opened.
+
+    Raises FormatError: it is damaged; LimitError.
+    """
+    try:
+        found = decoded(lambda options: stream.StreamReader(path, options, 0), **given)
+    except (InrcodecError, OSError):
+        return 0
+    with found:
+        if not found.by_bricks:
+            return 0
+        decoded(found.verify, **given)
+        return found.size
+
+
+def _verify(input: Path, original: Path | None, given: dict[str, Any], known: FormatError | None) -> None:
+    """Decode a file in memory and check it, or compare it with another one. known: what is known to be wrong with it."""
     data = read_linr(input, given, damaged=True)
     if bundle.is_bundle(data):
         tensors.verify(input, original, data, given)
@@ -38,7 +73,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
         try:
             found = decoded(lambda options: codec.decode(data, options), **given)
         except FormatError as fault:
-            told = str(fault)
+            told = str(known or fault).removeprefix(f"{input}: ")
             fail(input, [told, *(part for part in _damaged_parts(data, given) if part not in told)])
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
@@ -85,20 +120,31 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
 
     The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case.
     """
-    data = read_linr(input, given)
-    with naming(input):
-        tensors.refuse(data, {"--stages": stages})
-        found = decoded(
-            lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given
-        )
+    found = None if stages else _info_of_bricks(input, given)
+    if found is None:
+        data = read_linr(input, given)
+        with naming(input):
+            tensors.refuse(data, {"--stages": stages})
+            found = decoded(
+                lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given
+            )
     if as_json:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)
         return
-    for name, value in tensors.rows(found) if bundle.is_bundle(data) else _rows(found):
+    for name, value in _rows(found) if "profile" in found else tensors.rows(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         _tell_stage(stage, *_unit(found))
+
+
+def _info_of_bricks(path: Path, given: dict[str, Any]) -> dict[str, Any] | None:
+    """What `info` says of a file that was written brick by brick, which need not fit in memory; None if it is another file, or damaged."""
+    try:
+        with decoded(lambda options: stream.StreamReader(path, options, 0), **given) as found:
+            return found.info() if found.by_bricks else None
+    except (InrcodecError, OSError):
+        return None
 
 
 def _bits(n: int) -> str:
@@ -129,7 +175,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"metadata {k}", f"{n} bytes") for k, n in islice(found["metadata"].items(), MOST_NAMES)]
     if (more := len(found["metadata"]) - MOST_NAMES) > 0:
         rows.append(("metadata", f"{more} more"))
-    rows.append(("digest", f"SHA-256 {found['digest']}{'' if len(found['digest']) == 64 else '…, compact file'}"))
+    form = ", of the tiles' digests" if "digest_of" in found else ""
+    rows.append(("digest", f"SHA-256 {found['digest']}{form if len(found['digest']) == 64 else '…, compact file'}"))
     return rows
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..errors import FormatError, UnsupportedError
 from ..options import Options
-from .base import Encoded, Ordered, Parts, Profile, Subject, TileDecoder
+from .base import Encoded, Ordered, Parts, Profile, Stream, Subject, TileCoder, TileDecoder
 from .hybrid import Hybrid
 from .inr import Inr
 from .stored import Stored
 
-__all__ = ["Encoded", "Ordered", "Parts", "Profile", "Subject", "TileDecoder", "encode", "named", "numbered", "registered"]
+__all__ = [
+    "Encoded", "Ordered", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered", "registered",
+    "tile_coder",
+]  # fmt: skip
 
 FLOOR = Stored()  # codes everything
 PROFILES: tuple[Profile, ...] = (Hybrid(), FLOOR, Inr())  # in the order in which `auto` asks them
@@ -52,6 +55,21 @@ def encode(subject: Subject, options: Options) -> Encoded:
     if not profile.applies(subject):
         raise UnsupportedError(f"profile {profile.name} codes {profile.codes}")
     return profile.encode(subject, options)
+
+
+def tile_coder(stream: Stream, options: Options) -> tuple[Profile, TileCoder]:
+    """The profile of the options, and what codes the tiles of a stream; "auto" takes the first one that can.
+
+    Raises:
+        ValueError: there is no such profile.
+        UnsupportedError: the profile cannot code this stream.
+    """
+    asked = PROFILES if options.profile == "auto" else (named(options.profile),)
+    for profile in asked:
+        coder = profile.tile_coder(stream, options)
+        if coder is not None:
+            return profile, coder
+    raise UnsupportedError(f"profile {options.profile} cannot code such bricks one by one; profile {FLOOR.name} can")
 
 
 def _smallest(subject: Subject, options: Options) -> Encoded:

@@ -98,6 +98,41 @@ class Encoded:
         return self.parts.size
 
 
+@dataclass(frozen=True)
+class Stream:
+    """What is known beforehand of values that come tile by tile.
+
+    Attributes:
+        tile: sizes of a tile along the coordinate axes; those at the far end of an axis may be smaller.
+        channels: values at each place.
+        bits, kind, silence, sample_rate, peak: see `Subject`; bits are those that the type allows, 1 … 64, not those that occur.
+        floats: see `Subject`.
+    """
+
+    tile: tuple[int, ...]
+    channels: int
+    bits: int
+    kind: Kind = "array"
+    silence: int = 0
+    sample_rate: int | None = None
+    peak: float = 0.0
+    floats: Ordered | None = None
+
+
+class TileCoder(ABC):
+    """Codes tiles one by one, from any thread, each from its own values alone.
+
+    Attributes:
+        section: the profile's section, None if it has none. It is the same whatever the tiles hold.
+    """
+
+    section: Section | None = None
+
+    @abstractmethod
+    def encode(self, values: Values) -> bytes:
+        """The bytes of a tile, which do not depend on where it lies. values: (*sizes of the tile, channels), unsigned, below 2^bits."""
+
+
 class TileDecoder(ABC):
     """Decodes the tiles of an opened file, in any order, from any thread.
 
@@ -201,6 +236,10 @@ class Profile(ABC):
     @abstractmethod
     def encode(self, subject: Subject, options: Options) -> Encoded:
         """Code a signal for which `applies` holds. Raises Stopped if options.stop says so."""
+
+    def tile_coder(self, stream: Stream, options: Options) -> TileCoder | None:
+        """What codes the tiles of a stream; None if the profile cannot code a tile before it has seen the others."""
+        return None
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         """For profile "auto": the signal coded by this profile, if that is smaller than `best`; else None.

@@ -22,7 +22,7 @@ from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
 from ..values import Values, join_bits, plane_bits, value_type
-from .base import Encoded, Parts, Profile, Subject, Tick, TileDecoder, ignore
+from .base import Encoded, Parts, Profile, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
 
 TILE_PLACES = 1 << 20
 SMALL = 1 << 16  # bytes: below, Brotli is always tried
@@ -92,6 +92,21 @@ def encode_tile(values: Values, bits: int, quality: int) -> bytes:
     return min(candidates, key=len)
 
 
+def _quality(options: Options) -> int:
+    """Of Brotli: 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs."""
+    return (5, 7, 9, 9, 11)[options.effort - 1]
+
+
+class Coder(TileCoder):
+    """Codes the tiles of a stream; bits: of the values; quality: of Brotli, 0 … 11."""
+
+    def __init__(self, bits: int, quality: int) -> None:
+        self.bits, self.quality = bits, quality
+
+    def encode(self, values: Values) -> bytes:
+        return encode_tile(values, self.bits, self.quality)
+
+
 class Stored(Profile):
     """Profile 0: it codes everything, so `auto` always has a file to compare with."""
 
@@ -108,10 +123,11 @@ class Stored(Profile):
         values, bits = subject.values, subject.bits
         axes = values.shape[:-1]
         layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
-        # quality 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs
-        quality = (5, 7, 9, 9, 11)[options.effort - 1]
-        tiles = parallel.run(lambda box: encode_tile(values[box], bits, quality), layout.boxes(), options.workers)
+        tiles = parallel.run(lambda box: encode_tile(values[box], bits, _quality(options)), layout.boxes(), options.workers)
         return Encoded(self, Parts(layout, None, tiles))
+
+    def tile_coder(self, stream: Stream, options: Options) -> TileCoder:
+        return Coder(stream.bits, _quality(options))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         raw = subject.values.size * subject.bits / 8

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import FormatError
 from ...layout import Layout
 from ...options import Options
-from ..base import Encoded, Parts, Profile, Subject, TileDecoder
+from ..base import Encoded, Parts, Profile, Stream, Subject, TileCoder, TileDecoder
 from .limits import ARRAY, MAX_CHANNELS, MAX_CHANNELS_OF_ARRAY, MAX_SOURCES, PICTURE_BITS, SECTION, SOUND, SOUND_BITS
 
 USUAL_RATE = 44100  # frames per second; sets the length of tiles of an array of one axis, which has no rate
@@ -88,6 +88,13 @@ class Hybrid(Profile):
             rate = subject.sample_rate or USUAL_RATE
             return Encoded(self, sound.encode(subject.values, subject.silence, rate, options))
         return Encoded(self, min((code(subject, options) for code in _ways(subject)), key=lambda parts: parts.size))
+
+    def tile_coder(self, stream: Stream, options: Options) -> TileCoder | None:
+        if stream.channels > MAX_CHANNELS_OF_ARRAY:
+            return None
+        from .arrays import coding as arrays
+
+        return arrays.BrickCoder(stream, options)
 
     def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         if section is None:

@@ -124,18 +124,22 @@ def models(shape: tuple[int, ...]) -> Iterator[BrickModel]:
         yield BrickModel(order)
 
 
-def recipe_of(subject: Subject, effort: int) -> Recipe:
-    """The recipe for an array: what makes a part of it smallest."""
+def recipe_of(subject: Subject, effort: int, tile: tuple[int, ...]) -> Recipe:
+    """The recipe for an array: what makes a part of it smallest. tile: sizes of a brick."""
     values, e = subject.values, effort - 1
     shape = values.shape[:-1]
     part = part_of(values)
+    if int(part.min()) == int(part.max()):  # a part without anything says nothing of the others
+        part = part_of(values, values.size)
 
     def size(model: BrickModel, special: bool = True) -> int:
         recipe = Recipe(model, special)
         shifted = plan_for(part, recipe, subject.floats)
         return len(brick.encode(part, shifted, subject.floats, lambda share: None))
 
-    tried = {model: size(replace(model, **CHEAP)) for model in dict.fromkeys(fitting(shape, values.shape[-1]))}
+    tried = {model: size(replace(model, **CHEAP)) for model in dict.fromkeys(fitting(tile, values.shape[-1]))}
+    if not tried:
+        return Recipe(BrickModel(tuple(range(len(shape)))), True, noise=True)
     best = min(tried, key=lambda model: tried[model])
     if tried[best] > NOISE * part.size * subject.bits / 8 and values.size > part.size:
         return Recipe(best, True, noise=True)

@@ -15,7 +15,7 @@ from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values
-from ...base import Ordered, Parts, Subject, Tick, TileDecoder, ignore
+from ...base import Ordered, Parts, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
 from ..limits import MAX_CHANNELS_OF_ARRAY, SECTION
 from . import analysis, brick, mirror
 from . import plan as plans
@@ -26,9 +26,9 @@ def encode(subject: Subject, options: Options) -> Parts:
     """Code an array. Raises Stopped if options.stop says so."""
     values, axes = subject.values, subject.values.shape[:-1]
     twin = mirror.find(values)
-    recipe = analysis.recipe_of(subject, options.effort)
     tile = tuple(min(options.tile, n) for n in axes) if options.tile else analysis.tile_for(values, twin)
     layout = Layout(axes, values.shape[-1], tile)
+    recipe = analysis.recipe_of(subject, options.effort, tile)
     if twin is not None and layout.counts[twin[0]] > 1:
         twin = None
     ticker = Ticker(options, "coding")
@@ -47,6 +47,20 @@ def encode_brick(values: Values, recipe: Recipe, subject: Subject, twin: tuple[i
     coded = brick.encode(values, analysis.plan_for(values, recipe, subject.floats, twin), subject.floats, tick)
     size = values.size * -(-subject.bits // 8) + 1
     return coded if len(coded) <= size else brick.encode_raw(values, subject.bits)
+
+
+class BrickCoder(TileCoder):
+    """Codes the bricks of an array that comes brick by brick, each with a recipe of its own."""
+
+    def __init__(self, stream: Stream, options: Options) -> None:
+        self.stream, self.options = stream, options
+        self.section = Section(SECTION, plans.write_section(stream.floats))
+
+    def encode(self, values: Values) -> bytes:
+        s = self.stream
+        subject = Subject(values, s.bits, s.kind, s.silence, s.sample_rate, s.peak, s.floats)
+        recipe = analysis.recipe_of(subject, self.options.effort, values.shape[:-1])
+        return encode_brick(values, recipe, subject, mirror.find(values), ignore)
 
 
 class Decoder(TileDecoder):

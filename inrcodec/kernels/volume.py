@@ -128,7 +128,7 @@ class State(NamedTuple):
     said: Floats1  # (SAYINGS,) predictions
     means: Floats1  # (groups,) means of the groups
     spread: Floats2  # (SAYINGS, LEVELS) mean errors of the predictions, by level of the local error
-    errors: Floats3  # (2, columns + 2, PREDICTORS) errors of the predictors at each column of the row before, and of this row
+    errors: Floats3  # (2, columns + 2, PREDICTORS) errors of the predictors at each column of this row of the channel, and of the one before, by turns
     biases: Floats2  # (BIASES, contexts) mean errors of the blend, in units of the local error
     bias_at: Ints1  # (BIASES,) the contexts of the current value
     numbers: Ints1  # (DERIVED,) what contexts are made of
@@ -137,7 +137,7 @@ class State(NamedTuple):
     masses: Singles2  # (3, LANES) see `lanes.ask_all`
     flags: Singles1  # (FLAGS,) probability of flag 1, by context
     marks: Singles1  # (MARKS,) probabilities of special values, by context
-    counters: Ints1  # (2,) decisions mixed, the last four flags
+    counters: Ints1  # (3,) decisions mixed, the last four flags, rows
     tally: Floats2  # (KINDS + 1, 2) bits spent and decisions coded by kind, then bits without a model; only reported
     sines: Singles1  # (2^16,) sine by the fraction of a turn
 
@@ -174,6 +174,7 @@ class Place(NamedTuple):
     column: Int
     at: Int  # index in memory
     k: Int  # number in its block
+    turn: Int  # which of both rows of errors is this row's
 
 
 class Guess(NamedTuple):
@@ -392,7 +393,7 @@ def class_of(rest: float, unit: float) -> Int:
 def blend(p: Model, place: Place) -> None:
     """Fill in the blend of the predictions: each weighs by the inverse fourth power of its errors around."""
     st, column = p.state, place.column
-    here, before = st.errors[place.row & 1], st.errors[~place.row & 1]
+    here, before = st.errors[place.turn], st.errors[1 - place.turn]
     total, sum_ = 0.0, 0.0
     for k in range(PREDICTORS):
         e = 0.125 * (2.0 * (here[column, k] + before[column + 1, k]) + before[column, k] + before[column + 2, k]) + 0.02
@@ -462,7 +463,7 @@ def see(p: Model, mem: Memory, place: Place, guess: Guess) -> None:
     for i in range(SAYINGS):
         x[m + i] = softened((st.said[i] - mid) * inverse)
     for i in range(PREDICTORS):
-        e = st.errors[place.row & 1, place.column, i] + st.errors[~place.row & 1, place.column + 1, i]
+        e = st.errors[place.turn, place.column, i] + st.errors[1 - place.turn, place.column + 1, i]
         x[m + 9 + i] = soft(F32(log2((e + 0.1) * inverse)))
     x[m + BLEND] = softened((st.means[0] - mid) * inverse)  # in place of the blend's difference from itself
     x[m + 15] = F32(min(guess.level, 40)) * F32(0.05)
@@ -701,7 +702,7 @@ def learn_nothing(p: Model, mem: Memory, place: Place, value: Int, real: float) 
     for i in range(p.sums.x.shape[1]):
         p.sums.x[place.k, i] = 0.0
     for i in range(PREDICTORS):
-        p.state.errors[place.row & 1, place.column + 1, i] = 0.0
+        p.state.errors[place.turn, place.column + 1, i] = 0.0
 
 
 @stage
@@ -720,7 +721,7 @@ def learn(p: Model, mem: Memory, place: Place, guess: Guess, value: Int) -> None
     s.f[place.k] = t * t
     s.y[place.k] = x - st.means[0]
     for i in range(PREDICTORS):
-        st.errors[place.row & 1, place.column + 1, i] = abs(x - st.said[i])
+        st.errors[place.turn, place.column + 1, i] = abs(x - st.said[i])
     for i in range(SAYINGS):
         st.spread[i, guess.level] += (abs(x - st.said[i]) - st.spread[i, guess.level]) * 0.01
     miss = within(rest / unit, -8.0, 8.0)
@@ -819,11 +820,12 @@ def code_rows(coder: BitCoder, p: Model, mem: Memory, first: Int, last: Int) -> 
             block = column // BLOCK if g.height > 1 else 0  # a slice of one row has one block, whose sums fade along the row
             if k == 0:
                 begin_block(s, block)
-            code_place(coder, p, mem, Place(y, column, start + column, k))
+            code_place(coder, p, mem, Place(y, column, start + column, k, p.state.counters[2] & 1))
             if k == BLOCK - 1 or column == g.width - 1:
                 settle(s, block, k + 1)
         for i in range(g.columns):  # right of the row: as its last value
             copy_places(mem, start + g.width - 1, start + g.width + i, 1)
+        p.state.counters[2] += 1
         if y & (BLOCK - 1) == BLOCK - 1 or y == g.height - 1:
             end_rows(s, y // BLOCK)
         if y == g.height - 1:

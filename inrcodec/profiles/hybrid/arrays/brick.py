@@ -189,7 +189,7 @@ def state_of(groups: int, width: int, m: BrickModel) -> State:
         masses=masses,
         flags=np.full(FLAGS, 0.9, np.float32),
         marks=np.full(MARKS, 0.5, np.float32),
-        counters=np.zeros(2, np.int64),
+        counters=np.zeros(3, np.int64),
         tally=np.zeros((KINDS + 1, 2)),
         sines=picture.SINES,
     )

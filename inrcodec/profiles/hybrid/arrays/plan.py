@@ -160,7 +160,8 @@ def read(r: Reader, shape: tuple[int, ...], bits: int, floats: bool) -> BrickPla
     lags = tuple(r.varint(math.prod(shape)) for _ in range(count))
     if 0 in lags or len(set(lags)) != count:
         raise FormatError("damaged: a brick refers to a slice that is not there")
-    specials = tuple(r.varint(largest) for _ in range(r.varint(MAX_SPECIALS)))
+    top = largest if table is not None else largest >> max(0, largest.bit_length() - CODED_BITS)
+    specials = tuple(r.varint(top) for _ in range(r.varint(MAX_SPECIALS)))
     grain = r.signed() if floats else 0
     if len(set(specials)) != len(specials) or abs(grain) > LARGEST_GRAIN:
         raise FormatError("damaged: a brick has an unknown setting")

@@ -1,8 +1,8 @@
 """A decoder of .linr files in plain Python and NumPy, written from SPEC.md alone; the parts follow its sections.
 
 It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
-linr_network.py, networks from priors (19) in linr_prior.py, the profile hybrid (10 to 16) in linr_hybrid.py and linr_sound.py, what floats
-add (2, 4, 17) in linr_floats.py.
+linr_network.py, networks from priors (19) in linr_prior.py, the profile hybrid in linr_hybrid.py (10 to 15), linr_sound.py (16) and
+linr_arrays.py (21), what floats add (2, 4, 17) in linr_floats.py.
 
     python linr.py IN.linr OUT.npy [--more-bits N]
     python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]
@@ -600,6 +600,21 @@ class ArithmeticDecoder:
             self.code = self.code << 8 | self.next()  # it stays below the range
         return bit
 
+    def uniform(self, count: int) -> int:
+        """So many bits, all equally likely. (21.6)"""
+        v = 0
+        while count > 0:
+            s = min(count, 8)
+            count -= s
+            self.range >>= s
+            part = min(self.code // self.range, (1 << s) - 1)
+            self.code -= part * self.range
+            while self.range < 1 << 24:
+                self.range <<= 8
+                self.code = self.code << 8 | self.next()
+            v = v << s | part
+        return v
+
     def next(self) -> int:
         """The next byte."""
         byte = next(self.bytes, None)
@@ -675,7 +690,7 @@ def coded_integers(decoder: ArithmeticDecoder, count: int, *, width: int = 0, co
 # 9. Tiles of the profile inr: linr_network.py
 
 
-# 10 to 16. The profile hybrid: linr_hybrid.py, linr_sound.py
+# 10 to 16, 21. The profile hybrid: linr_hybrid.py, linr_sound.py, linr_arrays.py
 
 
 @cache
@@ -692,9 +707,12 @@ def beside(name: str) -> ModuleType:
 
 
 def hybrid(plan: bytes) -> ModuleType:
-    """The module that knows the profile's plan: linr_sound.py if it is one of a sound, else linr_hybrid.py."""
-    pictures = beside("linr_hybrid")  # linr_sound.py imports it
-    return beside("linr_sound") if plan[:1] == b"\3" else pictures
+    """The module that knows the profile's plan: linr_sound.py of a sound, linr_arrays.py of an array, else linr_hybrid.py."""
+    pictures = beside("linr_hybrid")  # each imports those before it
+    if plan[:1] not in (b"\3", b"\4"):
+        return pictures
+    sound = beside("linr_sound")
+    return sound if plan[:1] == b"\3" else beside("linr_arrays")
 
 
 # The whole file

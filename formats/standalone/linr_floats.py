@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from linr import Reader, Words, invalid, require, unbrotli
 
-BITS, FIXED, PRODUCT, QUOTIENT, SPLIT = range(5)
+BITS, FIXED, PRODUCT, QUOTIENT, SPLIT, NARROW = range(6)
 MANTISSA = {16: 11, 32: 24, 64: 53}
 LEAST = {16: -24, 32: -149, 64: -1074}
 MOST = {16: 15, 32: 127, 64: 1023}
 FLAGS = 1 << 16  # values whose flags stand together
+FORMATS = ((16, 11, -24), (16, 8, -133), (32, 24, -149))  # bits, bits of the mantissa, least exponent: binary16, bfloat16, binary32
 
 
 @dataclass
@@ -29,6 +30,9 @@ class FloatMap:
     exponent: int = 0
     digits: int = 0
     factor: Any = None
+    format: tuple[int, int, int] = (0, 0, 0)  # of the way narrow
+    two_zeros: bool = False
+    missing: tuple[int, int] | None = None  # a pattern, and the number that stands for it
 
     @property
     def infinity(self) -> int:
@@ -41,9 +45,14 @@ class FloatMap:
 
 
 def read_map(reader: Reader, width: int) -> FloatMap:
-    way = reader.byte()
-    require(way <= SPLIT, "an unknown way to map floats")
-    found = FloatMap(width, way)
+    code = reader.byte()
+    way, special = code & 63, code >> 6
+    require(way <= NARROW and (special == 0 or FIXED <= way <= QUOTIENT), "an unknown way to map floats")
+    found = FloatMap(width, way, two_zeros=special >= 2)
+    if special & 1:
+        found.missing = reader.varint(), reader.signed()
+        require(found.missing[0] < 1 << width, "the pattern of a missing value is out of range")
+        require(abs(found.missing[1]) < 1 << width - 1, "the number of a missing value is out of range")
     if way in (FIXED, SPLIT):
         found.exponent = reader.signed()
         require(LEAST[width] <= found.exponent <= MOST[width], "the exponent of floats is out of range")
@@ -53,6 +62,10 @@ def read_map(reader: Reader, width: int) -> FloatMap:
     if way in (PRODUCT, QUOTIENT):
         found.factor = np.frombuffer(reader.take(8), "<f8")[0]
         require(bool(np.finfo(np.float64).tiny <= abs(found.factor) < np.inf), "the factor of floats is out of range")
+    if way == NARROW:
+        number = reader.byte()
+        require(number < len(FORMATS) and FORMATS[number][1] < MANTISSA[width] and FORMATS[number][0] < width, "not a narrower format")
+        found.format = FORMATS[number]
     return found
 
 
@@ -89,11 +102,36 @@ def scaled(n: int, m: FloatMap, *, rounded: bool) -> int:
     return int(np.clip(number, limits.min, limits.max).view(f"u{m.width // 8}"))
 
 
+def widened(n: int, m: FloatMap, *, rounded: bool) -> int:
+    """The pattern of a float of a narrower format, which n stands for as in way bits."""
+    bits, p, least = m.format
+    infinity = (1 << bits - 1) - (1 << p - 1)
+    if rounded:
+        n = min(max(n, -1 - infinity), infinity)
+    require(-(1 << bits - 1) <= n < 1 << bits - 1, "a sample is beyond the range of a narrower format")
+    k, sign = (n, 0) if n >= 0 else (-1 - n, 1 << m.width - 1)
+    if k >= infinity:
+        return sign | m.infinity | (k - infinity) << MANTISSA[m.width] - p
+    e, fraction = k >> p - 1, k & ((1 << p - 1) - 1)
+    if e > 0:
+        fraction, e = fraction + (1 << p - 1), e - 1
+    return sign | pattern_of(fraction, least + e, m.width)
+
+
 def floats_of(integers: npt.NDArray[Any], m: FloatMap, *, rounded: bool = False) -> npt.NDArray[Any]:
     """The floats of integers (Python's, of w bits with their sign), in the same shape; rounded: those of section 17."""
     sign = 1 << m.width - 1
 
     def pattern(n: int) -> int:
+        if m.missing is not None and n == m.missing[1]:
+            return m.missing[0]
+        if m.two_zeros and n < 0:
+            return plain(-1 - n) ^ sign
+        return plain(n)
+
+    def plain(n: int) -> int:
+        if m.way == NARROW:
+            return widened(n, m, rounded=rounded)
         if m.way == BITS:
             n = min(max(n, -1 - m.infinity), m.infinity) if rounded else n
             return n if n >= 0 else -1 - n | sign

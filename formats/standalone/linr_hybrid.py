@@ -631,7 +631,7 @@ def padded(x: Sequence[Any] | npt.NDArray[Any], lanes: int) -> npt.NDArray[Any]:
     return np.concatenate([x, np.zeros(-len(x) % lanes, x.dtype)])
 
 
-ZERO, ONE = Single(0), Single(1)
+ZERO, HALF, ONE = Single(0), Single(0.5), Single(1)
 MAGIC = Single(12582912)
 POLYNOMIAL_EXP2 = (
     0.0013276472454890609,
@@ -705,7 +705,11 @@ class Experts:
 
     def ask(self, edge: int) -> Singles:
         """Of all lanes, the stretched probability of a 1, which is that the value is at the edge or above it."""
-        z = ((Single(edge) - Single(0.5)) - self.mean) * self.inverse
+        return self.ask_at(Single(edge) - HALF)
+
+    def ask_at(self, x: Single) -> Singles:
+        """The same, of the place of an edge."""
+        z = (x - self.mean) * self.inverse
         self.middle = sigmoids(z)
         self.middle[NETWORK] = halved(self.middle[:4] * self.share)
         above, below = (self.top - self.middle) + LEAST_MASS, (self.middle - self.bottom) + LEAST_MASS
@@ -1007,10 +1011,10 @@ class Mixture:
             total = total + share * mean
         return total
 
-    def gradient(self, value: Single, is_least: bool, is_largest: bool) -> Singles:
-        """δ: the gradient at the outputs. The value is relative, as the means are."""
+    def gradient(self, value: Single, is_least: bool, is_largest: bool, half: Single = HALF) -> Singles:
+        """δ: the gradient at the outputs. The value is relative, as the means are; `half`: of its width."""
         share, one = self.share, Single(1)
-        hi, lo = ((value + Single(0.5)) - self.mean) * self.inverse, ((value - Single(0.5)) - self.mean) * self.inverse
+        hi, lo = ((value + half) - self.mean) * self.inverse, ((value - half) - self.mean) * self.inverse
         upper = np.ones(4, np.float32) if is_largest else sigmoids(hi)
         lower = np.zeros(4, np.float32) if is_least else sigmoids(lo)
         upper_derivative, lower_derivative = upper * (one - upper), lower * (one - lower)

@@ -262,7 +262,7 @@ class TileDecoder:
     def __init__(self, plan: Plan, frames: int, lags: Sequence[Sequence[int]], steps: Sequence[Sequence[Piece]], string: bytes) -> None:
         self.frames, self.lags, self.steps, self.unit = frames, lags, steps, 2.0 ** -(20 + plan.steps)
         self.decoder = decoder = ArithmeticDecoder(string)
-        network = first_network(plan.units, plan.opinions, plan.learning) if plan.units else None
+        network = first_network(30 + plan.opinions, plan.units, plan.learning, 0x6C696E72) if plan.units else None
         self.channels = [ChannelDecoder(plan, channel, frames, network, decoder) for channel, _ in plan.coded]
         for number, (channel, (_, partner)) in enumerate(zip(self.channels, plan.coded, strict=True)):
             if partner is not None:
@@ -376,10 +376,10 @@ class LeastMeanSquares:
         return rho
 
 
-def first_network(units: int, opinions: int, learning: int) -> ContextNetwork:
-    """What the context network begins with."""
-    shapes = [(30 + opinions + 1, units), (units + 1, units), (units + 1, 16)]
-    entries = atom(0, sum(rows * columns for rows, columns in shapes), 0x6C696E72)
+def first_network(inputs: int, units: int, learning: int, seed: int) -> ContextNetwork:
+    """What a context network without a prior begins with."""
+    shapes = [(inputs + 1, units), (units + 1, units), (units + 1, 16)]
+    entries = atom(0, sum(rows * columns for rows, columns in shapes), seed)
     matrices = []
     start = 0
     for (rows, columns), shift in zip(shapes, (5, 5, 8), strict=True):

@@ -7,8 +7,9 @@ where a later encoder would write other bytes. What was written is decoded with 
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
 vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
-vectors_sound.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by tile). A new
-vector belongs to one of their functions; a new function belongs to a list below.
+vectors_sound.py, vectors_arrays.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by
+tile). A new vector belongs to one of their functions; a new function belongs to a list below. The files in inrcodec/known are vectors
+of the subset: copy them when they change.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vectors_arrays
 import vectors_compact
 import vectors_container
 import vectors_faults
@@ -72,6 +74,7 @@ SUBSET = (
     vectors_priors.subset,
     vectors_pictures.subset,
     vectors_sound.subset,
+    vectors_arrays.subset,
     vectors_floats.subset,
     vectors_compact.subset,
     vectors_compact.presets,
@@ -94,6 +97,7 @@ UNCOMMON = (
     vectors_priors.uncommon,
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
+    vectors_arrays.uncommon,
     vectors_floats.uncommon,
     vectors_compact.uncommon,
     vectors_stream.uncommon,
@@ -127,6 +131,11 @@ FAULTY = (
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
     vectors_sound.faulty_steps,
+    vectors_arrays.faulty_plans,
+    vectors_arrays.faulty_bricks,
+    vectors_arrays.faulty_memory,
+    vectors_arrays.faulty_tables,
+    vectors_arrays.faulty_low_bits,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
     vectors_compact.faulty,

@@ -29,12 +29,19 @@ from vector_tools import (
     varint,
 )
 
-BITS, FIXED, PRODUCT, QUOTIENT, SPLIT = (bytes([way]) for way in range(5))
+BITS, FIXED, PRODUCT, QUOTIENT, SPLIT, NARROW = (bytes([way]) for way in range(6))
+TWO_ZEROS, MISSING = 128, 64  # of the byte of a way
 LINE = (View(), View((9,)))
 
 
 def factor(number: float) -> bytes:
     return np.array(number, "<f8").tobytes()
+
+
+def extended(way: bytes, needs: bytes, missing: tuple[int, int] | None = None, *, two_zeros: bool = False) -> bytes:
+    """A float map with two zeros, or with a missing value: (pattern, number)."""
+    code = way[0] | TWO_ZEROS * two_zeros | MISSING * (missing is not None)
+    return bytes([code]) + (b"" if missing is None else varint(missing[0]) + signed(missing[1])) + needs
 
 
 def sound(samples: Array, rate: int = 8000) -> Signal:
@@ -46,6 +53,14 @@ def mixed(frames: int, dtype: str) -> Array:
     rng = np.random.default_rng(1)
     found: Array = (tone(frames, 2, 16, np.int16) / 32768 * 0.7 + rng.normal(0, 1e-4, (frames, 2))).astype(dtype)
     found[20:40] = 0
+    return found
+
+
+def of_decimals(*holes: float) -> Array:
+    """Multiples of 0.01, some of which are replaced."""
+    found: Array = np.round(tone(300, 1, 12, np.int16) / 100, 2).astype(np.float32).reshape(20, 15)
+    for number, hole in enumerate(holes):
+        found[3 + 5 * number, 4:9] = hole
     return found
 
 
@@ -72,6 +87,10 @@ def subset() -> Iterable[Recipe]:
         "sound-split-narrow": ("float64 sound that was mixed in float32", sound(mixed(300, "<f4").astype("<f8"))),
         "decimals": ("float64 array of decimals", Signal(np.round(made[:80] / 1000 + 20, 2).reshape(16, 10))),
         "smooth": ("float32 array of two axes", Signal(np.sin(np.arange(400, dtype=np.float32) / 30).reshape(20, 20))),
+        "narrow": ("float64 array that was made from binary16", Signal(mixed(200, "<f2").astype(np.float64))),
+        "two-zeros": ("float32 array of decimals, with −0", Signal(of_decimals(-0.0))),
+        "missing": ("float32 array of decimals, with NaN where a value is missing", Signal(of_decimals(np.nan))),
+        "missing-far": ("float32 array of decimals, with −0, and 1e20 where a value is missing", Signal(of_decimals(-0.0, 1e20))),
     }
     for name, (what, signal) in files.items():
         yield by_encoder(f"float-{name}", what, signal, profile="hybrid", effort=1)
@@ -129,7 +148,81 @@ def uncommon() -> Iterable[Recipe]:
     yield of("quotient-turned", "quotient: a factor below 0", turned, [0, 1, -2], QUOTIENT + factor(-3.0))
     thirds = np.array([2**53, -(2**53), 1]) / 3
     yield of("quotient-53", "quotient: integers of 2^53", thirds, [2**53, -(2**53), 1], QUOTIENT + factor(3.0))
+    yield from uncommon_extended()
+    yield from uncommon_narrow()
     yield from uncommon_split()
+
+
+def patterned(patterns: Sequence[int], width: int) -> Signal:
+    """Floats with these patterns of bits."""
+    return Signal(np.array(patterns, f"u{width // 8}").view(f"f{width // 8}"))
+
+
+def uncommon_extended() -> Iterable[Recipe]:
+    """Two zeros, and missing values."""
+
+    def of(name: str, what: str, signal: Signal, integers: Sequence[int], float_map: bytes) -> Recipe:
+        return recipe(f"float-{name}", what, signal, partial(stored_floats, signal, integers, float_map))
+
+    zeros = np.array([0.0, -0.0, 1.5, -1.5], np.float32)
+    integers = [0, -1, 3, -4]
+    yield of("two-zeros-fixed", "fixed, two zeros", Signal(zeros), integers, extended(FIXED, signed(-1), two_zeros=True))
+    yield of("two-zeros-product", "product, two zeros", Signal(zeros), integers, extended(PRODUCT, factor(0.5), two_zeros=True))
+    turned = extended(QUOTIENT, factor(-2.0), two_zeros=True)
+    yield of("two-zeros-quotient", "quotient, two zeros, a factor below 0", Signal(-zeros), integers, turned)
+    limits, most = Signal(np.array([2.0**53, -(2.0**53)])), extended(PRODUCT, factor(1.0), two_zeros=True)
+    yield of("two-zeros-53", "product, two zeros: integers of 2^53", limits, [2**53, -(2**53) - 1], most)
+    nan = 0xFFC12345
+    patterns = [nan, pattern(1.5, 32), nan, pattern(-1.5, 32)]
+    fixed = extended(FIXED, signed(-1), (nan, 7))
+    yield of("missing-fixed", "fixed, a missing value is a NaN with a payload", patterned(patterns, 32), [7, 3, 7, -3], fixed)
+    both = extended(FIXED, signed(-1), (nan, -4), two_zeros=True)
+    of_both = patterned([nan, pattern(-1.0, 32), 1 << 31], 32)
+    yield of("missing-minus", "fixed, two zeros, a missing value whose number is below 0", of_both, [-4, -3, -1], both)
+    gone = extended(PRODUCT, factor(0.5), (1 << 31, 0))
+    yield of(
+        "missing-0", "product, a missing value whose number is 0, and which is −0", patterned([1 << 31, patterns[1]], 32), [0, 3], gone
+    )
+    beyond = extended(QUOTIENT, factor(2.0), ((1 << 64) - 1, 2**63 - 1))
+    told = "quotient, a missing value whose number has 63 bits"
+    yield of("missing-63", told, patterned([(1 << 64) - 1, pattern(-4.5, 64)], 64), [2**63 - 1, -9], beyond)
+    least = extended(FIXED, signed(-24), (0x7C01, -(2**15) + 1), two_zeros=True)
+    yield of("missing-half", "fixed, two zeros, float16", patterned([0x7C01, 0x8001, 1], 16), [-(2**15) + 1, -2, 1], least)
+
+
+def uncommon_narrow() -> Iterable[Recipe]:
+    """All kinds of numbers of each narrower format: zeros, subnormals, the limits, infinities, NaNs."""
+    for number, (name, bits, stored) in enumerate((("binary16", 16, 10), ("bfloat16", 16, 7), ("binary32", 32, 23))):
+        infinity = (1 << bits - 1) - (1 << stored)
+        few = [
+            0,
+            1,
+            2,
+            (1 << stored) - 1,
+            1 << stored,
+            infinity - 1,
+            infinity,
+            infinity + 1,
+            infinity + (1 << stored - 1),
+            (1 << bits - 1) - 1,
+        ]
+        for width in (32, 64) if bits < 32 else (64,):
+            integers = few + [-1 - n for n in few]
+            patterns = [widened(n, bits, stored, width) for n in integers]
+            told = f"narrow: {name} of all kinds, in float{width}"
+            signal, way = patterned(patterns, width), NARROW + bytes([number])
+            yield recipe(f"float-narrow-{name}-{width}", told, signal, partial(stored_floats, signal, integers, way))
+
+
+def widened(n: int, bits: int, stored: int, width: int) -> int:
+    """The pattern of bits of the float of a narrower format that n stands for."""
+    k, sign = (n, 0) if n >= 0 else (-1 - n, 1 << width - 1)
+    infinity, to = (1 << bits - 1) - (1 << stored), {32: 23, 64: 52}[width]
+    if k >= infinity:
+        return sign | (1 << width - 1) - (1 << to) | (k - infinity) << to - stored
+    e = max(k >> stored, 1)
+    m = k - ((e - 1) << stored) if k >> stored else k
+    return sign | pattern(np.ldexp(float(m), e - 1 - stored - (1 << bits - 2 - stored) + 2), width)
 
 
 def uncommon_split() -> Iterable[Recipe]:
@@ -177,6 +270,19 @@ def lossy() -> Iterable[Recipe]:
     yield of("bits", "float16, bits: limited to infinity", halves, BITS, -32000, 16)
     yield of("rounded", "float16, fixed: rounded, and limited to the largest", halves, FIXED + signed(3), -30000, 15)
     yield of("split", "float16, split: as fixed", halves, SPLIT + signed(5) + b"\x0b", -4000, 2)
+    yield of(
+        "narrow",
+        "float32, narrow: limited to the infinities of bfloat16",
+        Signal(halves.samples.astype(np.float32)),
+        NARROW + b"\1",
+        -34000,
+        17,
+    )
+    zeros = extended(FIXED, signed(3), two_zeros=True)
+    yield of("two-zeros", "float16, fixed, two zeros: rounded, and limited to the largest", halves, zeros, -30000, 15)
+    yield of("two-zeros-tiny", "float16, product, two zeros: −0 too", halves, extended(PRODUCT, factor(2.0**-20), two_zeros=True), -2048)
+    few = extended(QUOTIENT, factor(0.125), (0x7E00, -2047), two_zeros=True)
+    yield of("missing", "float16, quotient, two zeros, a missing value", halves, few, -2048)
     yield of("tiny", "float16, product: 0 below the smallest normal number", halves, PRODUCT + factor(2.0**-20), -2048)
     wide = Signal(np.linspace(-6e9, 6e9, 17))
     yield of("wide", "float64, quotient: limited to integers of 2^53", wide, QUOTIENT + factor(7.0), -(2**54), 2**43)
@@ -189,7 +295,26 @@ def faulty_maps() -> Iterable[Recipe]:
     def of(name: str, what: str, float_map: bytes, integers: Sequence[int] = (1, -2, 3), **about: Any) -> Recipe:
         return fault(f"float-{name}", f"HEAD: {what}", partial(stored_floats, whole, list(integers), float_map, **about))
 
-    yield of("way-5", "a way of 5 to map floats", b"\5")
+    for way in (6, 63):
+        yield of(f"way-{way}", f"a way of {way} to map floats", bytes([way]))
+    for way in (0, 4, 5):
+        needs = (b"", b"", b"", b"", signed(0) + b"\x18", b"\0")[way]
+        yield of(f"two-zeros-{way}", f"two zeros in a way of {way}", bytes([way | TWO_ZEROS]) + needs)
+        yield of(f"missing-{way}", f"a missing value in a way of {way}", bytes([way | MISSING]) + varint(1) + signed(9) + needs)
+    yield of("missing-pattern", "a missing value of 33 bits", extended(FIXED, signed(0), (1 << 32, 9)))
+    yield of("missing-number", "2^31 as the number of a missing value", extended(FIXED, signed(0), (1, 1 << 31)))
+    yield of("missing-number-low", "−2^31 as the number of a missing value", extended(FIXED, signed(0), (1, -(1 << 31))))
+    yield of("missing-short", "a missing value cut short", extended(FIXED, b"", (1, 9))[:2])
+    yield of("missing-digits", "a missing value, and an integer that no float32 is", extended(FIXED, signed(0), (1, 9)), [9, -2, 2**24 + 1])
+    for number, name in ((2, "binary32"), (3, "format 3")):
+        yield of(f"narrow-{number}", f"float32 made from {name}", NARROW + bytes([number]))
+    for low in (2**15, -(2**15) - 1):
+        name = f"narrow-{low}".replace("--", "-minus-")
+        yield of(name, f"an integer of {low} as binary16", NARROW + b"\0", [1, -2, low])
+    half = Signal(np.array([1, -2], np.float16))
+    for number, name in ((0, "binary16"), (1, "bfloat16")):
+        narrow = partial(stored_floats, half, [1, -2], NARROW + bytes([number]))
+        yield fault(f"float-narrow-half-{number}", f"HEAD: float16 made from {name}", narrow)
     yield of("exponent-low", "2^-150 as the unit of float32", FIXED + signed(-150))
     yield of("exponent-high", "2^128 as the unit of float32", FIXED + signed(128))
     yield of("digits-0", "floats of no digits", SPLIT + signed(0) + b"\0", fine=[b"\0"])

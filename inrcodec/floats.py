@@ -257,8 +257,8 @@ def _widened(patterns: npt.NDArray[Any], narrow: Binary, b: Binary) -> npt.NDArr
         whole = patterns[start : start + BLOCK].astype(np.uint64)
         sizes = whole & np.uint64((1 << narrow.width - 1) - 1)
         m, q = parts(sizes, narrow)
-        shift = (b.digits - bit_lengths(m)).astype(np.uint64)
-        out = ((q - shift.astype(np.int64) - b.least).astype(np.uint64) << np.uint64(b.stored)) + (m << shift)
+        shift = np.minimum(b.digits - bit_lengths(m), q - b.least)  # less if the number is subnormal in the wider format too
+        out = ((q - shift - b.least).astype(np.uint64) << np.uint64(b.stored)) + (m << shift.astype(np.uint64))
         endless = sizes >= np.uint64(narrow.infinity)
         out[endless] = np.uint64(b.infinity) + ((sizes[endless] - np.uint64(narrow.infinity)) << np.uint64(b.stored - narrow.stored))
         out[m == 0] = 0

@@ -503,18 +503,16 @@ class Chances:
 
 # 21.6. The decisions of a value
 
-CONTEXTS = [
-    context.split()
-    for context in (
-        "LEVEL PATTERN | WEST NORTH | NEAR FAR | ORIGIN | W N | W N NW NE | W N NW NE WW NN | PLACE | PLACE W N | PLACE W3 N3"
-        " | PLACE W3 N3 NW3 NE3 | W3 N3 NW3 NE3 WW3 NN3 | PLACE W2 N2 NW2 NE2 WW2 NN2"
-    ).split("|")
-]
+CONTEXTS = (
+    "LEVEL PATTERN | WEST NORTH | NEAR FAR | ORIGIN | W N | W N NW NE | W N NW NE WW NN | PLACE | PLACE W N | PLACE W3 N3"
+    " | PLACE W3 N3 NW3 NE3 | W3 N3 NW3 NE3 WW3 NN3 | PLACE W2 N2 NW2 NE2 WW2 NN2"
+)
+NUMBERS = [context.split() for context in CONTEXTS.split("|")]  # of each context
 LANE = 16  # the first one of the contexts
 
 
 def mixer_of(brick: Brick) -> ContextMixer:
-    contexts = len(CONTEXTS) * brick.contexts
+    contexts = len(NUMBERS) * brick.contexts
     weights = np.zeros(LANE + 2 * contexts)
     weights[NETWORK] = 0.3
     weights[FIRST : FIRST + PREDICTIONS] = (0.6 if brick.units else 0.8) / PREDICTIONS
@@ -776,9 +774,8 @@ class ChannelDecoder:
         line = -1
         walk = Walk(top.bit_length(), (place.origin, self.reach(place)))
         while not walk.ends:
-            if walk.phase == HALVING and walk.low >= 0 and walk.top - 1 <= top:
-                if scale.x(walk.top) - scale.x(walk.low) < 0.25 * self.errors[6][level]:
-                    return walk.low + self.decoder.uniform((walk.top - walk.low).bit_length() - 1)
+            if walk.phase == HALVING and self.is_narrow(walk.low, walk.top, level):
+                return walk.low + self.decoder.uniform((walk.top - walk.low).bit_length() - 1)
             node = walk.node()
             if node.edge <= 0:
                 bit = 1
@@ -793,6 +790,11 @@ class ChannelDecoder:
                 experts.move(bit)
             walk.descend(node, bit)
         return walk.low
+
+    def is_narrow(self, low: int, end: int, level: int) -> bool:
+        """Whether the values from low to end − 1 are all equally likely."""
+        scale = self.scale
+        return low >= 0 and end - 1 <= scale.top and scale.x(end) - scale.x(low) < 0.25 * self.errors[6][level]
 
     def decode_mixed(self, place: Place, node: Node, stretched: Singles) -> int:
         kind, (west, _, first, _) = node.kind, place.classes
@@ -822,7 +824,7 @@ class ChannelDecoder:
         for name, number in vars(j).items():
             for suffix, shift in (("", 0), ("3", self.small), ("2", self.small + 1)):
                 numbers[name.upper() + suffix] = int(number) >> shift
-        for c, context in enumerate(CONTEXTS):
+        for c, context in enumerate(NUMBERS):
             h = c
             for name in context:
                 h = hashed(h, numbers[name])

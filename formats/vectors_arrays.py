@@ -460,9 +460,8 @@ def front(
 def string(*, tabled: bool = False) -> bytes:
     """The arithmetic-coded string of CUBE, as `front` describes it; tabled: with a table."""
     tile = bricked(CUBE.view(np.uint8)[..., None], way(PLAIN, size=0, tabled=tabled), 4, None)
-    first = front(table=b"\1\t" + blob(bytes(9))) if tabled else front()
-    assert tile.startswith(first)
-    return tile.removeprefix(first)
+    assert tile.startswith(front()[:5])
+    return tile[len(front()) + (plans.table_bytes(np.arange(10, dtype=np.uint64)) if tabled else 0) :]
 
 
 def file(tile: bytes, plan: bytes = b"\4\0", signal: Signal | None = None, bits: int = 4) -> Sections:

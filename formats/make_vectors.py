@@ -7,7 +7,7 @@ where a later encoder would write other bytes. What was written is decoded with 
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
 vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
-vectors_sound.py, vectors_arrays.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by
+vectors_sound.py, vectors_bricks.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by
 tile). A new vector belongs to one of their functions; a new function belongs to a list below. The files in inrcodec/known are vectors
 of the subset: copy them when they change.
 """
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import vectors_arrays
+import vectors_bricks
 import vectors_compact
 import vectors_container
 import vectors_faults
@@ -74,7 +74,7 @@ SUBSET = (
     vectors_priors.subset,
     vectors_pictures.subset,
     vectors_sound.subset,
-    vectors_arrays.subset,
+    vectors_bricks.subset,
     vectors_floats.subset,
     vectors_compact.subset,
     vectors_compact.presets,
@@ -97,7 +97,7 @@ UNCOMMON = (
     vectors_priors.uncommon,
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
-    vectors_arrays.uncommon,
+    vectors_bricks.uncommon,
     vectors_floats.uncommon,
     vectors_compact.uncommon,
     vectors_stream.uncommon,
@@ -131,11 +131,11 @@ FAULTY = (
     vectors_sound.faulty_channels,
     vectors_sound.faulty_tiles,
     vectors_sound.faulty_steps,
-    vectors_arrays.faulty_plans,
-    vectors_arrays.faulty_bricks,
-    vectors_arrays.faulty_memory,
-    vectors_arrays.faulty_tables,
-    vectors_arrays.faulty_low_bits,
+    vectors_bricks.faulty_plans,
+    vectors_bricks.faulty_bricks,
+    vectors_bricks.faulty_memory,
+    vectors_bricks.faulty_tables,
+    vectors_bricks.faulty_low_bits,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
     vectors_compact.faulty,

@@ -2,7 +2,7 @@
 
 It is meant to be read beside the specification, and to check other decoders: it is exact, but slow. The coordinate network (6, 9, 17) is in
 linr_network.py, networks from priors (19) in linr_prior.py, the profile hybrid in linr_hybrid.py (10 to 15), linr_sound.py (16) and
-linr_arrays.py (21), what floats add (2, 4, 17) in linr_floats.py.
+linr_bricks.py (21), what floats add (2, 4, 17) in linr_floats.py.
 
     python linr.py IN.linr OUT.npy [--more-bits N]
     python linr.py --network-only IN.linr OUT.npy [--size AxB] [--more-bits N] [--configuration LAYERSxUNITS]
@@ -690,7 +690,7 @@ def coded_integers(decoder: ArithmeticDecoder, count: int, *, width: int = 0, co
 # 9. Tiles of the profile inr: linr_network.py
 
 
-# 10 to 16, 21. The profile hybrid: linr_hybrid.py, linr_sound.py, linr_arrays.py
+# 10 to 16, 21. The profile hybrid: linr_hybrid.py, linr_sound.py, linr_bricks.py
 
 
 @cache
@@ -707,12 +707,12 @@ def beside(name: str) -> ModuleType:
 
 
 def hybrid(plan: bytes) -> ModuleType:
-    """The module that knows the profile's plan: linr_sound.py of a sound, linr_arrays.py of an array, else linr_hybrid.py."""
+    """The module that knows the profile's plan: linr_sound.py of a sound, linr_bricks.py of an array, else linr_hybrid.py."""
     pictures = beside("linr_hybrid")  # each imports those before it
     if plan[:1] not in (b"\3", b"\4"):
         return pictures
     sound = beside("linr_sound")
-    return sound if plan[:1] == b"\3" else beside("linr_arrays")
+    return sound if plan[:1] == b"\3" else beside("linr_bricks")
 
 
 # The whole file

@@ -9,7 +9,7 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from .base import Peer, Samples, Streams, anything, package
+from .base import Peer, Samples, Streams, Unsuited, anything, package
 
 There = Callable[[Samples], bytes]
 Back = Callable[[bytes, Samples], bytes]
@@ -55,6 +55,12 @@ def same(data: bytes, like: Samples) -> bytes:
 FILTERS: dict[str, tuple[There, Back]] = {"raw": (raw, same), "shuffle": (shuffled, unshuffled), "differences": (differences, sums)}
 
 
+def suits_filter(kind: str, array: Samples) -> None:
+    """What differs from the raw bytes."""
+    if kind == "shuffle" and array.itemsize == 1:
+        raise Unsuited("is the same raw")
+
+
 def encode(there: There, coder: Coder, array: Samples, threads: int) -> Streams:
     """One stream."""
     return [bytes(coder(there(array)))]
@@ -89,7 +95,7 @@ def peers() -> list[Peer]:
         for shuffle in ("bitshuffle", "shuffle")
     ]
     return blosc + [
-        Peer(f"{name}, {kind}", anything, partial(encode, there, coder), partial(decode, back, decoder))
+        Peer(f"{name}, {kind}", partial(suits_filter, kind), partial(encode, there, coder), partial(decode, back, decoder))
         for name, coder, decoder in coders
         for kind, (there, back) in FILTERS.items()
     ]

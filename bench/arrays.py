@@ -239,7 +239,11 @@ def main() -> None:
     warnings.simplefilter("ignore", inrcodec.Notice)
     kept = Kept(given.kept)
     rows = [row_of(case, kept, None if given.no_ours else given.effort, given.threads) for case in cases]
-    save(given.out, "Arrays", report(rows, not given.no_ours), *installed())
+    about = (
+        f"{given.threads} threads" + ("" if given.no_ours else f", effort {given.effort}") + "; the best peer is that of the fewest bytes."
+    )
+    about += " Peers may be of an earlier run with these versions." if given.kept else ""
+    save(given.out, "Arrays", [about, *report(rows, not given.no_ours)], *installed())
 
 
 if __name__ == "__main__":

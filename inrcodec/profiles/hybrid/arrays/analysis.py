@@ -19,6 +19,7 @@ from . import plan as plans
 from .plan import BrickModel, BrickPlan
 
 LARGEST_BRICK = 3 << 19  # values
+LARGEST_SET = 3 << 20  # values of a brick of a set of small pictures
 LARGEST_ROW = 1 << 18  # places of a brick of one axis
 LARGEST_SLICE = 1 << 17  # places
 DIVIDED = 1 << 18  # values; an array with more is cut into two bricks at least, so that two processors have work
@@ -34,6 +35,7 @@ SAVED = 0.7  # share of the bits that a table seems to save which it does save
 SIZES = (0, 1, 1, 2, 3)
 SIZES_OF_FLOATS = (0, 1, 2, 3, 3)  # floats have more bytes that time can be spent on
 UNITS = (0, 0, 32, 32, 48)
+UNITS_OF_SETS = (0, 0, 32, 48, 48)
 LAGS = (1, 2, 2, 2, 3)  # if they are 1, 2, 3 …
 CHEAP: dict[str, Any] = {"size": 1, "units": 0}  # the model that orders and references are tried with
 LEARNING, LEARNING_OF_SETS = 40, 80  # rate of the network's learning, in units of 2^-14
@@ -59,7 +61,8 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
     axes, channels = values.shape[:-1], values.shape[-1]
     if len(axes) == 1:
         return tile_of(axes, max(1, LARGEST_ROW // channels))
-    places = max(1, min(LARGEST_BRICK, max(DIVIDED, values.size * 9 // 16)) // channels)
+    largest = LARGEST_SET if is_set(axes) else LARGEST_BRICK
+    places = max(1, min(largest, max(DIVIDED, values.size * 9 // 16)) // channels)
     tile = list(axes)
     fixed = twin[0] if twin is not None else -1
     slow = range(len(tile) - 2)
@@ -72,6 +75,11 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
         longest = max(range(len(tile)) if math.prod(tile) > places else range(len(tile) - 2, len(tile)), key=cost)
         tile[longest] = -(-tile[longest] // 2)
     return tuple(tile)
+
+
+def is_set(shape: tuple[int, ...]) -> bool:
+    """Whether an array may be a set of small pictures. shape: of its coordinate axes."""
+    return len(shape) > 2 and math.prod(shape[-2:]) <= SET_SLICE
 
 
 def part_of(values: Values, count: int = TRIED) -> Values:
@@ -145,12 +153,12 @@ def recipe_of(subject: Subject, effort: int, tile: tuple[int, ...]) -> Recipe:
         return Recipe(best, True, noise=True)
     if best.lags in ((1,), (1, 2)):
         best = replace(best, lags=tuple(range(1, 1 + LAGS[e])))
-    small = math.prod(sorted(shape)[:2]) <= SET_SLICE if len(shape) > 2 else False
+    small = is_set(shape)
     sizes_of = SIZES if subject.floats is None else SIZES_OF_FLOATS
     best = replace(best, size=sizes_of[e], units=UNITS[e], learning=LEARNING if UNITS[e] else 0)
     recipes = [Recipe(best, True), Recipe(best, False)]
     if small and effort > 1:
-        of_set = replace(best, decay=1, contexts="values", learning=LEARNING_OF_SETS if UNITS[e] else 0)
+        of_set = replace(best, decay=1, units=UNITS_OF_SETS[e], contexts="values", learning=LEARNING_OF_SETS if UNITS[e] else 0)
         recipes += [Recipe(of_set, True), Recipe(of_set, False)]
     if subject.floats is not None and not small:
         return recipes[0]

@@ -6,6 +6,7 @@ bytes, and by its extension only where these say nothing; a file that is written
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from ..errors import naming
@@ -76,7 +77,8 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         OSError: it cannot be opened.
     """
     wanted = signal.metadata
-    found = read(path, NO_LIMITS).metadata if wanted else {}
+    with warnings.catch_warnings(record=True):  # Notices were told when the file was encoded
+        found = read(path, NO_LIMITS).metadata if wanted else {}
     return {_listed(key) for key, value in wanted.items() if found.get(key) != value}
 
 

@@ -1,7 +1,6 @@
 """FITS images ↔ Signal, byte for byte.
 
-Read: the stored numbers of the largest image, in the primary unit or an extension, without BSCALE and BZERO: BITPIX 8, 16, 32, 64, −32, −64.
-The axes are those of the file, the slowest first (NAXIS2 before NAXIS1). Slow axes of 1 are dropped; more than 4 become 4 by merging slow
+Read: the stored numbers of the largest image, in the primary unit or an extension, without BSCALE and BZERO, of any BITPIX. The axes are those of the file, the slowest first (NAXIS2 before NAXIS1). Slow axes of 1 are dropped; more than 4 become 4 by merging slow
 ones. All headers, other images and tables are kept, compressed as metadata are.
 
 Written from other signals: a primary unit with the cards that it must have.
@@ -24,9 +23,9 @@ import numpy as np
 from ..errors import FormatError, Notice, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
+from . import hollow
 from .bounds import contents
-from .hollow import Dialect, Layout, of_bytes, squeezed
-from .hollow import write as write_hollow
+from .hollow import Dialect, Layout, squeezed
 from .optional import require
 from .registry import FileType
 
@@ -44,8 +43,12 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         MissingError: astropy is not installed.
         FormatError: not a FITS file, damaged, or truncated.
     """
-    data = contents(file, limits)
-    signal = of_bytes(data, DIALECT, limits)
+    return of_bytes(path, contents(file, limits), limits)
+
+
+def of_bytes(path: Path, data: bytes, limits: Limits) -> Signal:
+    """As `read`, of the bytes of a file. path: for the Notice."""
+    signal = hollow.of_bytes(data, DIALECT, limits)
     units, image = _units(data)
     others = sum(len(data[unit.body : unit.end]) for unit in units if unit is not image)
     if others > TOLD * len(data):
@@ -63,7 +66,7 @@ def write(path: Path, signal: Signal) -> None:
         first axis of 1, which would be dropped.
         MissingError: astropy is not installed.
     """
-    write_hollow(path, signal, DIALECT)
+    hollow.write(path, signal, DIALECT)
 
 
 class _Unit:

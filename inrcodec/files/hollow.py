@@ -109,7 +109,10 @@ class Dialect:
 
 
 def squeezed(stored: Sequence[int]) -> tuple[int, ...]:
-    """A shape of at most 4 axes for stored samples, the last axis fastest: slow axes of 1 are dropped, then all of 1, then slow ones merge."""
+    """A shape of at most 4 axes for stored samples, the last axis fastest: slow axes of 1 are dropped.
+
+    Of more than 4, all axes of 1 are, and then slow ones merge.
+    """
     shape = list(stored)
     while len(shape) > 1 and shape[0] == 1:
         del shape[0]

@@ -1,7 +1,7 @@
 """NIfTI-1 and NIfTI-2 volumes in one file (.nii) ↔ Signal, byte for byte.
 
-Read: the stored numbers, without the header's scaling: integers of 8 to 64 bits, floats of 32 and 64 bits, RGB and RGBA of 8 bits, of either
-byte order. The axes are those of the file, the slowest first: (time, z, y, x), colours last. Slow axes of 1 are dropped; more than 4 axes
+Read: the stored numbers, without the header's scaling: integers of 8 to 64 bits, floats of 32 and 64, RGB and RGBA of 8, of either byte
+order. The axes are those of the file, the slowest first: (time, z, y, x), colours last. Slow axes of 1 are dropped; more than 4 axes
 become 4 by merging slow ones. Header, extensions, and whatever follows the samples are kept.
 
 Written from other signals: a header that says type and shape, and nothing of where in space the volume lies.

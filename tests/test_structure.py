@@ -51,6 +51,7 @@ ROOMS = (
     "known",
     "compact",
     "header",
+    "arrays",
     "weightfloats",
     "tensors",
     "signal",

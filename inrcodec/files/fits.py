@@ -1,6 +1,7 @@
 """FITS images ↔ Signal, byte for byte.
 
-Read: the stored numbers of the largest image, in the primary unit or an extension, without BSCALE and BZERO, of any BITPIX. The axes are those of the file, the slowest first (NAXIS2 before NAXIS1). Slow axes of 1 are dropped; more than 4 become 4 by merging slow
+Read: the stored numbers of the largest image, in the primary unit or an extension, without BSCALE and BZERO, of any BITPIX. The axes are
+ those of the file, the slowest first (NAXIS2 before NAXIS1). Slow axes of 1 are dropped; more than 4 become 4 by merging slow
 ones. All headers, other images and tables are kept, compressed as metadata are.
 
 Written from other signals: a primary unit with the cards that it must have.

@@ -173,19 +173,18 @@ def content(signal: Signal, dialect: Dialect) -> bytes:
     """
     head = signal.metadata.get(f"{dialect.name}/head")
     if head is not None:
-        found = joined(signal, dialect.parse, head, signal.metadata.get(f"{dialect.name}/tail", b""))
+        found = joined(signal.samples, dialect.parse, head, signal.metadata.get(f"{dialect.name}/tail", b""))
         if found is not None:
             return found
-    made = joined(signal, dialect.parse, *dialect.fresh(signal))
+    made = joined(signal.samples, dialect.parse, *dialect.fresh(signal))
     if made is None:
         shape, dtype = signal.samples.shape, signal.samples.dtype
         raise UnsupportedError(f"{dialect.extension} cannot hold samples of type {dtype} and shape {shape} as they are; .npy can")
     return made
 
 
-def joined(signal: Signal, parse: Callable[[bytes], Layout], head: bytes, tail: bytes) -> bytes | None:
-    """A head, the samples of a signal, and a tail, if a reader would find these samples in them; else None."""
-    samples = signal.samples
+def joined(samples: Samples, parse: Callable[[bytes], Layout], head: bytes, tail: bytes) -> bytes | None:
+    """A head, samples, and a tail, if a reader would find these samples in them; else None."""
     hole = (samples.size + 7) // 8 if samples.dtype.kind == "b" else samples.nbytes
     try:
         layout = parse(b"".join((head, bytes(hole), tail)))

@@ -104,7 +104,7 @@ def _dtype(header: Any, code: int) -> np.dtype[Any]:
     if code == 1:
         raise UnsupportedError("NIfTI of single bits is not supported")
     try:
-        dtype = np.dtype(header.get_data_dtype())
+        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
     except Exception:
         raise FormatError(f"damaged: it has no samples, or of the unknown type {code}") from None
     if dtype.kind == "c":
@@ -122,7 +122,7 @@ def _fresh(signal: Signal) -> tuple[bytes, bytes]:
     if samples.dtype.str[1:] not in WRITTEN:
         raise UnsupportedError(f".nii cannot hold samples of type {samples.dtype}; .npy can")
     shape, dtype = samples.shape, samples.dtype.newbyteorder("<")
-    header: Any = nibabel.Nifti1Header() if max(shape) <= MOST_SIDE else nibabel.Nifti2Header()
+    header: Any = getattr(nibabel, "Nifti1Header" if max(shape) <= MOST_SIDE else "Nifti2Header")()
     if len(shape) > 2 and shape[-1] == 3 and dtype == np.uint8:
         shape, dtype = shape[:-1], np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
     header.set_data_dtype(dtype)

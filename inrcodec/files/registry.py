@@ -103,6 +103,12 @@ def recognized(path: Path, file: BufferedReader) -> FileType:
     return found or _named(path, types(), "its first bytes are of no known type, and ")
 
 
+def is_named(path: Path) -> bool:
+    """Whether the extension of a path names a type, or what is refused by it."""
+    name, extension = path.name.lower(), path.suffix.lower()
+    return bool(extension in MESHES or named_refusal(extension) or any(name.endswith(e) for kind in types() for e in kind.extensions))
+
+
 def origin(metadata: Iterable[str]) -> str | None:
     """The name of the type that a signal with these keys of metadata was read from; None if they do not tell."""
     keys = tuple(metadata)

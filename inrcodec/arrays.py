@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,8 @@ class Item:
         shape: of the array, if it has a type of its own.
 
     Raises:
-        FormatError: there is no such type, or type and shape do not fit the signal.
+        FormatError: type and shape do not fit the signal.
+        UnsupportedError: there is no such type.
     """
 
     signal: Signal | None
@@ -70,7 +72,7 @@ class Item:
         text = repr(np.lib.format.dtype_to_descr(x.dtype))
         try:
             known = dtype_of(text) == x.dtype
-        except FormatError:
+        except UnsupportedError:
             known = False
         if not known:
             raise UnsupportedError(f"arrays of type {x.dtype} are not supported: a .npy file does not have them")
@@ -113,15 +115,15 @@ class Item:
 
 
 def dtype_of(text: str) -> np.dtype[Any]:
-    """The type that a text of NumPy says. Raises FormatError: none, or one of Python objects."""
+    """The type that a text of NumPy says. Raises UnsupportedError: none that is known, or one of Python objects."""
     try:
-        if len(text) > LONGEST_TYPE:
-            raise ValueError
-        found: np.dtype[Any] = np.lib.format.descr_to_dtype(ast.literal_eval(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old names
+            found: np.dtype[Any] | None = np.lib.format.descr_to_dtype(ast.literal_eval(text[:LONGEST_TYPE]))
     except Exception:  # it is a Python literal: a damaged one fails in a dozen ways
-        raise FormatError("damaged: an array has a type that there is not") from None
-    if found.hasobject:
-        raise FormatError("damaged: an array has a type of Python objects")
+        found = None
+    if not isinstance(found, np.dtype) or found.hasobject:
+        raise UnsupportedError(f"an array is of type {text[:40]!r}, which is not supported")
     return found
 
 

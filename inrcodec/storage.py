@@ -24,6 +24,7 @@ except ImportError:  # Windows
 
 TEMPORARY = ".inrcodec-"
 OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?")  # the first digits: see `host`
+FOLDER = ".folder"  # what the name of a temporary folder ends with
 OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
 
@@ -140,7 +141,7 @@ def new_folder(path: Path, write: Callable[[Path], None]) -> None:
 def _temporary_folder(parent: Path) -> Iterator[Path]:
     """A new empty folder for the `with` block, for its owner alone. It is locked, so that no other run sweeps it."""
     while True:
-        path = parent / f"{TEMPORARY}{host()}-{secrets.token_hex(8)}"
+        path = parent / f"{TEMPORARY}{host()}-{secrets.token_hex(8)}{FOLDER}"
         _unfinished.add(path)
         try:
             path.mkdir(0o700)
@@ -275,7 +276,7 @@ def _sweep_file(path: Path, here: bool) -> None:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(handle)
-        folder = stat.S_ISDIR(found.st_mode)
+        folder = stat.S_ISDIR(found.st_mode) and path.suffix == FOLDER
         if not (folder or stat.S_ISREG(found.st_mode)) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
             return
         lock, old = _lock(handle), time.time() - found.st_mtime > OLD

@@ -24,6 +24,7 @@ from ..tensors import MAX_AXES, shape_fault
 from .manifest import ARRAYS, ENTRY, MAX_MANIFEST, STREAM, TENSORS
 
 PLAIN, TYPED = range(2)  # forms of an array
+LARGEST_ELEMENT = 1 << 36  # bytes
 # the options that are for arrays
 OPTIONS = {"profile", "effort", "seed", "threads", "compact", "verify", "progress", "stop", "max_samples", "max_memory"}
 
@@ -221,12 +222,8 @@ def _read_entry(r: Reader) -> Entry:
     text, size = _taken(r), r.varint()
     axes = r.byte()
     shape = tuple(r.varint() for _ in range(axes))
-    if not 1 <= len(text.encode()) <= LONGEST_TYPE or axes > MAX_AXES or shape_fault(shape) or size > 1 << 36:
+    if not 1 <= len(text.encode()) <= LONGEST_TYPE or axes > MAX_AXES or shape_fault(shape) or size > LARGEST_ELEMENT:
         raise FormatError("damaged: the type or the shape of an array is out of range")
-    if math.prod(shape) * size > 1 << 39:
-        raise FormatError("damaged: an array takes more bytes than it can")
-    if dtype_of(text).itemsize != size:
-        raise FormatError("damaged: an element of an array has another size than its type")
     return Entry(name, text, size, shape)
 
 
@@ -257,11 +254,14 @@ def decode(data: bytes, options: Options, names: Collection[str] | None = None) 
     Raises:
         FormatError: the bytes are damaged.
         LimitError: the file asks for more than options.limits allow.
-        UnsupportedError: there is no array of a name.
+        UnsupportedError: there is no array of a name, or NumPy does not have the type of one.
         Stopped: options.stop says so.
     """
     opened = open_bytes(data, options.limits)
     wanted = _chosen(opened, names)
+    for entry in (opened.entries[n] for n in wanted):
+        if entry.type and dtype_of(entry.type).itemsize != entry.size:
+            raise FormatError("damaged: an element of an array has another size than its type")
     streams = {n: _open_stream(opened.entries[n], c, options.limits) for n in wanted if (c := opened.streams[n]) is not None}
     shapes = [stream.header.shape for stream in streams.values()] + [opened.entries[n].shape for n in wanted if n not in streams]
     options.limits.check_shape((sum(math.prod(shape) for shape in shapes),))
@@ -301,11 +301,11 @@ def info(data: bytes, options: Options) -> dict[str, Any]:
     for entry, content in zip(opened.entries, opened.streams, strict=True):
         about: dict[str, Any] = {"name": entry.name}
         if content is None:
-            about |= {"dtype": _told(dtype_of(entry.type)), "shape": list(entry.shape), "raw_bytes": 0, "bytes": 0, "profile": None}
+            about |= {"dtype": _told(entry.type), "shape": list(entry.shape), "raw_bytes": 0, "bytes": 0, "profile": None}
         else:
             inner = _open_stream(entry, content, free)
             h = inner.header
-            dtype, shape = (dtype_of(entry.type), entry.shape) if entry.type else (h.dtype, h.shape)
+            dtype, shape = (entry.type, entry.shape) if entry.type else (h.dtype, h.shape)
             nbytes = math.prod(h.shape) * h.dtype.itemsize
             about |= {"dtype": _told(dtype), "shape": list(shape), "raw_bytes": nbytes, "bytes": container.framed(len(content))}
             about["profile"] = inner.profile.name
@@ -324,6 +324,11 @@ def info(data: bytes, options: Options) -> dict[str, Any]:
     }
 
 
-def _told(dtype: np.dtype[Any]) -> str:
-    """A type in a few words: as `info` tells those of signals."""
+def _told(dtype: np.dtype[Any] | str) -> str:
+    """A type in a few words, as `info` tells those of signals; or a text of NumPy, if that is none of its types."""
+    if isinstance(dtype, str):
+        try:
+            return _told(dtype_of(dtype))
+        except UnsupportedError:
+            return dtype
     return dtype.str if dtype.str[0] == ">" else str(dtype)

@@ -24,6 +24,7 @@ from . import dicom, hollow
 from .bounds import contents
 from .faults import faults
 
+ONLY = "a folder must hold the DICOM files of one series, and nothing else"
 HEAD, TAIL = "dicom/head/", "dicom/tail/"
 
 
@@ -74,11 +75,13 @@ def read(folder: Path, limits: Limits) -> Signal:
 def _read(path: Path, limits: Limits, held: int) -> _File:
     """One file. held: bytes that are held already. Raises InrcodecError."""
     if not path.is_file():
-        raise UnsupportedError("is no regular file; a folder must hold the DICOM files of one series, and nothing else")
+        raise UnsupportedError(f"is no regular file; {ONLY}")
     if any(0xD800 <= ord(c) < 0xE000 for c in path.name):
         raise UnsupportedError("its name is not valid Unicode")
     with path.open("rb") as file:
         data = contents(file, limits)
+    if data[128:132] != b"DICM":
+        raise UnsupportedError(f"is no DICOM file; {ONLY}")
     limits.check_memory(held + 3 * len(data))
     with dicom.quiet():
         elements = dicom.opened(data)

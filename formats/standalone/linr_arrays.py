@@ -10,6 +10,7 @@ import ast
 import hashlib
 import math
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,10 @@ def main() -> int:
     except ValueError as error:
         print(f"{options.source}: {error}", file=sys.stderr)
         return 1
-    np.savez(options.target, **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(options.target, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array)
     return 0
 
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from linr import Head, NoSamples, Reader, decode, invalid, read_file, require, unbrotli
-from linr_tensors import read_sections, text
+from linr import Head, Invalid, NoSamples, Reader, beside, decode, read_file, require, unbrotli
 
 Array = npt.NDArray[Any]
+tensors = beside("linr_tensors")
 
 
 class UnknownType(ValueError):
@@ -42,11 +42,11 @@ class Entry:
 
 
 def read_entry(reader: Reader) -> Entry:
-    name, form = text(reader), reader.byte()
+    name, form = tensors.text(reader), reader.byte()
     require(form < 2, "an unknown form of an array")
     if form == 0:
         return Entry(name, "", 0, ())
-    told, size, axes = text(reader), reader.varint(), reader.byte()
+    told, size, axes = tensors.text(reader), reader.varint(), reader.byte()
     shape = tuple(reader.varint() for _ in range(axes))
     require(1 <= len(told.encode()) <= 1 << 16, "a type of no length, or of too many bytes")
     require(size <= 1 << 36 and axes <= 32 and math.prod(n for n in shape if n) <= 1 << 36, "an array out of range")
@@ -63,7 +63,7 @@ def read_manifest(content: bytes) -> tuple[list[Entry], dict[str, bytes], bytes,
     r = Reader(plain)
     metadata: dict[str, bytes] = {}
     for _ in range(r.varint()):
-        key = text(r)
+        key = tensors.text(r)
         require(key not in metadata, "a key twice")
         metadata[key] = r.take(r.varint())
     entries: dict[str, Entry] = {}
@@ -88,8 +88,8 @@ def type_of(told: str) -> np.dtype[Any]:
 def stream_of(content: bytes) -> tuple[Array, Head]:
     try:
         samples, _ = decode(content)
-    except NoSamples:
-        invalid("a stream without samples")
+    except NoSamples as error:
+        raise Invalid("a stream without samples") from error
     return samples, read_file(content).head
 
 
@@ -100,7 +100,7 @@ def little(samples: Array) -> bytes:
 
 def decode_arrays(data: bytes) -> tuple[dict[str, Array], dict[str, bytes]]:
     """The arrays of a bundle by name, and its metadata."""
-    manifest, streams = read_sections(data)
+    manifest, streams = tensors.read_sections(data)
     entries, metadata, plain, digest = read_manifest(manifest)
     require(len(streams) == sum(not e.type or e.nbytes > 0 for e in entries), "another number of streams than the manifest has")
     contents, hashed = iter(streams), hashlib.sha256(plain)

@@ -13,6 +13,7 @@ Source: numpy.lib.format, versions 1 to 3.
 
 from __future__ import annotations
 
+import ast
 import io
 import math
 import os
@@ -38,6 +39,7 @@ from .bounds import check_size, contents
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
+GROWTH, ALIGNED = 21, 64  # digits of an axis, and bytes, that NumPy's headers leave room for
 HEADER_LIMIT = 1 << 16  # bytes; NumPy reads at most 10,000
 
 
@@ -154,13 +156,27 @@ def _parsed(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old headers are read, with a warning
             version = np.lib.format.read_magic(file)
-            parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = parse(file, max_header_size=HEADER_LIMIT)
+            if version == (3, 0):
+                shape, fortran, dtype = _parsed_utf8(file)
+            else:
+                parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, fortran, dtype = parse(file, max_header_size=HEADER_LIMIT)
     except Exception:  # it is a Python literal: a damaged one fails in a dozen ways
         raise FormatError("damaged: its header is none of a .npy file") from None
     if shape_fault(shape):
         raise FormatError(f"damaged: {shape_fault(shape)}")
     return shape, fortran, dtype, file.tell()
+
+
+def _parsed_utf8(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What a header of version 3 says, for which NumPy has no public function. Raises ValueError, and what a Python literal can raise."""
+    size = int.from_bytes(file.read(4), "little")
+    told = ast.literal_eval(file.read(size).decode("utf-8"))
+    shape, fortran = told["shape"], told["fortran_order"]
+    whole = isinstance(shape, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in shape)
+    if set(told) != {"descr", "fortran_order", "shape"} or not whole or not isinstance(fortran, bool):
+        raise ValueError("not a header")
+    return shape, fortran, np.lib.format.descr_to_dtype(told["descr"])
 
 
 def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
@@ -196,9 +212,16 @@ def _header(x: npt.NDArray[Any], fortran: bool) -> bytes:
     told = {"shape": x.shape, "fortran_order": fortran, "descr": np.lib.format.dtype_to_descr(x.dtype)}
     try:
         np.lib.format.write_array_header_1_0(out, told)
-    except ValueError:  # too long for that version
+        return out.getvalue()
+    except UnicodeEncodeError:  # names of fields that only version 3 can have
+        text = "{" + "".join(f"{key!r}: {told[key]!r}, " for key in sorted(told)) + "}"
+        room = GROWTH - len(repr(x.shape[-1 if fortran else 0])) if x.shape else 0  # NumPy leaves it for an axis that grows
+        content = text.encode() + b" " * room
+        content += b" " * (ALIGNED - (len(content) + len(MAGIC) + 7) % ALIGNED) + b"\n"
+        return MAGIC + b"\3\0" + len(content).to_bytes(4, "little") + content
+    except ValueError:  # too long for version 1
         np.lib.format.write_array_header_2_0(out, told)
-    return out.getvalue()
+        return out.getvalue()
 
 
 TYPES = (

@@ -23,7 +23,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".inrcodec-"
-OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?")  # the first digits: see `host`
+OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?(\.gz)?")  # the first digits: see `host`
 FOLDER = ".folder"  # what the name of a temporary folder ends with
 OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
@@ -91,7 +91,7 @@ def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     sweep(target.parent)
     try:
-        with _temporary(target.parent, path.suffix) as temporary:
+        with _temporary(target.parent, "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix) as temporary:
             write(temporary)
             _to_disk(temporary)
             with suppress(OSError):  # where permissions cannot be set, the file stays its owner's

@@ -38,7 +38,8 @@ NEEDED = {"pydicom": "pydicom"}
 PIXELS = {0x7FE00010: "", 0x7FE00008: "f4", 0x7FE00009: "f8"}  # elements of pixels; of floats their type
 DEFERRED = 1 << 12  # bytes of an element from which on it is not read
 UNDEFINED = 0xFFFFFFFF  # the length of pixels in fragments, which are compressed
-DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"  # transfer syntaxes
+NATIVE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", BIG)  # those of plain pixels; "": not told
 WIDTHS = (1, 8, 16, 32, 64)
 DECOMPRESS = "decompress it first, as with gdcmconv --raw or dcmconv and dcmdjpeg"
 
@@ -114,9 +115,9 @@ def layout_of(found: Any) -> Layout:
     if tag is None:
         raise UnsupportedError("there are no pixels in it")
     pixels = found.get_item(tag, keep_deferred=True)
-    syntax = found.file_meta.get("TransferSyntaxUID")
-    if pixels.length == UNDEFINED or (syntax is not None and syntax.is_compressed):
-        name = syntax.name if syntax else "unknown"
+    if pixels.length == UNDEFINED or _syntax(found) not in NATIVE:
+        uid = found.file_meta.get("TransferSyntaxUID")
+        name = getattr(uid, "name", None) or "an unknown transfer syntax"
         raise UnsupportedError(f"its pixels are compressed ({name}), and the same bytes would not come back; {DECOMPRESS}")
     rows, columns = _number(found, "Rows"), _number(found, "Columns")
     frames, channels = _number(found, "NumberOfFrames", 1), _number(found, "SamplesPerPixel", 1)

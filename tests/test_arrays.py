@@ -347,8 +347,8 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1), result.output
         assert re.search(says, result.stderr), result.stderr
         assert not list(tmp_path.glob("out*"))
-    for arguments in (("--kind", "image"), ("--tile", "64"), ("--lossy",), ("--voxels", "8")):
-        assert run("encode", path, "-o", out.with_suffix(".linr"), *arguments).exit_code == 2
+    for options in (("--kind", "image"), ("--tile", "64"), ("--lossy",), ("--voxels", "8")):
+        assert run("encode", path, "-o", out.with_suffix(".linr"), *options).exit_code == 2
     assert run("decode", linr, "-o", out.with_suffix(".npy"), "--array", "complex", "--scale", "1/2").exit_code == 2
     assert run("decode", linr, "-o", out.with_suffix(".npy"), "--array", "fields", "--salvage").exit_code == 2
 

@@ -444,7 +444,11 @@ def slices(folder: Path, count: int = 5, **elements: Any) -> Samples:
     folder.mkdir()
     whole = volume("<i2", (count, 6, 9), seed=count)
     for i, plane in enumerate(whole):
-        about = {"ImagePositionPatient": [0, 0, 1.5 * i], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "InstanceNumber": count - i}
+        about: dict[str, Any] = {
+            "ImagePositionPatient": [0, 0, 1.5 * i],
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "InstanceNumber": count - i,
+        }
         (folder / f"IM{3 * i % count:03}").write_bytes(dicom(plane, **about, **elements))
     return whole
 

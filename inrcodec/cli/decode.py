@@ -11,8 +11,8 @@ from ..errors import FormatError, UnsupportedError, naming
 from ..storage import check_new_folder, check_output
 from . import arrays, tensors
 from .common import (
-    FILE_OR_FOLDER,
     IN,
+    NEW,
     THREADS,
     Region,
     Seconds,
@@ -33,7 +33,7 @@ from .common import (
     "-o",
     "--output",
     required=True,
-    type=FILE_OR_FOLDER,
+    type=NEW,
     help="Output file; its extension names the format. Of a folder that was encoded: a new folder.",
 )
 @click.option(

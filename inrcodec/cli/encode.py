@@ -129,7 +129,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode photo.png --effort 5 --force                  smaller, takes twice as long
     inrcodec encode take.wav -o take.linr                         a sound: WAV, FLAC, AIFF, …
     inrcodec encode brain.nii.gz                                  a volume: NIfTI, FITS, DICOM
-    inrcodec encode series/                                       a folder of the DICOM files of one series
+    inrcodec encode series                                        a folder of the DICOM files of one series
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
     inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload      lossy: a network of 0.5 bits per pixel

@@ -216,6 +216,20 @@ def test_npz_comes_back(tmp_path: Path, arrays: Arrays, compressed: bool) -> Non
         assert {member.compress_type for member in archive.infolist()} <= {zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED}
 
 
+def test_headers_of_any_length() -> None:
+    x = np.asfortranarray(np.arange(12.0).reshape(3, 4))
+    plain = io.BytesIO()
+    np.lib.format.write_array(plain, x)
+    whole = plain.getvalue()
+    size = int.from_bytes(whole[8:10], "little") - 3
+    odd = whole[:8] + size.to_bytes(2, "little") + whole[10 : 10 + size - 1] + b"\n" + whole[-x.nbytes :]
+    found, metadata = npy.unpack(odd)
+    assert found.flags.aligned
+    assert same(found, x)
+    assert npy.pack(found, metadata) == odd
+    assert same(inrcodec.decode_arrays(inrcodec.encode_arrays({"x": found}))["x"], x)
+
+
 def test_headers_that_numpy_would_not_write_are_kept(tmp_path: Path) -> None:
     plain = io.BytesIO()
     np.lib.format.write_array(plain, np.array([1j, 2]))

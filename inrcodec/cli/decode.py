@@ -174,8 +174,7 @@ def decode(
 
 def _opened(input: Path, output: Path, force: bool, salvage: bool, given: dict[str, Any]) -> tuple[bytes, bool]:
     """The bytes of the input, and whether the output is a folder; the output is checked before. Raises InrcodecError."""
-    from .. import codec, files
-    from ..files import series
+    from .. import files
 
     several = files.checkpoints.named(output) is not None or files.npz.is_npz(output)
     if several or files.registry.is_named(output):
@@ -183,6 +182,9 @@ def _opened(input: Path, output: Path, force: bool, salvage: bool, given: dict[s
             check_type(output)
         check_output(output, force, input)
         return read_linr(input, given, damaged=salvage), False
+    from .. import codec
+    from ..files import series
+
     data = read_linr(input, given, damaged=salvage)
     try:
         with naming(input):

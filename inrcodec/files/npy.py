@@ -123,6 +123,7 @@ def unpack(data: bytes) -> tuple[npt.NDArray[Any], dict[str, bytes]]:
     if count * dtype.itemsize < len(data) - start:
         raise UnsupportedError("more follows after the array; only files of one array are supported")
     x: npt.NDArray[Any] = np.ndarray(shape, dtype, data, start, order="F" if fortran else "C")
+    x = x if x.flags.aligned else x.copy(order="K")  # the headers of old versions have any length
     if dtype.kind == "b" and count and x.view(np.uint8).max() > 1:
         raise FormatError("damaged: bool values that are neither 0 nor 1")
     metadata = {"npy/fortran_order": b"1"} if _is_fortran(x) else {}

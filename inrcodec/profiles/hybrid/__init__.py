@@ -25,7 +25,9 @@ ALONE = 1 << 18  # values; of an array of two axes with at most this many, pictu
 
 def is_sound(subject: Subject) -> bool:
     """Whether the part `sound` can code the signal: sounds and arrays of one axis, within its limits."""
-    return subject.floats is None and subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
+    return (
+        subject.floats is None and subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
+    )
 
 
 def is_array(subject: Subject) -> bool:

@@ -23,13 +23,13 @@ TURNS = (UP, UP | LEFT | ACROSS)  # that are tried
 def turn(values: Values, way: int) -> Values:
     """Values (rows, columns, channels), turned."""
     moved = values.transpose(1, 0, 2) if way & ACROSS else values
-    flips = [axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit]
+    flips = tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit)
     return np.ascontiguousarray(np.flip(moved, flips))
 
 
 def back(values: Values, way: int) -> Values:
     """The inverse of `turn`."""
-    moved = np.flip(values, [axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit])
+    moved = np.flip(values, tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit))
     return np.ascontiguousarray(moved.transpose(1, 0, 2) if way & ACROSS else moved)
 
 

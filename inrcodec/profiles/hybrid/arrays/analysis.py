@@ -1,4 +1,4 @@
-"""What the encoder chooses for an array: bricks, the order of the axes, references, contexts; and for each brick its plan (encoder only)."""
+"""What the encoder chooses for an array: bricks, order of the axes, references, contexts; and each brick's plan (encoder only)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def part_of(values: Values, count: int = TRIED) -> Values:
 def fitting(shape: tuple[int, ...], channels: int) -> Iterator[BrickModel]:
     """`models`, without those that take too much memory."""
     for model in models(shape):
-        lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).count)
+        lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).steps)
         found = replace(model, lags=lags)
         if brick.fits(BrickPlan(replace(found, size=len(SIZES) - 2), None, 0, 1), shape, channels):
             yield found
@@ -179,9 +179,9 @@ def plan_for(values: Values, recipe: Recipe, floats: Ordered | None, twin: tuple
         plan = replace(plan, table=table, largest=len(table) - 1)
         flat = np.searchsorted(table, flat).astype(np.uint64)
     slices = brick.slices_of(folded.shape[:-1], recipe.model)
-    places = slices.height * slices.width * slices.count
+    places = slices.height * slices.width * slices.steps
     lines = min(recipe.model.lines, max(6, (4 * places).bit_length()))
-    lags = tuple(lag for lag in recipe.model.lags if lag < slices.count)
+    lags = tuple(lag for lag in recipe.model.lags if lag < slices.steps)
     plan = replace(plan, model=replace(recipe.model, lines=lines, lags=lags))
     if floats is not None:
         plan = replace(plan, grain=grain_of(flat >> flat.dtype.type(plan.low), plan, floats))
@@ -225,7 +225,7 @@ def specials_of(integers: npt.NDArray[Any], plan: BrickPlan, floats: Ordered | N
     if floats is not None:
         reals = np.abs(brick.reals_of(found, brick.scale_of(plan, floats)))
         usual = np.median(np.abs(brick.reals_of(sample, brick.scale_of(plan, floats))))
-        marks = (reals > HUGE * max(float(usual), 1.0) * 1.0) & (counts >= 4)
+        marks = (reals > HUGE * max(float(usual), 1.0)) & (counts >= 4)
         order = np.argsort(-counts[marks], kind="stable")
         special = found[marks][order][: plans.MAX_SPECIALS - 1].tolist()
     top = int(np.argmax(counts))

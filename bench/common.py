@@ -6,8 +6,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,9 @@ from sklearn.datasets import load_sample_image
 
 import inrcodec
 from inrcodec import Signal
+
+from .timing import Result as Result
+from .timing import timed as timed
 
 RESULTS = Path(__file__).parent / "results"
 STARTED = time.perf_counter()
@@ -51,22 +52,6 @@ def smooth16(size: int) -> Samples:
     wave = 20000 * np.sin(3 * x + 2 * y * y) * np.cos(4 * y)
     bump = 9000 * np.exp(-((x - 0.5) ** 2 + (y - 0.3) ** 2) * 20)
     return np.asarray(np.rint(32767 + wave + bump), np.uint16)
-
-
-@dataclass
-class Result:
-    """Bytes of a file, and the seconds of encoding and decoding it."""
-
-    size: int
-    encode: float
-    decode: float
-
-
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """The result of a call, and the seconds it took."""
-    start = time.perf_counter()
-    found = call()
-    return found, time.perf_counter() - start
 
 
 def ours(signal: Signal, effort: int, threads: int) -> Result:

@@ -1,4 +1,4 @@
-"""Whether the conformance vectors are what they were: one digest over all of them, kept in vectors/SHA256 and in bundles/SHA256.
+"""Whether the conformance vectors are what they were: one digest over all of them, kept in SHA256 of vectors/, bundles/ and arrays/.
 
     python formats/check_digest.py            compare
     python formats/check_digest.py --write    renew it, after vectors were added
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 VECTORS = Path(__file__).resolve().parent / "vectors"
-BUNDLES = VECTORS.with_name("bundles")
+FOLDERS = (VECTORS, VECTORS.with_name("bundles"), VECTORS.with_name("arrays"))
 KEPT = "SHA256"
 
 
@@ -53,4 +53,4 @@ def main(arguments: Sequence[str] | None = None, vectors: Path = VECTORS) -> int
 
 
 if __name__ == "__main__":
-    sys.exit(max(main(vectors=folder) for folder in (VECTORS, BUNDLES)))
+    sys.exit(max(main(vectors=folder) for folder in FOLDERS))

@@ -1,6 +1,6 @@
 meta:
   id: linr
-  title: .linr, a losslessly compressed image, sound or array of integers, or a bundle of tensors
+  title: .linr, a losslessly compressed image, sound or array of integers, or a bundle of tensors or arrays
   file-extension: linr
   xref:
     mime: application/x-linr
@@ -209,15 +209,18 @@ types:
       The manifest of a bundle (SPEC.md 18), whose streams are the sections LINR. It comes first; the file has no HEAD then.
     seq:
       - id: kind
-        contents: [0]
+        type: u1
+        enum: bundle_kind
+        valid:
+          max: 1
       - id: digest
         size: 32
-        doc: SHA-256 of names, types, shapes and elements of all tensors.
+        doc: SHA-256 of names, types, shapes and elements of all tensors; of arrays, of the items and of the digests of all streams.
       - id: len_items
         type: varint
       - id: items
         size-eos: true
-        doc: A Brotli stream of metadata, groups and tensors.
+        doc: A Brotli stream of metadata, groups and tensors; or of metadata and arrays.
   metadata:
     seq:
       - id: len_items
@@ -283,6 +286,9 @@ types:
       value:
         value: '(z.value & 1) == 0 ? z.value / 2 : -(z.value / 2) - 1'
 enums:
+  bundle_kind:
+    0: tensors
+    1: arrays
   profile:
     0: stored
     1: inr

@@ -12,7 +12,7 @@ import hashlib
 import json
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -311,32 +311,46 @@ def by_package(data: bytes) -> dict[str, Any]:
     return {"tensors": rows, "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in found.metadata.items()}}
 
 
-def main() -> int:
-    force = "--force" in sys.argv[1:]
-    kept = BUNDLES / "manifest.json"
+Files = Callable[[], Iterable[tuple[str, str, bytes]]]
+Decoder = Callable[[bytes], dict[str, Any]]
+
+
+def make(where: Path, sets: Sequence[tuple[str, str, Files]], decoders: tuple[Decoder, Decoder], force: bool) -> int:
+    """Write the files that are not there yet, and what a manifest has of them. Returns the exit status.
+
+    sets: folder, title and files of each; the last one is of faulty files. decoders: the standalone one, and the package.
+    """
+    kept = where / "manifest.json"
     known = {entry["file"]: entry for entry in json.loads(kept.read_text("utf-8"))} if kept.exists() else {}
     problems = []
-    titles = {"valid": "Bundles that every decoder must decode to what ../manifest.json says.", "faulty": "Bundles that it must refuse."}
-    for folder, files in (("valid", valid), ("faulty", faulty)):
-        (BUNDLES / folder).mkdir(parents=True, exist_ok=True)
+    for folder, title, files in sets:
+        (where / folder).mkdir(parents=True, exist_ok=True)
         for name, what, data in files():
             file = f"{folder}/{name}.linr"
-            path = BUNDLES / file
+            path = where / file
             if file in known and path.exists() and not force:
                 continue
             path.write_bytes(data)
-            found = decoded(data)
+            found, other = (decode(data) for decode in decoders)
             known[file] = {"file": file, "what": what, **found}
-            if by_package(data) != found:
+            if other != found:
                 problems.append(f"{file}: the package disagrees")
             if ("invalid" in found) != (folder == "faulty"):
                 problems.append(f"{file}: it is {'refused' if 'invalid' in found else 'taken'}")
         rows = [f"| `{Path(e['file']).name}` | {e['what']} |" for e in known.values() if e["file"].startswith(f"{folder}/")]
-        lines = [f"# {folder}", "", titles[folder], "", "| file | what it exercises |", "| --- | --- |", *rows, ""]
-        (BUNDLES / folder / "README.md").write_text("\n".join(lines), "utf-8")
+        lines = [f"# {folder}", "", title, "", "| file | what it exercises |", "| --- | --- |", *rows, ""]
+        (where / folder / "README.md").write_text("\n".join(lines), "utf-8")
     kept.write_text(json.dumps(list(known.values()), ensure_ascii=False, indent=1) + "\n", "utf-8")
     print("\n".join(problems), end="\n" * bool(problems))
     return 1 if problems else 0
+
+
+def main() -> int:
+    sets = [
+        ("valid", "Bundles that every decoder must decode to what ../manifest.json says.", valid),
+        ("faulty", "Bundles that it must refuse.", faulty),
+    ]
+    return make(BUNDLES, sets, (decoded, by_package), "--force" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from numbers import Integral, Real
 from os import PathLike
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
-    "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_tensors", "encode",
-    "files", "info", "open", "render", "salvage", "thumbnail",
+    "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_arrays", "decode_tensors",
+    "encode", "encode_arrays", "files", "info", "open", "render", "salvage", "thumbnail",
 ]  # fmt: skip
 
 # the modules of names
@@ -303,6 +303,59 @@ def decode_tensors(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAM
     from .options import Options
 
     return bundle.decode(_bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory))
+
+
+def encode_arrays(arrays: Mapping[str, npt.ArrayLike | Signal], **options: Any) -> bytes:
+    """The .linr file of several arrays under names, as bytes; what a .npz file is for. Each array is coded as `encode` would code it.
+
+    Args:
+        arrays: by name. Arrays of any shape and any NumPy type but Python objects; or Signals.
+        options: profile, effort, seed, threads, compact, verify, progress, stop: see `inrcodec.Options`.
+
+    Raises:
+        UnsupportedError: an array of Python objects, or one that the profile cannot code; it is named.
+        ValueError: an option has a value that it cannot have, or is not for several arrays.
+        TypeError: there is no such option, or a name is no str.
+        Stopped: `stop` said so.
+        InrcodecError: verification failed.
+    """
+    from . import bundle
+    from .arrays import Item
+    from .options import Options
+
+    items = {}
+    for name, array in arrays.items():
+        if not isinstance(name, str):
+            raise TypeError(f"the name {name!r} of an array must be a str")
+        try:
+            items[name] = Item.of(array)
+        except UnsupportedError as fault:
+            raise UnsupportedError(f"array {name}: {fault}") from None
+    return bundle.arrays.encode(bundle.arrays.Decoded(items, {}), Options(**options))
+
+
+def decode_arrays(
+    data: Buffer, names: Collection[str] | None = None, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays in a .linr file of several, by name, in their order, exactly as they were.
+
+    Args:
+        data: see `decode`.
+        names: of the arrays that are wanted; None: all. Only these are decoded, and checked by their own digests.
+        threads, max_samples, max_memory: see `decode`; max_samples is for all arrays together.
+
+    Raises:
+        FormatError: the data is damaged, or is not a .linr file of several arrays.
+        UnsupportedError: there is no array of such a name.
+        LimitError: the file asks for more than max_samples or max_memory.
+        TypeError: data has no contiguous buffer.
+    """
+    from . import bundle
+    from .options import Options
+
+    options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+    found = bundle.arrays.decode(_bytes(data), options, [names] if isinstance(names, str) else names)
+    return {name: item.array() for name, item in found.items.items()}
 
 
 def salvage(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Salvaged:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from . import averages, compact, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
+from .files import registry
 from .header import HEAD, INDEX, META, TILE, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape, split
 from .limits import NO_LIMITS, UNLIMITED, Limits
@@ -357,7 +358,7 @@ def assemble(sections: Sequence[Section], tiles: Finder, limits: Limits, held: i
     single: dict[bytes, bytes] = {}
     for section in sections:
         if section.type == BUNDLE:
-            raise FormatError("it holds tensors, not a signal: decode it to .safetensors, or by inrcodec.decode_tensors")
+            raise FormatError("it holds tensors or several arrays, not a signal: decode_tensors or decode_arrays give them")
         if section.type in {HEAD, META, INDEX, *owners}:
             if section.type in single:
                 raise FormatError(f"damaged: section {section.type.decode()} is there twice")
@@ -617,6 +618,7 @@ def describe(opened: Opened, by_type: Mapping[bytes, int], size: int, stages: bo
         "profile": opened.profile.name,
         "lossless": not h.lossy,
         "kind": h.kind,
+        **({"format": name} if (name := registry.origin(opened.metadata)) else {}),
         "shape": list(h.shape),
         "dtype": h.dtype.str if h.dtype.str[0] == ">" else h.dtype.name,
         "bit_depth": h.bit_depth,

@@ -206,6 +206,8 @@ def _candidates(sizes: Doubles, b: Binary) -> Iterator[FloatMap]:
         few = sizes[:: max(1, len(sizes) // 256)]
         for digits in range(1, DECIMALS + 1):
             power = 10.0**digits
+            if float(sizes[-1]) * power >= 2.0**b.digits:  # any float is a decimal of so many digits
+                break
             if np.array_equal((np.rint(few * power) / power).astype(_type(b)), few.astype(_type(b))):
                 yield FloatMap("quotient", factor=power)
                 break

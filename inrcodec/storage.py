@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".inrcodec-"
-OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?")  # the first digits: see `host`
+OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?(\.gz)?")  # the first digits: see `host`
+FOLDER = ".folder"  # what the name of a temporary folder ends with
 OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
 
@@ -111,8 +113,9 @@ class Replacement:
         self.target = Path(os.path.realpath(path)) if path.is_symlink() else path
         sweep(self.target.parent)
         self._open = ExitStack()
+        extension = "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
         try:
-            self.temporary = self._open.enter_context(_temporary(self.target.parent, path.suffix))
+            self.temporary = self._open.enter_context(_temporary(self.target.parent, extension))
         except OSError as fault:
             raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
 
@@ -134,6 +137,65 @@ class Replacement:
         self._open.close()
 
 
+def check_new_folder(path: Path) -> None:
+    """Check that a folder can be put in place. Raises InrcodecError: something but an empty folder is there, or it cannot be made."""
+    try:
+        if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+            raise InrcodecError(f"{path}: exists already; name a new or an empty folder")
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+    if not path.absolute().parent.is_dir():
+        raise InrcodecError(f"{path}: there is no directory {path.parent}")
+
+
+def new_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary folder beside `path`, then move it to `path` in one step. It is removed if anything fails.
+
+    Raises InrcodecError: the folder cannot be written, or see `check_new_folder`, which is asked again.
+    """
+    check_new_folder(path)
+    parent = path.absolute().parent
+    sweep(parent)
+    try:
+        with _temporary_folder(parent) as temporary:
+            write(temporary)
+            for inside in temporary.iterdir():
+                _to_disk(inside)
+            with suppress(OSError):
+                temporary.chmod(_mode(path) if path.exists() else 0o777 & ~_masked())
+            os.replace(temporary, path)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """A new empty folder for the `with` block, for its owner alone. It is locked, so that no other run sweeps it."""
+    while True:
+        path = parent / f"{TEMPORARY}{host()}-{secrets.token_hex(8)}{FOLDER}"
+        _unfinished.add(path)
+        try:
+            path.mkdir(0o700)
+            handle = None if fcntl is None else os.open(path, os.O_RDONLY)
+        except FileNotFoundError:  # another run swept it before it was opened
+            _unfinished.discard(path)
+            continue
+        except BaseException:
+            _unfinished.discard(path)
+            raise
+        if handle is None or (_lock(handle) is not False and path.exists()):
+            break
+        os.close(handle)
+        _unfinished.discard(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        _unfinished.discard(path)
+        if handle is not None:
+            os.close(handle)
+
+
 def _move_to_new(temporary: Path, target: Path, path: Path) -> None:
     """Move a file to a name that is not taken. path: the name for messages. Raises InrcodecError if it is taken by now."""
     try:  # os.link fails if the name is taken, os.replace does not; but not every file system has links
@@ -150,9 +212,14 @@ def _mode(target: Path) -> int:
     try:
         return stat.S_IMODE(target.stat().st_mode)
     except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+        return 0o666 & ~_masked()
+
+
+def _masked() -> int:
+    """The permissions that the process takes from new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _to_disk(path: Path) -> None:
@@ -216,7 +283,10 @@ def abandon() -> None:
     """Remove the temporary files of this process, which is about to end at once. May be called by a signal handler."""
     for path in tuple(_unfinished):
         with suppress(OSError):
-            path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -237,12 +307,16 @@ def _sweep_file(path: Path, here: bool) -> None:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+        folder = stat.S_ISDIR(found.st_mode) and path.suffix == FOLDER
+        if not (folder or stat.S_ISREG(found.st_mode)) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
             return
         lock, old = _lock(handle), time.time() - found.st_mtime > OLD
         if lock and (here or old):
-            path.unlink()
+            if folder:
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     finally:
         os.close(handle)
-    if lock is None and old:
+    if lock is None and old and not folder:
         path.unlink()

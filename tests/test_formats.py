@@ -105,7 +105,7 @@ def test_magic_has_the_kinds() -> None:
         ("subset/hybrid_lattice", "LINR losslessly compressed image, 8 bit, hybrid, version 1"),
         ("subset/sound_pair", "LINR losslessly compressed sound, 16 bit, hybrid, version 1"),
         ("uncommon/section-order-reversed", "LINR losslessly compressed samples, version 1"),
-        ("../bundles/valid/tied", "LINR compressed tensors, version 1"),
+        ("../bundles/valid/tied", "LINR compressed tensors or arrays, version 1"),
     ],
 )
 def test_file_recognizes(name: str, description: str) -> None:

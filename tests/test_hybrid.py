@@ -403,7 +403,7 @@ def solve(s):  # type: ignore[no-untyped-def]
 
 @njit
 def differentiate(net, value, unit):  # type: ignore[no-untyped-def]
-    contextnet.differentiate(net, value, False, False, unit)
+    contextnet.differentiate(net, value, np.float32(0.5), False, False, unit)
 
 
 def test_least_squares_solves_the_normal_equations() -> None:

@@ -52,6 +52,7 @@ ROOMS = (
     "known",
     "compact",
     "header",
+    "arrays",
     "weightfloats",
     "tensors",
     "signal",

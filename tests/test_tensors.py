@@ -476,7 +476,8 @@ def test_faulty_sections_are_refused() -> None:
         (streams, "not the first section"),
         ([first, *streams, Section(b"TIDX", b"")], "has a section TIDX"),
         ([first, *streams, Section(b"Xyzw", b"")], "has a section Xyzw"),
-        ([Section(b"BNDL", b"\1" + first.content[1:]), *streams], "bundle of kind 1"),
+        ([Section(b"BNDL", b"\2" + first.content[1:]), *streams], "bundle of kind 2"),
+        ([Section(b"BNDL", b"\1" + first.content[1:]), *streams], "it holds named arrays"),
         ([first, Section(b"LINR", b""), *streams[1:]], "it is empty"),
     ):
         with pytest.raises(FormatError, match=told):

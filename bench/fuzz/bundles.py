@@ -1,4 +1,4 @@
-"""Fuzzes the decoder of bundles with changed conformance files: `python -m bench.fuzz.bundles --cases 20000 --seed 1`.
+"""Fuzzes the decoders of bundles with changed conformance files: `python -m bench.fuzz.bundles --cases 20000 --seed 1 [--kind arrays]`.
 
 A valid bundle is changed: bytes of the file; or, with checksums mended, bytes of the manifest or of a stream, sections left out, twice or
 in another order. It must decode, or be refused with one line by a FormatError or a LimitError, and the standalone decoder must say the
@@ -34,16 +34,16 @@ class Wrong(Exception):
 
 
 @cache
-def seeds() -> tuple[bytes, ...]:
-    """The valid bundles that are small."""
-    found = (path.read_bytes() for path in sorted((ROOT / "formats" / "bundles" / "valid").glob("*.linr")))
+def seeds(folder: str = "bundles") -> tuple[bytes, ...]:
+    """The valid bundles that are small. folder: "bundles" (of tensors) or "arrays"."""
+    found = (path.read_bytes() for path in sorted((ROOT / "formats" / folder / "valid").glob("*.linr")))
     return tuple(data for data in found if len(data) <= BYTES)
 
 
-def changed(seed: int, number: int) -> bytes:
-    """A case."""
+def changed(seed: int, number: int, folder: str = "bundles") -> bytes:
+    """A case. folder: see `seeds`."""
     random = Random(f"{seed} {number}")
-    data = random.choice(seeds())
+    data = random.choice(seeds(folder))
     how = random.randrange(6)
     if how == 0:
         return _bytes(random, data)
@@ -113,22 +113,52 @@ def judge(data: bytes, standalone: Any) -> str:
     return "decoded"
 
 
+def judge_arrays(data: bytes, standalone: Any) -> str:
+    """As `judge`, of a bundle of arrays. "limited" is also a type that NumPy does not have. standalone: the module linr_arrays."""
+    try:
+        found = inrcodec.decode_arrays(data, threads=1, max_samples=SAMPLES, max_memory=MEMORY)
+    except inrcodec.InrcodecError as fault:
+        if type(fault) not in (inrcodec.FormatError, inrcodec.LimitError, inrcodec.UnsupportedError) or "\n" in str(fault):
+            raise Wrong(f"not a fault of one line: {fault!r}") from fault
+        if not isinstance(fault, inrcodec.FormatError):
+            return "limited"
+        try:
+            standalone.decode_arrays(data)
+        except (standalone.Invalid, standalone.UnknownType):
+            return "refused"
+        raise Wrong(f"the standalone decoder takes it: {fault}") from fault
+    try:
+        arrays, _ = standalone.decode_arrays(data)
+    except (standalone.Invalid, standalone.UnknownType) as fault:
+        raise Wrong(f"the standalone decoder refuses it: {fault}") from fault
+    both = ([(name, x.dtype, x.shape, x.tobytes()) for name, x in each.items()] for each in (found, arrays))
+    if next(both) != next(both):
+        raise Wrong("the standalone decoder gives other arrays")
+    inrcodec.info(data)
+    return "decoded"
+
+
+KINDS = {"bundles": ("linr_tensors", judge), "arrays": ("linr_arrays", judge_arrays)}
+
+
 def main() -> None:
     """Run the cases, and end with status 1 if one is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", choices=tuple(KINDS), default="bundles", help="bundles of tensors, or of arrays")
     parser.add_argument("--only", type=int, help="run this case alone, and write its file")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT / "formats" / "standalone"))
-    standalone = import_module("linr_tensors")
+    name, judge_one = KINDS[given.kind]
+    standalone = import_module(name)
     seen = Counter[str]()
     for number in range(given.cases) if given.only is None else [given.only]:
-        data = changed(given.seed, number)
+        data = changed(given.seed, number, given.kind)
         if given.only is not None:
             Path(f"bundle-{number}.linr").write_bytes(data)
         try:
-            seen[judge(data, standalone)] += 1
+            seen[judge_one(data, standalone)] += 1
         except Exception as fault:  # whatever it is, it is what is looked for
             seen["wrong"] += 1
             print(f"case {number}: {fault!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import struct
 import zlib
@@ -187,6 +188,52 @@ def flac_info(data: bytearray, rng: Random) -> None:
     rng.choice((lambda: _number(data, rng, 8 + rng.randrange(20), rng.choice((1, 2, 4)), "big"), lambda: early(data, rng)))()
 
 
+# of NIfTI-1 and NIfTI-2, the axes, type, width, place of the samples and magic: place and bytes
+FIELDS_1 = ((40, 2), (42, 2), (44, 2), (46, 2), (70, 2), (72, 2), (108, 4), (344, 4))
+FIELDS_2 = ((16, 8), (24, 8), (32, 8), (12, 2), (14, 2), (168, 8), (4, 4))
+# Rows, Columns, Bits Allocated, Samples per Pixel, frames, signed or not, pixels, transfer syntax
+TAGS = tuple(bytes.fromhex(tag) for tag in ("28001000", "28001100", "28000001", "28000200", "28000800", "28000301", "e07f1000", "02001000"))
+
+
+def nifti_field(data: bytearray, rng: Random) -> None:
+    """Change an axis, the type, the place of the samples, or the magic of a NIfTI header."""
+    at, size = rng.choice(FIELDS_1 if 0x5C in data[:4] else FIELDS_2)
+    _number(data, rng, at, size, "little" if data[:1] != b"\0" else "big")
+
+
+def fits_card(data: bytearray, rng: Random) -> None:
+    """Put another value into a card of a FITS header, or change, repeat or remove the card."""
+    found = list(re.finditer(rb"(?:SIMPLE|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|XTENSION|TFIELDS|BSCALE|END) *", bytes(data)))
+    if not found:
+        return
+    at = rng.choice(found).start() // 80 * 80
+    action = rng.randrange(4)
+    if action == 0:
+        data[at + 10 : at + 30] = f"{rng.choice((*EXTREMES, -1, 8, 16, -32, 3))!s:>20}".encode()[:20]
+    elif action == 1:
+        data[at + 10 : at + 30] = rng.choice((b"T", b"F", b"'IMAGE   '", b"1.5", b"x")).rjust(20)
+    elif action == 2:
+        data[at : at + 80] = data[at : at + 80] * 2
+    else:
+        del data[at : at + 80]
+
+
+def dicom_element(data: bytearray, rng: Random) -> None:
+    """Change the tag, the length or the value of an element that describes the pixels."""
+    at = data.find(rng.choice(TAGS), 132)
+    if at >= 0:
+        offset, size = rng.choice(((0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (8, 4)))
+        _number(data, rng, at + offset, size, "little")
+
+
+def inside_gzip(data: bytearray, rng: Random) -> None:
+    """Change what is inside, and pack it again."""
+    with suppress(OSError, EOFError, zlib.error):
+        inside = bytearray(gzip.decompress(bytes(data)))
+        rng.choice((nifti_field, fits_card, cut))(inside, rng)
+        data[:] = gzip.compress(bytes(inside), 1, mtime=0)
+
+
 BLIND: tuple[Change, ...] = (flip, early, run, cut, remove, repeat, number, number)
 AWARE: dict[str, tuple[Change, ...]] = {
     "png": (png_chunk,),
@@ -200,6 +247,10 @@ AWARE: dict[str, tuple[Change, ...]] = {
     "flac": (flac_info,),
     "caf": (_chunk_change(8, "big", 4, 8),),
     "w64": (_chunk_change(40, "little", 16, 8),),
+    "nii": (nifti_field,),
+    "gz": (inside_gzip,),
+    "fits": (fits_card,),
+    "dcm": (dicom_element,),
 }
 
 

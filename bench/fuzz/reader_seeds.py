@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from inrcodec import Signal, files
 
+from . import science_seeds
+
 Samples = npt.NDArray[Any]
 TEXTS = {"text/Title": b"A title", "text/Comment": b"A comment " * 120, "icc": bytes(range(256)) * 2, "density": b"2835 2835 m"}
 TAGS = {"tag/TITLE": b"A title", "tag/ARTIST": b"Someone", "tag/COMMENT": b"A comment " * 20}
@@ -199,6 +201,10 @@ SOURCES = {
     "caf": lambda: _libsndfile("CAF", "PCM_16", "PCM_24", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"),
     "w64": lambda: _libsndfile("W64", "PCM_16", "PCM_24", "PCM_U8"),
     "npy": _npy,
+    "nii": science_seeds.niftis,
+    "gz": science_seeds.gzips,
+    "fits": science_seeds.fits,
+    "dcm": science_seeds.dicoms,
 }
 
 

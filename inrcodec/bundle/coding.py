@@ -19,6 +19,7 @@ from ..tensors import Tensor, Tensors
 from . import choices, manifest, streams
 from .manifest import STREAM, Manifest
 
+FIRST_CONTENT = container.FIRST + len(BUNDLE)  # where the length of the manifest stands
 Flat = npt.NDArray[Any]
 
 

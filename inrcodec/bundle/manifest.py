@@ -19,7 +19,7 @@ from ..weights import codings
 from ..weights.sinr import OVERCOMPLETE, VALUE_BITS, Form, vector_shape
 
 STREAM = b"LINR"  # the type of a section that is a whole .linr file
-TENSORS = 0  # the kind of bundle that there is
+TENSORS, ARRAYS = 0, 1  # the kinds of bundles that there are
 MAX_MANIFEST = 1 << 28
 ENTRY = 600  # bytes that a tensor takes besides its elements
 BITS, TABLE, STEPS, SPARSE = range(4)  # codings of a group
@@ -168,7 +168,9 @@ def _form_byte(form: Form) -> int:
 def read(content: bytes, limits: Limits) -> Manifest:
     """Parse and check section BNDL. Raises FormatError; LimitError: it, or what it declares, takes more than the limits allow."""
     r = Reader(content, "the manifest")
-    if (kind := r.byte()) != TENSORS:
+    if (kind := r.byte()) == ARRAYS:
+        raise FormatError("it holds named arrays, not tensors: inrcodec.decode_arrays gives them")
+    if kind != TENSORS:
         raise FormatError(f"it is a bundle of kind {kind}, which this version does not know; a newer inrcodec may read it")
     found_digest = r.take(32)
     size = r.varint(MAX_MANIFEST)

@@ -14,7 +14,7 @@ from .. import container
 from ..errors import InrcodecError, naming
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
-from ..storage import reason, replace
+from ..storage import new_folder, reason, replace
 from .output import say
 from .progress import ProgressLine
 from .signals import on_terminal
@@ -27,18 +27,33 @@ SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only
-    """The name of a file. Whether it can be read or written is found out by reading or writing it."""
+    """The name of a file. Whether it can be read or written is found out by reading or writing it.
+
+    folders: whether it may also be that of a folder, and then end in a separator; new: of a folder that is not there yet, if no type of
+    files has such a name.
+    """
 
     name = "path"
+
+    def __init__(self, folders: bool = False, new: bool = False) -> None:
+        self.folders, self.new = folders, new
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path. Raises InrcodecError if the name is empty or that of a directory."""
         name = os.fspath(value)
         if not name:
             raise InrcodecError("the name of a file is empty")
-        if name.endswith(SEPARATORS):  # Path would drop it
+        if name.endswith(SEPARATORS) and not self._is_folder(name):  # Path would drop it
             raise InrcodecError(f"{name}: {'is a directory' if os.path.isdir(name) else 'no file has a name that ends like this'}")
         return Path(name)
+
+    def _is_folder(self, name: str) -> bool:
+        """Whether a name that ends in a separator may stand for a folder."""
+        from ..files.registry import is_named
+
+        if os.path.isdir(name) or not self.new:
+            return self.folders and os.path.isdir(name) and bool(Path(name).name)
+        return not is_named(Path(name))
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]
@@ -96,7 +111,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-IN = FileName()
+IN, FILE_OR_FOLDER, NEW = FileName(), FileName(folders=True), FileName(folders=True, new=True)
 THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Threads to use. Default: as many as cores.")
 
 
@@ -248,6 +263,20 @@ def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None
     write_as(output, write, force, source)
     if lost:
         say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
+
+
+def write_folder(output: Path, found: Signal) -> None:
+    """Write the DICOM files that a volume was read from into a new folder."""
+    from .. import files
+
+    def write(path: Path) -> None:
+        try:
+            files.write(path, found)
+        except InrcodecError as fault:  # its message names the temporary folder
+            fault.args = (str(fault).replace(str(path), str(output)),)
+            raise
+
+    new_folder(output, write)
 
 
 MOST_NAMES = 20  # of metadata

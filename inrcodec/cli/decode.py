@@ -8,14 +8,35 @@ from typing import Any
 import click
 
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
-from ..storage import check_output
-from . import tensors
-from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, limits_of, read_linr, with_limits, write_as, write_signal
+from ..storage import check_new_folder, check_output
+from . import arrays, tensors
+from .common import (
+    IN,
+    NEW,
+    THREADS,
+    Region,
+    Seconds,
+    check_type,
+    decoded,
+    fail,
+    limits_of,
+    read_linr,
+    with_limits,
+    write_as,
+    write_folder,
+    write_signal,
+)
 
 
 @click.command(short_help="Decompress a .linr file.")
 @click.argument("input", metavar="IN.linr", type=IN)
-@click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=NEW,
+    help="Output file; its extension names the format. Of a folder that was encoded: a new folder.",
+)
 @click.option(
     "--start",
     type=Seconds(positive=False),
@@ -38,6 +59,7 @@ from .common import IN, THREADS, Region, Seconds, check_type, decoded, fail, lim
     "the preview is taken at 1/8 and below if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a "
     "line says so.",
 )
+@click.option("--array", metavar="NAME", help="Of a file that holds several arrays (.npz): only this one. Only its bytes are decoded.")
 @click.option("--exact", is_flag=True, help="With --scale: decode the picture, although the file holds a preview.")
 @click.option(
     "--salvage",
@@ -63,7 +85,7 @@ def decode(
     network_only: bool,
     **given: Any,
 ) -> None:
-    """Decompress IN.linr to an image, a sound or a .npy array; of a checkpoint, to .safetensors, .pt or .pth.
+    """Decompress IN.linr to an image, a sound or an array; of a checkpoint, to .safetensors, .pt or .pth; of several arrays, to .npz.
 
     The decoded samples are checked against the digest in the file. With --start, --duration, --region or --scale, only checksums of the
     compressed bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a
@@ -76,10 +98,13 @@ def decode(
     inrcodec decode scan.linr -o small.png --scale 1/8                an eighth of its size
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     inrcodec decode model.linr -o model.safetensors                   the weights of a network
+    inrcodec decode series.linr -o series/                            the DICOM files of a folder
+    inrcodec decode runs.linr --array speed -o speed.npy              one of the arrays of a .npz file
     """
     from .. import files, thumbnails
 
     force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
+    array: str | None = given.pop("array")
     side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")
     scale = side > 1
     if part and (region or scale):
@@ -91,12 +116,21 @@ def decode(
     if exact and not scale:
         raise click.UsageError("--exact goes with --scale; without it, all that is decoded is exact")
 
-    if files.checkpoints.named(output) is None:
-        check_type(output)
-    check_output(output, force, input)
-    if not (part or region or scale or salvage or network_only) and output.suffix == ".npy" and _to_npy(input, output, force, given):
-        return
-    data = read_linr(input, given, damaged=salvage)
+    if not (part or region or scale or salvage or network_only or array) and output.suffix == ".npy":
+        check_output(output, force, input)
+        if _to_npy(input, output, force, given):
+            return
+    data, to_folder = _opened(input, output, force, salvage, given)
+    if array is not None:
+        if salvage:
+            raise click.UsageError("--salvage decodes the whole file; give it without --array")
+        found_array = arrays.one(input, data, array, given)
+        if found_array is None:
+            if part or region or scale or network_only:
+                raise click.UsageError(f"--start, --duration, --region, --scale and --network-only are not for array {array}")
+            arrays.decode_typed(input, output, data, array, {"force": force, **given})
+            return
+        data = found_array
     if scale and not region and not exact:
         with naming(input):  # before anything is imported that takes longer
             shown = thumbnails.of_preview(data, side, limits_of(given))
@@ -109,11 +143,15 @@ def decode(
     asked |= {"--region": region is not None, "--scale": scale}
     with naming(input):
         tensors.refuse(data, asked)
+    if bundle.holds_arrays(data):
+        arrays.decode(input, output, data, force, given)
+        return
     if bundle.is_bundle(data):
         tensors.decode(input, output, data, force, given)
         return
-    if files.checkpoints.named(output) is not None:
-        raise UnsupportedError(f"{output}: files named {output.suffix} hold tensors, and {input} holds a signal; .npy can hold any")
+    if files.checkpoints.named(output) is not None or files.npz.is_npz(output):
+        holding = "tensors" if files.checkpoints.named(output) else "several arrays"
+        raise UnsupportedError(f"{output}: files named {output.suffix} hold {holding}, and {input} holds a signal; .npy can hold any")
     with naming(input):
         if salvage:
             salvaged = decoded(lambda options: damage.salvage(data, options), **given)
@@ -131,7 +169,10 @@ def decode(
             except FormatError as fault:
                 hint = "" if container.is_compact(data) else "; --salvage writes what is intact"
                 raise FormatError(f"{fault}{hint}") from fault
-    write_signal(output, found, force, input)
+    if to_folder:
+        write_folder(output, found)
+    else:
+        write_signal(output, found, force, input)
     if faults:
         fail(input, faults)
 
@@ -165,3 +206,29 @@ def _to_npy(source: Path, output: Path, force: bool, given: dict[str, Any]) -> b
             limits_of(given).check_shape(found.shape)  # before a file of that size is made
         write_as(output, write, force, source)
     return True
+
+
+def _opened(input: Path, output: Path, force: bool, salvage: bool, given: dict[str, Any]) -> tuple[bytes, bool]:
+    """The bytes of the input, and whether the output is a folder; the output is checked before. Raises InrcodecError."""
+    from .. import files
+
+    several = files.checkpoints.named(output) is not None or files.npz.is_npz(output)
+    if several or files.registry.is_named(output):
+        if not several:
+            check_type(output)
+        check_output(output, force, input)
+        return read_linr(input, given, damaged=salvage), False
+    from .. import codec
+    from ..files import series
+
+    data = read_linr(input, given, damaged=salvage)
+    try:
+        with naming(input):
+            names = series.names(codec.open_bytes(data, limits_of(given)).metadata)
+    except FormatError:  # it is damaged, or no signal
+        names = []
+    if not names:
+        check_output(output, force, input)
+        check_type(output)
+    check_new_folder(output)
+    return data, True

@@ -18,8 +18,8 @@ from ..options import LEAST_TILE, LIMITS
 from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
-from . import tensors
-from .common import IN, SUFFIX, THREADS, coded, limits_of, options_of, read_input, with_limits, write_linr
+from . import arrays, tensors
+from .common import FILE_OR_FOLDER, IN, SUFFIX, THREADS, coded, limits_of, options_of, read_input, with_limits, write_linr
 from .fitoptions import with_fit_options
 from .output import say
 from .progress import ProgressLine
@@ -29,7 +29,7 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 
 
 @click.command(short_help="Compress a file to .linr.")
-@click.argument("input", metavar="IN", type=IN)
+@click.argument("input", metavar="IN", type=FILE_OR_FOLDER)
 @click.option("-o", "--output", type=IN, help="Output file. Default: IN with the extension .linr.")
 @click.option(
     "--kind",
@@ -115,7 +115,9 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and notices.")
 def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, quiet: bool, **given: Any) -> None:
-    """Compress IN, an image, a sound, a .npy array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
+    """Compress IN, an image, a sound, an array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
+
+    Arrays are .npy, .npz, NIfTI, DICOM and FITS. A folder of the DICOM files of one series is coded as a volume.
 
     Before the file is written, the result is decoded and compared with IN.
 
@@ -126,6 +128,8 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode photo.png                                     write photo.linr, with the smallest profile
     inrcodec encode photo.png --effort 5 --force                  smaller, takes twice as long
     inrcodec encode take.wav -o take.linr                         a sound: WAV, FLAC, AIFF, …
+    inrcodec encode brain.nii.gz                                  a volume: NIfTI, FITS, DICOM
+    inrcodec encode series                                        a folder of the DICOM files of one series
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit
     inrcodec encode smooth.tif --profile inr --until mdl          the shortest description: a small network + payload
     inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload      lossy: a network of 0.5 bits per pixel
@@ -137,13 +141,17 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
         raise InrcodecError(f"{input}: is a directory")
     if output is None and input.exists() and not input.is_file() and not input.is_dir():
         raise click.UsageError(f"{input} is no regular file; name the output with -o")
-    target = output or input.with_suffix(SUFFIX)
+    target = output or _target(input)
     if target.suffix.lower() != SUFFIX:
         raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
     check_output(target, force, input)
     if files.checkpoints.type_of(input):
         switches = {"force": force, "no_verify": no_verify, "quiet": quiet}
         tensors.encode(input, target, plot, switches, given)
+        return
+    if files.npz.is_npz(input):
+        switches = {"force": force, "no_verify": no_verify, "quiet": quiet}
+        arrays.encode(input, target, plot, switches, given)
         return
     if given.pop("lossy"):
         raise click.UsageError(f"--lossy is for checkpoints, and {input} is none; --no-payload makes a lossy file of a signal")
@@ -184,6 +192,13 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
             say("the file is lossy: it holds the network alone")
         if len(data) > original.raw_bytes + 256 + sizes["metadata"]:
             say("the file is larger than the samples; --profile auto writes a smaller one", err=True)
+
+
+def _target(source: Path) -> Path:
+    """The default output: the input with another extension; beside a folder."""
+    if source.is_dir():
+        return source.with_name(source.name + SUFFIX)
+    return files.registry.stem(source).with_name(files.registry.stem(source).name + SUFFIX)
 
 
 def _as_asked(signal: Signal, kind: Kind | Literal["auto"], sample_rate: int | None, bit_depth: int | None) -> Signal:

@@ -15,14 +15,14 @@ from .. import bundle, codec, damage, profiles, stream
 from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
 from ..values import bits_of
-from . import tensors
-from .common import IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
+from . import arrays, tensors
+from .common import FILE_OR_FOLDER, IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
 from .output import say
 
 
 @click.command(short_help="Check a .linr file, or compare it with an original.")
 @click.argument("input", metavar="IN.linr", type=IN)
-@click.argument("original", metavar="[ORIGINAL]", type=IN, required=False)
+@click.argument("original", metavar="[ORIGINAL]", type=FILE_OR_FOLDER, required=False)
 @THREADS
 @with_limits
 def verify(input: Path, original: Path | None, **given: Any) -> None:
@@ -66,6 +66,9 @@ def _verified_by_bricks(path: Path, given: dict[str, Any]) -> int:
 def _verify(input: Path, original: Path | None, given: dict[str, Any], known: FormatError | None) -> None:
     """Decode a file in memory and check it, or compare it with another one. known: what is known to be wrong with it."""
     data = read_linr(input, given, damaged=True)
+    if bundle.holds_arrays(data):
+        arrays.verify(input, original, data, given)
+        return
     if bundle.is_bundle(data):
         tensors.verify(input, original, data, given)
         return
@@ -132,7 +135,8 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)
         return
-    for name, value in _rows(found) if "profile" in found else tensors.rows(found):
+    tell = arrays.rows if bundle.holds_arrays(data) else _rows if "profile" in found else tensors.rows
+    for name, value in tell(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         _tell_stage(stage, *_unit(found))
@@ -164,6 +168,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("profile", found["profile"] + ("" if found["lossless"] else ", lossy: the network alone, without the samples")),
         ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {_bits(found['bit_depth'])} ({found['dtype']})"),
+        *([("format", found["format"])] if "format" in found else []),
         *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
         ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
         *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),

@@ -111,7 +111,8 @@ def refuse(data: bytes, asked: Mapping[str, bool]) -> None:
 
     names = [name for name, is_given in asked.items() if is_given]
     if names and bundle.is_bundle(data):
-        raise UnsupportedError(f"it holds tensors, not a signal; {', '.join(names)} {'is' if len(names) == 1 else 'are'} for signals")
+        held = "several arrays" if bundle.holds_arrays(data) else "tensors"
+        raise UnsupportedError(f"it holds {held}, not a signal; {', '.join(names)} {'is' if len(names) == 1 else 'are'} for signals")
 
 
 def verify(input: Path, original: Path | None, data: bytes, given: Mapping[str, Any]) -> None:

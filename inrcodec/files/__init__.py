@@ -1,4 +1,4 @@
-"""Files of other formats ↔ `Signal`, and files of tensors ↔ `Tensors` (see `checkpoints`).
+"""Files of other formats ↔ `Signal`, files of tensors ↔ `Tensors` (see `checkpoints`), and .npz ↔ named arrays (see `npz`).
 
 A file type is a module of this folder with a tuple `TYPES` (see `registry`). A file that is read is recognized by its first
 bytes, and by its extension only where these say nothing; a file that is written is of the type that its extension names.
@@ -6,17 +6,22 @@ bytes, and by its extension only where these say nothing; a file that is written
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from ..errors import naming
 from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
-from . import registry
+from . import registry, series
 from .checkpoints import CHECKPOINTS, check_tensors, read_tensors, write_tensors
 from .faults import faults
+from .npz import read_arrays, write_arrays
 from .registry import FileType, types
 
-__all__ = ["CHECKPOINTS", "FileType", "check", "check_tensors", "lost", "read", "read_tensors", "types", "write", "write_tensors"]
+__all__ = [
+    "CHECKPOINTS", "FileType", "check", "check_tensors", "lost", "read", "read_arrays", "read_tensors", "types", "write", "write_arrays",
+    "write_tensors",
+]  # fmt: skip
 
 USUAL = Limits()
 
@@ -33,12 +38,12 @@ def check(path: Path | str) -> None:
 
 
 def read(path: Path | str, limits: Limits = USUAL) -> Signal:
-    """Read an image, a sound or an array.
+    """Read an image, a sound or an array; of a folder, the DICOM files of one series as a volume.
 
     The first bytes tell the type. The extension is asked only if no type has such bytes.
 
     Args:
-        path: the file.
+        path: the file, or the folder.
         limits: how many samples and how much memory it may ask for; what it declares is checked before memory is taken.
 
     Returns:
@@ -54,6 +59,8 @@ def read(path: Path | str, limits: Limits = USUAL) -> Signal:
         OSError: it cannot be opened or read.
     """
     path = Path(path)
+    if path.is_dir():
+        return series.read(path, limits)
     with path.open("rb") as file, naming(path):
         kind = registry.recognized(path, file)
         with faults(f"damaged or not a {kind.name} file"):
@@ -76,7 +83,8 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         OSError: it cannot be opened.
     """
     wanted = signal.metadata
-    found = read(path, NO_LIMITS).metadata if wanted else {}
+    with warnings.catch_warnings(record=True):  # Notices were told when the file was encoded
+        found = read(path, NO_LIMITS).metadata if wanted else {}
     return {_listed(key) for key, value in wanted.items() if found.get(key) != value}
 
 
@@ -88,11 +96,17 @@ def _listed(key: str) -> str:
 def write(path: Path | str, signal: Signal) -> None:
     """Write `signal` to `path` as the type that its extension names. What is read back has the same samples.
 
+    A volume that was read from a folder is written to one if `path` is an empty folder.
+
     Raises:
         UnsupportedError: the type cannot be written, or cannot hold these samples (kind, channels, depth).
         OSError: the file cannot be written.
     """
     path = Path(path)
+    if path.is_dir():
+        with naming(path):
+            series.write(path, signal)
+        return
     with naming(path):
         write_as = registry.writer(path)
         with faults(f"cannot be written as {path.suffix}"):

@@ -18,17 +18,16 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FormatError, InrcodecError, MissingError, UnsupportedError, naming
+from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..limits import Limits
 from ..signal import Signal
-from . import bounds, voxelize
+from . import bounds, optional, voxelize
 from .faults import faults
 from .registry import MESHES
 
@@ -49,8 +48,7 @@ def is_mesh(path: Path) -> bool:
 
 def require(what: str) -> None:
     """Raise MissingError if a package is missing; its message says that `what` needs it."""
-    if absent := [package for module, package in NEEDED.items() if find_spec(module) is None]:
-        raise MissingError(what, absent)
+    optional.require(what, NEEDED)
 
 
 def read(path: Path | str, voxels: int, limits: Limits = USUAL) -> Signal:

@@ -13,12 +13,14 @@ Source: numpy.lib.format, versions 1 to 3.
 
 from __future__ import annotations
 
+import ast
 import io
+import math
 import os
 import stat
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader
@@ -31,11 +33,13 @@ import numpy.typing as npt
 from ..errors import FormatError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
+from ..tensors import shape_fault
 from ..values import bits_of
 from .bounds import check_size, contents
 from .registry import FileType
 
 MAGIC = b"\x93NUMPY"
+GROWTH, ALIGNED = 21, 64  # digits of an axis, and bytes, that NumPy's headers leave room for
 HEADER_LIMIT = 1 << 16  # bytes; NumPy reads at most 10,000
 
 
@@ -103,6 +107,79 @@ def write(path: Path, signal: Signal) -> None:
     path.write_bytes(_header(x, fortran) + body)
 
 
+def unpack(data: bytes) -> tuple[npt.NDArray[Any], dict[str, bytes]]:
+    """The array in the bytes of a .npy file, of any type but Python objects, and what is kept beside it: see `read`. It is read-only.
+
+    Raises:
+        UnsupportedError: Python objects, or bytes after the array.
+        FormatError: not a .npy file, damaged, or truncated.
+    """
+    shape, fortran, dtype, start = _parsed(data)
+    if dtype.hasobject:
+        raise UnsupportedError("arrays of Python objects are not supported")
+    count = math.prod(shape)
+    if count * dtype.itemsize > len(data) - start:
+        raise FormatError(f"truncated: {len(data) - start} of {count * dtype.itemsize} bytes of the array are there")
+    if count * dtype.itemsize < len(data) - start:
+        raise UnsupportedError("more follows after the array; only files of one array are supported")
+    x: npt.NDArray[Any] = np.ndarray(shape, dtype, data, start, order="F" if fortran else "C")
+    x = x if x.flags.aligned else x.copy(order="K")  # the headers of old versions have any length
+    if dtype.kind == "b" and count and x.view(np.uint8).max() > 1:
+        raise FormatError("damaged: bool values that are neither 0 nor 1")
+    metadata = {"npy/fortran_order": b"1"} if _is_fortran(x) else {}
+    if data[:start] != _header(x, _is_fortran(x)):
+        metadata["npy/header"] = data[:start]
+    return x, metadata
+
+
+def pack(x: npt.NDArray[Any], metadata: Mapping[str, bytes]) -> bytes:
+    """The bytes of a .npy file of an array of any type but Python objects; of one from `unpack`, the same bytes. metadata: from there."""
+    header = metadata.get("npy/header")
+    if header is not None:
+        try:
+            shape, fortran, dtype, start = _parsed(header)
+        except FormatError:
+            start = -1
+        if start == len(header) and (shape, dtype) == (x.shape, x.dtype):
+            return header + x.tobytes("F" if fortran else "C")
+    fortran = metadata.get("npy/fortran_order") == b"1"
+    return _header(x, fortran) + x.tobytes("F" if fortran else "C")
+
+
+def _parsed(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """(shape, whether in Fortran order, type, where the elements begin) that a header says. Raises FormatError."""
+    if not data.startswith(MAGIC):
+        raise FormatError("not a .npy file")
+    if _header_size(data) > HEADER_LIMIT:
+        raise FormatError(f"damaged: a header of {_header_size(data)} bytes")
+    file = io.BytesIO(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old headers are read, with a warning
+            version = np.lib.format.read_magic(file)
+            if version == (3, 0):
+                shape, fortran, dtype = _parsed_utf8(file)
+            else:
+                parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, fortran, dtype = parse(file, max_header_size=HEADER_LIMIT)
+    except Exception:  # it is a Python literal: a damaged one fails in a dozen ways
+        raise FormatError("damaged: its header is none of a .npy file") from None
+    if shape_fault(shape):
+        raise FormatError(f"damaged: {shape_fault(shape)}")
+    return shape, fortran, dtype, file.tell()
+
+
+def _parsed_utf8(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What a header of version 3 says, for which NumPy has no public function. Raises ValueError, and what a Python literal can raise."""
+    size = int.from_bytes(file.read(4), "little")
+    told = ast.literal_eval(file.read(size).decode("utf-8"))
+    shape, fortran = told["shape"], told["fortran_order"]
+    whole = isinstance(shape, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in shape)
+    if set(told) != {"descr", "fortran_order", "shape"} or not whole or not isinstance(fortran, bool):
+        raise ValueError("not a header")
+    return shape, fortran, np.lib.format.descr_to_dtype(told["descr"])
+
+
 def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
     """Whether two arrays of one type have the same bits."""
     return np.array_equal(bits_of(a), bits_of(b))
@@ -133,9 +210,19 @@ def _is_fortran(x: npt.NDArray[Any]) -> bool:
 def _header(x: npt.NDArray[Any], fortran: bool) -> bytes:
     """What NumPy writes before an array of that dtype and shape."""
     out = io.BytesIO()
-    descr = np.lib.format.dtype_to_descr(x.dtype)
-    np.lib.format.write_array_header_1_0(out, {"shape": x.shape, "fortran_order": fortran, "descr": descr})
-    return out.getvalue()
+    told = {"shape": x.shape, "fortran_order": fortran, "descr": np.lib.format.dtype_to_descr(x.dtype)}
+    try:
+        np.lib.format.write_array_header_1_0(out, told)
+        return out.getvalue()
+    except UnicodeEncodeError:  # names of fields that only version 3 can have
+        text = "{" + "".join(f"{key!r}: {told[key]!r}, " for key in sorted(told)) + "}"
+        room = GROWTH - len(repr(x.shape[-1 if fortran else 0])) if x.shape else 0  # NumPy leaves it for an axis that grows
+        content = text.encode() + b" " * room
+        content += b" " * (ALIGNED - (len(content) + len(MAGIC) + 7) % ALIGNED) + b"\n"
+        return MAGIC + b"\3\0" + len(content).to_bytes(4, "little") + content
+    except ValueError:  # too long for version 1
+        np.lib.format.write_array_header_2_0(out, told)
+        return out.getvalue()
 
 
 TYPES = (

@@ -27,8 +27,14 @@ REFUSED = (
     ("Ogg", rb"OggS", LOSSY_SOUND),
     ("MPEG-4", rb"....ftyp", "{} is not supported; convert its sound to FLAC, or a picture of it to PNG, first"),
     ("Matroska or WebM", rb"\x1aE\xdf\xa3", "{} is not supported; convert its sound to FLAC, or a picture of it to PNG, first"),
-    ("ZIP", rb"PK\x03\x04", "{} archives, .npz among them, are not supported; take out one file, or save one array as .npy"),
+    ("ZIP", rb"PK\x03\x04", "{} archives are not supported; take out one file first. One of NumPy's arrays is, if it is named .npz"),
 )
+PAIR = "{} is one of a pair of files, .hdr and .img, which is not supported; convert it to .nii first"
+REFUSED_NAMES = {
+    ".hdr": PAIR,
+    ".img": PAIR,
+    ".npz": "{} holds several arrays; they are encoded together, and one by one as .npy",
+}
 
 
 def refusal(head: bytes) -> str | None:
@@ -37,3 +43,9 @@ def refusal(head: bytes) -> str | None:
         if re.match(magic, head, re.DOTALL):
             return line.format(name)
     return None
+
+
+def named_refusal(extension: str) -> str | None:
+    """Why files with an extension are refused; None if they are not by that alone."""
+    line = REFUSED_NAMES.get(extension)
+    return line.format(extension) if line else None

@@ -19,10 +19,10 @@ from pkgutil import iter_modules
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import KINDS, Kind, Signal
-from .refused import refusal
+from .refused import named_refusal, refusal
 from .tags import id3_size
 
-HEAD = 64  # bytes that are looked at to recognize a type
+HEAD = 160  # bytes that are looked at to recognize a type; DICOM has its name at 128
 MESHES = (".obj", ".off", ".ply", ".stl")  # extensions of what `mesh` reads and writes, which is no signal
 ALTERNATIVE: dict[Kind, str] = {"image": ".png", "audio": ".wav", "array": ".npy"}  # the extension to name where another cannot be written
 
@@ -41,6 +41,7 @@ class FileType:
         read: (path, file, limits) → Signal. `file` is open at its first byte; `path` is there for libraries that want a name. What the
             file declares is checked against the limits before memory is taken (see `bounds`).
         write: (path, signal) → None, or None where the type cannot be written without loss.
+        keys: what the keys of metadata that only this type knows begin with, if a file that came from it always has such; "" else.
 
     `read` and `write` raise InrcodecError or UnsupportedError without the file's name, which is put before the message by
     `inrcodec.files`; other exceptions are taken for faults of the file.
@@ -53,6 +54,7 @@ class FileType:
     magic: bytes | None
     read: Callable[[Path, BufferedReader, Limits], Signal]
     write: Callable[[Path, Signal], None] | None
+    keys: str = ""
 
     def recognizes(self, head: bytes) -> bool:
         """Whether these are the first bytes of a file of this type."""
@@ -101,12 +103,32 @@ def recognized(path: Path, file: BufferedReader) -> FileType:
     return found or _named(path, types(), "its first bytes are of no known type, and ")
 
 
+def is_named(path: Path) -> bool:
+    """Whether the extension of a path names a type, or what is refused by it."""
+    name, extension = path.name.lower(), path.suffix.lower()
+    return bool(extension in MESHES or named_refusal(extension) or any(name.endswith(e) for kind in types() for e in kind.extensions))
+
+
+def origin(metadata: Iterable[str]) -> str | None:
+    """The name of the type that a signal with these keys of metadata was read from; None if they do not tell."""
+    keys = tuple(metadata)
+    return next((kind.name for kind in types() if kind.keys and any(key.startswith(kind.keys) for key in keys)), None)
+
+
+def stem(path: Path) -> Path:
+    """A path without the extension that names its type, which may be a double one as .nii.gz; else without its last one."""
+    found = next((e for kind in types() for e in kind.extensions if e.count(".") > 1 and path.name.lower().endswith(e)), path.suffix)
+    return path.with_name(path.name[: len(path.name) - len(found)] or path.name)
+
+
 def _named(path: Path, listed: Iterable[FileType], unknown: str = "") -> FileType:
     """The type that the extension of `path` names; the fault begins with `unknown` and lists the extensions of `listed`."""
-    extension = path.suffix.lower()
+    extension, name = path.suffix.lower(), path.name.lower()
     if extension in MESHES:
         raise UnsupportedError(f"{extension} is a mesh: encode --voxels reads it as voxels, decode and render write it")
-    found = next((kind for kind in types() if extension in kind.extensions), None)
+    if reason := named_refusal(extension):
+        raise UnsupportedError(f"{unknown}{reason}")
+    found = next((kind for kind in types() if any(name.endswith(e) for e in kind.extensions)), None)
     if found is None:
         known = " ".join(sorted(e for kind in listed for e in kind.extensions))
         named = path.suffix or "without an extension"

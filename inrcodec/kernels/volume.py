@@ -1,4 +1,4 @@
-"""A brick of an array: slices, one after the other, each row by row. SPEC.md, "Coding of a brick", defines it.
+"""A brick of an array: slices, one after the other, each row by row. SPEC.md 21 defines it.
 
 For each value, in this order: code whether it is special; if its neighbours are all alike, code one decision, the flag; predict it; code
 its decisions in a tree around the prediction; learn. A value is predicted from its slice so far, and from whole slices before. What was
@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -128,7 +127,7 @@ class State(NamedTuple):
     said: Floats1  # (SAYINGS,) predictions
     means: Floats1  # (groups,) means of the groups
     spread: Floats2  # (SAYINGS, LEVELS) mean errors of the predictions, by level of the local error
-    errors: Floats3  # (2, columns + 2, PREDICTORS) errors of the predictors at each column of this row of the channel, and of the one before, by turns
+    errors: Floats3  # (2, columns + 2, PREDICTORS) errors at each column of this row of the channel and the one before, by turns
     biases: Floats2  # (BIASES, contexts) mean errors of the blend, in units of the local error
     bias_at: Ints1  # (BIASES,) the contexts of the current value
     numbers: Ints1  # (DERIVED,) what contexts are made of
@@ -560,7 +559,7 @@ def code_adaptive(coder: BitCoder, table: Singles1, c: Int, bit: Int) -> Int:
 def code_mark(coder: BitCoder, p: Model, mem: Memory, at: Int, mark: Int) -> Int:
     """Code whether a value is special, and which: 0, or 1 + its number. Returns that. mark: to encode."""
     table, marks, s = p.state.marks, mem.marks, p.geometry.stride
-    c = int(marks[at - 1] > 0) | int(marks[at - s] > 0) << 1 | int(marks[at - s - 1] > 0) << 2 | int(marks[at - s + 1] > 0) << 3
+    c: Int = int(marks[at - 1] > 0) | int(marks[at - s] > 0) << 1 | int(marks[at - s - 1] > 0) << 2 | int(marks[at - s + 1] > 0) << 3
     c |= int(marks[at - 2] > 0) << 4 | int(marks[at - 2 * s] > 0) << 5
     if p.taps.at.shape[0] > 1:
         b = at + p.taps.at[1]
@@ -665,11 +664,11 @@ def code_value(coder: BitCoder, p: Model, guess: Guess, place: Place, value: Int
     walk = Walk(np.int64(0), np.int64(0), np.int64(1), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
     line: Int = -1
     while walk.phase > 0 or walk.top - walk.low > 1:
-        if walk.phase == 0 and walk.low >= 0 and walk.top - 1 <= sc.largest:
-            if real_of(walk.top, sc) - real_of(walk.low, sc) < quiet:
-                n = np.int64(log2(np.float64(walk.top - walk.low)) + 0.5)
-                st.tally[KINDS, 0] += n
-                return walk.low + code_uniform(coder, n, value - walk.low)
+        halving = walk.phase == 0 and walk.low >= 0 and walk.top - 1 <= sc.largest
+        if halving and real_of(walk.top, sc) - real_of(walk.low, sc) < quiet:
+            n = np.int64(log2(np.float64(walk.top - walk.low)) + 0.5)
+            st.tally[KINDS, 0] += n
+            return walk.low + code_uniform(coder, n, value - walk.low)
         node = next_node(walk, 1, origin, reach)
         bit: Int = np.int64(value >= node.edge)
         if node.edge <= 0:

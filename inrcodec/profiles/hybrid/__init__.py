@@ -13,18 +13,21 @@ from ...errors import FormatError
 from ...layout import Layout
 from ...options import Options
 from ..base import Encoded, Parts, Profile, Stream, Subject, TileCoder, TileDecoder
-from .limits import ARRAY, MAX_CHANNELS, MAX_CHANNELS_OF_ARRAY, MAX_SOURCES, PICTURE_BITS, SECTION, SOUND, SOUND_BITS
+from .limits import ARRAY, MAX_CHANNELS, MAX_CHANNELS_OF_ARRAY, MAX_SOURCES, PICTURE_BITS, SECTION, SOUND, SOUND_BITS, TURNED
 
 USUAL_RATE = 44100  # frames per second; sets the length of tiles of an array of one axis, which has no rate
 
 
+LEAST_TURNED, TURNING_EFFORT = 1 << 10, 4  # values, and effort, from which on an array is also coded turned
 FEW, SMALL = 4, 1 << 16  # slices, and values; with more, an array is not compared with pictures
 ALONE = 1 << 18  # values; of an array of two axes with at most this many, pictures and arrays are compared
 
 
 def is_sound(subject: Subject) -> bool:
     """Whether the part `sound` can code the signal: sounds and arrays of one axis, within its limits."""
-    return subject.floats is None and subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
+    return (
+        subject.floats is None and subject.values.ndim == 2 and subject.values.shape[1] <= MAX_CHANNELS and 1 <= subject.bits <= SOUND_BITS
+    )
 
 
 def is_array(subject: Subject) -> bool:
@@ -69,6 +72,12 @@ def _ways(subject: Subject) -> list[Callable[[Subject, Options], Parts]]:
     return [_as_array, _as_picture] if few or subject.values.size <= SMALL else [_as_array]
 
 
+def may_be_turned(subject: Subject, options: Options) -> bool:
+    """Whether a signal is also coded turned: an array of two axes, not too large."""
+    values = subject.values
+    return subject.kind == "array" and values.ndim == 3 and LEAST_TURNED <= values.size <= ALONE and options.effort >= TURNING_EFFORT
+
+
 class Hybrid(Profile):
     """Profile 2, with section HYBR."""
 
@@ -87,7 +96,13 @@ class Hybrid(Profile):
 
             rate = subject.sample_rate or USUAL_RATE
             return Encoded(self, sound.encode(subject.values, subject.silence, rate, options))
-        return Encoded(self, min((code(subject, options) for code in _ways(subject)), key=lambda parts: parts.size))
+        found = [code(subject, options) for code in _ways(subject)]
+        if _as_picture in _ways(subject) and may_be_turned(subject, options):
+            from . import turned
+
+            others = (turned.encode(subject, options, way, _as_picture) for way in turned.TURNS)
+            found += [parts for parts in others if parts is not None]
+        return Encoded(self, min(found, key=lambda parts: parts.size))
 
     def tile_coder(self, stream: Stream, options: Options) -> TileCoder | None:
         if stream.channels > MAX_CHANNELS_OF_ARRAY:
@@ -99,6 +114,10 @@ class Hybrid(Profile):
     def open(self, section: bytes | None, layout: Layout, bits: int, cut: bool = False) -> TileDecoder:
         if section is None:
             raise FormatError("damaged: it lacks its plan")
+        if section[:1] == bytes([TURNED]):
+            from . import turned
+
+            return turned.open_decoder(section, layout, bits, self.open)
         if section[:1] == bytes([SOUND]):
             from .sound import coding as sound
 

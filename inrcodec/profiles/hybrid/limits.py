@@ -8,5 +8,6 @@ MAX_SOURCES = 1 << 16  # sources of a picture: channels times positions along th
 SECTION = b"HYBR"
 SOUND = 3  # first byte of section HYBR of a sound; any other number is that of a transform of pictures
 ARRAY = 4  # first byte of section HYBR of an array; not that of a transform of pictures either
+TURNED = 5  # first byte of section HYBR of an array that is coded turned
 ARRAY_BITS = 64
 MAX_CHANNELS_OF_ARRAY = 64

@@ -1,4 +1,4 @@
-"""What the encoder chooses for an array: bricks, the order of the axes, references, contexts; and for each brick its plan (encoder only)."""
+"""What the encoder chooses for an array: bricks, order of the axes, references, contexts; and each brick's plan (encoder only)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from . import plan as plans
 from .plan import BrickModel, BrickPlan
 
 LARGEST_BRICK = 3 << 19  # values
+LARGEST_SET = 3 << 20  # values of a brick of a set of small pictures
 LARGEST_ROW = 1 << 18  # places of a brick of one axis
 LARGEST_SLICE = 1 << 17  # places
 DIVIDED = 1 << 18  # values; an array with more is cut into two bricks at least, so that two processors have work
@@ -34,6 +35,7 @@ SAVED = 0.7  # share of the bits that a table seems to save which it does save
 SIZES = (0, 1, 1, 2, 3)
 SIZES_OF_FLOATS = (0, 1, 2, 3, 3)  # floats have more bytes that time can be spent on
 UNITS = (0, 0, 32, 32, 48)
+UNITS_OF_SETS = (0, 0, 32, 48, 48)
 LAGS = (1, 2, 2, 2, 3)  # if they are 1, 2, 3 …
 CHEAP: dict[str, Any] = {"size": 1, "units": 0}  # the model that orders and references are tried with
 LEARNING, LEARNING_OF_SETS = 40, 80  # rate of the network's learning, in units of 2^-14
@@ -59,7 +61,8 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
     axes, channels = values.shape[:-1], values.shape[-1]
     if len(axes) == 1:
         return tile_of(axes, max(1, LARGEST_ROW // channels))
-    places = max(1, min(LARGEST_BRICK, max(DIVIDED, values.size * 9 // 16)) // channels)
+    largest = LARGEST_SET if is_set(axes) else LARGEST_BRICK
+    places = max(1, min(largest, max(DIVIDED, values.size * 9 // 16)) // channels)
     tile = list(axes)
     fixed = twin[0] if twin is not None else -1
     slow = range(len(tile) - 2)
@@ -72,6 +75,11 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
         longest = max(range(len(tile)) if math.prod(tile) > places else range(len(tile) - 2, len(tile)), key=cost)
         tile[longest] = -(-tile[longest] // 2)
     return tuple(tile)
+
+
+def is_set(shape: tuple[int, ...]) -> bool:
+    """Whether an array may be a set of small pictures. shape: of its coordinate axes."""
+    return len(shape) > 2 and math.prod(shape[-2:]) <= SET_SLICE
 
 
 def part_of(values: Values, count: int = TRIED) -> Values:
@@ -89,7 +97,7 @@ def part_of(values: Values, count: int = TRIED) -> Values:
 def fitting(shape: tuple[int, ...], channels: int) -> Iterator[BrickModel]:
     """`models`, without those that take too much memory."""
     for model in models(shape):
-        lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).count)
+        lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).steps)
         found = replace(model, lags=lags)
         if brick.fits(BrickPlan(replace(found, size=len(SIZES) - 2), None, 0, 1), shape, channels):
             yield found
@@ -145,12 +153,12 @@ def recipe_of(subject: Subject, effort: int, tile: tuple[int, ...]) -> Recipe:
         return Recipe(best, True, noise=True)
     if best.lags in ((1,), (1, 2)):
         best = replace(best, lags=tuple(range(1, 1 + LAGS[e])))
-    small = math.prod(sorted(shape)[:2]) <= SET_SLICE if len(shape) > 2 else False
+    small = is_set(shape)
     sizes_of = SIZES if subject.floats is None else SIZES_OF_FLOATS
     best = replace(best, size=sizes_of[e], units=UNITS[e], learning=LEARNING if UNITS[e] else 0)
     recipes = [Recipe(best, True), Recipe(best, False)]
     if small and effort > 1:
-        of_set = replace(best, decay=1, contexts="values", learning=LEARNING_OF_SETS if UNITS[e] else 0)
+        of_set = replace(best, decay=1, units=UNITS_OF_SETS[e], contexts="values", learning=LEARNING_OF_SETS if UNITS[e] else 0)
         recipes += [Recipe(of_set, True), Recipe(of_set, False)]
     if subject.floats is not None and not small:
         return recipes[0]
@@ -171,9 +179,9 @@ def plan_for(values: Values, recipe: Recipe, floats: Ordered | None, twin: tuple
         plan = replace(plan, table=table, largest=len(table) - 1)
         flat = np.searchsorted(table, flat).astype(np.uint64)
     slices = brick.slices_of(folded.shape[:-1], recipe.model)
-    places = slices.height * slices.width * slices.count
+    places = slices.height * slices.width * slices.steps
     lines = min(recipe.model.lines, max(6, (4 * places).bit_length()))
-    lags = tuple(lag for lag in recipe.model.lags if lag < slices.count)
+    lags = tuple(lag for lag in recipe.model.lags if lag < slices.steps)
     plan = replace(plan, model=replace(recipe.model, lines=lines, lags=lags))
     if floats is not None:
         plan = replace(plan, grain=grain_of(flat >> flat.dtype.type(plan.low), plan, floats))
@@ -217,7 +225,7 @@ def specials_of(integers: npt.NDArray[Any], plan: BrickPlan, floats: Ordered | N
     if floats is not None:
         reals = np.abs(brick.reals_of(found, brick.scale_of(plan, floats)))
         usual = np.median(np.abs(brick.reals_of(sample, brick.scale_of(plan, floats))))
-        marks = (reals > HUGE * max(float(usual), 1.0) * 1.0) & (counts >= 4)
+        marks = (reals > HUGE * max(float(usual), 1.0)) & (counts >= 4)
         order = np.argsort(-counts[marks], kind="stable")
         special = found[marks][order][: plans.MAX_SPECIALS - 1].tolist()
     top = int(np.argmax(counts))

@@ -17,16 +17,15 @@ from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.dictionary import atoms
 from ....kernels.lanes import LANES, padded
+from ....kernels.picture import HALVINGS, KINDS
 from ....kernels.volume import (
     BIASES,
     BLOCK,
-    BLEND,
     CONTEXT_LANE,
     DERIVED,
     EXTRAS,
     FIRST_LANE,
     FLAGS,
-    KINDS,
     LEVELS,
     MARKS,
     NETWORK_LANE,
@@ -62,9 +61,9 @@ SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], LEVELS // 2), np.arange(LEV
 
 
 class Slices(NamedTuple):
-    """A brick's slices: how many, and rows and columns of each."""
+    """A brick's slices: how many of each channel, and rows and columns of each."""
 
-    count: int
+    steps: int
     height: int
     width: int
 
@@ -218,7 +217,7 @@ class Brick:
         m = plan.model
         row = m.rows or len(shape) == 1
         self.geometry = g = geometry_of(self.slices, channels, row)
-        places = (self.slices.count * channels + 1) * g.slice
+        places = (self.slices.steps * channels + 1) * g.slice
         self.memory = Memory(np.zeros(places, np.int64), np.zeros(places), np.zeros(places), np.zeros(places, np.uint8))
         scale, count = scale_of(plan, floats), len(contexts.SETS[m.contexts])
         self.models: list[Model] = []
@@ -245,26 +244,26 @@ class Brick:
         """What an array of memory has of the slices, (steps, channels, height, width): a view."""
         g = self.geometry
         slices = flat.reshape(-1, g.slice // g.stride, g.stride)[1:]
-        steps = slices.reshape(self.slices.count, self.channels, *slices.shape[1:])
+        steps = slices.reshape(self.slices.steps, self.channels, *slices.shape[1:])
         return steps[:, :, g.rows : g.rows + g.height, g.columns : g.columns + g.width]
 
     def run(self, coder: Input | Output, tick: Callable[[float], None]) -> None:
         """Code all rows. tick: see `profiles.base.Tick`."""
-        g, total = self.geometry, self.slices.count * self.slices.height
-        rows = max(1, STEP // g.width)
-        for number in range(self.slices.count if self.channels > 1 else 1):
+        total = self.slices.steps * self.slices.height
+        rows = max(1, STEP // self.slices.width)
+        for number in range(self.slices.steps if self.channels > 1 else 1):
             for channel, model in enumerate(self.models):
-                start = (number * self.channels + channel) * g.height
-                stop = start + (g.height if self.channels > 1 else total)
+                start = (number * self.channels + channel) * self.slices.height
+                stop = start + (self.slices.height if self.channels > 1 else total)
                 for first in range(start, stop, rows):
                     last = min(first + rows, stop)
-                    code_rows(coder.coder((last - first) * g.width * MOST_BITS), model, self.memory, first, last)
+                    code_rows(coder.coder((last - first) * self.slices.width * MOST_BITS), model, self.memory, first, last)
                     tick((last - first) / (total * self.channels))
 
     def tally(self) -> Tally:
         """The bits by what they were spent on."""
-        kinds = sum(model.state.tally[:, 0] for model in self.models)
-        return np.array([kinds[0], kinds[1 : picture.HALVINGS].sum(), kinds[picture.HALVINGS : KINDS].sum(), kinds[KINDS]])
+        kinds = np.sum([model.state.tally[:, 0] for model in self.models], 0)
+        return np.array([kinds[0], kinds[1:HALVINGS].sum(), kinds[HALVINGS:KINDS].sum(), kinds[KINDS]])
 
 
 def _arranged(values: npt.NDArray[Any], model: BrickModel, slices: Slices) -> npt.NDArray[Any]:
@@ -373,7 +372,7 @@ def fits(plan: BrickPlan, shape: tuple[int, ...], channels: int) -> bool:
     """Whether a brick takes no more memory than `memory` says. shape: of its coordinate axes, without what a mirror gives."""
     m, slices = plan.model, slices_of(shape, plan.model)
     row, places = m.rows or len(shape) == 1, math.prod(shape) * channels
-    padded_places = (slices.count * channels + 1) * geometry_of(slices, channels, row).slice
+    padded_places = (slices.steps * channels + 1) * geometry_of(slices, channels, row).slice
     if padded_places > MOST_PADDED * places + LEAST_PLACES or (1 << m.lines) > max(LEAST_LINES, 8 * places):
         return False
     blocks, rows = blocks_of(slices)

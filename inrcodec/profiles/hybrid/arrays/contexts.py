@@ -1,4 +1,4 @@
-"""The sets of hashed contexts of bricks, as lists of indices into `kernels.volume.State.numbers`. SPEC.md, "Coding of a brick", has them."""
+"""The sets of hashed contexts of bricks, as lists of indices into `kernels.volume.State.numbers`. SPEC.md 21.6 has them."""
 
 from __future__ import annotations
 

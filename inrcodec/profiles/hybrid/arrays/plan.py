@@ -1,4 +1,4 @@
-"""Section HYBR of an array, and the head of a brick: what its values are, and what they are predicted with. SPEC.md, "Bricks", defines them."""
+"""Section HYBR of an array, and the head of a brick: what its values are, and what predicts them. SPEC.md 21 defines them."""
 
 from __future__ import annotations
 

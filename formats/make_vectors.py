@@ -7,9 +7,9 @@ where a later encoder would write other bytes. What was written is decoded with 
 
 The vectors are made by subject: vectors_container.py (sections, metadata, tile index), vectors_header.py, vectors_stored.py,
 vectors_network.py, vectors_faults.py, vectors_priors.py and vectors_lossy.py (profile inr), vectors_pictures.py,
-vectors_sound.py, vectors_bricks.py, vectors_floats.py, vectors_compact.py (small files) and vectors_stream.py (files written tile by
-tile). A new vector belongs to one of their functions; a new function belongs to a list below. The files in inrcodec/known are vectors
-of the subset: copy them when they change.
+vectors_sound.py, vectors_bricks.py and vectors_turned.py (arrays), vectors_floats.py, vectors_compact.py (small files) and
+vectors_stream.py (files written tile by tile). A new vector belongs to one of their functions; a new function belongs to a
+list below. The files in inrcodec/known are vectors of the subset: copy them when they change.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import vectors_priors
 import vectors_sound
 import vectors_stored
 import vectors_stream
+import vectors_turned
 from vector_tools import (
     VECTORS,
     Array,
@@ -75,6 +76,7 @@ SUBSET = (
     vectors_pictures.subset,
     vectors_sound.subset,
     vectors_bricks.subset,
+    vectors_turned.subset,
     vectors_floats.subset,
     vectors_compact.subset,
     vectors_compact.presets,
@@ -98,6 +100,7 @@ UNCOMMON = (
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
     vectors_bricks.uncommon,
+    vectors_turned.uncommon,
     vectors_floats.uncommon,
     vectors_compact.uncommon,
     vectors_stream.uncommon,
@@ -136,6 +139,7 @@ FAULTY = (
     vectors_bricks.faulty_memory,
     vectors_bricks.faulty_tables,
     vectors_bricks.faulty_low_bits,
+    vectors_turned.faulty,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
     vectors_compact.faulty,

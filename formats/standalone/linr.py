@@ -690,7 +690,7 @@ def coded_integers(decoder: ArithmeticDecoder, count: int, *, width: int = 0, co
 # 9. Tiles of the profile inr: linr_network.py
 
 
-# 10 to 16, 21. The profile hybrid: linr_hybrid.py, linr_sound.py, linr_bricks.py
+# 10 to 16, 21. The profile hybrid: linr_hybrid.py, linr_sound.py, linr_bricks.py, linr_turned.py
 
 
 @cache
@@ -707,8 +707,10 @@ def beside(name: str) -> ModuleType:
 
 
 def hybrid(plan: bytes) -> ModuleType:
-    """The module that knows the profile's plan: linr_sound.py of a sound, linr_bricks.py of an array, else linr_hybrid.py."""
+    """The module that knows a plan of the profile: its first byte tells which."""
     pictures = beside("linr_hybrid")  # each imports those before it
+    if plan[:1] == b"\5":
+        return beside("linr_turned")
     if plan[:1] not in (b"\3", b"\4"):
         return pictures
     sound = beside("linr_sound")

@@ -376,6 +376,22 @@ def of_floats() -> Iterable[Recipe]:
         Signal(told),
         lambda: as_floats(told),
     )
+    past = beyond_floats()
+    what = "hybrid: array, integers that are told of as binary64, with numbers beyond 2^63"
+    yield recipe("hybrid_array_numbers_past", what, Signal(past), lambda: past_floats(past))
+
+
+def beyond_floats() -> Array:
+    """Numbers from 2^62 + 10 on; with an offset of 2^62, no 64 bits with a sign hold their sums."""
+    found: Array = (np.arange(120).reshape(10, 12) ** 2).astype(np.uint64) + np.uint64((1 << 62) + 10)
+    return found
+
+
+def past_floats(x: Array) -> Sections:
+    """Numbers that are told of as binary64, and as more than there are."""
+    ordered = Ordered("binary64", 1 << 62)
+    tile = bricked(x[..., None], way(FLAT, size=1, grain=-52), 63, ordered)
+    return [(b"HEAD", head(Signal(x), 2, bits=63)), (b"HYBR", plans.write_section(ordered)), *tiled([tile], x.shape)]
 
 
 def as_floats(x: Array) -> Sections:

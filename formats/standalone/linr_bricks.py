@@ -40,6 +40,7 @@ from linr_hybrid import (
     softs,
     substituted,
     taps,
+    wrapped,
 )
 from linr_sound import first_network
 
@@ -269,7 +270,7 @@ class Scale:
 
     def __init__(self, brick: Brick, plan: Plan) -> None:
         self.kind, self.grain, self.top = plan.kind, brick.grain, brick.top
-        self.first = plan.offset + plan.step * brick.least  # the number of the integer 0, if values stand for floats
+        self.first = wrapped(plan.offset + plan.step * brick.least)  # the number of the integer 0, if values stand for floats
         self.step = plan.step << brick.shift
         self.table: list[float] | None = None
         if brick.table is not None:
@@ -285,7 +286,7 @@ class Scale:
     def float_of(self, number: int) -> float:
         """The real number of the float with this number in the order of way bits."""
         stored, least = STORED_MANTISSA[self.kind], LEAST_EXPONENT[self.kind]
-        s = (number + (1 << 63)) % (1 << 64) - (1 << 63)
+        s = wrapped(number)
         k = s if s >= 0 else -1 - s
         e, m = k >> stored, k % (1 << stored)
         if e > 0:

@@ -75,13 +75,18 @@ def slices_of(shape: tuple[int, ...], model: BrickModel) -> Slices:
     return Slices(math.prod(sizes[:-flat]), sizes[-2] if flat == 2 else 1, sizes[-1])
 
 
+def _wrapped(number: int) -> int:
+    """A number modulo 2^64, as a signed integer: a file may tell of floats that there are not."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 def scale_of(plan: BrickPlan, floats: Ordered | None) -> Scale:
     """What the integers of a brick stand for. floats: what values stand for."""
     table = np.zeros(0)
     stored, least, offset, step = 0, 0, 0, 1
     if floats is not None:
         stored, least = floats.format
-        offset, step = floats.offset + plan.least * floats.step, floats.step << plan.low
+        offset, step = _wrapped(floats.offset + plan.least * floats.step), floats.step << plan.low
     if plan.table is not None:
         table = _reals(plan.table, floats, offset, plan.grain)
         stored = 0

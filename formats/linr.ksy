@@ -192,9 +192,22 @@ types:
   float_map:
     doc: Which float an integer stands for.
     seq:
+      - id: two_zeros
+        type: b1
+        doc: An integer below 0 stands for what -1 - n stands for, with the other sign.
+      - id: has_missing
+        type: b1
       - id: way
-        type: u1
+        type: b6
         enum: float_way
+      - id: missing_pattern
+        type: varint
+        if: has_missing
+        doc: The bits of the float that stands for a missing value.
+      - id: missing_number
+        type: signed
+        if: has_missing
+        doc: The integer that stands for it.
       - id: exponent
         type: signed
         if: way == float_way::fixed or way == float_way::split
@@ -204,6 +217,10 @@ types:
       - id: factor
         type: f8
         if: way == float_way::product or way == float_way::quotient
+      - id: format
+        type: u1
+        enum: narrow_format
+        if: way == float_way::narrow
   manifest:
     doc: |
       The manifest of a bundle (SPEC.md 18), whose streams are the sections LINR. It comes first; the file has no HEAD then.
@@ -240,14 +257,48 @@ types:
         doc: Bytes before section TIDX. Decoding does not need it.
   plan:
     doc: |
-      The plan of the profile hybrid. What follows the kind of a sound (SPEC.md 16) is not what follows the others (SPEC.md 10). 128 or more
-      is the first byte of the brief form.
+      The plan of the profile hybrid: of a sound (SPEC.md 16), of an array (21), of a turned array (21.8), or of a picture (10), whose brief
+      form begins with 128 or more.
     seq:
       - id: kind
         type: u1
         enum: plan_kind
       - id: content
         size-eos: true
+        type:
+          switch-on: kind
+          cases:
+            'plan_kind::array': array_plan
+            'plan_kind::turned': turned_plan
+  array_plan:
+    doc: Which floats the values of an array are predicted as. Its tiles are bricks, each with all else that it is decoded with.
+    seq:
+      - id: kind
+        type: u1
+        enum: value_kind
+        valid:
+          max: 4
+      - id: offset
+        type: signed
+        if: kind != value_kind::numbers
+      - id: step
+        type: varint
+        if: kind != value_kind::numbers
+        doc: A value stands for float number offset + step * value, in the order of the floats; -1 is -0, and 0 is 0.
+  turned_plan:
+    doc: The plan of the array or picture that was coded. Its rows and columns are reversed as said here, and exchanged after that.
+    seq:
+      - id: reserved
+        type: b5
+        valid: 0
+      - id: exchanged
+        type: b1
+      - id: columns_reversed
+        type: b1
+      - id: rows_reversed
+        type: b1
+      - id: plan
+        type: plan
   tile_index:
     doc: |
       The tile size along each coordinate axis (see num_coordinate_axes of the header, which may come later in the file), then
@@ -302,6 +353,14 @@ enums:
     1: lattice
     2: palette
     3: sound
+    4: array
+    5: turned
+  value_kind:
+    0: numbers
+    1: binary16
+    2: bfloat16
+    3: binary32
+    4: binary64
   sort:
     0: bool
     1: unsigned
@@ -313,3 +372,8 @@ enums:
     2: product
     3: quotient
     4: split
+    5: narrow
+  narrow_format:
+    0: binary16
+    1: bfloat16
+    2: binary32

@@ -369,13 +369,9 @@ def of_floats() -> Iterable[Recipe]:
     few = (abs(some[:2]).view(np.int32) >> 15 << 15).view(np.float32)
     yield of("floats_step", "float32 of few bits, in steps of 2^15; contexts", few, way(FULL, units=0, grain=-23), step=1 << 15)
     yield of("floats_numbers", "float32 whose bits are coded as numbers", some[:2], way(PLAIN), ordered=False)
-    told = integers(20, 12, dtype=np.int32)
-    yield recipe(
-        "hybrid_array_numbers_floats",
-        "hybrid: array, integers that are told of as bfloat16, in steps",
-        Signal(told),
-        lambda: as_floats(told),
-    )
+    whole = integers(20, 12, dtype=np.int32)
+    what = "hybrid: array, integers that are told of as bfloat16, in steps"
+    yield recipe("hybrid_array_numbers_floats", what, Signal(whole), lambda: as_floats(whole))
     past = beyond_floats()
     what = "hybrid: array, integers that are told of as binary64, with numbers beyond 2^63"
     yield recipe("hybrid_array_numbers_past", what, Signal(past), lambda: past_floats(past))

@@ -194,18 +194,8 @@ def uncommon_narrow() -> Iterable[Recipe]:
     """All kinds of numbers of each narrower format: zeros, subnormals, the limits, infinities, NaNs."""
     for number, (name, bits, stored) in enumerate((("binary16", 16, 10), ("bfloat16", 16, 7), ("binary32", 32, 23))):
         infinity = (1 << bits - 1) - (1 << stored)
-        few = [
-            0,
-            1,
-            2,
-            (1 << stored) - 1,
-            1 << stored,
-            infinity - 1,
-            infinity,
-            infinity + 1,
-            infinity + (1 << stored - 1),
-            (1 << bits - 1) - 1,
-        ]
+        few = [0, 1, 2, (1 << stored) - 1, 1 << stored, infinity - 1]
+        few += [infinity, infinity + 1, infinity + (1 << stored - 1), (1 << bits - 1) - 1]
         for width in (32, 64) if bits < 32 else (64,):
             integers = few + [-1 - n for n in few]
             patterns = [widened(n, bits, stored, width) for n in integers]
@@ -281,8 +271,8 @@ def lossy() -> Iterable[Recipe]:
     zeros = extended(FIXED, signed(3), two_zeros=True)
     yield of("two-zeros", "float16, fixed, two zeros: rounded, and limited to the largest", halves, zeros, -30000, 15)
     yield of("two-zeros-tiny", "float16, product, two zeros: −0 too", halves, extended(PRODUCT, factor(2.0**-20), two_zeros=True), -2048)
-    few = extended(QUOTIENT, factor(0.125), (0x7E00, -2047), two_zeros=True)
-    yield of("missing", "float16, quotient, two zeros, a missing value", halves, few, -2048)
+    holes = extended(QUOTIENT, factor(0.125), (0x7E00, -2047), two_zeros=True)
+    yield of("missing", "float16, quotient, two zeros, a missing value", halves, holes, -2048)
     yield of("tiny", "float16, product: 0 below the smallest normal number", halves, PRODUCT + factor(2.0**-20), -2048)
     wide = Signal(np.linspace(-6e9, 6e9, 17))
     yield of("wide", "float64, quotient: limited to integers of 2^53", wide, QUOTIENT + factor(7.0), -(2**54), 2**43)
@@ -306,15 +296,15 @@ def faulty_maps() -> Iterable[Recipe]:
     yield of("missing-number-low", "−2^31 as the number of a missing value", extended(FIXED, signed(0), (1, -(1 << 31))))
     yield of("missing-short", "a missing value cut short", extended(FIXED, b"", (1, 9))[:2])
     yield of("missing-digits", "a missing value, and an integer that no float32 is", extended(FIXED, signed(0), (1, 9)), [9, -2, 2**24 + 1])
-    for number, name in ((2, "binary32"), (3, "format 3")):
-        yield of(f"narrow-{number}", f"float32 made from {name}", NARROW + bytes([number]))
+    for form, name in ((2, "binary32"), (3, "format 3")):
+        yield of(f"narrow-{form}", f"float32 made from {name}", NARROW + bytes([form]))
     for low in (2**15, -(2**15) - 1):
         name = f"narrow-{low}".replace("--", "-minus-")
         yield of(name, f"an integer of {low} as binary16", NARROW + b"\0", [1, -2, low])
     half = Signal(np.array([1, -2], np.float16))
-    for number, name in ((0, "binary16"), (1, "bfloat16")):
-        narrow = partial(stored_floats, half, [1, -2], NARROW + bytes([number]))
-        yield fault(f"float-narrow-half-{number}", f"HEAD: float16 made from {name}", narrow)
+    for form, name in ((0, "binary16"), (1, "bfloat16")):
+        narrow = partial(stored_floats, half, [1, -2], NARROW + bytes([form]))
+        yield fault(f"float-narrow-half-{form}", f"HEAD: float16 made from {name}", narrow)
     yield of("exponent-low", "2^-150 as the unit of float32", FIXED + signed(-150))
     yield of("exponent-high", "2^128 as the unit of float32", FIXED + signed(128))
     yield of("digits-0", "floats of no digits", SPLIT + signed(0) + b"\0", fine=[b"\0"])

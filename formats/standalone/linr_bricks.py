@@ -280,7 +280,7 @@ class Scale:
     def x(self, j: int) -> float:
         """X(j)"""
         if self.table is not None:
-            return self.table[min(max(j, 0), self.top)]
+            return self.table[min(j, self.top)]
         return self.float_of(self.first + self.step * j) if self.kind else float(j)
 
     def float_of(self, number: int) -> float:

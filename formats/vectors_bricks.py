@@ -460,13 +460,12 @@ def front(
     table: bytes = b"\0",
     lags: Sequence[int] = (1,),
     specials: Sequence[int] = (),
-    grain: bytes = b"",
     **settings: int,
 ) -> bytes:
-    """The head of a coded brick."""
+    """The head of a coded brick, up to the grain."""
     numbers = bytes({**SETTINGS, **settings}.values())
     parts = [bytes([1, order]), mirror, varint(least), varint(largest), table, numbers, bytes([len(lags)]), *map(varint, lags)]
-    return b"".join([*parts, varint(len(specials)), *map(varint, specials), grain])
+    return b"".join([*parts, varint(len(specials)), *map(varint, specials)])
 
 
 def string(*, tabled: bool = False) -> bytes:
@@ -552,10 +551,10 @@ def faulty_bricks() -> Iterable[Recipe]:
     yield bricks_fault("string_none", "no string", front(), bits=4)
     yield bricks_fault("string_short", "a string that ends early", front() + right[:-9])
     yield bricks_fault("string_long", "a string of which no bit needs the last bytes", front() + right + bytes(9))
-    floating = file(front(grain=signed(0)) + right, b"\4\3" + signed(0) + varint(1 << 20))
+    floating = file(front() + signed(0) + right, b"\4\3" + signed(0) + varint(1 << 20))
     for grain in ((1 << 11) + 1, -(1 << 11) - 1):
         name = f"grain_{grain}".replace("-", "minus_")
-        tile = front(grain=signed(grain)) + right
+        tile = front() + signed(grain) + right
         yield fault_of(name, f"a brick: a grain of {grain}", [*floating[:2], *tiled([tile], CUBE.shape)])
     yield fault_of("grain_none", "a brick: floats without a grain", [*floating[:2], *tiled([front()], CUBE.shape)])
 

@@ -258,6 +258,123 @@ def test_mixed_sound_is_split() -> None:
     assert (found["float_map"]["form"], found["float_map"]["digits"], found["profile"]) == ("split", 53, "hybrid")
 
 
+NARROW = [(name, dtype) for name in floats.NARROWER for dtype in ("f4", "f8") if floats.NARROWER[name].width < 8 * int(dtype[1])]
+
+
+@pytest.mark.parametrize(("name", "dtype"), NARROW)
+@given(st.data())
+def test_narrower_formats_come_back(name: str, dtype: str, data: st.DataObject) -> None:
+    """Subnormal numbers, also those that are subnormal in the wider type; infinities; NaNs with the bits of their mantissas."""
+    narrow = floats.NARROWER[name]
+    most = 1 << narrow.width - 1
+    odd = st.sampled_from([0, 1, 127, 128, narrow.infinity - 1, narrow.infinity, narrow.infinity + 1, most - 1])
+    numbers = data.draw(
+        hnp.arrays(f"i{dtype[1:]}", st.integers(1, 20), elements=st.integers(-most, most - 1) | odd | odd.map(lambda n: -1 - n))
+    )
+    narrowed = FloatMap("narrow", narrower=name)
+    x = floats.from_integers(numbers, narrowed, np.dtype(dtype))
+    assert np.array_equal(floats.to_integers(x, narrowed), numbers)
+    finite = np.flatnonzero(np.isfinite(x))
+    if name != "bfloat16":
+        there = floats.ordered(numbers.astype(f"i{narrow.width // 8}")).view(f"f{narrow.width // 8}")
+        assert same(there[finite].astype(dtype), x[finite])
+    else:
+        there = (floats.ordered(numbers.astype(np.int16)).view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+        assert same(there[finite].astype(dtype), x[finite])
+    assert (np.isnan(x) == (np.where(numbers < 0, -1 - numbers, numbers) > narrow.infinity)).all()
+    found = floatsearch.narrow(x)
+    assert found is not None
+    assert floats.NARROWER[found.narrower].width <= narrow.width
+    assert same(floats.from_integers(floats.to_integers(x, found), found, x.dtype), x)
+
+
+@pytest.mark.parametrize(("name", "dtype"), NARROW)
+def test_what_no_narrower_format_has_is_not_narrowed(name: str, dtype: str) -> None:
+    narrow = floats.NARROWER[name]
+    x = np.array([1 + 2.0**-narrow.stored / 2, 3.0], dtype)
+    assert (found := floatsearch.narrow(x)) is None or floats.NARROWER[found.narrower].digits > narrow.digits
+    with pytest.raises(FormatError, match="more bits than its format"):
+        floats.from_integers(np.array([1 << narrow.width - 1], f"i{dtype[1:]}"), FloatMap("narrow", narrower=name), np.dtype(dtype))
+    least = floats.from_integers(
+        np.array([-(2**31), 2**30]).astype(f"i{dtype[1:]}"), FloatMap("narrow", narrower=name), np.dtype(dtype), True
+    )
+    if narrow.width < 32:
+        assert least.tolist() == [-np.inf, np.inf]
+
+
+def test_there_is_nothing_narrower_than_half() -> None:
+    assert floatsearch.narrow(np.arange(9, dtype=np.float16)) is None
+
+
+@given(
+    st.sampled_from(SIZES),
+    st.sampled_from(
+        [FloatMap("fixed", -3), FloatMap("product", factor=0.25), FloatMap("quotient", factor=8.0), FloatMap("product", factor=-0.5)]
+    ),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_two_zeros_and_missing_values(size: int, plain: FloatMap, two_zeros: bool, missing: bool, data: st.DataObject) -> None:
+    dtype = np.dtype(f"f{size}")
+    gone = (floats.FORMATS[size].infinity + data.draw(st.integers(0, 500)), data.draw(st.integers(-900, -600))) if missing else None
+    whole = replace(plain, two_zeros=two_zeros, missing=gone)
+    some = st.integers(-500, 500) | st.just(gone[1] if gone else -1)
+    n = data.draw(hnp.arrays(f"i{size}", st.integers(1, 20), elements=some))
+    for rounded in (False, True):
+        x = floats.from_integers(n, whole, dtype, rounded)
+        for number, there in zip(n.tolist(), x, strict=True):
+            if gone is not None and number == gone[1]:
+                assert int(bits_of(there.reshape(1))[0]) == gone[0]
+                continue
+            turned = two_zeros and number < 0
+            expected = floats.from_integers(np.array([-1 - number if turned else number], n.dtype), plain, dtype, rounded)
+            assert same(there.reshape(1), -expected if turned else expected)
+    if plain.form == "fixed" or plain.factor > 0:
+        assert np.array_equal(floats.to_integers(x, whole), n)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("holes", [(-0.0,), (np.nan,), (-0.0, np.nan), (1e20,), (-0.0, -9e30), (np.inf,), (-np.inf, -0.0)], ids=str)
+def test_zeros_and_missing_values_are_found(dtype: str, holes: tuple[float, ...]) -> None:
+    x = np.round(sound(3000) / 100, 2).astype(dtype)
+    x[7] = 0
+    for number, hole in enumerate(holes):
+        x[100 + 50 * number : 120 + 50 * number] = hole
+    found = floatsearch.linear(x)
+    assert found is not None
+    whole, bits = found
+    odd = [hole for hole in holes if hole != 0]
+    assert whole.two_zeros == (-0.0 in [hole for hole in holes if hole == 0])
+    assert (whole.missing is not None) == bool(odd)
+    if whole.missing is not None:
+        assert whole.missing[0] == int(bits_of(np.array(odd[:1], dtype))[0])
+    n = floats.to_integers(x, whole)
+    assert max(int(n.max()), -1 - int(n.min())).bit_length() <= bits
+    assert same(floats.from_integers(n, whole, x.dtype), x)
+
+
+def test_two_missing_values_have_no_map() -> None:
+    x = np.round(sound(300) / 100, 2)
+    x[3:5], x[9:12] = np.inf, np.nan
+    assert floatsearch.linear(x) is None
+    assert floatsearch.linear(np.full(9, np.nan)) is None
+    half = np.arange(9, dtype=np.float16)
+    half[3] = np.nan
+    assert floatsearch.linear(half) is not None
+
+
+@pytest.mark.parametrize("holes", [(-0.0,), (np.nan,), (1e20, -0.0)], ids=str)
+def test_files_with_missing_values_are_hardly_larger(holes: tuple[float, ...]) -> None:
+    x = np.round(sound(4000).reshape(50, 80) / 100, 2).astype(np.float32)
+    whole, _ = coded(x.copy())
+    for number, hole in enumerate(holes):
+        x[10 + 10 * number, 20:60] = hole
+    data, found = coded(x)
+    assert found["float_map"]["form"] == "quotient"
+    assert len(data) < 1.1 * len(whole) + 100
+
+
 # --- whole files --------------------------------------------------------------------------------------------------
 
 
@@ -334,7 +451,8 @@ def test_the_digest_is_that_of_the_bits() -> None:
 def test_a_profile_that_is_asked_for_gets_floats_that_it_can_code() -> None:
     wide = np.random.default_rng(2).normal(0, 1, (20, 30))
     data = inrcodec.encode(wide, profile="hybrid", effort=1)
-    assert inrcodec.info(data)["float_map"]["form"] == "bits"
+    assert inrcodec.info(data)["profile"] == "hybrid"
+    assert inrcodec.info(data)["float_map"]["form"] in ("bits", "fixed")
     assert same(inrcodec.decode(data).samples, wide)
     nothing = np.full((20, 30), np.nan)
     nothing[3] = bits_of(wide)[3].view(np.float64)

@@ -1,5 +1,7 @@
 """Floats ↔ integers, exactly: a `FloatMap` says which signed integer, as wide as the float, stands for which float.
 
+Floats of the type uint16 are patterns of bits of bfloat16. They are mapped by form "bits" only.
+
 Form "fixed" is for what was made from integers, as most recordings are; "product" and "quotient" for such integers times a gain, or divided
 by a full scale or a power of ten; "split" for sound that was mixed in floats; "bits" for everything else. SPEC.md 2 defines them.
 
@@ -92,16 +94,17 @@ class Binary:
 
 
 FORMATS = {2: Binary(16, 11, -24), 4: Binary(32, 24, -149), 8: Binary(64, 53, -1074)}  # by bytes
+BFLOAT16 = Binary(16, 8, -133)
 
 
 def binary(dtype: np.dtype[Any]) -> Binary:
     """The format of a type of floats."""
-    return FORMATS[dtype.itemsize]
+    return BFLOAT16 if dtype.kind == "u" else FORMATS[dtype.itemsize]
 
 
 def integer_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type of the integers that stand for samples: signed and as wide as floats; that of the samples if they are no floats."""
-    return np.dtype(f"i{dtype.itemsize}") if dtype.kind == "f" else dtype
+    """The type of the integers that stand for floats of this type: signed and as wide."""
+    return np.dtype(f"i{dtype.itemsize}")
 
 
 def described(float_map: FloatMap) -> dict[str, str | int | float]:
@@ -124,6 +127,8 @@ def read_map(r: Reader, dtype: np.dtype[Any]) -> FloatMap:
     if number >= len(FORMS):
         raise FormatError(f"it maps floats in way {number}, which this version does not know; a newer inrcodec may read it")
     form = FORMS[number]
+    if form != "bits" and dtype.kind == "u":
+        raise FormatError("damaged: bfloat16 is mapped by its bits only")
     if form in ("fixed", "split"):
         exponent, b = r.signed(), binary(dtype)
         if not b.least <= exponent <= b.most:

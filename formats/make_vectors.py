@@ -27,6 +27,7 @@ import vectors_container
 import vectors_faults
 import vectors_floats
 import vectors_header
+import vectors_kinds
 import vectors_lossy
 import vectors_network
 import vectors_pictures
@@ -72,6 +73,7 @@ SUBSET = (
     vectors_pictures.subset,
     vectors_sound.subset,
     vectors_floats.subset,
+    vectors_kinds.subset,
     vectors_compact.subset,
     vectors_compact.presets,
 )
@@ -93,6 +95,7 @@ UNCOMMON = (
     vectors_pictures.uncommon,
     vectors_sound.uncommon,
     vectors_floats.uncommon,
+    vectors_kinds.uncommon,
     vectors_compact.uncommon,
 )
 FAULTY = (
@@ -126,6 +129,7 @@ FAULTY = (
     vectors_sound.faulty_steps,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
+    vectors_kinds.faulty,
     vectors_compact.faulty,
 )
 LOSSY = (
@@ -173,6 +177,7 @@ def decoded(signal: Signal | None) -> dict[str, Any]:
         "bit_depth": signal.depth,
         "sample_rate": signal.sample_rate,
         "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in signal.metadata.items()},
+        **({"bfloat16": True} if signal.bfloat16 else {}),
     }
 
 

@@ -140,7 +140,7 @@ class Signal:
         if self.bit_depth == 0:
             object.__setattr__(self, "bit_depth", width)
         if not 1 <= self.bit_depth <= width or (self.floating and self.bit_depth != width):
-            name = BFLOAT16 if self.bfloat16 else x.dtype
+            name = BFLOAT16 if self.bfloat16 else x.dtype.name
             raise UnsupportedError(f"bit depth {self.bit_depth} does not fit samples of type {name}{FLOATS_HAVE * self.floating}")
         fault = layout_fault(self.kind, x.shape, x.dtype)
         if fault:

@@ -113,8 +113,10 @@ def digest_of(signal: Any, of_samples: bool = False) -> str:
         return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
 
     x = signal.samples
-    type_ = "buif".index(x.dtype.kind) | (x.dtype.itemsize.bit_length() - 1) << 2 | 32 * (x.dtype.str[0] == ">")
-    fixed = bytes([("image", "audio", "array").index(signal.kind), type_, signal.bit_depth, x.ndim])
+    paired, brain = x.dtype.kind == "c", getattr(signal, "bfloat16", False)  # older checkouts have no such field
+    kind, width = "buifc".index("f" if brain else x.dtype.kind) - paired, x.dtype.itemsize >> paired
+    type_ = kind | (width.bit_length() - 1) << 2 | 16 * paired | 32 * (x.dtype.str[0] == ">") | 64 * brain
+    fixed = bytes([("image", "audio", "array", "stack").index(signal.kind), type_, signal.bit_depth, x.ndim])
     rate = b"" if signal.sample_rate is None else varint(signal.sample_rate)
     raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
     meaning = b"" if of_samples else fixed + b"".join(map(varint, x.shape)) + rate
@@ -358,7 +360,7 @@ def _is_lossy(fault: Exception) -> bool:
 def _axes(about: Mapping[str, Any]) -> list[int]:
     """Sizes of the coordinate axes, by what info says."""
     shape: list[int] = about["shape"]
-    return shape[:-1] if len(shape) == {"image": 3, "audio": 2}.get(about["kind"]) else shape
+    return shape[:-1] if len(shape) == {"image": 3, "audio": 2, "stack": 4}.get(about["kind"]) else shape
 
 
 def _standalone() -> ModuleType | None:

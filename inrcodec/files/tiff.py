@@ -28,6 +28,7 @@ import struct
 from collections.abc import Sequence
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def write(path: Path, signal: Signal) -> None:
     big = x.nbytes >= CLASSIC_LIMIT
     bilevel = bits == 1 and channels == 1
     whole = bits == 8 * x.dtype.itemsize
-    order = ">" if whole and is_big_endian(metadata) else "<"  # of packed samples tifffile gets only this order right
+    order: Literal["<", ">"] = ">" if whole and is_big_endian(metadata) else "<"  # of packed samples tifffile gets only this order right
     plain = count > 1 and IMAGEJ.match(metadata.get(paging.DESCRIPTION, b"")) is not None
     deflated = (whole or bilevel) and not plain
     tifffile.imwrite(

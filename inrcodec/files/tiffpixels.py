@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -266,7 +266,7 @@ def _page(stored: Samples, tags: Tags, sort: Sort) -> Samples:
 
 def _following_samples(file: BinaryIO, tags: Tags, count: int, sort: Sort) -> Samples:
     """The samples of pictures that follow each other without pages of their own."""
-    order = ">" if file.read(2) == b"MM" else "<"
+    order: Literal["<", ">"] = ">" if file.read(2) == b"MM" else "<"
     file.seek(int(integers(tags, STRIP_OFFSETS)[0]))
     out = np.empty((count, *sort.shape), sort.dtype)
     for picture in out:

@@ -630,16 +630,9 @@ def noise(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
 
 def encoded(signal: Signal, compact: bool = False, **options: Any) -> tuple[bytes, Signal]:
     """The file that the package's encoder makes. compact: whether it may be a compact one."""
-    data = inrcodec.encode(
-        signal.samples,
-        kind=signal.kind,  # type: ignore[arg-type]
-        bit_depth=signal.bit_depth,
-        sample_rate=signal.sample_rate,
-        metadata=signal.metadata,
-        compact=compact,
-        **options,
-    )
-    return data, signal
+    about = (signal.kind, signal.bit_depth, signal.sample_rate, signal.metadata, signal.bfloat16)
+    given = inrcodec.Signal(signal.samples, *about)  # type: ignore[arg-type]
+    return inrcodec.encode(given, compact=compact, **options), signal
 
 
 def recipe(

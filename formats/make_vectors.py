@@ -211,7 +211,7 @@ def problems_of(item: Recipe, entry: dict[str, Any], data: bytes) -> Iterable[st
     """What is wrong with a vector: a decoder that does not make of it what the manifest says."""
     for name, decode in (("the package", by_package), ("linr.py", by_standalone)):
         try:
-            found = decoded(decode(data))
+            found = {"bfloat16": None, **decoded(decode(data))}
         except (LossyError, NoSamples):
             if not item.lossy:
                 yield f"{entry['file']}: {name} finds no samples"

@@ -190,7 +190,7 @@ def test_bad_linr_files(photo: Path, tmp_path: Path) -> None:
 def test_bad_inputs(tmp_path: Path, photo: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("hello")
-    np.save(tmp_path / "complex.npy", np.zeros(3, np.clongdouble))
+    np.save(tmp_path / "dates.npy", np.zeros(3, "M8[s]"))
     np.save(tmp_path / "empty.npy", np.zeros((3, 0), np.int8))
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "plain").write_bytes(b"x")
@@ -199,7 +199,7 @@ def test_bad_inputs(tmp_path: Path, photo: Path) -> None:
     for name, says in (
         ("text.png", "text.png"),
         ("cut.png", "cut.png"),
-        ("complex.npy", "complex256"),
+        ("dates.npy", "datetime64"),
         ("empty.npy", "empty"),
         ("photo.jpg", "JPEG is lossy"),
         ("plain", "first bytes are of no known type, and files named without an extension"),

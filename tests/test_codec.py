@@ -243,7 +243,7 @@ def test_signal_checks() -> None:
         np.zeros((), np.uint8),
         np.zeros((1,) * 5, np.uint8),
         np.zeros(3, np.longdouble),
-        np.zeros(3, np.clongdouble),
+        np.zeros(3, "M8[s]"),
     ):
         with pytest.raises(UnsupportedError):
             Signal(bad)

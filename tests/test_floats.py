@@ -361,7 +361,7 @@ def test_signals_of_floats() -> None:
     assert likely_kind(x) == "array"
     for bad, words in (
         (lambda: Signal(np.zeros(3, np.longdouble)), "not supported: integers, bool, floats"),
-        (lambda: Signal(np.zeros(3, np.clongdouble)), "complex256"),
+        (lambda: Signal(np.zeros(3, "M8[s]")), "datetime64"),
         (lambda: Signal(x, "array", 24), "bit depth 24 does not fit samples of type float32"),
         (lambda: Signal(x).nominal_range, "no range"),
     ):

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -284,9 +284,9 @@ def with_attributes(data: bytes, more: Mapping[str, tuple[str, bytes]]) -> bytes
         out += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<I", len(value)) + value
     out += b"\0"
     count = -(-(bottom - top + 1) // ZIP_LINES)
-    places = np.frombuffer(data, "<u8", count, header.end)
+    places = np.frombuffer(data, "<i8", count, header.end)
     moved = len(out) - header.end
-    out += (places + np.uint64(moved)).tobytes() + data[header.end + 8 * count :]
+    out += (places + moved).tobytes() + data[header.end + 8 * count :]
     for place in places.tolist():
         (line,) = struct.unpack_from("<i", out, place + moved)
         struct.pack_into("<i", out, place + moved, line - top + y)
@@ -302,21 +302,18 @@ def _decode(data: bytes, channels: Channels, sizes: tuple[int, ...]) -> Samples:
         return _by_opencv(data, channels)
     import OpenEXR
 
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "x.exr"
-        copy.write_bytes(data)
-        try:
-            with _silence(), OpenEXR.File(str(copy), separate_channels=True) as opened:
-                found = opened.channels()
-                out = np.empty((*sizes, len(channels.names)), channels.dtype)
-                for i, name in enumerate(channels.order):
-                    pixels = found[name].pixels
-                    if pixels.dtype != out.dtype or pixels.shape != sizes:
-                        raise InrcodecError("damaged OpenEXR file: a channel has another size or type than its header says")
-                    out[:, :, i] = pixels
-        except (RuntimeError, ValueError, KeyError, TypeError) as fault:
-            raise InrcodecError("damaged, or not an OpenEXR file that can be decoded") from fault
-    return out
+    try:
+        with _silence():  # the older interface: the newer one prints faults of pixels, and goes on
+            opened = OpenEXR.InputFile(BytesIO(data))
+            try:
+                planes = [opened.channel(name) for name in channels.order]
+            finally:
+                opened.close()
+    except (OSError, RuntimeError, ValueError, TypeError) as fault:
+        raise InrcodecError("damaged, or not an OpenEXR file that can be decoded") from fault
+    if any(len(plane) != math.prod(sizes) * channels.dtype.itemsize for plane in planes):
+        raise InrcodecError("damaged OpenEXR file: a channel has another size or type than its header says")
+    return np.stack([np.frombuffer(plane, channels.dtype).reshape(sizes) for plane in planes], -1)
 
 
 def _encode(samples: Samples, channels: Channels) -> bytes:

@@ -266,13 +266,13 @@ class Judge:
         if shown is not None and not network:
             raise Wrong(f"a file of profile {about['profile']} has a network that is asked")
         if shown is not None:
-            if list(shown.samples.shape) != about["shape"] or shown.samples.dtype.kind != np.dtype(about["dtype"]).kind:
+            if list(shown.samples.shape) != about["shape"] or shown.samples.dtype.kind != _kind(about["dtype"]):
                 raise Wrong("what its network says has another shape or type")
             region = tuple(slice(n // 3, n // 3 + max(1, n // 2)) for n in _axes(about))
             part, fault = _ask(self.render, data, network_only=True, region=region)
             if fault or not same(part.samples, shown.samples[region]):
                 raise Wrong(f"a region of what its network says is another: {fault}")
-        if signal is not None and about["bit_depth"] < 32 and signal.samples.dtype.kind != "f":
+        if signal is not None and about["bit_depth"] < 32 and "float_map" not in about:
             self._deeper(data, about, signal)
 
     def _deeper(self, data: bytes, about: dict[str, Any], signal: Any) -> None:
@@ -353,6 +353,11 @@ class Judge:
                 raise Wrong(f"the standalone decoder has another view {view}: {fault}")
 
 
+def _kind(name: str) -> str:
+    """NumPy's letter for samples of a type that info names; those of bfloat16 are patterns of bits."""
+    return "u" if name.endswith("bfloat16") else np.dtype(name).kind
+
+
 def _is_lossy(fault: Exception) -> bool:
     return type(fault).__name__ == "LossyError"
 
@@ -397,7 +402,8 @@ def _declared(about: dict[str, Any]) -> int:
         count *= n
     digits = "".join(c for c in about["dtype"] if c.isdigit())
     size = int(digits or 8)
-    return int(count * (size if about["dtype"].startswith(">") else size // 8))
+    in_bytes = about["dtype"].startswith(">") and not about["dtype"].endswith("bfloat16")
+    return int(count * (size if in_bytes else size // 8))
 
 
 def memory_of(field: str) -> int:

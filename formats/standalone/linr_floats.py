@@ -29,21 +29,24 @@ class FloatMap:
     exponent: int = 0
     digits: int = 0
     factor: Any = None
+    bfloat16: bool = False
 
     @property
     def infinity(self) -> int:
         """Its pattern."""
-        return (1 << self.width - 1) - (1 << MANTISSA[self.width] - 1)
+        return (1 << self.width - 1) - (1 << (8 if self.bfloat16 else MANTISSA[self.width]) - 1)
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """A type of floats of this width; NumPy has no bfloat16."""
         return np.dtype(f"f{self.width // 8}")
 
 
-def read_map(reader: Reader, width: int) -> FloatMap:
+def read_map(reader: Reader, width: int, bfloat16: bool) -> FloatMap:
     way = reader.byte()
     require(way <= SPLIT, "an unknown way to map floats")
-    found = FloatMap(width, way)
+    require(way == BITS or not bfloat16, "a way that bfloat16 does not have")
+    found = FloatMap(width, way, bfloat16=bfloat16)
     if way in (FIXED, SPLIT):
         found.exponent = reader.signed()
         require(LEAST[width] <= found.exponent <= MOST[width], "the exponent of floats is out of range")

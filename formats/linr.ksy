@@ -1,6 +1,6 @@
 meta:
   id: linr
-  title: .linr, a losslessly compressed image, sound or array of integers, or a bundle of tensors or arrays
+  title: .linr, a losslessly compressed image, stack of images, sound or array of numbers, or a bundle of tensors or arrays
   file-extension: linr
   xref:
     mime: application/x-linr
@@ -184,8 +184,13 @@ types:
         value: 1 << (sample_type >> 2 & 3)
       big_endian:
         value: (sample_type & 32) != 0
+      complex:
+        value: (sample_type & 16) != 0
+        doc: A sample is two floats of bytes_per_sample each, the real part first.
+      bfloat16:
+        value: (sample_type & 64) != 0
       channel_axis:
-        value: (kind == kind::image and num_dimensions == 3) or (kind == kind::audio and num_dimensions == 2)
+        value: (kind == kind::image and num_dimensions == 3) or (kind == kind::audio and num_dimensions == 2) or (kind == kind::stack and num_dimensions == 4)
         doc: Whether the last axis holds the channels of a place.
       num_coordinate_axes:
         value: 'channel_axis ? num_dimensions - 1 : num_dimensions'
@@ -348,6 +353,7 @@ enums:
     0: image
     1: audio
     2: array
+    3: stack
   plan_kind:
     0: planes
     1: lattice

@@ -20,6 +20,7 @@ from typing import Any
 import brotli
 import numpy as np
 from vector_tools import HERE, Array, Sections, Signal, file_of, signed, stored, varint
+from vectors_floats import BITS, stored_floats
 
 import inrcodec
 
@@ -214,6 +215,10 @@ def faulty() -> Iterable[tuple[str, str, bytes]]:
     yield "section-head", "a section HEAD", file_of([first, only, (b"HEAD", b"")])
     image = Signal(np.zeros((2, 3), np.uint8) + np.arange(3, dtype=np.uint8), "image")
     yield "stream-image", "a stream that is an image", file_of([first, (b"LINR", file_of(stored(image, bits=2)))])
+    pair = Signal(np.zeros((2, 3), np.complex64))
+    yield "stream-complex", "a stream of complex numbers", file_of([first, (b"LINR", file_of(stored_floats(pair, [0] * 12, BITS, bits=0)))])
+    brain = Signal(np.zeros((2, 3), np.uint16), bfloat16=True)
+    yield "stream-bfloat16", "a stream of bfloat16", file_of([first, (b"LINR", file_of(stored_floats(brain, [0] * 6, BITS, bits=0)))])
     yield "stream-short", "a stream of 5 numbers for 6 elements", built(groups=[bits("U8", [8], np.arange(5, dtype=np.uint8))])
     yield "stream-large", "a field of 9 bits in one of 8", built(groups=[bits("U8", [8], np.arange(6, dtype=np.uint16) + 251)])
     yield "stream-low", "a field below −128", built(groups=[bits("U8", [8], np.arange(6, dtype=np.int16) - 129)])

@@ -29,6 +29,7 @@ import vectors_container
 import vectors_faults
 import vectors_floats
 import vectors_header
+import vectors_kinds
 import vectors_lossy
 import vectors_network
 import vectors_pictures
@@ -78,6 +79,7 @@ SUBSET = (
     vectors_bricks.subset,
     vectors_turned.subset,
     vectors_floats.subset,
+    vectors_kinds.subset,
     vectors_compact.subset,
     vectors_compact.presets,
     vectors_stream.subset,
@@ -102,6 +104,7 @@ UNCOMMON = (
     vectors_bricks.uncommon,
     vectors_turned.uncommon,
     vectors_floats.uncommon,
+    vectors_kinds.uncommon,
     vectors_compact.uncommon,
     vectors_stream.uncommon,
 )
@@ -142,6 +145,7 @@ FAULTY = (
     vectors_turned.faulty,
     vectors_floats.faulty_maps,
     vectors_floats.faulty_fine,
+    vectors_kinds.faulty,
     vectors_compact.faulty,
     vectors_stream.faulty,
 )
@@ -190,6 +194,7 @@ def decoded(signal: Signal | None) -> dict[str, Any]:
         "bit_depth": signal.depth,
         "sample_rate": signal.sample_rate,
         "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in signal.metadata.items()},
+        **({"bfloat16": True} if signal.bfloat16 else {}),
     }
 
 
@@ -223,7 +228,7 @@ def problems_of(item: Recipe, entry: dict[str, Any], data: bytes) -> Iterable[st
     """What is wrong with a vector: a decoder that does not make of it what the manifest says."""
     for name, decode in (("the package", by_package), ("linr.py", by_standalone)):
         try:
-            found = decoded(decode(data))
+            found = {"bfloat16": None, **decoded(decode(data))}
         except (LossyError, NoSamples):
             if not item.lossy:
                 yield f"{entry['file']}: {name} finds no samples"

@@ -28,7 +28,7 @@ import linr_network  # noqa: E402
 Array = npt.NDArray[Any]
 NoSamples = linr.NoSamples
 MAGIC = b"\x89LINR\r\n\x1a\n"
-KINDS = ("image", "audio", "array")
+KINDS = ("image", "audio", "array", "stack")
 LOSSY = 128  # of the byte of the profile
 
 
@@ -41,6 +41,7 @@ class Signal:
     bit_depth: int = 0  # 0: that of the type
     sample_rate: int | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
+    bfloat16: bool = False
 
     @property
     def depth(self) -> int:
@@ -48,7 +49,7 @@ class Signal:
 
     @property
     def channel_axis(self) -> bool:
-        return self.samples.ndim == {"image": 3, "audio": 2, "array": 0}[self.kind]
+        return self.samples.ndim == {"image": 3, "audio": 2, "array": 0, "stack": 4}[self.kind]
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -56,19 +57,25 @@ class Signal:
 
     @property
     def channels(self) -> int:
-        return self.samples.shape[-1] if self.channel_axis else 1
+        return (self.samples.shape[-1] if self.channel_axis else 1) * (2 if self.samples.dtype.kind == "c" else 1)
 
     @property
     def raw(self) -> bytes:
         """The samples, little-endian. No float is converted, so that all bits of NaNs stay."""
-        x = self.samples.view(np.dtype(f"u{self.samples.dtype.itemsize}").newbyteorder(self.samples.dtype.byteorder))
+        width = self.samples.dtype.itemsize // (2 if self.samples.dtype.kind == "c" else 1)
+        x = self.samples.view(np.dtype(f"u{width}").newbyteorder(self.samples.dtype.byteorder))
         return x.astype(x.dtype.newbyteorder("<")).tobytes()
 
     @property
     def sort(self) -> int:
         """The byte of the sample type."""
         dtype = self.samples.dtype
-        return {"b": 0, "u": 1, "i": 2, "f": 3}[dtype.kind] | (dtype.itemsize.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
+        width, kind = dtype.itemsize, {"b": 0, "u": 1, "i": 2, "f": 3, "c": 3 + 16}[dtype.kind]
+        if dtype.kind == "c":
+            width //= 2
+        if self.bfloat16:
+            kind = 3 + 64
+        return kind | (width.bit_length() - 1) << 2 | 32 * (dtype.str[0] == ">")
 
     @property
     def digest(self) -> bytes:
@@ -162,7 +169,7 @@ def head(signal: Signal, profile: int = 0, *, bits: int = 0, offset: int = 0, st
             bytes([profile, kind, faults.get("sort", signal.sort), faults.get("depth", signal.depth), len(shape)]),
             *(varint(size) for size in shape),
             b"" if rate is None else varint(rate),
-            faults.get("float_map", b"\0" if signal.samples.dtype.kind == "f" else b""),
+            faults.get("float_map", b"\0" if signal.samples.dtype.kind in "fc" or signal.bfloat16 else b""),
             signed(offset) + varint(step) + bytes([bits]),
             digest,
         ]
@@ -623,16 +630,9 @@ def noise(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
 
 def encoded(signal: Signal, compact: bool = False, **options: Any) -> tuple[bytes, Signal]:
     """The file that the package's encoder makes. compact: whether it may be a compact one."""
-    data = inrcodec.encode(
-        signal.samples,
-        kind=signal.kind,  # type: ignore[arg-type]
-        bit_depth=signal.bit_depth,
-        sample_rate=signal.sample_rate,
-        metadata=signal.metadata,
-        compact=compact,
-        **options,
-    )
-    return data, signal
+    about = (signal.kind, signal.bit_depth, signal.sample_rate, signal.metadata, signal.bfloat16)
+    given = inrcodec.Signal(signal.samples, *about)  # type: ignore[arg-type]
+    return inrcodec.encode(given, compact=compact, **options), signal
 
 
 def recipe(
@@ -712,7 +712,7 @@ def by_package(data: bytes) -> Signal | None:
         signal = inrcodec.decode(data)
     except inrcodec.FormatError:
         return None
-    return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
+    return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata), signal.bfloat16)
 
 
 def view_by_standalone(data: bytes, view: View) -> Array:

@@ -314,7 +314,6 @@ def faulty_maps() -> Iterable[Recipe]:
     yield of("factor-short", "a factor cut short", PRODUCT + factor(1.0)[:5])
     yield of("depth", "float32 of 24 bits", FIXED + signed(0), depth=24)
     yield of("1-byte", "floats of 1 byte", FIXED + signed(0), sort=3)
-    yield of("image", "an image of floats", FIXED + signed(0), kind=0, shape=(3, 1))
     yield of("offset", "an offset beyond the integers", FIXED + signed(0), offset=-(2**31) - 1)
     yield of("digits-fixed", "fixed: an integer that no float32 is", FIXED + signed(0), [1, -2, 2**24 + 1])
     yield of("beyond-fixed", "fixed: beyond the largest float32", FIXED + signed(127), [1, -2, 3])

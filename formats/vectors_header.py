@@ -67,7 +67,6 @@ def faulty_fields() -> Iterable[Recipe]:
     yield fault("digest", "a digest of other samples", with_head(head(SMALL, bits=8, digest=hashlib.sha256(SMALL.raw[::-1]).digest())))
     fields: dict[str, tuple[str, bytes]] = {
         "profile-2": ("profile 2", head(SMALL, 2, bits=8)),
-        "kind-3": ("kind 3", head(SMALL, bits=8, kind=3)),
         "type-3": ("sample type 3", head(SMALL, bits=8, sort=3)),
         "type-bit-4": ("bit 4 of the sample type", head(SMALL, bits=8, sort=1 | 16)),
         "type-bit-6": ("bit 6 of the sample type", head(SMALL, bits=8, sort=1 | 64)),
@@ -127,10 +126,6 @@ def faulty_signals() -> Iterable[Recipe]:
         )
     many = Signal(np.zeros((3, 9), np.int8), "audio", 0, 8000)
     yield fault("head-audio-9-channels", "HEAD: a sound of 9 channels", stored(many, bits=1))
-    five = Signal(np.zeros((3, 2, 5), np.uint8), "image")
-    yield fault("head-image-5-channels", "HEAD: an image of 5 channels", stored(five, bits=1))
-    minus = Signal(np.zeros((3, 2), np.int8), "image")
-    yield fault("head-image-signed", "HEAD: an image of a signed type", stored(minus, bits=1))
     wide_bool = Signal(np.array([True, False]))
     yield fault("head-bool-2-bytes", "HEAD: bool of 2 bytes", [(b"HEAD", head(wide_bool, bits=1, sort=4)), *stored(wide_bool, bits=1)[1:]])
     yield fault(

@@ -80,11 +80,12 @@ def encode(
     """The .linr file of an array, a Signal or Tensors, as bytes. Warns with a `Notice` of options that did nothing.
 
     Args:
-        samples: integers, bool, or floats of 16, 32 or 64 bits, 1 to 4 dimensions; or a Signal, or Tensors, which
-            bring the next four arguments themselves.
-        kind: "image" ((height, width[, channels]) unsigned), "audio" ((frames[, channels]) signed or floats) or "array". "auto" is "image"
-            for unsigned samples of (height, width, at most 4), 8 or more each way and of up to 16 bits, else "array"; samples, shape and
-            dtype come back the same either way.
+        samples: integers, bool, floats of 16, 32 or 64 bits, bfloat16 of ml_dtypes, or complex64 or complex128, 1 to 4 dimensions; or a
+            Signal, or Tensors, which bring the next four arguments themselves.
+        kind: "image" ((height, width[, channels])), "stack" of images of one shape ((pages, height, width[, channels])), "audio"
+            ((frames[, channels]) signed or floats) or "array". "auto" is "image" for unsigned samples of (height, width, at most 4), and
+            "stack" for those of (pages, height, width, 3 or 4), both 8 or more each way and of up to 16 bits, else "array"; samples, shape
+            and dtype come back the same either way. Samples of bfloat16 come back as uint16, see `Signal.array`.
         bit_depth: nominal bits per sample; 0: the bits of the samples' type.
         sample_rate: frames per second, for "audio".
         metadata: see `inrcodec.files.metadata`.
@@ -139,6 +140,7 @@ def decode(
     start: float | None = None,
     duration: float | None = None,
     region: tuple[int, int, int, int] | None = None,
+    pages: int | tuple[int, int] | None = None,
     max_samples: int = MAX_SAMPLES,
     max_memory: int = 0,
 ) -> Signal:
@@ -149,7 +151,9 @@ def decode(
         threads: at most this many; 0: as many as there are cores.
         start, duration: the part of a sound to decode, in seconds; at least one frame is decoded. Only the tiles that hold the part are
             decoded, and the digest is not checked.
-        region: the part of a picture to decode, (left, top, width, height) in pixels; likewise.
+        region: the part of a picture to decode, or of each picture of a stack, (left, top, width, height) in pixels; likewise.
+        pages: which picture of a stack to decode, counted from 0, as an image; or which of them, (first, the one after the last), as a
+            stack; likewise.
         max_samples, max_memory: what the file may ask for, in samples and in bytes; 0 bytes: all memory of the machine. It is checked
             before anything is allocated.
 
@@ -157,18 +161,20 @@ def decode(
         FormatError: the data is damaged or is not a .linr file; `salvage` gives what is left of it.
         LimitError: the file asks for more than max_samples or max_memory.
         UnsupportedError: start or duration is given and the file holds no sound, or start is past its end; region is given and the file
-            holds no picture, or the region does not lie inside it.
-        ValueError: start or duration is negative, infinite or NaN; or a region is given with start or duration.
-        TypeError: data has no contiguous buffer, or start or duration is no number, or region is not four whole numbers.
+            holds no picture, or the region does not lie inside it; pages are given and the file holds no stack, or not these.
+        ValueError: start or duration is negative, infinite or NaN; or a region or pages are given with start or duration.
+        TypeError: data has no contiguous buffer, or start or duration is no number, or region is not four whole numbers, or pages are not
+            one or two.
     """
     from . import codec
     from .options import Options
 
     data, options = _bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
-    if region is not None:
+    if region is not None or pages is not None:
         if start is not None or duration is not None:
-            raise ValueError("start and duration are for sounds, region is for pictures")
-        return codec.decode(data, options, region=_box(region))
+            raise ValueError("start and duration are for sounds, region and pages are for pictures")
+        box = None if region is None else _box(region)
+        return codec.decode(data, options, region=box, pages=None if pages is None else _pages(pages))
     if start is None and duration is None:
         return codec.decode(data, options)
     for name, seconds in (("start", start), ("duration", duration)):
@@ -421,6 +427,14 @@ def _box(region: tuple[int, int, int, int]) -> tuple[slice, slice]:
         raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
     left, top, width, height = map(int, region)
     return slice(top, top + height), slice(left, left + width)
+
+
+def _pages(pages: int | tuple[int, int]) -> int | slice:
+    """A page, or some of them. Raises TypeError."""
+    numbers = pages if isinstance(pages, tuple) else (pages,)
+    if len(numbers) > 2 or not numbers or any(isinstance(n, bool) or not isinstance(n, Integral) for n in numbers):
+        raise TypeError(f"pages is {pages!r}; it must be a whole number, or a tuple of two")
+    return int(numbers[0]) if len(numbers) == 1 else slice(int(numbers[0]), int(numbers[1]))
 
 
 def _bytes(data: Buffer) -> bytes:

@@ -19,13 +19,13 @@ import numpy.typing as npt
 from . import averages, compact, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
 from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
-from .files import registry
+from .files import paging, registry
 from .header import HEAD, INDEX, META, TILE, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
-from .layout import Box, Layout, box_shape, split
+from .layout import Box, Layout, box_shape
 from .limits import NO_LIMITS, UNLIMITED, Limits
 from .options import Options
 from .progress import Ticker
-from .signal import Signal
+from .signal import Signal, named
 
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
@@ -42,7 +42,7 @@ def write_index(layout: Layout, lengths: Iterable[int], order: Sequence[int] = (
 
 def read_layout(r: Reader, header: Header) -> Layout:
     """The layout, from the beginning of section TIDX; the lengths of the tiles follow it. Raises FormatError."""
-    axes, channels = split(header.shape, header.channel_axis)
+    axes, channels = header.places
     tile = tuple(r.varint(n) for n in axes)
     if 0 in tile:
         raise FormatError("damaged: a tile is empty")
@@ -146,26 +146,38 @@ class Opened:
             return self.decode((slice(start, stop), *self.whole()[1:]), options)
 
     def region(self, box: Box, options: Options) -> npt.NDArray[Any]:
-        """A part of a picture. Only the tiles that hold it are decoded. The digest is not checked. box: slices of rows and columns.
+        """A part of a picture, or of each picture of a stack. Only the tiles that hold it are decoded. The digest is not checked.
+
+        box: slices of rows and columns; or of pages, rows and columns.
 
         Raises:
             FormatError: a tile is damaged.
             LimitError: options.limits do not allow it.
             Stopped: options.stop says so.
-            UnsupportedError: it is no picture, or the part is empty or does not lie inside it.
+            UnsupportedError: it holds no pictures, or the part is empty or does not lie inside them.
         """
-        self.check_region(box)
+        box = self.check_region(box)
         with self.blaming():
             return self.decode(box, options)
 
-    def check_region(self, box: Box) -> None:
-        """Raise LossyError if the samples are not in the file, UnsupportedError if it is no picture or the box does not lie inside it."""
+    def check_region(self, box: Box) -> Box:
+        """The box, of all pages if it names none. Raises LossyError if the samples are not in the file.
+
+        Raises UnsupportedError if it holds no pictures or the box does not lie inside them.
+        """
         self.check_lossless()
-        if self.header.kind != "image":
-            raise UnsupportedError(f"a region can be decoded only of a picture, and this is an {self.header.kind}")
-        if any(not 0 <= s.start < s.stop <= n for s, n in zip(box, self.layout.axes, strict=True)):
-            height, width = self.layout.axes
+        if self.header.kind not in ("image", "stack"):
+            raise UnsupportedError(f"a region can be decoded only of a picture, and this is {named(self.header.kind)}")
+        axes = self.layout.axes
+        whole = (*self.whole()[: len(axes) - len(box)], *box)
+        if len(whole) != len(axes):
+            raise UnsupportedError(f"pages can be decoded only of a stack, and this is {named(self.header.kind)}")
+        if any(not 0 <= s.start < s.stop <= n for s, n in zip(whole[:-2], axes[:-2], strict=True)):
+            raise UnsupportedError(f"the stack has {axes[0]} pages")
+        if any(not 0 <= s.start < s.stop <= n for s, n in zip(whole[-2:], axes[-2:], strict=True)):
+            height, width = axes[-2:]
             raise UnsupportedError(f"the region does not lie inside the picture, which is {width} pixels wide and {height} high")
+        return whole
 
     def check_lossless(self) -> None:
         """Raise LossyError if the samples are not in the file."""
@@ -193,20 +205,20 @@ class Opened:
         return tuple(slice(0, n) for n in self.layout.axes)
 
     def decode(self, spans: Box, options: Options, failed: Failed | None = None, more: int = 0) -> npt.NDArray[Any]:
-        """The samples in a box, without a check of the digest. Shape: that of the header, with the sizes of the box; its dtype.
+        """The samples in a box, without a check of the digest. Shape: that of the header, with the sizes of the box; its type.
 
         failed: called for tiles that cannot be decoded, whose samples are then 0, or the sample nearest to 0; None: FormatError is raised.
         more: bytes that the caller needs besides. Raises LimitError; Stopped.
         """
         h, sizes = self.header, box_shape(spans)
         self.check_limits(spans, self.meeting(spans), options, more)
-        found = np.empty((*sizes, self.layout.channels), h.dtype)
+        found = np.empty((*sizes, self.layout.channels), h.part_type)
 
         def put(box: Box, samples: npt.NDArray[Any]) -> None:
             found[box] = samples
 
         self.each(spans, options, put, failed)
-        return found.reshape(*sizes, *h.shape[len(sizes) :])
+        return h.shaped(found)
 
     def each(self, spans: Box, options: Options, take: Taken, failed: Failed | None = None) -> None:
         """Decode the tiles that lie in a box, from several threads, without a check of the limits.
@@ -228,7 +240,7 @@ class Opened:
             except FormatError as fault:
                 if failed is None:
                     raise
-                samples = np.zeros((*box_shape(here), self.layout.channels), self.header.dtype)
+                samples = np.zeros((*box_shape(here), self.layout.channels), self.header.part_type)
                 failed(index, fault)
             take(tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True)), samples)
 
@@ -250,9 +262,9 @@ class Opened:
         if h.float_map is None:
             return values.from_values(found[here], h.value_map, h.dtype)
         if not h.split:
-            return floats.from_integers(values.from_values(found[here], h.value_map, h.integer_type), h.float_map, h.dtype)
+            return floats.from_integers(values.from_values(found[here], h.value_map, h.integer_type), h.float_map, h.part_type)
         integers = values.from_values(found, h.value_map, h.integer_type)
-        return finebits.decode(integers, h.float_map, h.dtype, self.divided(self.tile(index))[1])[here]
+        return finebits.decode(integers, h.float_map, h.part_type, self.divided(self.tile(index))[1])[here]
 
     def divided(self, tile: bytes) -> tuple[bytes, bytes]:
         """(what the profile coded, the fine bits) of a tile. Raises FormatError."""
@@ -286,7 +298,7 @@ class Opened:
         None: all.
         """
         sizes = box_shape(spans)
-        channels, width, inner = self.layout.channels, self.header.dtype.itemsize, self._threads(wanted, options)
+        channels, width, inner = self.layout.channels, self.header.part_type.itemsize, self._threads(wanted, options)
         options.limits.check_shape((*sizes, channels))
         at_once = self.most_of_one(wanted, inner)
         samples = math.prod(sizes) * channels * width if kept is None else kept
@@ -305,8 +317,8 @@ class Opened:
         """The most bytes that it takes to make floats of so many integers, besides the samples."""
         if self.header.float_map is None:
             return 0
-        fine = 3 * finebits.size_limit(count, self.header.dtype) + BROTLI if self.header.split else 0
-        return 3 * count * self.header.dtype.itemsize + MAPPED * min(count, floats.BLOCK) + fine
+        fine = 3 * finebits.size_limit(count, self.header.part_type) + BROTLI if self.header.split else 0
+        return 3 * count * self.header.part_type.itemsize + MAPPED * min(count, floats.BLOCK) + fine
 
 
 def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
@@ -334,7 +346,7 @@ def open_cut(data: bytes, limits: Limits = NO_LIMITS) -> Opened:
         profile = profiles.numbered(header.profile)
         if profile.section not in single or header.value_map.bits == 0:
             raise
-        axes, channels = split(header.shape, header.channel_axis)
+        axes, channels = header.places
         cut = begun is not None and begun.type == profile.section
         try:
             decoder = profile.open(single[profile.section], Layout(axes, channels, axes), header.value_map.bits, cut=cut)
@@ -403,7 +415,7 @@ def encode(signal: Signal, options: Options) -> bytes:
     parts = coded.parts
     if float_map and float_map.form == "split":
         tiles = zip(parts.layout.boxes(), parts.tiles, strict=True)
-        shaped = samples.reshape(subject.values.shape)
+        shaped = signal.parts
         parts = parts._replace(tiles=[varint(len(tile)) + tile + finebits.encode(shaped[box], float_map) for box, tile in tiles])
     header = Header(
         coded.profile.number,
@@ -416,6 +428,7 @@ def encode(signal: Signal, options: Options) -> bytes:
         b"",
         lossy=not options.payload and coded.profile.renders,
         float_map=float_map,
+        bfloat16=signal.bfloat16,
     )
     if not options.payload and not header.lossy:
         raise UnsupportedError(f"profile {coded.profile.name} has no network that gives the samples, so there is nothing but the payload")
@@ -438,11 +451,9 @@ def encode(signal: Signal, options: Options) -> bytes:
 
 def _preview(signal: Signal, others: Sequence[Section]) -> list[Section]:
     """The section prev of a picture, beside all other sections; empty if there can be none, of which a Notice tells."""
-    if signal.kind != "image":
-        found: bytes | str = f"it is of a picture, and this is an {signal.kind}"
-    elif signal.bit_depth > averages.MAX_DEPTH:
-        found = f"samples of {signal.bit_depth} bits have none"
-    else:
+    dtype = None if signal.floating else signal.samples.dtype
+    found: bytes | str | None = preview.refusal(signal.kind, dtype, signal.samples.shape, signal.bit_depth)
+    if found is None:
         means = averages.of_samples(signal.samples, preview.SIDE, signal.bit_depth)
         whole = container.FIRST + container.END_SIZE + sum(section.size for section in others)
         found = preview.encode(means, max(signal.bit_depth, averages.LEAST_DEPTH), whole)
@@ -508,44 +519,64 @@ def _to_verify(options: Options) -> Options:
 
 
 def decode(
-    data: bytes, options: Options | None = None, span: tuple[float, float | None] | None = None, region: Box | None = None
+    data: bytes,
+    options: Options | None = None,
+    span: tuple[float, float | None] | None = None,
+    region: Box | None = None,
+    pages: slice | int | None = None,
 ) -> Signal:
     """The signal in a .linr file.
 
     options: only threads, limits, progress and stop matter here.
     span: the part of a sound to decode, (start, duration) in seconds; duration None: to the end. Only the tiles that hold this part are
     decoded, and the digest is not checked.
-    region: the part of a picture to decode, likewise: slices of rows and columns.
+    region: the part of the picture to decode, or of each picture of a stack, likewise: slices of rows and columns.
+    pages: which pictures of a stack to decode, likewise; of one, its number from 0, the signal is an image.
 
     Raises:
         FormatError: the bytes are not a .linr file, or are damaged, or the samples do not fit into memory.
         LossyError: the samples are not in the file.
         LimitError: the file asks for more than options.limits allow.
         Stopped: options.stop says so.
-        UnsupportedError: a span is given and the file holds no sound, or the span begins past its end; a region is given and the file holds
-            no picture, or the region does not lie inside it.
+        UnsupportedError: a span is given and the file holds no sound, or the span begins past its end; a region or pages are given and the
+            file holds no picture or stack, or they do not lie inside it.
     """
     options = options or Options()
     opened = open_bytes(data, options.limits)
     h = opened.header
     try:
+        if pages is not None:
+            return _of_pages(opened, pages, region, options)
         if region is not None:
             samples = opened.region(region, options)
         else:
             samples = opened.samples(options) if span is None else opened.part(*_frames(h, *span), options)
-        return Signal(samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+        return h.signal(samples, opened.metadata)
     except MemoryError as fault:
         raise FormatError(f"not enough memory for its {math.prod(h.shape)} samples") from fault
     except UnsupportedError as fault:
-        if span is not None or region is not None:
+        if span is not None or region is not None or pages is not None:
             raise
         raise FormatError(f"damaged: {fault}") from fault
+
+
+def _of_pages(opened: Opened, pages: slice | int, region: Box | None, options: Options) -> Signal:
+    """Some pages of a stack, or a region of each; of one page, an image with its metadata. Raises as `Opened.region`."""
+    h = opened.header
+    if h.kind != "stack":
+        raise UnsupportedError(f"pages can be decoded only of a stack, and this is {named(h.kind)}")
+    span = pages if isinstance(pages, slice) else slice(pages, pages + 1)
+    samples = opened.region((span, *(region or opened.whole()[1:])), options)
+    if isinstance(pages, slice):
+        return h.signal(samples, paging.of_pages(opened.metadata, span.start, span.stop))
+    alone = paging.of_pages(opened.metadata, pages, pages + 1)
+    return replace(h, kind="image").signal(samples[0], alone)
 
 
 def _frames(header: Header, start: float, duration: float | None) -> tuple[int, int]:
     """(first frame, frame after the last) of a span of seconds, rounded to the nearest frame and cut at the end of the sound."""
     if header.sample_rate is None:
-        raise UnsupportedError(f"a part can be decoded only of a sound, and this is an {header.kind}; decode the whole file")
+        raise UnsupportedError(f"a part can be decoded only of a sound, and this is {named(header.kind)}; decode the whole file")
     rate, frames = header.sample_rate, header.shape[0]
     first = round(start * rate)
     if first >= frames:
@@ -612,7 +643,7 @@ def describe(opened: Opened, by_type: Mapping[bytes, int], size: int, stages: bo
     sizes = {"metadata": by_type.get(META, 0), "plan": own - weights, "weights": weights, "payload": by_type.get(TILE, 0)}
     if preview.TYPE in by_type:
         sizes["preview"] = by_type[preview.TYPE]
-    per, count = ("bits_per_pixel", opened.layout.places) if h.kind == "image" else ("bits_per_sample", math.prod(h.shape))
+    per, count = ("bits_per_pixel", opened.layout.places) if h.kind in ("image", "stack") else ("bits_per_sample", math.prod(h.shape))
     model = _with_psnr(dict(opened.decoder.describe()), h)
     return {
         "profile": opened.profile.name,
@@ -620,7 +651,7 @@ def describe(opened: Opened, by_type: Mapping[bytes, int], size: int, stages: bo
         "kind": h.kind,
         **({"format": name} if (name := registry.origin(opened.metadata)) else {}),
         "shape": list(h.shape),
-        "dtype": h.dtype.str if h.dtype.str[0] == ">" else h.dtype.name,
+        "dtype": h.type_name,
         "bit_depth": h.bit_depth,
         "sample_rate": h.sample_rate,
         "raw_bytes": h.raw_bytes,

@@ -21,7 +21,7 @@ from .codec import BUNDLE, Opened
 from .container import Section
 from .errors import FormatError, LossyError, UnsupportedError
 from .header import HEAD, INDEX, META, SEEK, TILE, Header, matches, read_header, read_metadata
-from .layout import Box, Layout, split, tile_of
+from .layout import Box, Layout, tile_of
 from .limits import Limits
 from .options import Options
 from .signal import Signal
@@ -96,7 +96,7 @@ def salvage(data: bytes, options: Options | None = None) -> Salvaged:
         intact[layout.box(tile)] = False
     lost = tuple(Lost(tile, layout.box(tile), where(layout.box(tile), h), reason) for tile, reason in sorted(why.items()))
     try:
-        signal = Signal(best.samples, h.kind, h.bit_depth, h.sample_rate, opened.metadata)
+        signal = h.signal(best.samples, opened.metadata)
     except UnsupportedError as fault:
         raise FormatError(f"damaged: {fault}") from fault
     return Salvaged(signal, lost, layout.tiles, tuple(found.faults), intact)
@@ -140,7 +140,8 @@ def where(box: Box, header: Header) -> str:
     """A box in words: rows and columns of a picture, seconds of a sound, indices of an array. All ends are included but that of seconds."""
     if header.sample_rate:
         return f"{box[0].start / header.sample_rate:.3f} to {box[0].stop / header.sample_rate:.3f} s"
-    names = ("rows", "columns") if header.kind == "image" else tuple(f"axis {i} from" for i in range(len(box)))
+    pictures: dict[str, tuple[str, ...]] = {"image": ("rows", "columns"), "stack": ("pages", "rows", "columns")}
+    names = pictures.get(header.kind) or tuple(f"axis {i} from" for i in range(len(box)))
     return ", ".join(f"{name} {s.start} to {s.stop - 1}" for name, s in zip(names, box, strict=True))
 
 
@@ -292,7 +293,7 @@ class _Remains:
 
     def _guesses(self, header: Header) -> Iterator[Section]:
         """Tile indices for as many tiles as there are, with sizes that an encoder would choose."""
-        axes, channels = split(header.shape, header.channel_axis)
+        axes, channels = header.places
         lengths = [len(section.content) for _, section in self.tiles]
         for whole in {0, max(0, len(axes) - 2)}:  # leading axes that are not cut
             cut = tile = axes[whole:]

@@ -1,5 +1,7 @@
 """Floats ↔ integers, exactly: a `FloatMap` says which signed integer, as wide as the float, stands for which float.
 
+Floats of the type uint16 are patterns of bits of bfloat16. They are mapped by form "bits" only.
+
 Form "fixed" is for what was made from integers, as most recordings are; "product" and "quotient" for such integers times a gain, or divided
 by a full scale or a power of ten; "split" for sound that was mixed in floats; "narrow" for floats of a narrower format; "bits" for
 everything else. SPEC.md 2 defines them.
@@ -99,17 +101,23 @@ class Binary:
 
 
 FORMATS = {2: Binary(16, 11, -24), 4: Binary(32, 24, -149), 8: Binary(64, 53, -1074)}  # by bytes
-NARROWER = {"binary16": FORMATS[2], "bfloat16": Binary(16, 8, -133), "binary32": FORMATS[4]}  # by their numbers in files
+BFLOAT16 = Binary(16, 8, -133)
+NARROWER = {"binary16": FORMATS[2], "bfloat16": BFLOAT16, "binary32": FORMATS[4]}  # by their numbers in files
 
 
 def binary(dtype: np.dtype[Any]) -> Binary:
     """The format of a type of floats."""
-    return FORMATS[dtype.itemsize]
+    return BFLOAT16 if dtype.kind == "u" else FORMATS[dtype.itemsize]
+
+
+def format_name(dtype: np.dtype[Any]) -> str:
+    """The name of the format of a type of floats: "binary16", "binary32" or "binary64"; of uint16, "bfloat16"."""
+    return "bfloat16" if dtype.kind == "u" else f"binary{8 * dtype.itemsize}"
 
 
 def integer_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type of the integers that stand for samples: signed and as wide as floats; that of the samples if they are no floats."""
-    return np.dtype(f"i{dtype.itemsize}") if dtype.kind == "f" else dtype
+    """The type of the integers that stand for floats of this type: signed and as wide."""
+    return np.dtype(f"i{dtype.itemsize}")
 
 
 def described(float_map: FloatMap) -> dict[str, str | int | float]:
@@ -144,6 +152,8 @@ def read_map(r: Reader, dtype: np.dtype[Any]) -> FloatMap:
     if number >= len(FORMS):
         raise FormatError(f"it maps floats in way {number}, which this version does not know; a newer inrcodec may read it")
     form = FORMS[number]
+    if form != "bits" and dtype.kind == "u":
+        raise FormatError("damaged: bfloat16 is mapped by its bits only")
     if first != number and form not in EXTENDED:
         raise FormatError("damaged: the map of its floats has an unknown setting")
     missing = None

@@ -22,14 +22,15 @@ from . import floats, values
 from .compression import compress, decompress
 from .container import Reader, varint, zigzag
 from .errors import FormatError
-from .layout import Layout
+from .layout import Layout, split
 from .limits import Limits
-from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, has_channel_axis, layout_fault, packed_bytes, type_bits
+from .signal import KINDS, MAX_DIMENSIONS, MAX_RATE, Kind, Signal, has_channel_axis, layout_fault, packed_bytes, type_bits
 
 HEAD, META = b"HEAD", b"meta"
 INDEX, TILE = b"TIDX", b"TILE"  # the other sections of every signal with samples
 SEEK = b"seek"  # where section TIDX begins, if it stands behind the tiles: 8 bytes, little-endian
 SAMPLE_TYPES = "buif"
+COMPLEX, BFLOAT16 = 0x10, 0x40  # of the byte of a type of floats
 DIGEST, SHORT_DIGEST = 32, 4  # bytes of the digest; the short one is that of compact files
 HASHED = 1 << 20  # samples at a time
 ENTRY = 256  # bytes that a key and its value take besides their own
@@ -74,11 +75,40 @@ class Header:
     lossy: bool = False
     float_map: floats.FloatMap | None = None
     by_tiles: bool = False
+    bfloat16: bool = False
+
+    @property
+    def part_type(self) -> np.dtype[Any]:
+        """The type of what is coded: that of the samples; of complex numbers, that of their floats."""
+        return values.part_type(self.dtype)
 
     @property
     def integer_type(self) -> np.dtype[Any]:
         """The type of the integers that the value map gives: that of the samples, but for floats."""
-        return floats.integer_type(self.dtype)
+        return floats.integer_type(self.part_type) if self.float_map else self.dtype
+
+    @property
+    def type_name(self) -> str:
+        """What people call the type of the samples; a big-endian one as NumPy writes it."""
+        big = self.dtype.str[0] == ">"
+        if self.bfloat16:
+            return ">" * big + "bfloat16"
+        return self.dtype.str if big else self.dtype.name
+
+    @property
+    def places(self) -> tuple[tuple[int, ...], int]:
+        """(sizes of the coordinate axes, values at each place)."""
+        axes, channels = split(self.shape, self.channel_axis)
+        return axes, channels * (2 if self.dtype.kind == "c" else 1)
+
+    def shaped(self, parts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Samples of some places, (sizes…, values at each place) of `part_type`, in the header's type, with channels as in its shape."""
+        sizes = parts.shape[:-1]
+        return np.ascontiguousarray(parts).view(self.dtype).reshape(*sizes, *self.shape[len(sizes) :])
+
+    def signal(self, samples: npt.NDArray[Any], metadata: Mapping[str, bytes]) -> Signal:
+        """The Signal of samples that were decoded. Raises UnsupportedError if they do not fit kind and depth."""
+        return Signal(samples, self.kind, self.bit_depth, self.sample_rate, metadata, self.bfloat16)
 
     @property
     def split(self) -> bool:
@@ -96,17 +126,27 @@ class Header:
         return packed_bytes(self.shape, self.bit_depth)
 
 
-def dtype_byte(dtype: np.dtype[Any]) -> int:
-    """The byte of a sample type: kind in bits 0–1 (bool, unsigned, signed, float), log2 of the size in bits 2–3, big-endian in bit 5."""
+def dtype_byte(dtype: np.dtype[Any], bfloat16: bool = False) -> int:
+    """The byte of a sample type: kind in bits 0–1 (bool, unsigned, signed, float), log2 of the size in bits 2–3, big-endian in bit 5.
+
+    Bit 4: complex, of two floats of this size. Bit 6: bfloat16, whose patterns of bits have the type `dtype`.
+    """
     big = dtype.str[0] == ">"  # also where that is the machine's own order, which `byteorder` does not tell
-    return SAMPLE_TYPES.index(dtype.kind) | (dtype.itemsize.bit_length() - 1) << 2 | (BIG_ENDIAN if big else 0)
+    part = values.part_type(dtype)
+    kind = SAMPLE_TYPES.index("f" if bfloat16 else part.kind)
+    flags = BIG_ENDIAN * big | COMPLEX * (dtype.kind == "c") | BFLOAT16 * bfloat16
+    return kind | (part.itemsize.bit_length() - 1) << 2 | flags
 
 
-def _dtype_of(byte: int) -> np.dtype[Any]:
+def _dtype_of(byte: int) -> tuple[np.dtype[Any], bool]:
+    """The type of a byte, and whether its samples are patterns of bfloat16. Raises FormatError."""
     kind, size, big = byte & 3, 1 << (byte >> 2 & 3), bool(byte & BIG_ENDIAN)
-    if byte & ~0x2F or (kind == 0 and size > 1) or (size == 1 and (big or kind == 3)):
+    paired, brain, floating = bool(byte & COMPLEX), bool(byte & BFLOAT16), kind == 3
+    wrong = (paired and not (floating and size >= 4)) or (brain and not (floating and size == 2)) or (size == 1 and (big or floating))
+    if byte & 0x80 or (kind == 0 and size > 1) or wrong:
         raise FormatError("damaged: unknown sample type")
-    return np.dtype(f"{'>' if big else '<'}{SAMPLE_TYPES[kind]}{size}")
+    name = "u2" if brain else f"c{2 * size}" if paired else f"{SAMPLE_TYPES[kind]}{size}"
+    return np.dtype(f"{'>' if big else '<'}{name}"), brain
 
 
 def _meaning(header: Header, least: int = 0) -> bytes:
@@ -115,7 +155,7 @@ def _meaning(header: Header, least: int = 0) -> bytes:
     least: bytes that the first size is to take at least, in HEAD only.
     """
     rate = varint(header.sample_rate) if header.sample_rate is not None else b""
-    fixed = bytes([KINDS.index(header.kind), dtype_byte(header.dtype), header.bit_depth, len(header.shape)])
+    fixed = bytes([KINDS.index(header.kind), dtype_byte(header.dtype, header.bfloat16), header.bit_depth, len(header.shape)])
     first, *others = header.shape
     return b"".join([fixed, varint(first, least), *[varint(n) for n in others], rate])
 
@@ -146,7 +186,7 @@ def digest_of_tiles(header: Header, tile: Sequence[int], digests: Iterable[bytes
 
 def _hashed(meaning: bytes, samples: npt.NDArray[Any]) -> bytes:
     found = hashlib.sha256(meaning)
-    flat = np.ascontiguousarray(samples).reshape(-1)
+    flat = values.parts_of(np.ascontiguousarray(samples)).reshape(-1)
     for start in range(0, len(flat), HASHED):  # a copy of all samples in another byte order would take their memory once more
         part = values.bits_of(flat[start : start + HASHED])
         found.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).view(np.uint8).data)
@@ -174,7 +214,8 @@ def write_header(header: Header, least: int = 0) -> bytes:
 def read_header(content: bytes) -> Header:
     """Parse and check section HEAD. Raises FormatError."""
     r = Reader(content, "the header")
-    profile, kind_number, dtype, bit_depth, ndim = r.byte(), r.byte(), _dtype_of(r.byte()), r.byte(), r.byte()
+    profile, kind_number, (dtype, bfloat16), bit_depth, ndim = r.byte(), r.byte(), _dtype_of(r.byte()), r.byte(), r.byte()
+    floating = bfloat16 or dtype.kind in "fc"
     if kind_number >= len(KINDS):
         raise FormatError("damaged: unknown kind of signal")
     kind = KINDS[kind_number]
@@ -183,7 +224,7 @@ def read_header(content: bytes) -> Header:
     shape = tuple(r.varint(LARGEST_SHAPE) for _ in range(ndim))
     if not 1 <= math.prod(shape) <= LARGEST_SHAPE:
         raise FormatError("damaged: the shape is out of range")
-    if not 1 <= bit_depth <= type_bits(dtype) or (dtype.kind == "f" and bit_depth != type_bits(dtype)):
+    if not 1 <= bit_depth <= type_bits(dtype) or (floating and bit_depth != type_bits(dtype)):
         raise FormatError("damaged: the bit depth is out of range")
     fault = layout_fault(kind, shape, dtype)
     if fault:
@@ -191,9 +232,9 @@ def read_header(content: bytes) -> Header:
     rate = r.varint(MAX_RATE) if kind == "audio" else None
     if rate == 0:
         raise FormatError("damaged: the sample rate is 0")
-    float_map = floats.read_map(r, dtype) if dtype.kind == "f" else None
+    float_map = floats.read_map(r, values.part_type(dtype)) if floating else None
     value_map = values.ValueMap(r.signed(), r.varint(2**64 - 1), r.byte())
-    if not values.fits(value_map, floats.integer_type(dtype)):
+    if not values.fits(value_map, floats.integer_type(values.part_type(dtype)) if floating else dtype):
         raise FormatError("damaged: the value map does not fit the sample type")
     read = r.take(SHORT_DIGEST if r.left == SHORT_DIGEST else DIGEST)
     r.end()
@@ -201,7 +242,7 @@ def read_header(content: bytes) -> Header:
     if lossy and by_tiles:
         raise FormatError("damaged: it has no tiles, and a digest of their digests")
     number = profile & ~(LOSSY | BY_TILES)
-    return Header(number, kind, dtype, bit_depth, shape, rate, value_map, read, lossy, float_map, by_tiles)
+    return Header(number, kind, dtype, bit_depth, shape, rate, value_map, read, lossy, float_map, by_tiles, bfloat16)
 
 
 def write_metadata(metadata: Mapping[str, bytes]) -> bytes:

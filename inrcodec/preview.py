@@ -11,18 +11,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import averages
 from .container import framed
 from .errors import FormatError, InrcodecError
 from .files import webp
 from .files.faults import faults
 from .limits import Limits
+from .signal import Kind, named
 
 TYPE = b"prev"
 SIDE = 8
 SHARE = 100  # of the file, which is so many times as large at least
 LEAST_PSNR = 28.0  # dB; below that one sees little of a picture
 QUALITIES = 100
+MOST_CHANNELS = 4
 PIXEL_BYTES = 128  # that WebP, its pixels and samples made of them take, at most
+
+
+def refusal(kind: Kind, dtype: np.dtype[Any] | None, shape: tuple[int, ...], depth: int) -> str | None:
+    """Why a signal of this kind, type of integers (None: it has floats), shape and bit depth has no preview; None if it has one."""
+    if kind != "image":
+        return f"it is of a picture, and this is {named(kind)}"
+    if dtype is None or dtype.kind not in "bu":
+        return "only pictures of unsigned samples have one"
+    if len(shape) == 3 and shape[2] > MOST_CHANNELS:
+        return f"pictures of {shape[2]} channels have none"
+    return f"samples of {depth} bits have none" if depth > averages.MAX_DEPTH else None
 
 
 def encode(means: npt.NDArray[Any], depth: int, others: int) -> bytes | str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from . import finebits, floats, floatsearch, profiles, values
 from .floats import FloatMap
 from .header import peak_of
-from .layout import Box, split
+from .layout import Box
 from .options import Options
 from .signal import Signal
 
@@ -35,7 +35,7 @@ class Mapped(NamedTuple):
 
 def mapped(signal: Signal, options: Options) -> Mapped:
     """What a profile codes of a signal. Raises Stopped if options.stop says so; ValueError: there is no such profile."""
-    if signal.samples.dtype.kind != "f":
+    if not signal.floating:
         return _mapped(signal, None, options.compact and signal.samples.size <= PLAIN_SAMPLES)
     network = options.profile != "auto" and profiles.named(options.profile).renders
     ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST) if network or signal.kind == "audio" else _ways_of_array(signal))
@@ -50,17 +50,16 @@ def _mapped(signal: Signal, float_map: FloatMap | None, plain: bool = False) -> 
 
     plain: whether unsigned samples are their own values if that takes no more bits: a compact file does not write such a map.
     """
-    samples = signal.samples
+    samples = signal.parts
     integers = floats.to_integers(samples, float_map) if float_map else samples
     found, value_map = values.to_values(integers)
     if plain and samples.dtype.kind in "bu" and value_map.step == 1 and value_map.bits == signal.bit_depth:
         found += found.dtype.type(value_map.offset)
         value_map = values.ValueMap(0, 1, value_map.bits)
-    axes, channels = split(samples.shape, signal.channel_axis)
     silence = -value_map.offset // value_map.step
     peak = peak_of(signal.kind, signal.bit_depth, value_map, float_map)
     ordered = _ordered(signal, value_map, float_map)
-    subject = profiles.Subject(found.reshape(*axes, channels), value_map.bits, signal.kind, silence, signal.sample_rate, peak, ordered)
+    subject = profiles.Subject(found, value_map.bits, signal.kind, silence, signal.sample_rate, peak, ordered)
     return Mapped(subject, value_map, float_map)
 
 
@@ -68,7 +67,7 @@ def _ordered(signal: Signal, value_map: values.ValueMap, float_map: FloatMap | N
     """What the values of an array are told of as floats: those of sounds are coded as numbers."""
     if float_map is None or float_map.linear or signal.kind == "audio":
         return None
-    kind = float_map.narrower or f"binary{8 * signal.samples.dtype.itemsize}"
+    kind = float_map.narrower or floats.format_name(signal.parts.dtype)
     return profiles.Ordered(kind, value_map.offset, value_map.step)
 
 
@@ -77,11 +76,14 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
 
     widest: bits of integers, without sign, that can be predicted.
     """
-    samples = signal.samples
+    if signal.bfloat16:
+        yield FloatMap()
+        return
+    samples = signal.parts
     digits = floats.binary(samples.dtype).digits
-    one_axis = len(split(samples.shape, signal.channel_axis)[0]) == 1
+    one_axis = samples.ndim == 2
     enough = min(digits, widest) if one_axis else PICTURE_BITS  # bits that no other way undercuts
-    linear = floatsearch.linear(signal.samples)
+    linear = floatsearch.linear(samples)
     if linear and linear[1] <= enough:
         yield linear[0]
         return
@@ -96,21 +98,24 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
 
 def _ways_of_array(signal: Signal) -> Iterator[FloatMap]:
     """Maps that can hold the floats of an array or picture. Those of form "bits" and "narrow" are predicted in their own scale."""
-    linear = floatsearch.linear(signal.samples)
+    samples = signal.parts
+    if signal.bfloat16:
+        yield FloatMap()
+        return
+    linear = floatsearch.linear(samples)
     if linear and linear[1] <= PICTURE_BITS:
         yield linear[0]
         return
-    yield floatsearch.narrow(signal.samples) or FloatMap()
+    yield floatsearch.narrow(samples) or FloatMap()
     if linear:
         yield linear[0]
-    if len(split(signal.samples.shape, signal.channel_axis)[0]) == 1 and (cut := floatsearch.split(signal.samples, WIDEST)):
+    if samples.ndim == 2 and (cut := floatsearch.split(samples, WIDEST)):
         yield cut
 
 
 def _part(signal: Signal) -> Signal:
     """A part from the middle of a signal, of about TRIED samples: along the first axis of a sound, of all axes of an array."""
-    shape = list(split(signal.samples.shape, signal.channel_axis)[0])
-    channels = signal.samples.size // math.prod(shape)
+    *shape, channels = signal.parts.shape
     share = (TRIED / channels / math.prod(shape)) ** (1 / len(shape))
     sizes = [max(1, min(n, math.ceil(n * share))) for n in shape]
     box: Box = tuple(slice((n - size) // 2, (n - size) // 2 + size) for n, size in zip(shape, sizes, strict=True))
@@ -123,5 +128,5 @@ def _size(part: Signal, float_map: FloatMap, options: Options) -> tuple[bool, in
     asked = None if options.profile == "auto" or subject.bits == 0 else profiles.named(options.profile)
     able = asked is None or asked.applies(subject)
     first = asked if asked and able else next(profile for profile in profiles.registered() if profile.applies(subject))
-    fine = len(finebits.encode(part.samples, float_map)) if float_map.form == "split" else 0
+    fine = len(finebits.encode(part.parts, float_map)) if float_map.form == "split" else 0
     return not able, profiles.encode(subject, replace(options, profile=first.name, effort=1, progress=None)).size + fine

@@ -15,7 +15,7 @@ from .header import HEAD, META, read_header, read_metadata
 from .layout import Box, box_shape
 from .limits import Limits
 from .options import Options
-from .signal import Signal
+from .signal import Signal, named
 
 if TYPE_CHECKING:  # it imports Numba, which takes longer than all that a preview needs
     from .codec import Opened
@@ -50,7 +50,10 @@ def thumbnail(data: bytes, side: int, options: Options, region: Box | None = Non
     h = opened.header
     opened.check_lossless()
     if h.kind != "image":
-        raise UnsupportedError(f"only a picture can be made smaller, and this is an {h.kind}")
+        page = "; decode one of its pages first" if h.kind == "stack" else ""
+        raise UnsupportedError(f"only a picture can be made smaller, and this is {named(h.kind)}{page}")
+    if h.float_map or h.dtype.kind not in "bu":
+        raise UnsupportedError(f"its samples are {h.type_name}; only pictures of unsigned samples can be made smaller")
     if h.bit_depth > averages.MAX_DEPTH:
         raise UnsupportedError(f"its samples have {h.bit_depth} bits; pictures of up to {averages.MAX_DEPTH} can be made smaller")
     try:
@@ -72,7 +75,7 @@ def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
     if preview.TYPE not in single or HEAD not in single:
         return None
     h = read_header(single[HEAD])
-    if h.lossy or h.kind != "image" or h.bit_depth > averages.MAX_DEPTH:
+    if h.lossy or preview.refusal(h.kind, h.dtype if h.float_map is None else None, h.shape, h.bit_depth):
         return None
     metadata = metadata_of(read_metadata(single[META], limits) if META in single else {}, h.bit_depth)
     depth, dtype = max(h.bit_depth, averages.LEAST_DEPTH), averages.type_of(h.dtype, h.bit_depth)

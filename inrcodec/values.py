@@ -29,8 +29,22 @@ def value_type(bits: int) -> np.dtype[Any]:
     return np.dtype(next(t for t, width in ((np.uint8, 8), (np.uint16, 16), (np.uint32, 32), (np.uint64, 64)) if bits <= width))
 
 
+def part_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of what is coded of samples of this type: of complex numbers, that of their floats."""
+    return np.dtype(f"f{dtype.itemsize // 2}").newbyteorder(dtype.byteorder) if dtype.kind == "c" else dtype
+
+
+def parts_of(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The samples; of complex numbers, their floats: the last axis is twice as long, the real part of each before the imaginary one."""
+    return np.ascontiguousarray(samples).view(part_type(samples.dtype)) if samples.dtype.kind == "c" else samples
+
+
 def bits_of(samples: npt.NDArray[Any]) -> Values:
-    """The bits of samples of any type, unsigned, in native byte order: of integers, the samples modulo 2^w, w the bits of their type."""
+    """The bits of samples of any type, unsigned, in native byte order: of integers, the samples modulo 2^w, w the bits of their type.
+
+    Of complex numbers, those of their parts, see `parts_of`.
+    """
+    samples = parts_of(samples)
     unsigned = np.dtype(f"u{samples.dtype.itemsize}")
     return samples.view(unsigned.newbyteorder(samples.dtype.byteorder)).astype(unsigned, copy=False)
 

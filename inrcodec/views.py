@@ -122,7 +122,7 @@ def render_opened(opened: Opened, view: View, options: Options) -> Signal:
     rate = view.sample_rate or header.sample_rate
     if rate is not None and sizes != axes and not view.sample_rate:
         rate = max(1, round(rate * (sizes[0] - 1) / max(axes[0] - 1, 1)))
-    return Signal(samples, header.kind, header.bit_depth + extra, rate, opened.metadata)
+    return Signal(samples, header.kind, header.bit_depth + extra, rate, opened.metadata, header.bfloat16)
 
 
 def asks(opened: Opened, view: View) -> bool:
@@ -271,7 +271,7 @@ def _to_floats(opened: Opened, values: Values) -> npt.NDArray[np.generic]:
     beyond = values > (high - h.value_map.offset) // h.value_map.step
     integers = from_values(values, h.value_map, h.integer_type)
     integers[beyond] = high
-    return floats.from_integers(integers, float_map, h.dtype, rounded=True).reshape(*values.shape[:-1], *h.shape[len(values.shape) - 1 :])
+    return h.shaped(floats.from_integers(integers, float_map, h.part_type, rounded=True))
 
 
 def _deeper(opened: Opened, box: Box, extra: int, fill: Fill, options: Options) -> npt.NDArray[np.generic]:

@@ -190,7 +190,7 @@ def test_bad_linr_files(photo: Path, tmp_path: Path) -> None:
 def test_bad_inputs(tmp_path: Path, photo: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("hello")
-    np.save(tmp_path / "complex.npy", np.zeros(3, complex))
+    np.save(tmp_path / "dates.npy", np.zeros(3, "M8[s]"))
     np.save(tmp_path / "empty.npy", np.zeros((3, 0), np.int8))
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "plain").write_bytes(b"x")
@@ -199,7 +199,7 @@ def test_bad_inputs(tmp_path: Path, photo: Path) -> None:
     for name, says in (
         ("text.png", "text.png"),
         ("cut.png", "cut.png"),
-        ("complex.npy", "complex128"),
+        ("dates.npy", "datetime64"),
         ("empty.npy", "empty"),
         ("photo.jpg", "JPEG is lossy"),
         ("plain", "first bytes are of no known type, and files named without an extension"),
@@ -598,15 +598,24 @@ def test_kinds_of_arrays(tmp_path: Path) -> None:
 
 def test_kinds_that_do_not_fit(photo: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(8, dtype=np.int16))
+    np.save(tmp_path / "f.npy", np.arange(8, dtype=np.float32))
+    np.save(tmp_path / "c.npy", np.arange(8, dtype=np.complex64))
     for source, options, says in (
         (photo, ["--kind", "audio"], "is of kind image; --kind, --sample-rate and --bit-depth are for .npy arrays"),
         (photo, ["--sample-rate", "8000"], "is of kind image"),
         (photo, ["--bit-depth", "8"], "is of kind image"),
-        (tmp_path / "a.npy", ["--kind", "image"], "is not that of a grey"),
+        (tmp_path / "a.npy", ["--kind", "image"], "is not that of an image"),
         (tmp_path / "a.npy", ["--kind", "audio"], "sound needs a sample rate"),
         (tmp_path / "a.npy", ["--sample-rate", "8000"], "sample rate 8000 is not valid for kind 'array'"),
         (tmp_path / "a.npy", ["--bit-depth", "2"], "samples do not fit in 2 bits"),
         (tmp_path / "a.npy", ["--bit-depth", "17"], "bit depth 17 does not fit"),
+        (tmp_path / "a.npy", ["--kind", "stack"], "is not that of a stack of pictures: (pages, height, width), or"),
+        (
+            tmp_path / "f.npy",
+            ["--kind", "audio", "--sample-rate", "8000", "--bit-depth", "24"],
+            "float32, which have all the bits of their",
+        ),
+        (tmp_path / "c.npy", ["--kind", "audio", "--sample-rate", "8000"], "sound is signed; give it as signed integers or floats"),
     ):
         assert_fault(run("encode", source, *options), source.name, says)
     assert run("encode", photo, "--kind", "image", "--profile", "stored").exit_code == 0

@@ -28,7 +28,9 @@ FAULTY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invali
 VIEWS = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "views" in entry]
 
 
-def entry_of(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes]) -> dict[str, Any]:
+def entry_of(
+    samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes], bfloat16: bool = False
+) -> dict[str, Any]:
     """What the manifest has of a file, from what it decoded to."""
     little = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder("<")))
     return {
@@ -39,6 +41,7 @@ def entry_of(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: 
         "bit_depth": bit_depth,
         "sample_rate": sample_rate,
         "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in metadata.items()},
+        **({"bfloat16": True} if bfloat16 else {}),
     }
 
 
@@ -51,7 +54,8 @@ def test_both_decode(entry: dict[str, Any], linr: ModuleType) -> None:
     data = (VECTORS / entry["file"]).read_bytes()
     signal = inrcodec.decode(data)
     samples, about = linr.decode(data)
-    assert entry_of(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata)) == expected(entry)
+    about_signal = (signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata), signal.bfloat16)
+    assert entry_of(signal.samples, *about_signal) == expected(entry)
     assert entry_of(samples, **about) == expected(entry)
     assert list(about["metadata"]) == list(signal.metadata) == list(entry["metadata"])  # in their order
 

@@ -27,6 +27,7 @@ SAMPLES = {
     "array": Signal(RNG.integers(-99, 99, (5, 4, 3)).astype(np.int64)),
 }
 GREY = Signal(SAMPLES["image"].samples[:, :, 0], "image")
+FLOATS = Signal(GREY.samples.astype(np.float32), "image")
 BLACK = Signal(GREY.samples & 1, "image", 1)
 KEPT_ONLY = {"DICOM"}  # types that are written only with what was read of such a file
 WRITTEN = [pytest.param(kind, e, id=e) for kind in files.types() if kind.write for e in kind.extensions]
@@ -41,9 +42,7 @@ HEADS = {
     "HEIF": b"\0\0\0\x18ftypheic\0\0\0\0",
     "GIF": b"GIF89a\1\0\1\0",
     "Canon RAW": b"II*\0\x10\0\0\0CR\2\0",
-    "OpenEXR": b"v/1\1\2\0\0\0",
     "Radiance HDR": b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n",
-    "PFM": b"PF\n2 2\n-1.0\n",
     "PDF": b"%PDF-1.7\n",
     "MP3": b"\xff\xfb\x90\x64\0",
     "AAC": b"\xff\xf1\x50\x80",
@@ -57,7 +56,7 @@ HEADS = {
 
 def signal_for(extension: str) -> Signal:
     found = files.registry._named(Path("x" + extension), ())
-    return {".pgm": GREY, ".pbm": BLACK}.get(extension, SAMPLES[found.holds])
+    return {".pgm": GREY, ".pbm": BLACK, ".exr": FLOATS, ".pfm": FLOATS}.get(extension, SAMPLES[found.holds])
 
 
 def written(path: Path, extension: str) -> Signal:

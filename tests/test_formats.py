@@ -93,7 +93,7 @@ def test_magic_has_the_profiles() -> None:
 
 
 def test_magic_has_the_kinds() -> None:
-    assert numbers_of_magic(16) == {0: "image", 1: "sound", 2: "array"}
+    assert numbers_of_magic(16) == {0: "image", 1: "sound", 2: "array", 3: "stack"}
 
 
 @pytest.mark.skipif(shutil.which("file") is None or sys.platform == "win32", reason="file(1) is not installed")

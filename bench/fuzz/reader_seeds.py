@@ -7,6 +7,7 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,33 @@ def _tiff() -> Iterator[bytes]:
     out = io.BytesIO()
     tifffile.imwrite(out, np.moveaxis(_pixels(), 2, 0), photometric="rgb", planarconfig="separate", tile=(16, 16), compression="zlib")
     yield out.getvalue()
+    yield from _own(".tif", *_of_any_type())
+    pages = np.stack([_pixels(1, 16)] * 3)
+    for more in ({"imagej": True}, {"ome": True}, {"photometric": "minisblack", "predictor": 2, "compression": "zlib"}):
+        out = io.BytesIO()
+        tifffile.imwrite(out, pages, **more)
+        yield out.getvalue()
     for compression in ("group3", "group4", "tiff_lzw"):
         yield _pillow(_pixels(), "TIFF", "1", compression=compression)
     yield _pillow(_pixels(), "TIFF", "P")
+
+
+def _of_any_type() -> Iterator[Signal]:
+    """Pictures and stacks of types that TIFF has, CMYK among them."""
+    for dtype in ("i1", "u4", "f2", "f8", "c8"):
+        yield Signal(_pixels().astype(dtype), "image")
+    yield Signal(_pixels(7), "image")
+    yield Signal(_pixels(4), "image", 8, None, {"tiff/photometric": b"5"})
+    yield Signal(np.stack([_pixels(), _pixels()]), "stack", 8, None, {**TEXTS, "page/2/+text/Title": b"two"})
+
+
+def _exr() -> Iterator[bytes]:
+    yield from _own(".exr", *(Signal(_pixels(n).astype(dtype), "image") for n, dtype in ((1, "f2"), (3, "f4"), (4, "f2"))))
+
+
+def _pfm() -> Iterator[bytes]:
+    yield from _own(".pfm", *(Signal(_pixels(n).astype(np.float32), "image") for n in (1, 3)))
+    yield b"PF 1 1 1.0\n" + bytes(12)
 
 
 def _webp() -> Iterator[bytes]:
@@ -193,6 +218,7 @@ SOURCES = {
     "bmp": _bmp,
     "pnm": _netpbm,
     "ras": _sun,
+    "pfm": _pfm,
     "jp2": _jpeg_2000,
     "wav": lambda: (*_own(".wav", _audio(), _audio(1, 8), _audio(3, 20), Signal(_sound(), "audio", 16, 44100)), *_wav_of_floats()),
     "aiff": lambda: (*_own(".aiff", _audio(), _audio(1, 8)), *_own(".aifc", _audio(3, 20))),
@@ -206,6 +232,10 @@ SOURCES = {
     "fits": science_seeds.fits,
     "dcm": science_seeds.dicoms,
 }
+
+
+if find_spec("OpenEXR"):
+    SOURCES["exr"] = _exr
 
 
 @cache

@@ -115,8 +115,10 @@ def digest_of(signal: Any, of_samples: bool = False, about: Mapping[str, Any] | 
         return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
 
     x = signal.samples
-    type_ = "buif".index(x.dtype.kind) | (x.dtype.itemsize.bit_length() - 1) << 2 | 32 * (x.dtype.str[0] == ">")
-    fixed = bytes([("image", "audio", "array").index(signal.kind), type_, signal.bit_depth, x.ndim])
+    paired, brain = x.dtype.kind == "c", getattr(signal, "bfloat16", False)  # older checkouts have no such field
+    kind, width = "buifc".index("f" if brain else x.dtype.kind) - paired, x.dtype.itemsize >> paired
+    type_ = kind | (width.bit_length() - 1) << 2 | 16 * paired | 32 * (x.dtype.str[0] == ">") | 64 * brain
+    fixed = bytes([("image", "audio", "array", "stack").index(signal.kind), type_, signal.bit_depth, x.ndim])
     rate = b"" if signal.sample_rate is None else varint(signal.sample_rate)
     little = x.astype(x.dtype.newbyteorder("<"))
     raw = little.tobytes()
@@ -272,13 +274,13 @@ class Judge:
         if shown is not None and not network:
             raise Wrong(f"a file of profile {about['profile']} has a network that is asked")
         if shown is not None:
-            if list(shown.samples.shape) != about["shape"] or shown.samples.dtype.kind != np.dtype(about["dtype"]).kind:
+            if list(shown.samples.shape) != about["shape"] or shown.samples.dtype.kind != _kind(about["dtype"]):
                 raise Wrong("what its network says has another shape or type")
             region = tuple(slice(n // 3, n // 3 + max(1, n // 2)) for n in _axes(about))
             part, fault = _ask(self.render, data, network_only=True, region=region)
             if fault or not same(part.samples, shown.samples[region]):
                 raise Wrong(f"a region of what its network says is another: {fault}")
-        if signal is not None and about["bit_depth"] < 32 and signal.samples.dtype.kind != "f":
+        if signal is not None and about["bit_depth"] < 32 and "float_map" not in about:
             self._deeper(data, about, signal)
 
     def _deeper(self, data: bytes, about: dict[str, Any], signal: Any) -> None:
@@ -359,6 +361,11 @@ class Judge:
                 raise Wrong(f"the standalone decoder has another view {view}: {fault}")
 
 
+def _kind(name: str) -> str:
+    """NumPy's letter for samples of a type that info names; those of bfloat16 are patterns of bits."""
+    return "u" if name.endswith("bfloat16") else np.dtype(name).kind
+
+
 def _is_lossy(fault: Exception) -> bool:
     return type(fault).__name__ == "LossyError"
 
@@ -366,7 +373,7 @@ def _is_lossy(fault: Exception) -> bool:
 def _axes(about: Mapping[str, Any]) -> list[int]:
     """Sizes of the coordinate axes, by what info says."""
     shape: list[int] = about["shape"]
-    return shape[:-1] if len(shape) == {"image": 3, "audio": 2}.get(about["kind"]) else shape
+    return shape[:-1] if len(shape) == {"image": 3, "audio": 2, "stack": 4}.get(about["kind"]) else shape
 
 
 def _standalone() -> ModuleType | None:
@@ -403,7 +410,8 @@ def _declared(about: dict[str, Any]) -> int:
         count *= n
     digits = "".join(c for c in about["dtype"] if c.isdigit())
     size = int(digits or 8)
-    return int(count * (size if about["dtype"].startswith(">") else size // 8))
+    in_bytes = about["dtype"].startswith(">") and not about["dtype"].endswith("bfloat16")
+    return int(count * (size if in_bytes else size // 8))
 
 
 def memory_of(field: str) -> int:

@@ -216,7 +216,8 @@ def prior_file(name: bytes, folder: str) -> bytes:
 
 # 2. HEAD
 
-KINDS = ("image", "audio", "array")
+KINDS = ("image", "audio", "array", "stack")
+MOST_CHANNELS = {"image": 64, "stack": 64, "audio": 8}
 BOOL, UNSIGNED, SIGNED, FLOAT = range(4)
 
 
@@ -241,6 +242,7 @@ class Head:
     float_map: Any = None  # a FloatMap of linr_floats.py if the samples are floats
     by_tiles: bool = False  # whether the digest is made of the tiles' digests
     tile: tuple[int, ...] = ()  # the tile size, which TIDX has
+    bfloat16: bool = False  # the samples are patterns of bits of bfloat16, of the type uint16
 
     @property
     def split(self) -> bool:
@@ -249,7 +251,7 @@ class Head:
 
     @property
     def channel_axis(self) -> bool:
-        return len(self.shape) == {"image": 3, "audio": 2, "array": 0}[self.kind]
+        return len(self.shape) == {"image": 3, "audio": 2, "array": 0, "stack": 4}[self.kind]
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -258,7 +260,7 @@ class Head:
 
     @property
     def channels(self) -> int:
-        return self.shape[-1] if self.channel_axis else 1
+        return (self.shape[-1] if self.channel_axis else 1) * (2 if self.dtype.kind == "c" else 1)
 
 
 def read_head(content: bytes) -> Head:
@@ -269,34 +271,37 @@ def read_head(content: bytes) -> Head:
     require(not (lossy and by_tiles), "a digest of tiles that are not there")
     require(not lossy or profile == 1, "a lossy file without a network")
     kind_code = reader.byte()
-    require(kind_code <= 2, "an unknown kind")
+    require(kind_code <= 3, "an unknown kind")
     kind = KINDS[kind_code]
 
     code = reader.byte()
-    require(code & ~0b101111 == 0, "unknown bits in the sample type")
-    sort, width, big = code & 3, 1 << (code >> 2 & 3), bool(code >> 5)
+    require(code < 128, "unknown bits in the sample type")
+    sort, width, big = code & 3, 1 << (code >> 2 & 3), bool(code >> 5 & 1)
+    pairs, bfloat16 = bool(code >> 4 & 1), bool(code >> 6)
     require((sort != BOOL or width == 1) and not (width == 1 and (big or sort == FLOAT)), "a sample type that does not exist")
+    require(not pairs or (sort == FLOAT and width >= 4), "complex numbers that do not exist")
+    require(not bfloat16 or (sort == FLOAT and width == 2), "a bfloat16 that is none")
     type_bits = 1 if sort == BOOL else 8 * width
     low, high = (-(1 << (type_bits - 1)), (1 << (type_bits - 1)) - 1) if sort in (SIGNED, FLOAT) else (0, (1 << type_bits) - 1)
-    dtype = np.dtype("?" if sort == BOOL else f"{'>' if big else '<'}{'?uif'[sort]}{width}")
+    name = "u2" if bfloat16 else f"c{2 * width}" if pairs else f"{'?uif'[sort]}{width}"
+    dtype = np.dtype("?" if sort == BOOL else f"{'>' if big else '<'}{name}")
 
-    bit_depth = reader.byte()
-    require(1 <= bit_depth <= type_bits and (sort != FLOAT or bit_depth == type_bits), "the bit depth is out of range")
+    bit_depth, most_bits = reader.byte(), type_bits * (2 if pairs else 1)
+    require(1 <= bit_depth <= most_bits and (sort != FLOAT or bit_depth == most_bits), "the bit depth is out of range")
     dimensions = reader.byte()
     require(1 <= dimensions <= 4, "the number of dimensions is out of range")
     shape = tuple(reader.varint() for _ in range(dimensions))
     require(min(shape) >= 1 and math.prod(shape) <= 1 << 36, "the shape is out of range")
     rate = None
-    if kind == "image":
-        require(dimensions == 2 or (dimensions == 3 and 1 <= shape[2] <= 4), "not the shape of an image")
-        require(sort in (BOOL, UNSIGNED), "an image is not signed")
-    elif kind == "audio":
-        require(dimensions == 1 or (dimensions == 2 and shape[1] <= 8), "not the shape of a sound")
-        require(sort in (SIGNED, FLOAT), "a sound is signed")
+    if kind != "array":
+        axes = {"image": 2, "stack": 3, "audio": 1}[kind]
+        require(dimensions == axes or (dimensions == axes + 1 and shape[-1] <= MOST_CHANNELS[kind]), f"not the shape of kind {kind}")
+    if kind == "audio":
+        require(dtype.kind in "if", "a sound is signed")
         rate = reader.varint()
         require(1 <= rate < 1 << 32, "the sample rate is out of range")
 
-    float_map = beside("linr_floats").read_map(reader, type_bits) if sort == FLOAT else None
+    float_map = beside("linr_floats").read_map(reader, type_bits, bfloat16) if sort == FLOAT else None
     offset, step, bits = reader.signed(), reader.varint(), reader.byte()
     require(1 <= step < 1 << 64 and bits <= 64, "the value map is out of range")
     require(low <= offset <= high, "the offset is out of range")
@@ -305,7 +310,25 @@ def read_head(content: bytes) -> Head:
     digest = reader.take(4 if reader.position == len(content) - 4 else 32)
     meaning = content[1:5] + b"".join(shortest_varint(n) for n in [*shape, *([] if rate is None else [rate])])
     reader.finish()
-    return Head(profile, lossy, kind, dtype, bit_depth, shape, rate, offset, step, bits, digest, low, high, meaning, float_map, by_tiles)
+    return Head(
+        profile,
+        lossy,
+        kind,
+        dtype,
+        bit_depth,
+        shape,
+        rate,
+        offset,
+        step,
+        bits,
+        digest,
+        low,
+        high,
+        meaning,
+        float_map,
+        by_tiles,
+        bfloat16=bfloat16,
+    )
 
 
 def check_digest(head: Head, samples: npt.NDArray[Any]) -> None:
@@ -336,11 +359,17 @@ def samples_of(head: Head, values: Words) -> npt.NDArray[Any]:
 
 
 def checked_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Samples of a native type of floats, checked against the digest, in the shape and the byte order of the file."""
-    patterns = samples.reshape(head.shape).view(f"u{samples.dtype.itemsize}")
-    little = patterns.astype(patterns.dtype.newbyteorder("<"))
-    check_digest(head, little)
-    return patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
+    """Samples of a native type of floats, checked against the digest, in the shape, the type and the byte order of the file."""
+    patterns = samples.view(f"u{samples.dtype.itemsize}")
+    check_digest(head, patterns.astype(patterns.dtype.newbyteorder("<")))
+    return typed_floats(head, samples)
+
+
+def typed_floats(head: Head, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Samples of a native type of floats, (sizes…, channels), in the type and the byte order of the file; pairs become complex numbers."""
+    patterns = samples.view(f"u{samples.dtype.itemsize}")
+    typed: npt.NDArray[Any] = patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
+    return typed.reshape(*samples.shape[:-1], *head.shape[len(head.axes) :])
 
 
 # 3. meta
@@ -753,9 +782,10 @@ def read_file(data: bytes) -> File:
 
 
 def about(file: File, more_bits: int = 0) -> dict[str, Any]:
-    """What a file says of its samples: kind, bit_depth, sample_rate (None if not audio), metadata."""
+    """What a file says of its samples: kind, bit_depth, sample_rate (None if not audio), metadata, bfloat16 (only if they are)."""
     head = file.head
-    return {"kind": head.kind, "bit_depth": head.bit_depth + more_bits, "sample_rate": head.rate, "metadata": file.metadata}
+    found = {"kind": head.kind, "bit_depth": head.bit_depth + more_bits, "sample_rate": head.rate, "metadata": file.metadata}
+    return found | ({"bfloat16": True} if head.bfloat16 else {})
 
 
 def decode(data: bytes) -> tuple[npt.NDArray[Any], dict[str, Any]]:

@@ -30,6 +30,7 @@ class FloatMap:
     exponent: int = 0
     digits: int = 0
     factor: Any = None
+    bfloat16: bool = False
     format: tuple[int, int, int] = (0, 0, 0)  # of the way narrow
     two_zeros: bool = False
     missing: tuple[int, int] | None = None  # a pattern, and the number that stands for it
@@ -37,18 +38,20 @@ class FloatMap:
     @property
     def infinity(self) -> int:
         """Its pattern."""
-        return (1 << self.width - 1) - (1 << MANTISSA[self.width] - 1)
+        return (1 << self.width - 1) - (1 << (8 if self.bfloat16 else MANTISSA[self.width]) - 1)
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """A type of floats of this width; NumPy has no bfloat16."""
         return np.dtype(f"f{self.width // 8}")
 
 
-def read_map(reader: Reader, width: int) -> FloatMap:
+def read_map(reader: Reader, width: int, bfloat16: bool) -> FloatMap:
     code = reader.byte()
     way, special = code & 63, code >> 6
     require(way <= NARROW and (special == 0 or FIXED <= way <= QUOTIENT), "an unknown way to map floats")
-    found = FloatMap(width, way, two_zeros=special >= 2)
+    require(way == BITS or not bfloat16, "a way that bfloat16 does not have")
+    found = FloatMap(width, way, bfloat16=bfloat16, two_zeros=special >= 2)
     if special & 1:
         found.missing = reader.varint(), reader.signed()
         require(found.missing[0] < 1 << width, "the pattern of a missing value is out of range")

@@ -36,6 +36,7 @@ from linr import (
     sine_table,
     squash_table,
     stretch_table,
+    typed_floats,
 )
 
 BLOCK = 1024  # so many places are evaluated at once
@@ -701,10 +702,7 @@ def floats_of_network(head: Head, values: Words, more_bits: int) -> npt.NDArray[
         raise ValueError("floats have no more bits")
     floats = beside("linr_floats")
     integers = floats.integers_of(values, head.offset, head.step, head.float_map.width, wrapped=False)
-    found = floats.floats_of(integers, head.float_map, rounded=True).reshape(values.shape if head.channel_axis else values.shape[:-1])
-    patterns = found.view(f"u{found.dtype.itemsize}")
-    typed: npt.NDArray[Any] = patterns.astype(patterns.dtype.newbyteorder(head.dtype.byteorder)).view(head.dtype)
-    return typed
+    return typed_floats(head, floats.floats_of(integers, head.float_map, rounded=True))
 
 
 def samples_of_network(head: Head, values: Words, more_bits: int, known: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:

@@ -175,7 +175,8 @@ def read_manifest(content: bytes) -> tuple[list[Group], list[Entry], dict[str, b
 
 def stream_of(content: bytes) -> Numbers:
     samples, about = decode(content)
-    require(about["kind"] == "array", "a stream that is not an array")
+    integers = samples.dtype.kind in "bui" and "bfloat16" not in about
+    require(about["kind"] == "array" and integers, "a stream that is not an array of integers")
     found: Numbers = samples.reshape(-1).astype(object).tolist()
     return [int(number) for number in found]
 

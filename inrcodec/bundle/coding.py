@@ -71,7 +71,7 @@ def _open_streams(inner: Sequence[bytes], options: Options) -> list[codec.Opened
     found = []
     for content in inner:
         stream = codec.open_bytes(content, options.limits)
-        if stream.header.kind != "array" or stream.header.lossy:
+        if stream.header.kind != "array" or stream.header.lossy or stream.header.float_map:
             raise FormatError("damaged: a stream is not an array of integers")
         options.limits.check_shape(stream.header.shape)
         found.append(stream)

@@ -93,6 +93,19 @@ class Region(click.ParamType):  # type: ignore[type-arg]
         return slice(top, top + height), slice(left, left + width)
 
 
+class Pages(click.ParamType):  # type: ignore[type-arg]
+    """Pages of a stack, counted from 1: N, or FIRST,LAST."""
+
+    name = "pages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | slice:
+        """The page, counted from 0, or a slice of such."""
+        match = re.fullmatch(r"([1-9]\d{0,9})(?:,([1-9]\d{0,9}))?", str(value))
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            self.fail(f"{value!r} is no page; give its number, like 3, or the first and the last, like 3,7", param, ctx)
+        return slice(int(match[1]) - 1, int(match[2])) if match[2] else int(match[1]) - 1
+
+
 class Count(click.ParamType):  # type: ignore[type-arg]
     """A whole number above 0; it may end in k, M, G or T, a thousand, a million, …"""
 

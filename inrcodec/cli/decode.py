@@ -14,6 +14,7 @@ from .common import (
     IN,
     NEW,
     THREADS,
+    Pages,
     Region,
     Seconds,
     check_type,
@@ -50,7 +51,14 @@ from .common import (
 @click.option(
     "--region",
     type=Region(),
-    help="For pictures: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are decoded; see encode --tile.",
+    help="For pictures, and for each picture of a stack: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are "
+    "decoded; see encode --tile.",
+)
+@click.option(
+    "--page",
+    "pages",
+    type=Pages(),
+    help="For stacks: only this picture, the first is 1, as a picture; or FIRST,LAST, as a stack. Only the tiles needed are decoded.",
 )
 @click.option(
     "--scale",
@@ -87,15 +95,16 @@ def decode(
 ) -> None:
     """Decompress IN.linr to an image, a sound or an array; of a checkpoint, to .safetensors, .pt or .pth; of several arrays, to .npz.
 
-    The decoded samples are checked against the digest in the file. With --start, --duration, --region or --scale, only checksums of the
-    compressed bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but of a
-    volume of one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
+    The decoded samples are checked against the digest in the file. With --start, --duration, --region, --page or --scale, only checksums
+    of the compressed bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but
+    of a volume of one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
 
     \b
     inrcodec decode take.linr -o take.wav                             the whole sound
     inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
     inrcodec decode scan.linr -o part.png --region 100,50,256,256     a part of a picture
     inrcodec decode scan.linr -o small.png --scale 1/8                an eighth of its size
+    inrcodec decode stack.linr -o third.tif --page 3                  a picture of a stack
     inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
     inrcodec decode model.linr -o model.safetensors                   the weights of a network
     inrcodec decode series.linr -o series/                            the DICOM files of a folder
@@ -105,14 +114,20 @@ def decode(
 
     force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
     array: str | None = given.pop("array")
+    pages: int | slice | None = given.pop("pages")
     side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")
     scale = side > 1
-    if part and (region or scale):
-        raise click.UsageError("--start and --duration are for sounds, --region and --scale are for pictures")
-    if salvage and (part or region or scale):
-        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration, --region and --scale")
-    if network_only and (salvage or part or region or scale):
-        raise click.UsageError("--network-only decodes no samples; give it without --salvage, --start, --duration, --region and --scale")
+    paged = pages is not None
+    if part and (region or scale or paged):
+        raise click.UsageError("--start and --duration are for sounds, --region, --page and --scale are for pictures")
+    if salvage and (part or region or scale or paged):
+        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration, --region, --page and --scale")
+    if network_only and (salvage or part or region or scale or paged):
+        raise click.UsageError(
+            "--network-only decodes no samples; give it without --salvage, --start, --duration, --region, --page and --scale"
+        )
+    if paged and scale:
+        raise click.UsageError("--scale is for pictures, --page is for stacks; decode the page first")
     if exact and not scale:
         raise click.UsageError("--exact goes with --scale; without it, all that is decoded is exact")
 
@@ -140,7 +155,7 @@ def decode(
     from .. import bundle, codec, container, damage, views
 
     asked = {"--salvage": salvage, "--network-only": network_only, "--start": start is not None, "--duration": duration is not None}
-    asked |= {"--region": region is not None, "--scale": scale}
+    asked |= {"--region": region is not None, "--page": paged, "--scale": scale}
     with naming(input):
         tensors.refuse(data, asked)
     if bundle.holds_arrays(data):
@@ -165,7 +180,7 @@ def decode(
             found, faults = decoded(lambda options: thumbnails.thumbnail(data, side, options, region, exact), **given), []
         else:
             try:
-                found, faults = decoded(lambda options: codec.decode(data, options, part, region), **given), []
+                found, faults = decoded(lambda options: codec.decode(data, options, part, region, pages), **given), []
             except FormatError as fault:
                 hint = "" if container.is_compact(data) else "; --salvage writes what is intact"
                 raise FormatError(f"{fault}{hint}") from fault

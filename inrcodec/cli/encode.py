@@ -36,8 +36,9 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
     type=click.Choice(("auto", *KINDS)),
     default="auto",
     show_default=True,
-    help="What a .npy array is. auto: an image if its shape is that of a picture with channels, else an array. audio: (frames) or "
-    "(frames, channels), signed or floats. The decoded array is the same.",
+    help="What a .npy array is. auto: an image if its shape is that of a picture with channels, a stack if it is that of several such, "
+    "else an array. stack: (pages, height, width) or (pages, height, width, channels). audio: (frames) or (frames, channels), signed or "
+    "floats. The decoded array is the same.",
 )
 @click.option("--sample-rate", type=click.IntRange(1, MAX_RATE), help="Frames per second of a .npy array with --kind audio.")
 @click.option("--bit-depth", type=click.IntRange(1, 64), help="Bits per sample of a .npy array. Default: those of its type.")
@@ -128,6 +129,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode photo.png                                     write photo.linr, with the smallest profile
     inrcodec encode photo.png --effort 5 --force                  smaller, takes twice as long
     inrcodec encode take.wav -o take.linr                         a sound: WAV, FLAC, AIFF, …
+    inrcodec encode cells.tif                                     a picture or a stack of pictures: TIFF of one page or several
     inrcodec encode brain.nii.gz                                  a volume: NIfTI, FITS, DICOM
     inrcodec encode series                                        a folder of the DICOM files of one series
     inrcodec encode crop.png -o crop.linr --profile inr           fit a network until it predicts every bit

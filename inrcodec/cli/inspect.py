@@ -84,7 +84,7 @@ def _verify(input: Path, original: Path | None, given: dict[str, Any], known: Fo
     other = read_signal(original, limits_of(given))
     if other.kind == "array":  # a .npy file does not say what its samples are
         with suppress(UnsupportedError):
-            other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate)
+            other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate, bfloat16=found.bfloat16)
     if not found.equals(other):
         raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
     say(f"{input}: OK, the same as {original}")
@@ -100,7 +100,7 @@ def _damaged_parts(data: bytes, given: dict[str, Any]) -> list[str]:
 
 def _difference(a: Signal, b: Signal) -> str:
     """The first thing in which two signals differ."""
-    for name in ("kind", "bit_depth", "sample_rate"):
+    for name in ("kind", "bit_depth", "sample_rate", "bfloat16"):
         if getattr(a, name) != getattr(b, name):
             return f"{name.replace('_', ' ')} ({getattr(a, name)}, {getattr(b, name)})"
     x, y = a.samples, b.samples

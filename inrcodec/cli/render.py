@@ -117,6 +117,7 @@ def render(input: Path, output: Path, force: bool, **given: Any) -> None:
 
 def _view(opened: Any, wanted: dict[str, Any]) -> Any:
     """The View that options ask for. Raises UnsupportedError if they do not fit the file."""
+    from ..signal import named
     from ..views import View
 
     axes, kind = opened.layout.axes, opened.header.kind
@@ -127,9 +128,9 @@ def _view(opened: Any, wanted: dict[str, Any]) -> Any:
         sizes = tuple(max(1, round(n * wanted["scale"])) for n in axes)
     elif wanted["rate"]:
         if kind != "audio":
-            raise UnsupportedError(f"--rate is for sounds, and this is an {kind}")
+            raise UnsupportedError(f"--rate is for sounds, and this is {named(kind)}")
         sizes = ()
     if wanted["region"] and kind != "image":
-        raise UnsupportedError(f"--region is for pictures, and this is an {kind}")
+        raise UnsupportedError(f"--region is for pictures, and this is {named(kind)}")
     names = {name: wanted[name] for name in ("bit_depth", "network_only", "fill") if wanted[name] is not None}
     return View(sizes, wanted["region"] or (), config=wanted["configuration"], sample_rate=wanted["rate"] or 0, **names)

@@ -48,7 +48,8 @@ def read(path: Path | str, limits: Limits = USUAL) -> Signal:
 
     Returns:
         image: unsigned samples, uint8 up to 8 bits, else uint16, of shape (height, width) for grey, else (height, width,
-        channels) in the order RGB, alpha last. audio: signed samples, the smallest of int8, int16 and int32 that holds
+        channels) in the order RGB, alpha last; of some formats other types and more channels. stack: several such images of one shape,
+        (pages, …). audio: signed samples, the smallest of int8, int16 and int32 that holds
         them, or float32 or float64, of shape (frames, channels), and the rate in frames per second. array: the dtype and
         the shape of the file.
 
@@ -77,6 +78,7 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
     Returns:
         all keys that are missing in the file, or have another value there: texts that are cut or changed, since most formats end one
         at its first NUL, and values that are rounded or put in another way. Keys that would be overlooked in a list are in quotes.
+        Also that samples are bfloat16, which no file says.
 
     Raises:
         InrcodecError: the file cannot be read back.
@@ -85,7 +87,8 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
     wanted = signal.metadata
     with warnings.catch_warnings(record=True):  # Notices were told when the file was encoded
         found = read(path, NO_LIMITS).metadata if wanted else {}
-    return {_listed(key) for key, value in wanted.items() if found.get(key) != value}
+    kind = {"that its samples are bfloat16"} if signal.bfloat16 else set()
+    return {_listed(key) for key, value in wanted.items() if found.get(key) != value} | kind
 
 
 def _listed(key: str) -> str:

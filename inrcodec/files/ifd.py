@@ -1,5 +1,7 @@
 """Image file directories, the tag lists of TIFF files and Exif blocks: parsing them, and packing them for another place.
 
+A TIFF file has a directory for each page; each tells where the next one is.
+
 Values are kept as bytes in little-endian order, whatever the order of the file, so that they need no interpretation to be
 moved. Of the directories that tags point to, those of Exif (Exif, GPS and interoperability) are followed.
 
@@ -10,6 +12,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -25,6 +29,7 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
 DEEPEST = 2  # interoperability, in Exif, in the file
 SHARED = 2  # values may share bytes, but together they may not take more than so many times the file
+PAGE_BYTES = 2000  # that the tags of a page take beside their values, and what is made of them
 COPIES = 3  # of a value: here, in the metadata, and while it is turned from one into the other
 
 
@@ -67,15 +72,48 @@ class Layout:
 
 
 def parse(file: BinaryIO, limits: Limits = NO_LIMITS) -> tuple[Tags, bool]:
-    """The tags of a file's first directory, and whether another directory follows.
+    """The tags of a file's first directory, and whether another directory follows. See `parse_pages`."""
+    source, at = _begin(file, limits)
+    with _damage():
+        tags, following = _directory(source, at, 0)
+    return tags, following != 0
+
+
+def parse_pages(file: BinaryIO, limits: Limits = NO_LIMITS) -> tuple[list[Tags], str]:
+    """The tags of all directories of a file, the first one first, and the byte order of the file, "<" or ">".
 
     Tags of a type that is not known are left out, as are directories of Exif that are damaged. The values together take at most SHARED
     times the bytes of the file, however many tags point at the same bytes.
 
     Raises:
         LimitError: the values take more memory than the limits allow, if there are COPIES of them.
-        InrcodecError: the file does not begin like a TIFF file, or its first directory is damaged.
+        InrcodecError: the file does not begin like a TIFF file, or a directory is damaged, or is its own successor.
     """
+    source, at = _begin(file, limits)
+    pages: list[Tags] = []
+    seen: set[int] = set()
+    while at or not pages:
+        if at in seen:
+            raise InrcodecError("damaged TIFF file: its pages follow each other in a circle")
+        seen.add(at)
+        limits.check_memory(COPIES * source.taken + PAGE_BYTES * len(seen))
+        with _damage():
+            tags, at = _directory(source, at, 0)
+        pages.append(tags)
+    return pages, source.layout.order
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Raise InrcodecError if a directory cannot be read."""
+    try:
+        yield
+    except (struct.error, OverflowError) as fault:
+        raise InrcodecError("TIFF file is damaged or ends early") from fault
+
+
+def _begin(file: BinaryIO, limits: Limits) -> tuple[_Source, int]:
+    """A file, and where its first directory is. Raises InrcodecError: it does not begin like a TIFF file."""
     file.seek(0)
     start = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
@@ -83,11 +121,9 @@ def parse(file: BinaryIO, limits: Limits = NO_LIMITS) -> tuple[Tags, bool]:
     if magic not in (42, 43):
         raise InrcodecError("not a TIFF file")
     layout = Layout(order, magic == 43)
-    try:
+    with _damage():
         (at,) = struct.unpack_from(layout.pointer, start, 8 if layout.big else 4)
-        return _directory(_Source(file, layout, limits), at, 0)
-    except (struct.error, OverflowError) as fault:
-        raise InrcodecError("TIFF file is damaged or ends early") from fault
+    return _Source(file, layout, limits), at
 
 
 class _Source:
@@ -108,7 +144,8 @@ class _Source:
         return self.file.read(count)
 
 
-def _directory(source: _Source, at: int, level: int) -> tuple[Tags, bool]:
+def _directory(source: _Source, at: int, level: int) -> tuple[Tags, int]:
+    """The tags of a directory, and where the next one is; 0: there is none."""
     layout = source.layout
     (count,) = struct.unpack(layout.count, source.read(at, struct.calcsize(layout.count)))
     length = struct.calcsize(layout.entry)
@@ -126,7 +163,7 @@ def _directory(source: _Source, at: int, level: int) -> tuple[Tags, bool]:
         if bytes_ > len(field):
             (place,) = struct.unpack(layout.pointer, field)
             data = source.read(place, bytes_)
-        value = Value(kind, _little_endian(data, kind) if layout.order == ">" else data)
+        value = Value(kind, _turned(data, kind) if layout.order == ">" else data)
         if tag not in SUBDIRECTORIES:
             tags[tag] = value
         elif level < DEEPEST and kind in (LONG, 13, LONG8, 18) and number == 1:
@@ -134,23 +171,26 @@ def _directory(source: _Source, at: int, level: int) -> tuple[Tags, bool]:
                 tags[tag] = _directory(source, int(value.integers()[0]), level + 1)[0]
             except (struct.error, OverflowError):
                 continue
-    return tags, any(table[count * length :])
+    return tags, int.from_bytes(table[count * length :], "little" if layout.order == "<" else "big")
 
 
-def _little_endian(data: bytes, kind: int) -> bytes:
+def _turned(data: bytes, kind: int) -> bytes:
+    """The numbers of a value in the other byte order."""
     unit = 4 if kind in (RATIONAL, 10) else SIZES[kind]  # a rational is two numbers
-    return np.frombuffer(data, f">u{unit}").astype(f"<u{unit}").tobytes()
+    return np.frombuffer(data, f"u{unit}").byteswap().tobytes()
 
 
-def pack(tags: Tags, at: int, big: bool = False) -> bytes:
-    """A little-endian directory with all it points to, as bytes to be placed in a file, as its last directory.
+def pack(tags: Tags, at: int, big: bool = False, order: str = "<", last: bool = True) -> bytes:
+    """A directory with all it points to, as bytes to be placed in a file.
 
     Args:
         tags: the values by number; a directory of Exif is itself such a mapping.
         at: where the bytes will begin, in bytes from the beginning of the file.
         big: whether it is a BigTIFF file, of 64-bit places.
+        order: of the bytes of the file, "<" or ">".
+        last: whether it is the last page; else the next one begins right behind these bytes.
     """
-    layout = Layout("<", big)
+    layout = Layout(order, big)
     word = struct.calcsize(layout.pointer)
     values = at + struct.calcsize(layout.count) + len(tags) * struct.calcsize(layout.entry) + word
     table, tail = bytearray(struct.pack(layout.count, len(tags))), bytearray()
@@ -158,12 +198,13 @@ def pack(tags: Tags, at: int, big: bool = False) -> bytes:
         pointer = struct.pack(layout.pointer, values + len(tail))
         if isinstance(value, dict):
             kind, number, field = LONG8 if big else LONG, 1, pointer
-            tail += pack(value, values + len(tail), big)
+            tail += pack(value, values + len(tail), big, order)
         else:
-            kind, number, field = value.kind, len(value.data) // SIZES[value.kind], value.data
+            field = _turned(value.data, value.kind) if order == ">" else value.data
+            kind, number = value.kind, len(field) // SIZES[value.kind]
             if len(field) > word:
+                tail += field
                 field = pointer
-                tail += value.data
         tail += b"\0" * (len(tail) % 2)
         table += struct.pack(layout.entry, tag, kind, number, field)
-    return bytes(table + b"\0" * word + tail)
+    return bytes(table + struct.pack(layout.pointer, 0 if last else values + len(tail)) + tail)

@@ -45,6 +45,25 @@ def channels_of(samples: Samples) -> int:
     return 1 if samples.ndim == 2 else int(samples.shape[2])
 
 
+def is_cmyk(signal: Signal) -> bool:
+    """Whether the channels of an image are inks, as only TIFF has them."""
+    return signal.metadata.get("tiff/photometric") == b"5" and channels_of(signal.samples) >= max(LAYOUTS)
+
+
+def check_one(signal: Signal, name: str) -> int:
+    """The channel count of what is to be written in a format of this name. Raises UnsupportedError if it is not one image of its own."""
+    x = signal.samples
+    if signal.kind == "stack":
+        raise UnsupportedError(f"{name} holds one image, and this is a stack of {len(x)}: decode --page writes one, and .tif holds all")
+    if signal.kind != "image":
+        raise UnsupportedError(f"{name} holds images, not signals of kind {signal.kind!r}")
+    if x.ndim == 3 and x.shape[2] == 1:
+        raise UnsupportedError(f"an image of shape {x.shape} would come back as {x.shape[:2]}: drop the last axis, or write .npy")
+    if is_cmyk(signal):
+        raise UnsupportedError(f"{name} cannot hold CMYK images; .tif can")
+    return channels_of(x)
+
+
 def check(signal: Signal, name: str, depths: Mapping[int, Collection[int]]) -> int:
     """The channel count of an image that the format can give back as it is.
 
@@ -56,15 +75,17 @@ def check(signal: Signal, name: str, depths: Mapping[int, Collection[int]]) -> i
     Raises:
         UnsupportedError: it would come back with another kind, shape, type or depth.
     """
+    channels = check_one(signal, name)
     x, depth = signal.samples, signal.bit_depth
-    if signal.kind != "image":
-        raise UnsupportedError(f"{name} holds images, not signals of kind {signal.kind!r}")
-    if x.ndim == 3 and x.shape[2] == 1:
-        raise UnsupportedError(f"an image of shape {x.shape} would come back as {x.shape[:2]}: drop the last axis, or write .npy")
-    channels = channels_of(x)
+    if signal.floating or x.dtype.kind == "i":
+        able = ".npy" if signal.bfloat16 else ".tif"
+        named = "bfloat16" if signal.bfloat16 else x.dtype.name
+        raise UnsupportedError(f"{name} cannot hold images of {named} samples; {able} can")
+    if channels > max(LAYOUTS):
+        raise UnsupportedError(f"{name} cannot hold images of {channels} channels; .tif can")
     what = f"{depth}-bit {LAYOUTS[channels]} images"
     if depth not in depths.get(channels, ()):
-        where = "; .tif and .pam can" if depth <= 16 else ": no image format here holds more than 16 bits; .npy does"
+        where = "; .tif and .pam can" if depth <= 16 else f"; {'.tif' if depth in (32, 64) else '.npy'} can"
         raise UnsupportedError(f"{name} cannot hold {what}{where}")
     if x.dtype != dtype_of(depth):
         raise UnsupportedError(f"{what} come back from {name} as {dtype_of(depth).__name__}, but these samples are {x.dtype}")

@@ -1,12 +1,12 @@
 """NumPy's .npy ↔ Signal.
 
-Read: integers, bool, and floats of 16, 32 and 64 bits, of either byte order, 1 to 4 dimensions, C or Fortran order. The samples
-have the dtype of the file, byte order included, and are C-contiguous; `npy/fortran_order` tells that the file was not. A header
-that is not what NumPy writes for this array is kept as `npy/header`, so the file comes back byte for byte.
+Read: integers, bool, floats of 16, 32 and 64 bits, and complex numbers of two floats of 32 or 64 bits, of either byte order, 1 to 4
+dimensions, C or Fortran order. The samples have the dtype of the file, byte order included, and are C-contiguous; `npy/fortran_order` tells
+that the file was not. A header that is not what NumPy writes for this array is kept as `npy/header`, so the file comes back byte for byte.
 
 Refused: everything else that can be in such a file, and bytes after the array.
 
-Written: the samples of a signal of any kind, without its metadata.
+Written: the samples of a signal of any kind, without its metadata; those of bfloat16 as their bits, uint16.
 
 Source: numpy.lib.format, versions 1 to 3.
 """
@@ -230,7 +230,7 @@ TYPES = (
         "NumPy",
         "array",
         (".npy",),
-        "integers, bool and floats, 1 to 4 dimensions; written from signals of any kind",
+        "integers, bool, floats and complex numbers, 1 to 4 dimensions; written from signals of any kind",
         rb"\x93NUMPY",
         read,
         write,

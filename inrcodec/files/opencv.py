@@ -9,11 +9,12 @@ Kept: an ICC profile. Lost: resolution, XML, Exif, XMP and other boxes, comments
 Refused: fewer than 8 bits, grey+alpha, palettes, signed or subsampled channels, other colour spaces than grey and RGB,
 premultiplied alpha. JPEG 2000 is not written.
 
-OpenEXR, Radiance HDR and PFM hold floats, and are refused by their first bytes (see `refused`).
+It also decodes and encodes OpenEXR for `exr`, where it was built with that.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     kept = PRECINCT_BYTES * stream.precincts + PACKET_BYTES * stream.packets + TILE_BYTES * stream.tiles
     held = 3 * len(stream.data) + kept
     check_size(limits, shape, 4, 3, held)
-    samples = _decode(stream.data, "JPEG 2000")
+    samples = decoded(stream.data, "JPEG 2000")
     if samples.reshape(*samples.shape[:2], -1).shape != shape or samples.dtype != dtype_of(stream.bit_depth):
         raise InrcodecError(
             f"damaged: OpenCV decodes {samples.shape}, {samples.dtype} where the header says {shape}, {stream.bit_depth} bits"
@@ -75,7 +76,31 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     return image(samples, stream.bit_depth, {"icc": stream.icc} if stream.icc else {})
 
 
-def _decode(data: bytes, name: str) -> Samples:
+def has_exr() -> bool:
+    """Whether OpenCV can decode and encode OpenEXR. It does so only if an environment variable says so, which it reads once."""
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    import cv2
+
+    return bool(cv2.haveImageWriter("x.exr"))
+
+
+def encoded_exr(samples: Samples, half: bool) -> bytes:
+    """An OpenEXR file with ZIP of float32 samples, channels in the order blue, green, red, alpha; half: whether as float16."""
+    import cv2
+
+    kind = cv2.IMWRITE_EXR_TYPE_HALF if half else cv2.IMWRITE_EXR_TYPE_FLOAT
+    asked = [cv2.IMWRITE_EXR_TYPE, kind, cv2.IMWRITE_EXR_COMPRESSION, cv2.IMWRITE_EXR_COMPRESSION_ZIP]
+    try:
+        with _silence():
+            done, data = cv2.imencode(".exr", samples, asked)
+    except cv2.error as fault:
+        raise InrcodecError("OpenCV cannot write it as OpenEXR") from fault
+    if not done:
+        raise InrcodecError("OpenCV cannot write it as OpenEXR")
+    return bytes(data)
+
+
+def decoded(data: bytes, name: str) -> Samples:
     """The samples of an image file as OpenCV gives them: channels in the order blue, green, red, alpha."""
     import cv2
 

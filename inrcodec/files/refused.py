@@ -6,7 +6,6 @@ import re
 
 LOSSY_IMAGE = "{} is lossy: its pixels can be coded, but the file would not come back; convert it to PNG first"
 LOSSY_SOUND = "{} is lossy: its samples can be coded, but the file would not come back; convert it to FLAC first"
-FLOATS = "{} holds floats, and images of floats are not supported; an array of them is, as .npy"
 
 # name, a regular expression that matches the first bytes, the line; the first row that matches counts
 REFUSED = (
@@ -17,9 +16,11 @@ REFUSED = (
     ("HEIF", rb"....ftyp(?:hei|hev|mif1|msf1)", LOSSY_IMAGE),
     ("GIF", rb"GIF8[79]a", "{} is not supported; convert it to PNG first"),
     ("Canon RAW", rb"(?:II\*\0|MM\0\*)....CR", "{} is not supported; develop it to TIFF first"),
-    ("OpenEXR", rb"v/1\x01", FLOATS),
-    ("Radiance HDR", rb"#\?(?:RADIANCE|RGBE)", FLOATS),
-    ("PFM", rb"P[Ff]\s", FLOATS),
+    (
+        "Radiance HDR",
+        rb"#\?(?:RADIANCE|RGBE)",
+        "{} is not supported; convert it to OpenEXR or PFM first",
+    ),
     ("PDF", rb"%PDF-", "{} holds pages, not samples; convert the page to PNG first"),
     ("MP3", rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]", LOSSY_SOUND),
     ("AAC", rb"\xff[\xf0\xf1\xf8\xf9]", LOSSY_SOUND),

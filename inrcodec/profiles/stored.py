@@ -92,9 +92,12 @@ def encode_tile(values: Values, bits: int, quality: int) -> bytes:
     return min(candidates, key=len)
 
 
-def _quality(options: Options) -> int:
-    """Of Brotli: 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs."""
-    return (5, 7, 9, 9, 11)[options.effort - 1]
+SMALL = 1 << 16  # bytes: fewer take no time
+
+
+def _quality(options: Options, size: int) -> int:
+    """Of Brotli, for so many bytes: 10 and 11 are an order of magnitude slower for 2 to 5 % on photographs."""
+    return 11 if size <= SMALL and options.effort > 1 else (5, 7, 9, 9, 11)[options.effort - 1]
 
 
 class Coder(TileCoder):
@@ -123,11 +126,11 @@ class Stored(Profile):
         values, bits = subject.values, subject.bits
         axes = values.shape[:-1]
         layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
-        tiles = parallel.run(lambda box: encode_tile(values[box], bits, _quality(options)), layout.boxes(), options.workers)
+        tiles = parallel.run(lambda box: encode_tile(values[box], bits, _quality(options, values.nbytes)), layout.boxes(), options.workers)
         return Encoded(self, Parts(layout, None, tiles))
 
     def tile_coder(self, stream: Stream, options: Options) -> TileCoder:
-        return Coder(stream.bits, _quality(options))
+        return Coder(stream.bits, _quality(options, SMALL + 1))
 
     def rival(self, subject: Subject, options: Options, best: Encoded | None, modelled: bool) -> Encoded | None:
         raw = subject.values.size * subject.bits / 8

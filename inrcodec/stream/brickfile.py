@@ -63,7 +63,7 @@ class BrickFile:
         channels = header.shape[-1] if header.channel_axis else 1
         silence = -header.value_map.offset
         peak = peak_of(header.kind, header.bit_depth, header.value_map, header.float_map)
-        ordered = profiles.Ordered(f"binary{8 * header.dtype.itemsize}", header.value_map.offset) if header.float_map is not None else None
+        ordered = profiles.Ordered(floats.format_name(header.part_type), header.value_map.offset) if header.float_map is not None else None
         stream = profiles.Stream(tile, channels, header.value_map.bits, header.kind, silence, header.sample_rate, peak, ordered)
         self.profile, self._coder = profiles.tile_coder(stream, options)
         self.path, self.options = path, options

@@ -17,6 +17,7 @@ from vector_tools import (
     Sections,
     Signal,
     blob,
+    by_encoder,
     fault,
     faultless,
     head,
@@ -142,6 +143,31 @@ def subset() -> Iterable[Recipe]:
     model = replace(FULL, order=(2, 0, 1), lags=(1, 2), size=3, units=48)
     coded_so = way(model, special=values_at(y, [(0, 2, 4), (2, 5, 5)]), grain=-20)
     yield of("floats", "float32, with NaN, infinity and −0; a network of 48 units and contexts", y, coded_so)
+    yield from by_effort()
+
+
+def by_effort() -> Iterable[Recipe]:
+    """What the encoder makes of arrays."""
+    x, smooth = integers(18, 12, 17, dtype=np.int64, noise=8), volume(8, 12, 17, noise=0.05)
+    brains = smooth.astype(np.float32).view(np.uint32) >> 16
+    turning = (volume(7, 8, 9, noise=0) + 1j * volume(7, 8, 9, noise=0.01, seed=1)).astype(np.complex64)
+    wide = x[:9] * 70000 + np.random.default_rng(7).integers(0, 9999, (9, 12, 17)) + 2**31
+    drawn = np.where(np.random.default_rng(6).random((12, 10, 10)) < 0.2, 255, 0).astype(np.uint8)
+    drawn = np.maximum.accumulate(drawn, 1) // (1 + np.arange(12, dtype=np.uint8).reshape(-1, 1, 1) % 2)
+    files: dict[str, tuple[str, Signal, int]] = {
+        "encoded_int16": ("a volume of int16", Signal(x.astype(np.int16)), 3),
+        "encoded_uint32": ("a volume of uint32", Signal(wide.astype(np.uint32)), 5),
+        "encoded_float32": ("a volume of float32", Signal(np.exp(smooth / 80).astype(np.float32)), 4),
+        "encoded_set": ("a set of small pictures", Signal(drawn), 4),
+        "encoded_4_axes": ("float64 of four axes", Signal(np.exp(volume(3, 4, 5, 9, noise=0) / 50)), 2),
+        "encoded_complex": ("complex numbers of three axes", Signal(turning), 2),
+        "encoded_bfloat16": ("bfloat16 of three axes", Signal(brains.astype(np.uint16), bfloat16=True), 3),
+        "encoded_stack": ("a stack of pictures of float32", Signal(np.exp(smooth[:3, ..., :2] / 50).astype(np.float32), "stack"), 2),
+    }
+    for name, (what, signal, effort) in files.items():
+        yield by_encoder(f"hybrid_array_{name}", f"hybrid: {what}, by the encoder", signal, profile="hybrid", effort=effort)
+    told = "hybrid: a volume in bricks of 16 places along each axis, by the encoder"
+    yield by_encoder("hybrid_array_encoded_bricks", told, Signal(x.astype(np.int32)), profile="hybrid", effort=2, tile=16)
 
 
 def values_at(samples: Array, places: Iterable[tuple[int, ...]], float_map: FloatMap = BITS) -> list[int]:

@@ -128,6 +128,15 @@ def test_noise_is_kept_raw() -> None:
     assert sum(map(len, parts.tiles)) == noise.nbytes + len(parts.tiles)
 
 
+@pytest.mark.parametrize("shape", [(5, 6, 7), (20, 30), (3, 4, 5, 6)])
+def test_small_arrays_are_predicted(shape: tuple[int, ...]) -> None:
+    """With contexts of more lines than small bricks may have, no model was tried."""
+    values, bits, ordered = told(np.exp(waves(*shape, noise=0.01) / 50).astype(np.float32))
+    parts = coding.encode(Subject(values, bits, floats=ordered), Options(effort=3, threads=1))
+    assert [data[0] for data in parts.tiles] == [plans.CODED]
+    assert parts.size < 0.9 * 4 * values.size
+
+
 # --- bricks by any plan ---------------------------------------------------------------------------------------------
 
 

@@ -99,7 +99,8 @@ def fitting(shape: tuple[int, ...], channels: int) -> Iterator[BrickModel]:
     for model in models(shape):
         lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).steps)
         found = replace(model, lags=lags)
-        if brick.fits(BrickPlan(replace(found, size=len(SIZES) - 2), None, 0, 1), shape, channels):
+        least = replace(found, size=len(SIZES) - 2, lines=1)  # a plan has no more lines than fit
+        if brick.fits(BrickPlan(least, None, 0, 1), shape, channels):
             yield found
 
 

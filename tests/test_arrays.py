@@ -348,7 +348,7 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         ),
         (("decode", linr, "-o", out.with_suffix(".safetensors")), "decode it to .npz"),
         (("decode", linr, "-o", out.with_suffix(".npy"), "--array", "nope"), "it has no array nope"),
-        (("decode", linr, "-o", out.with_suffix(".png"), "--array", "complex"), "which only .npy and .npz can hold"),
+        (("decode", linr, "-o", out.with_suffix(".png"), "--array", "complex"), "PNG holds images, not signals of kind .array."),
         (("decode", linr, "-o", out.with_suffix(".npz"), "--region", "0,0,1,1"), "it holds several arrays, not a signal"),
         (("decode", linr, "-o", out.with_suffix(".npz"), "--salvage"), "it holds several arrays, not a signal"),
         (("decode", other, "-o", out.with_suffix(".npz")), "files named .npz hold several arrays"),
@@ -363,7 +363,7 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("out*"))
     for options in (("--kind", "image"), ("--tile", "64"), ("--lossy",), ("--voxels", "8")):
         assert run("encode", path, "-o", out.with_suffix(".linr"), *options).exit_code == 2
-    assert run("decode", linr, "-o", out.with_suffix(".npy"), "--array", "complex", "--scale", "1/2").exit_code == 2
+    assert run("decode", linr, "-o", out.with_suffix(".npy"), "--array", "texts", "--scale", "1/2").exit_code == 2
     assert run("decode", linr, "-o", out.with_suffix(".npy"), "--array", "fields", "--salvage").exit_code == 2
 
 
@@ -433,12 +433,12 @@ def test_changed_bundles_decode_rightly_or_are_refused(share: int, theirs: Modul
 
 
 def test_a_type_that_nobody_knows_is_no_damage() -> None:
-    right = inrcodec.encode_arrays({"x": np.array([1j]), "y": np.arange(3)}, profile="stored")
+    right = inrcodec.encode_arrays({"x": np.array(["a"]), "y": np.arange(3)}, profile="stored")
     first, *streams = inrcodec.container.read(right)
-    plain = fuzz._plain(first.content).replace(b"'<c16'", b"'<q16'")
+    plain = fuzz._plain(first.content).replace(b"'<U1'", b"'<q4'")
     content = first.content[: fuzz.FIXED] + inrcodec.container.varint(len(plain)) + brotli.compress(plain)
     data = inrcodec.container.write([inrcodec.container.Section(first.type, content), *streams])
-    with pytest.raises(UnsupportedError, match="an array is of type \"'<q16'\""):
+    with pytest.raises(UnsupportedError, match="an array is of type \"'<q4'\""):
         inrcodec.decode_arrays(data)
     assert same(inrcodec.decode_arrays(data, ["y"])["y"], np.arange(3))
-    assert inrcodec.info(data)["arrays"][0]["dtype"] == "'<q16'"
+    assert inrcodec.info(data)["arrays"][0]["dtype"] == "'<q4'"

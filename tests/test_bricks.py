@@ -344,7 +344,7 @@ BRICKS = {
     "channels": ((4, 24, 25), 6, HEAVY),
     "rows": ((12, 20, 300), 1, replace(HEAVY, rows=True, lines=14)),
     "long": ((1, 1, 9000), 1, replace(HEAVY, rows=True, lines=13)),
-    "wide": ((2, 40, 900), 2, HEAVY),
+    "wide": ((8, 40, 300), 2, HEAVY),
     "small": ((2, 3, 4), 1, replace(HEAVY, lines=6)),
 }
 

@@ -570,7 +570,7 @@ def test_a_lossy_file_is_checked() -> None:
     tile = [*sections, container.Section(b"TILE", b"")]
     stored = [replace(s, content=bytes([0x80]) + s.content[1:]) if s.type == b"HEAD" else s for s in sections if s.type != b"NETW"]
     index = [replace(s, content=s.content + b"\x05") if s.type == b"TIDX" else s for s in sections]
-    for broken, match in ((tile, "has tiles"), (stored, "profile says nothing"), (index, "too many")):
+    for broken, match in ((tile, "1 tiles and should have 0"), (stored, "profile says nothing"), (index, "too many")):
         with pytest.raises(FormatError, match=match):
             codec.open_bytes(container.write(broken))
 

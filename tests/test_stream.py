@@ -544,7 +544,8 @@ def test_pictures_and_sounds_keep_what_they_mean(tmp_path: Path) -> None:
         ({"dtype": "nonsense"}, TypeError),
         ({"dtype": "f4", "bit_depth": 8}, UnsupportedError),
         ({"kind": "audio"}, UnsupportedError),
-        ({"kind": "image", "shape": (4, 4, 5)}, UnsupportedError),
+        ({"kind": "image", "shape": (4, 4, 65)}, UnsupportedError),
+        ({"dtype": "c8"}, UnsupportedError),
         ({"chunks": (4,)}, UnsupportedError),
         ({"chunks": (0, 4)}, UnsupportedError),
         ({"shape": (None, 4), "chunks": (None, 4)}, UnsupportedError),
@@ -609,7 +610,7 @@ def test_a_brick_that_does_not_decode_is_not_written(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Coder, "encode", lambda *_: b"\0\0\0\0\0\0\0\0\0")
     with pytest.raises(InrcodecError, match="verification failed"):
-        write(tmp_path / "a.linr", np.ones((2, 4), "u1"), (2, 4))
+        write(tmp_path / "a.linr", np.ones((2, 4), "u1"), (2, 4), profile="stored")
     assert left_in(tmp_path) == []
 
 
@@ -647,7 +648,9 @@ def test_commands_take_such_files(volume: tuple[Path, Samples], tmp_path: Path) 
 
 def test_verify_and_decode_take_memory_for_bricks_alone(tmp_path: Path) -> None:
     path = tmp_path / "large.linr"
-    with inrcodec.open(path, "w", shape=(64, 1024, 1024), dtype="u1", chunks=(1, 1024, 1024), effort=1, verify=False) as opened:
+    with inrcodec.open(
+        path, "w", shape=(64, 1024, 1024), dtype="u1", chunks=(1, 1024, 1024), effort=1, verify=False, profile="stored"
+    ) as opened:
         for i in range(64):
             opened[i] = i
     assert run("verify", path, "--threads", 1, "--max-memory", "50M") == (0, f"{path}: OK, {1 << 26} samples match their digest\n")

@@ -18,14 +18,18 @@ import brotli
 from inrcodec import codec
 from inrcodec.compression import compress
 from inrcodec.container import Reader, varint, zigzag
-from inrcodec.floats import FORMS
+from inrcodec.floats import FORMS, MISSING, TWO_ZEROS
 from inrcodec.header import INDEX, TILE
 from inrcodec.kernels import contextnet, integers
 from inrcodec.kernels.architecture import Architecture
 from inrcodec.kernels.arrays import Ints1
 from inrcodec.kernels.sound import PIECE, SEGMENT
 from inrcodec.layout import box_shape
-from inrcodec.profiles.hybrid.limits import SOUND
+from inrcodec.profiles.base import TileDecoder
+from inrcodec.profiles.hybrid import turned
+from inrcodec.profiles.hybrid.arrays.coding import Decoder as ArrayDecoder
+from inrcodec.profiles.hybrid.arrays.plan import CODED_BITS
+from inrcodec.profiles.hybrid.limits import ARRAY, SOUND, TURNED
 from inrcodec.profiles.hybrid.pictures import deltas, scan, sources
 from inrcodec.profiles.hybrid.pictures.coding import Decoder as PictureDecoder
 from inrcodec.profiles.hybrid.pictures.plan import COLOURS, FULL, TOLD, WRITTEN_OUT, Delta, PicturePlan
@@ -173,7 +177,12 @@ def _head(t: Taker) -> None:
 
 def _float_map(t: Taker) -> None:
     (way,) = t.bytes_of("way")
-    form = FORMS[way]
+    form = FORMS[way & ~(TWO_ZEROS | MISSING)]
+    if way & MISSING:
+        t.varint("missing pattern")
+        t.signed("missing number")
+    if form == "narrow":
+        t.bytes_of("format")
     if form in ("fixed", "split"):
         t.signed("exponent")
     if form == "split":
@@ -321,8 +330,7 @@ def _brief_plan(t: Taker, plan: PicturePlan) -> None:
         _planes(t, len(plan.sources))
 
 
-def _picture_plan(t: Taker, opened: codec.Opened) -> None:
-    decoder = opened.decoder
+def _picture_plan(t: Taker, decoder: TileDecoder) -> None:
     assert isinstance(decoder, PictureDecoder)
     if decoder.plan.brief:
         _brief_plan(t, decoder.plan)
@@ -401,11 +409,51 @@ def _sound_plan(t: Taker) -> None:
         t.bytes_of("steps")
 
 
+def _array_plan(t: Taker) -> None:
+    if t.bytes_of("kind", "floats")[1]:
+        t.signed("first float")
+        t.varint("step of floats")
+
+
+def _brick(t: Taker, floats: bool) -> None:
+    """A tile of an array."""
+    if not t.bytes_of("brick")[0]:
+        t.raw("values")
+        return
+    t.bytes_of("order")
+    if t.varint("mirror"):
+        t.varint("sum")
+    t.varint("least")
+    largest = t.varint("largest")
+    (tabled,) = t.bytes_of("tabled")
+    if tabled:
+        t.number_ahead("size", "table")
+        t.brotli("table", t.number_ahead("length", "table"))
+    if not largest:
+        return
+    for i in range(t.bytes_of("regressors", "decay", "units", "learning", "contexts", "lines", "references")[-1]):
+        t.varint(f"lag {i}")
+    for i in range(t.varint("specials")):
+        t.varint(f"special {i}")
+    if floats:
+        t.signed("grain")
+    if not tabled and largest.bit_length() > CODED_BITS:
+        t.brotli("low bits", t.number_ahead("length", "low bits"))
+    t.raw("string")
+
+
 def _plan(t: Taker, opened: codec.Opened) -> None:
-    if t.reader.data[0] == SOUND:
+    decoder = opened.decoder
+    if t.reader.data[0] == TURNED:
+        t.bytes_of("kind of turned", "turn")
+        decoder = decoder.inner  # type: ignore[attr-defined]
+    kind = t.reader.data[t.reader.position]
+    if kind == SOUND:
         _sound_plan(t)
+    elif kind == ARRAY:
+        _array_plan(t)
     else:
-        _picture_plan(t, opened)
+        _picture_plan(t, decoder)
 
 
 def _tile(t: Taker, opened: codec.Opened, index: int) -> None:
@@ -430,7 +478,13 @@ def _tile(t: Taker, opened: codec.Opened, index: int) -> None:
 
 
 def _hybrid_tile(t: Taker, opened: codec.Opened, shape: tuple[int, ...]) -> None:
-    plan: Any = opened.decoder.plan  # type: ignore[attr-defined]
+    decoder: Any = opened.decoder
+    if isinstance(decoder, turned.Decoder):
+        decoder, shape = decoder.inner, box_shape(decoder.box)
+    if isinstance(decoder, ArrayDecoder):
+        _brick(t, decoder.floats is not None)
+        return
+    plan: Any = decoder.plan
     if not isinstance(plan, PicturePlan):
         lags, frames = plan.model.lags, math.prod(shape)
         if lags and t.reader.left:

@@ -118,7 +118,7 @@ def _exr() -> Iterator[bytes]:
 
 def _pfm() -> Iterator[bytes]:
     yield from _own(".pfm", *(Signal(_pixels(n).astype(np.float32), "image") for n in (1, 3)))
-    yield b"PF 1 1 1.0\n" + bytes(12)
+    yield b"PF 2 2 1.0\n" + bytes(48)
 
 
 def _webp() -> Iterator[bytes]:

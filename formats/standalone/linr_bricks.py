@@ -208,12 +208,12 @@ def check_memory(brick: Brick) -> None:
     y, x = brick.pads
     values = steps * brick.channels * h * w
     blocks, bands = 1 if h == 1 else -(-w // 8), -(-h // 8)
-    require((steps * brick.channels + 1) * (h + 2 * y) * (w + 2 * x) <= 8 * values + (1 << 16), "a brick takes too much for its slices")
+    require((steps * brick.channels + 1) * (h + 2 * y) * (w + 2 * x) <= 4 * values + (1 << 16), "a brick takes too much for its slices")
     sums = 0
     for channel in range(brick.channels):
         m = -(-sum(map(len, groups_of(brick, channel))) // 8) * 8
         sums += 8 * (m * m + m) * (blocks + 2) * (bands + 5)
-    require(sums <= min(1 << 28, brick.channels * (1 << 21) + (values << 10)), "a brick takes too much for its predictors")
+    require(sums <= min(1 << 27, brick.channels * (1 << 21) + (values << 8)), "a brick takes too much for its predictors")
     require(1 << brick.lines <= max(1 << 6, 8 * values), "a brick takes too much for its contexts")
 
 

@@ -118,20 +118,8 @@ def decode(
     side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")
     scale = side > 1
     paged = pages is not None
-    if part and (region or scale or paged):
-        raise click.UsageError("--start and --duration are for sounds, --region, --page and --scale are for pictures")
-    if salvage and (part or region or scale or paged):
-        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration, --region, --page and --scale")
-    if network_only and (salvage or part or region or scale or paged):
-        raise click.UsageError(
-            "--network-only decodes no samples; give it without --salvage, --start, --duration, --region, --page and --scale"
-        )
-    if paged and scale:
-        raise click.UsageError("--scale is for pictures, --page is for stacks; decode the page first")
-    if exact and not scale:
-        raise click.UsageError("--exact goes with --scale; without it, all that is decoded is exact")
-
-    if not (part or region or scale or salvage or network_only or array) and output.suffix == ".npy":
+    _check_usage(part is not None, region is not None, paged, scale, exact, salvage, network_only)
+    if output.suffix == ".npy" and not (part or region or scale or paged or salvage or network_only or array):
         check_output(output, force, input)
         if _to_npy(input, output, force, given):
             return
@@ -190,6 +178,22 @@ def decode(
         write_signal(output, found, force, input)
     if faults:
         fail(input, faults)
+
+
+def _check_usage(part: bool, region: bool, paged: bool, scale: bool, exact: bool, salvage: bool, network_only: bool) -> None:
+    """Raise click.UsageError if options do not go together. Each argument: whether the option was given."""
+    if part and (region or scale or paged):
+        raise click.UsageError("--start and --duration are for sounds, --region, --page and --scale are for pictures")
+    if salvage and (part or region or scale or paged):
+        raise click.UsageError("--salvage decodes the whole file; give it without --start, --duration, --region, --page and --scale")
+    if network_only and (salvage or part or region or scale or paged):
+        raise click.UsageError(
+            "--network-only decodes no samples; give it without --salvage, --start, --duration, --region, --page and --scale"
+        )
+    if paged and scale:
+        raise click.UsageError("--scale is for pictures, --page is for stacks; decode the page first")
+    if exact and not scale:
+        raise click.UsageError("--exact goes with --scale; without it, all that is decoded is exact")
 
 
 def _to_npy(source: Path, output: Path, force: bool, given: dict[str, Any]) -> bool:

@@ -135,7 +135,7 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
         for line in json.dumps(found, indent=2).splitlines():
             say(line)
         return
-    tell = arrays.rows if bundle.holds_arrays(data) else _rows if "profile" in found else tensors.rows
+    tell = _rows if "profile" in found else arrays.rows if "arrays" in found else tensors.rows
     for name, value in tell(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):

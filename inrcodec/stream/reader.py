@@ -244,7 +244,7 @@ class StreamReader:
         try:
             with opened.blaming():
                 found = opened.whole_tile(number, threads)
-            found = self._checked(found.reshape(*box_shape(box), *self.shape[len(box) :]))
+            found = self._checked(opened.header.shaped(found.reshape(*box_shape(box), -1)))
         except FormatError as fault:
             raise FormatError(f"{self.path}: brick {number} {told(box)}: {fault}") from fault
         with self._lock:

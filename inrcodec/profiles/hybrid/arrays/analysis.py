@@ -99,7 +99,7 @@ def fitting(shape: tuple[int, ...], channels: int) -> Iterator[BrickModel]:
     for model in models(shape):
         lags = tuple(lag for lag in model.lags if lag < brick.slices_of(shape, model).steps)
         found = replace(model, lags=lags)
-        least = replace(found, size=len(SIZES) - 2, lines=1)  # a plan has no more lines than fit
+        least = replace(found, size=0, lines=1)  # a plan has no more lines than fit
         if brick.fits(BrickPlan(least, None, 0, 1), shape, channels):
             yield found
 
@@ -184,6 +184,8 @@ def plan_for(values: Values, recipe: Recipe, floats: Ordered | None, twin: tuple
     lines = min(recipe.model.lines, max(6, (4 * places).bit_length()))
     lags = tuple(lag for lag in recipe.model.lags if lag < slices.steps)
     plan = replace(plan, model=replace(recipe.model, lines=lines, lags=lags))
+    while plan.model.size and not brick.fits(plan, folded.shape[:-1], folded.shape[-1]):
+        plan = replace(plan, model=replace(plan.model, size=plan.model.size - 1))
     if floats is not None:
         plan = replace(plan, grain=grain_of(flat >> flat.dtype.type(plan.low), plan, floats))
     return replace(plan, specials=specials_of(flat >> flat.dtype.type(plan.low), plan, floats, recipe.special))

@@ -52,9 +52,9 @@ MOST_BITS = 2 * plans.CODED_BITS + 16  # the most decisions that code one value
 LOW_QUALITY = 5  # of Brotli, for bits below those of the integers: most are noise
 SEED = 1  # of the network's first weights
 SCALES = (2.0**-5, 2.0**-5, 2.0**-8)  # of its three layers
-MOST_PADDED, LEAST_PLACES = 8, 1 << 16  # places in memory: so many for each place, and so many more
+MOST_PADDED, LEAST_PLACES = 4, 1 << 16  # places in memory: so many for each place, and so many more
 LEAST_LINES = 1 << 6
-LEAST_SUMS, SUMS_OF_PLACE, MOST_SUMS = 1 << 21, 1 << 10, 1 << 28  # bytes of sums: of a channel, for each place, in all
+LEAST_SUMS, SUMS_OF_PLACE, MOST_SUMS = 1 << 21, 1 << 8, 1 << 27  # bytes of sums: of a channel, for each place, in all
 SPENT = ("side", "distance", "halving", "without a model")  # what bits are spent on
 Tally = npt.NDArray[np.float64]  # (4,) bits by what they were spent on
 SPREAD = np.ldexp(np.tile([1.0, 1.4142135623730951], LEVELS // 2), np.arange(LEVELS) // 2 - 2)  # 2^(level/2 − 2), without libm
@@ -399,5 +399,5 @@ def memory(shape: tuple[int, ...], channels: int) -> int:
     count = max(map(len, contexts.SETS.values()))
     mixing = 4 * mixer.SETS * mixer.SELECTIONS * (len(first_weights(count, True)) + 1) + 8 * mixer.LEAST_MAPS * mixer.FINE
     each = network + 64 * count * lines + mixing + (1 << 19)
-    held = 25 * (MOST_PADDED * places + LEAST_PLACES) + 64 * places
+    held = 25 * (MOST_PADDED * places + LEAST_PLACES) + 40 * places
     return held + sums_memory(places, channels) + channels * each + 16 * PREDICTORS * max(shape) * channels

@@ -44,7 +44,11 @@ def encode_brick(values: Values, recipe: Recipe, subject: Subject, twin: tuple[i
     if recipe.noise:
         tick(1.0)
         return brick.encode_raw(values, subject.bits)
-    coded = brick.encode(values, analysis.plan_for(values, recipe, subject.floats, twin), subject.floats, tick)
+    plan = analysis.plan_for(values, recipe, subject.floats, twin)
+    if plan.largest and not brick.fits(plan, mirror.folded_shape(values.shape[:-1], plan.mirror), values.shape[-1]):
+        tick(1.0)
+        return brick.encode_raw(values, subject.bits)
+    coded = brick.encode(values, plan, subject.floats, tick)
     size = values.size * -(-subject.bits // 8) + 1
     return coded if len(coded) <= size else brick.encode_raw(values, subject.bits)
 

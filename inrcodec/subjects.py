@@ -129,4 +129,6 @@ def _size(part: Signal, float_map: FloatMap, options: Options) -> tuple[bool, in
     able = asked is None or asked.applies(subject)
     first = asked if asked and able else next(profile for profile in profiles.registered() if profile.applies(subject))
     fine = len(finebits.encode(part.parts, float_map)) if float_map.form == "split" else 0
-    return not able, profiles.encode(subject, replace(options, profile=first.name, effort=1, progress=None)).size + fine
+    fast = replace(options, effort=1, progress=None)
+    tried = [first] if asked else [first, profiles.FLOOR]  # "auto" takes the smaller one
+    return not able, min(profiles.encode(subject, replace(fast, profile=profile.name)).size for profile in tried) + fine

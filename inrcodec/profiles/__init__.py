@@ -10,8 +10,8 @@ from .inr import Inr
 from .stored import Stored
 
 __all__ = [
-    "Encoded", "Ordered", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered", "registered",
-    "tile_coder",
+    "FLOOR", "Encoded", "Ordered", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered",
+    "registered", "tile_coder",
 ]  # fmt: skip
 
 FLOOR = Stored()  # codes everything

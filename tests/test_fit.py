@@ -398,7 +398,7 @@ def test_a_network_may_be_smaller_than_brotli() -> None:
         (np.hypot(x - cx, y - cy) < r).astype(np.uint8) << i
         for i, (cx, cy, r) in enumerate(((0.4, 0.5, 0.3), (0.6, 0.3, 0.25), (0.5, 0.8, 0.4)))
     )
-    noise = np.random.default_rng(0).random(discs.shape) < 0.02
+    noise = np.random.default_rng(0).random(discs.shape) < 0.06
     options: dict[str, Any] = {"until": "mdl", "weights": "auto", "steps": 250, "seconds": 1000, "hidden": 16}
     data = inrcodec.encode((discs ^ noise).astype(np.uint8), kind="image", profile="inr", network="heads", **options)
     found = inrcodec.info(data)

@@ -624,7 +624,14 @@ def test_the_psnr_that_is_met_is_that_of_info(until: str) -> None:
 def test_auto_keeps_what_it_has_if_no_network_can_be_fitted() -> None:
     samples = np.random.default_rng(0).integers(0, 1 << 40, 900)
     plain = inrcodec.encode(samples, effort=1)
-    assert inrcodec.encode(samples, stop=lambda: True, steps=9) == plain
+    fitting: list[str] = []
+
+    def watch(progress: inrcodec.Progress) -> None:
+        if progress.stage not in ("coding", "verifying"):
+            fitting.append(progress.stage)
+
+    assert inrcodec.encode(samples, progress=watch, stop=lambda: bool(fitting), steps=9, effort=1, verify=False) == plain
+    assert fitting
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", inrcodec.Notice)
         assert inrcodec.encode(samples, until="rate=0.0001", steps=9) == plain

@@ -73,7 +73,8 @@ def decode(input: Path, output: Path, data: bytes, force: bool, given: Mapping[s
     from ..files import npz
 
     if not npz.is_npz(output):
-        found = [about["name"] for about in bundles.info(data, Options(threads=1))["arrays"]]
+        with naming(input):
+            found = [about["name"] for about in bundles.info(data, Options(threads=1))["arrays"]]
         names = f": {shortened(found)}" if found else ""
         raise UnsupportedError(f"{input}: holds {_count(found)}{names}; decode it to .npz, or name one with --array")
     check_output(output, force, input)

@@ -51,6 +51,7 @@ STORAGE = {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278,
 STORAGE |= {322, 323, 324, 325, 330, 338, 339, 347, *range(512, 522), 529, 530, 531, 32997, 32998}
 
 
+SHAPED = re.compile(rb'\{"shape": \[[0-9, ]*\]\}')  # a description by which tifffile says the shape alone, which a part does not have
 IMAGEJ_COUNTS, IMAGEJ_DATA = 50838, 50839  # what ImageJ says of a stack, in the byte order of the file
 LARGEST_EXTRAS = 1 << 10  # bytes of `tiff/extrasamples`
 
@@ -85,7 +86,8 @@ def _described(tags: Tags) -> dict[str, bytes]:
         elif tag == XMP:
             metadata["xmp"] = value.data
         elif tag in TEXTS and value.kind in (ASCII, BYTE, UNDEFINED) and (tag != DATE_TIME or DATE.fullmatch(value.data.rstrip(b"\0"))):
-            metadata[f"text/{TEXTS[tag]}"] = utf8(value.data.rstrip(b"\0"))
+            if SHAPED.fullmatch(value.data.rstrip(b"\0")) is None:
+                metadata[f"text/{TEXTS[tag]}"] = utf8(value.data.rstrip(b"\0"))
         elif tag not in STORAGE | {X_DENSITY, Y_DENSITY, DENSITY_UNIT} and value.kind not in OFFSETS:
             metadata[f"tiff/{tag}"] = struct.pack("<H", value.kind) + value.data
     if exif:

@@ -65,6 +65,8 @@ def _header(declared: Declared) -> Header:
         raise UnsupportedError(f"shape {shape}: it needs 1 to 4 sizes, of which only the first can be None")
     if any(n is not None and (isinstance(n, bool) or int(n) != n or n < 1) for n in shape):
         raise UnsupportedError(f"shape {shape}: sizes are whole numbers of 1 or more")
+    if dtype.name == "bfloat16":
+        raise UnsupportedError("bfloat16 is not written brick by brick; write its bits as uint16, or encode it at once")
     if dtype.kind == "c":
         raise UnsupportedError("complex numbers are not written brick by brick; write real and imaginary parts, or encode them at once")
     sizes = tuple(1 if n is None else int(n) for n in shape)

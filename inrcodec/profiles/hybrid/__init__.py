@@ -19,6 +19,7 @@ USUAL_RATE = 44100  # frames per second; sets the length of tiles of an array of
 
 
 LEAST_TURNED, TURNING_EFFORT = 1 << 10, 4  # values, and effort, from which on an array is also coded turned
+MOST_PLANES = 256  # of many tiny ones, each takes longer to begin than to code
 FEW, SMALL = 4, 1 << 16  # slices, and values; with more, an array is not compared with pictures
 ALONE = 1 << 18  # values; of an array of two axes with at most this many, pictures and arrays are compared
 
@@ -32,8 +33,8 @@ def is_sound(subject: Subject) -> bool:
 
 def is_array(subject: Subject) -> bool:
     """Whether the part `arrays` can code the signal: all but constants, and sounds that are no floats."""
-    one_axis = subject.values.ndim == 2 and subject.floats is None
-    return not one_axis and subject.bits >= 1 and subject.values.shape[-1] <= MAX_CHANNELS_OF_ARRAY
+    as_sound = subject.values.ndim == 2 and subject.floats is None and subject.bits <= SOUND_BITS
+    return not as_sound and subject.bits >= 1 and subject.values.shape[-1] <= MAX_CHANNELS_OF_ARRAY
 
 
 def is_picture(subject: Subject) -> bool:
@@ -66,6 +67,8 @@ def _ways(subject: Subject) -> list[Callable[[Subject, Options], Parts]]:
         return [_as_array]
     if subject.kind == "image" or not is_array(subject):
         return [_as_picture]
+    if math.prod(subject.values.shape[:-3]) > MOST_PLANES:
+        return [_as_array]
     if subject.values.ndim == 3:
         return [_as_picture, _as_array] if subject.values.size <= ALONE else [_as_picture]
     few = math.prod(subject.values.shape[:-3]) <= FEW and subject.values.size <= ALONE
@@ -84,7 +87,7 @@ class Hybrid(Profile):
     name = "hybrid"
     number = 2
     section = SECTION
-    codes = "sound and arrays of one axis up to 32 bits, images and other arrays, floats"
+    codes = "sound of up to 8 channels, pictures and arrays of up to 64"
     words = "predicts each bit from the values decoded before it"
 
     def applies(self, subject: Subject) -> bool:

@@ -25,6 +25,7 @@ LARGEST_SLICE = 1 << 17  # places
 DIVIDED = 1 << 18  # values; an array with more is cut into two bricks at least, so that two processors have work
 SHORT = 48  # places of an axis of slices that is not cut while another one can be
 TRIED = 1 << 15  # values of the part that is coded in several ways
+TINY_SLICE = 1 << 5  # places of a slice that is too small to predict much from
 SET_SLICE = 1 << 12  # places of a slice; smaller ones may be pictures of a set
 LEAST_SHARE = 0.05  # of a value that is coded apart
 HUGE = 2.0**20  # times the median: a float beyond is taken for a mark
@@ -131,6 +132,11 @@ def models(shape: tuple[int, ...]) -> Iterator[BrickModel]:
             yield BrickModel((1, 0, 2, 3), lags=tuple(lag for lag in dict.fromkeys((1, shape[0], 2)) if lag < steps))
             yield BrickModel((3, 0, 1, 2), lags=(1, 2))
         yield BrickModel(order)
+        if math.prod(shape[-2:]) <= TINY_SLICE or min(shape[-2:]) == 1:  # the longest axis as rows, the others as slices
+            longest = max(order, key=lambda axis: shape[axis])
+            across = (*(axis for axis in order if axis != longest), longest)
+            yield BrickModel(across, rows=True, lags=(1, 2), decay=2)
+            yield BrickModel(across, rows=True, decay=2)
 
 
 def recipe_of(subject: Subject, effort: int, tile: tuple[int, ...]) -> Recipe:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import lanes
 from .arrays import Floats1, Int, Singles1, Singles2
 from .compiling import part, shared, stage
+from .dictionary import atoms
 from .functions import LN2
 from .lanes import activations, add_outer, exp2s, move_weights, sigmoids, weigh_rows
 
@@ -26,6 +27,7 @@ UNITS = (0, 16, 32, 48, 64)  # units of a hidden layer that a file may ask for; 
 RATE_UNIT = 2.0**-14  # of `learning` in files
 LARGEST_LOG = 12.0  # limit of a log2 scale, which is relative to the unit
 LEAST_SCALE = 0.03  # of a logistic
+SEEDED_SCALES = (2.0**-5, 2.0**-5, 2.0**-8)  # of the three layers of a network from a seed
 FLOOR = 2.0**-20  # added to a probability
 F32 = np.float32
 
@@ -136,6 +138,27 @@ def contextnet(inputs: int, units: int, weights: npt.ArrayLike) -> ContextNet:
         douts=zeros(BATCH, OUTPUTS),
         clock=np.array([0.0, 1.0, 1.0]),
     )
+
+
+def seeded(inputs: int, units: int, seed: int) -> ContextNet:
+    """A fresh network. units: of each hidden layer; 0: a small network that is never used.
+
+    Its weights are entries of the SINR dictionary times powers of two: nearly Gaussian, seeded and exact. Most biases are 0.
+    """
+    if units == 0:
+        return contextnet(inputs, lanes.LANES, np.zeros(parameters(inputs, lanes.LANES), np.float32))
+    drawn = atoms(parameters(inputs, units), np.zeros(1, np.int64), seed)[0].astype(np.float32)
+    parts: list[npt.NDArray[np.float32]] = []
+    start = 0
+    for (rows, columns), scale in zip(shapes(inputs, units), SEEDED_SCALES, strict=True):
+        part = drawn[start : start + rows * columns] * np.float32(scale)
+        part[-columns:] = 0
+        parts.append(part)
+        start += rows * columns
+    biases = parts[-1][-OUTPUTS:]
+    biases[COMPONENTS : 2 * COMPONENTS] = (-0.5, 0, 0, 0.5)
+    biases[2 * COMPONENTS : 3 * COMPONENTS] = (-2, -1, 0, 1)
+    return contextnet(inputs, units, np.concatenate(parts))
 
 
 @shared

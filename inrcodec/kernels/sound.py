@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from . import contextnet as cn
 from . import mixer as mx
@@ -36,7 +35,6 @@ from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3
 from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
-from .dictionary import atoms
 from .functions import LN2, cost, log2, sigmoid, soft
 from .lanes import LANES, ask_all, begin_asking, copy8, copy16, dot8, dot16, padded
 from .mixer import Mixer
@@ -352,25 +350,8 @@ def _decisions(channels: int, networked: bool) -> Decisions:
 
 
 def seeded_network(predictors: int, filters: int, units: int) -> ContextNet:
-    """A fresh context network. units: of each hidden layer; 0: a small network that is never used.
-
-    Its weights are entries of the SINR dictionary times powers of two: nearly Gaussian, seeded and exact. Most biases are 0.
-    """
-    inputs = OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES
-    if units == 0:
-        return cn.contextnet(inputs, LANES, np.zeros(cn.parameters(inputs, LANES), np.float32))
-    drawn = atoms(cn.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
-    parts: list[npt.NDArray[np.float32]] = []
-    start = 0
-    for (rows, columns), scale in zip(cn.shapes(inputs, units), (2.0**-5, 2.0**-5, 2.0**-8), strict=True):
-        part = drawn[start : start + rows * columns] * np.float32(scale)
-        part[-columns:] = 0
-        parts.append(part)
-        start += rows * columns
-    biases = parts[-1][-cn.OUTPUTS :]
-    biases[cn.COMPONENTS : 2 * cn.COMPONENTS] = (-0.5, 0, 0, 0.5)
-    biases[2 * cn.COMPONENTS : 3 * cn.COMPONENTS] = (-2, -1, 0, 1)
-    return cn.contextnet(inputs, units, np.concatenate(parts))
+    """A fresh context network, see `contextnet.seeded`. units: of each hidden layer."""
+    return cn.seeded(OWN_MISSES + OTHER_MISSES + predictors + filters + MEASURES, units, SEED)
 
 
 @shared

@@ -15,7 +15,6 @@ from ....errors import FormatError, InrcodecError
 from ....kernels import contextnet, functions, mixer, picture, volume
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
-from ....kernels.dictionary import atoms
 from ....kernels.lanes import LANES, padded
 from ....kernels.picture import HALVINGS, KINDS
 from ....kernels.volume import (
@@ -51,7 +50,6 @@ STEP = 1 << 12  # places that a kernel codes before progress is reported
 MOST_BITS = 2 * plans.CODED_BITS + 16  # the most decisions that code one value
 LOW_QUALITY = 5  # of Brotli, for bits below those of the integers: most are noise
 SEED = 1  # of the network's first weights
-SCALES = (2.0**-5, 2.0**-5, 2.0**-8)  # of its three layers
 MOST_PADDED, LEAST_PLACES = 4, 1 << 16  # places in memory: so many for each place, and so many more
 LEAST_LINES = 1 << 6
 LEAST_SUMS, SUMS_OF_PLACE, MOST_SUMS = 1 << 21, 1 << 8, 1 << 27  # bytes of sums: of a channel, for each place, in all
@@ -110,26 +108,6 @@ def _reals(table: npt.NDArray[np.uint64], floats: Ordered | None, offset: int, g
     stored, least = floats.format
     sc = Scale(np.zeros(0), stored, least, offset, floats.step, grain, 0, 0.0, 0.0)
     return reals_of(table.view(np.int64), sc)
-
-
-def seeded_network(inputs: int, units: int) -> contextnet.ContextNet:
-    """A fresh context network. units: of each hidden layer; 0: a small network that is never used.
-
-    Its weights are entries of the SINR dictionary times powers of two: nearly Gaussian, seeded and exact. Most biases are 0.
-    """
-    if units == 0:
-        return contextnet.contextnet(inputs, LANES, np.zeros(contextnet.parameters(inputs, LANES), np.float32))
-    drawn = atoms(contextnet.parameters(inputs, units), np.zeros(1, np.int64), SEED)[0].astype(np.float32)
-    parts, start = [], 0
-    for (rows, columns), scale in zip(contextnet.shapes(inputs, units), SCALES, strict=True):
-        part = drawn[start : start + rows * columns] * np.float32(scale)
-        part[-columns:] = 0
-        parts.append(part)
-        start += rows * columns
-    biases = parts[-1][-contextnet.OUTPUTS :]
-    biases[contextnet.COMPONENTS : 2 * contextnet.COMPONENTS] = (-0.5, 0, 0, 0.5)
-    biases[2 * contextnet.COMPONENTS : 3 * contextnet.COMPONENTS] = (-2, -1, 0, 1)
-    return contextnet.contextnet(inputs, units, np.concatenate(parts))
 
 
 def blocks_of(slices: Slices) -> tuple[int, int]:
@@ -236,7 +214,7 @@ class Brick:
                     specials=np.array(plan.specials, np.int64),
                     taps=found,
                     sums=sums,
-                    net=seeded_network(sums.x.shape[1] + EXTRAS, m.units),
+                    net=contextnet.seeded(sums.x.shape[1] + EXTRAS, m.units, SEED),
                     units=m.units,
                     learning=m.learning * RATE_UNIT,
                     contexts=mixer.contexts(count, 1 << m.lines),

@@ -465,13 +465,18 @@ def _preview(signal: Signal, others: Sequence[Section]) -> list[Section]:
 
 def _verify(data: bytes, signal: Signal, options: Options) -> None:
     """Raise InrcodecError if the bytes do not decode to the signal, or if this machine cannot be trusted: see `prove`."""
+    check_same(lambda: decode(data, _to_verify(options)).equals(signal))
+    prove(open_bytes(data).decoder)
+
+
+def check_same(decodes: Callable[[], bool]) -> None:
+    """Raise InrcodecError if what was encoded does not decode, or not to the original. decodes: decodes it, and says whether it is that."""
     try:
-        same = decode(data, _to_verify(options)).equals(signal)
+        same = decodes()
     except FormatError as fault:
         raise InrcodecError(f"verification failed: the encoded file does not decode ({fault}); please report this") from fault
     if not same:
         raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
-    prove(open_bytes(data).decoder)
 
 
 def _verify_lossy(data: bytes) -> None:

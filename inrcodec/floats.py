@@ -103,6 +103,7 @@ class Binary:
 FORMATS = {2: Binary(16, 11, -24), 4: Binary(32, 24, -149), 8: Binary(64, 53, -1074)}  # by bytes
 BFLOAT16 = Binary(16, 8, -133)
 NARROWER = {"binary16": FORMATS[2], "bfloat16": BFLOAT16, "binary32": FORMATS[4]}  # by their numbers in files
+NAMED = {**NARROWER, "binary64": FORMATS[8]}  # likewise
 
 
 def binary(dtype: np.dtype[Any]) -> Binary:

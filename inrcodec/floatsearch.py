@@ -120,17 +120,23 @@ def narrow(samples: Floats) -> FloatMap | None:
     return None
 
 
+def _blocks(samples: Floats) -> Iterator[Floats]:
+    """Samples, (n,), by blocks."""
+    return (samples[start : start + floats.BLOCK] for start in range(0, len(samples), floats.BLOCK))
+
+
+def _comes_back(block: Floats, float_map: FloatMap) -> bool:
+    """Whether a map gives a block of samples back, bit for bit."""
+    try:
+        back = floats.from_integers(floats.to_integers(block, float_map), float_map, block.dtype)
+    except FormatError:
+        return False
+    return np.array_equal(bits_of(back), bits_of(block))
+
+
 def _is_same(samples: Floats, float_map: FloatMap) -> bool:
     """Whether a map gives samples, (n,), back, bit for bit."""
-    for start in range(0, len(samples), floats.BLOCK):
-        part = samples[start : start + floats.BLOCK]
-        try:
-            back = floats.from_integers(floats.to_integers(part, float_map), float_map, samples.dtype)
-        except FormatError:
-            return False
-        if not np.array_equal(bits_of(back), bits_of(part)):
-            return False
-    return True
+    return all(_comes_back(block, float_map) for block in _blocks(samples))
 
 
 def linear(samples: Floats) -> tuple[FloatMap, int] | None:
@@ -185,19 +191,11 @@ def _linear(samples: Floats) -> tuple[FloatMap, int] | None:
 
 def holds(samples: Floats, float_map: FloatMap) -> bool:
     """Whether integers, by this map, give every sample back, bit for bit."""
-    flat = samples.reshape(-1)
-    for start in range(0, len(flat), floats.BLOCK):
-        part = flat[start : start + floats.BLOCK]
-        largest = float(np.abs(part.astype(np.float64)).max()) / float_map.unit
-        if not largest < min(SCALED, 2 ** (8 * samples.dtype.itemsize - 1) - 1):
-            return False
-        try:
-            back = floats.from_integers(floats.to_integers(part, float_map), float_map, samples.dtype)
-        except FormatError:
-            return False
-        if not np.array_equal(bits_of(back), bits_of(part)):
-            return False
-    return True
+    most = min(SCALED, 2 ** (8 * samples.dtype.itemsize - 1) - 1)
+    return all(
+        float(np.abs(block.astype(np.float64)).max()) / float_map.unit < most and _comes_back(block, float_map)
+        for block in _blocks(samples.reshape(-1))
+    )
 
 
 def _candidates(sizes: Doubles, b: Binary) -> Iterator[FloatMap]:

@@ -38,6 +38,8 @@ def mapped(signal: Signal, options: Options) -> Mapped:
     if not signal.floating:
         return _mapped(signal, None, options.compact and signal.samples.size <= PLAIN_SAMPLES)
     network = options.profile != "auto" and profiles.named(options.profile).renders
+    if signal.bfloat16:
+        return _mapped(signal, FloatMap())
     ways = list(_ways(signal, NETWORK_WIDEST if network else WIDEST) if network or signal.kind == "audio" else _ways_of_array(signal))
     if len(ways) == 1 or network:  # it is not fitted several times
         return _mapped(signal, ways[0])
@@ -76,9 +78,6 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
 
     widest: bits of integers, without sign, that can be predicted.
     """
-    if signal.bfloat16:
-        yield FloatMap()
-        return
     samples = signal.parts
     digits = floats.binary(samples.dtype).digits
     one_axis = samples.ndim == 2
@@ -99,9 +98,6 @@ def _ways(signal: Signal, widest: int) -> Iterator[FloatMap]:
 def _ways_of_array(signal: Signal) -> Iterator[FloatMap]:
     """Maps that can hold the floats of an array or picture. Those of form "bits" and "narrow" are predicted in their own scale."""
     samples = signal.parts
-    if signal.bfloat16:
-        yield FloatMap()
-        return
     linear = floatsearch.linear(samples)
     if linear and linear[1] <= PICTURE_BITS:
         yield linear[0]

@@ -373,7 +373,7 @@ def test_what_does_not_fit_is_refused_before_it_takes_memory(shape: tuple[int, .
     geometry = brick.geometry_of(slices, channels, row)
     held = 25 * (slices.steps * channels + 1) * geometry.slice
     blocks, bands = brick.blocks_of(slices)
-    each = [8 * (n * n + n) * (blocks + 2) * (bands + 5) for n in brick._regressors(model, row, channels)]
+    each = [8 * (n * n + n) * (blocks + 2) * (bands + 5) for n in brick._regressors(model, channels)]
     lines = 64 * len(contexts.SETS[model.contexts]) * channels << model.lines
     if brick.fits(plan, shape, channels):
         assert held + sum(each) + lines <= brick.memory(shape, channels)

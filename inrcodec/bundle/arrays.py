@@ -21,10 +21,11 @@ from ..limits import UNLIMITED, Limits
 from ..options import Options
 from ..signal import Signal
 from ..tensors import MAX_AXES, shape_fault
-from .manifest import ARRAYS, ENTRY, MAX_MANIFEST, STREAM, TENSORS
+from .manifest import ARRAYS, ENTRY, MAX_MANIFEST, STREAM, TENSORS, read_metadata, text
 
 PLAIN, TYPED = range(2)  # forms of an array
 LARGEST_ELEMENT = 1 << 36  # bytes
+TEXT = "a text"  # what a name or a type of a manifest is called in messages
 # the options that are for arrays
 OPTIONS = {"profile", "effort", "seed", "threads", "compact", "verify", "progress", "stop", "max_samples", "max_memory"}
 
@@ -146,12 +147,7 @@ def encode(arrays: Decoded, options: Options) -> bytes:
 def _verify(data: bytes, wanted: Decoded, options: Options) -> None:
     """Raise InrcodecError if the bytes do not decode to these arrays, or if this machine cannot be trusted: see `codec.prove`."""
     free = replace(options, max_samples=UNLIMITED, max_memory=UNLIMITED)
-    try:
-        same = decode(data, free).equals(wanted)
-    except FormatError as fault:
-        raise InrcodecError(f"verification failed: the encoded file does not decode ({fault}); please report this") from fault
-    if not same:
-        raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
+    codec.check_same(lambda: decode(data, free).equals(wanted))
     for content in open_bytes(data, free.limits).streams:
         if content is not None:
             codec.prove(codec.open_bytes(content).decoder)
@@ -186,13 +182,7 @@ def open_bytes(data: bytes, limits: Limits) -> Opened:
 
 def _read(r: Reader, size: int, limits: Limits) -> tuple[list[Entry], dict[str, bytes]]:
     """The arrays and the metadata that a manifest tells. Raises FormatError; LimitError."""
-    metadata: dict[str, bytes] = {}
-    for _ in range(r.varint(r.left)):
-        limits.check_memory(2 * size + ENTRY * len(metadata))
-        key = _taken(r)
-        if key in metadata:
-            raise FormatError("damaged: a key of the manifest is there twice")
-        metadata[key] = r.take(r.varint())
+    metadata = read_metadata(r, size, limits, TEXT)
     entries: list[Entry] = []
     names: set[str] = set()
     for _ in range(r.varint(r.left)):
@@ -206,25 +196,18 @@ def _read(r: Reader, size: int, limits: Limits) -> tuple[list[Entry], dict[str, 
     return entries, metadata
 
 
-def _taken(r: Reader) -> str:
-    try:
-        return r.take(r.varint()).decode()
-    except UnicodeDecodeError as fault:
-        raise FormatError("damaged: a text in the manifest is not UTF-8") from fault
-
-
 def _read_entry(r: Reader) -> Entry:
-    name, form = _taken(r), r.byte()
+    name, form = text(r, TEXT), r.byte()
     if form == PLAIN:
         return Entry(name)
     if form != TYPED:
         raise FormatError("damaged: an array has an unknown form")
-    text, size = _taken(r), r.varint()
+    of_type, size = text(r, TEXT), r.varint()
     axes = r.byte()
     shape = tuple(r.varint() for _ in range(axes))
-    if not 1 <= len(text.encode()) <= LONGEST_TYPE or axes > MAX_AXES or shape_fault(shape) or size > LARGEST_ELEMENT:
+    if not 1 <= len(of_type.encode()) <= LONGEST_TYPE or axes > MAX_AXES or shape_fault(shape) or size > LARGEST_ELEMENT:
         raise FormatError("damaged: the type or the shape of an array is out of range")
-    return Entry(name, text, size, shape)
+    return Entry(name, of_type, size, shape)
 
 
 def _open_stream(entry: Entry, content: bytes, limits: Limits) -> codec.Opened:

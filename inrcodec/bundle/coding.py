@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .. import codec, compact, container, parallel
 from ..codec import BUNDLE
 from ..container import Section
-from ..errors import FormatError, InrcodecError
+from ..errors import FormatError
 from ..limits import UNLIMITED
 from ..options import Options
 from ..tensors import Tensor, Tensors
@@ -156,12 +156,7 @@ def encode(tensors: Tensors, options: Options) -> bytes:
 def _verify(data: bytes, wanted: Tensors, options: Options) -> None:
     """Raise InrcodecError if the bytes do not decode to these tensors, or if this machine cannot be trusted: see `codec.prove`."""
     free = replace(options, max_samples=UNLIMITED, max_memory=UNLIMITED)
-    try:
-        same = decode(data, free).equals(wanted)
-    except FormatError as fault:
-        raise InrcodecError(f"verification failed: the encoded file does not decode ({fault}); please report this") from fault
-    if not same:
-        raise InrcodecError("verification failed: the encoded file does not decode to the original; please report this")
+    codec.check_same(lambda: decode(data, free).equals(wanted))
     for of_group in open_bytes(data, free).groups:
         for stream in of_group:
             codec.prove(stream.decoder)

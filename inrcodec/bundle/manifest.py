@@ -184,13 +184,7 @@ def read(content: bytes, limits: Limits) -> Manifest:
 
 
 def _read(r: Reader, size: int, found_digest: bytes, limits: Limits) -> Manifest:
-    metadata: dict[str, bytes] = {}
-    for _ in range(r.varint(r.left)):
-        limits.check_memory(2 * size + ENTRY * len(metadata))
-        key = _text(r)
-        if key in metadata:
-            raise FormatError("damaged: a key of the manifest is there twice")
-        metadata[key] = r.take(r.varint())
+    metadata = read_metadata(r, size, limits, "a name")
     groups: list[Group] = []
     for _ in range(r.varint(r.left)):
         limits.check_memory(2 * size + ENTRY * (len(metadata) + len(groups)))
@@ -212,11 +206,24 @@ def _read(r: Reader, size: int, found_digest: bytes, limits: Limits) -> Manifest
     return found
 
 
-def _text(r: Reader) -> str:
+def read_metadata(r: Reader, size: int, limits: Limits, what: str) -> dict[str, bytes]:
+    """The metadata of a manifest of `size` bytes. what: see `text`. Raises FormatError; LimitError."""
+    metadata: dict[str, bytes] = {}
+    for _ in range(r.varint(r.left)):
+        limits.check_memory(2 * size + ENTRY * len(metadata))
+        key = text(r, what)
+        if key in metadata:
+            raise FormatError("damaged: a key of the manifest is there twice")
+        metadata[key] = r.take(r.varint())
+    return metadata
+
+
+def text(r: Reader, what: str = "a name") -> str:
+    """The next text of a manifest. what: its name for messages. Raises FormatError."""
     try:
         return r.take(r.varint()).decode()
     except UnicodeDecodeError as fault:
-        raise FormatError("damaged: a name in the manifest is not UTF-8") from fault
+        raise FormatError(f"damaged: {what} in the manifest is not UTF-8") from fault
 
 
 def _dtype(r: Reader) -> DType:
@@ -256,7 +263,7 @@ def _read_group(r: Reader) -> Group:
 def _read_entries(r: Reader, groups: Sequence[Group], before: Sequence[Entry]) -> Iterator[Entry]:
     """The tensors, each checked against the groups and those before it."""
     for number in range(r.varint(r.left)):
-        name, dtype = _text(r), _dtype(r)
+        name, dtype = text(r), _dtype(r)
         shape = tuple(r.varint() for _ in range(r.byte()))
         if fault := shape_fault(shape):
             raise FormatError(f"damaged: of a tensor, {fault}")

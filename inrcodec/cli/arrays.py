@@ -13,7 +13,7 @@ from ..errors import InrcodecError, UnsupportedError, naming
 from ..limits import Limits
 from ..options import Options
 from ..storage import check_output, reason
-from .common import MOST_NAMES, coded, decoded, limits_of, options_of, shortened, write_as, write_linr
+from .common import MOST_NAMES, coded, decoded, limits_of, options_of, shortened, tell_verified, write_as, write_linr
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -118,13 +118,7 @@ def verify(input: Path, original: Path | None, data: bytes, given: dict[str, Any
 
     with naming(input):
         found = decoded(lambda options: bundles.decode(data, options), **given)
-    if original is None:
-        say(f"{input}: OK, {_count(found.items)} match their digest")
-        return
-    other = read(original, limits_of(given))
-    if not found.equals(other):
-        raise InrcodecError(f"{input}: differs from {original} in {_difference(found, other)}")
-    say(f"{input}: OK, the same as {original}")
+    tell_verified(input, original, found, _count(found.items), lambda path: read(path, limits_of(given)), _difference)
 
 
 def _difference(a: Decoded, b: Decoded) -> str:

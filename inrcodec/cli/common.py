@@ -302,6 +302,22 @@ def shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + more
 
 
+def tell_verified(
+    input: Path, original: Path | None, found: Any, count: str, read: Callable[[Path], Any], difference: Callable[[Any, Any], str]
+) -> None:
+    """Tell that a bundle was verified, after comparing it with an original if there is one. Raises InrcodecError: they differ.
+
+    found: what it decodes to; count: what that is, in words; read: reads the original; difference: the first thing in which they differ.
+    """
+    if original is None:
+        say(f"{input}: OK, {count} match their digest")
+        return
+    other = read(original)
+    if not found.equals(other):
+        raise InrcodecError(f"{input}: differs from {original} in {difference(found, other)}")
+    say(f"{input}: OK, the same as {original}")
+
+
 def fail(path: Path, faults: Sequence[str]) -> NoReturn:
     """Print what is wrong with a file, a line each, and exit with status 1."""
     for fault in faults[:MOST_LINES]:

@@ -184,6 +184,24 @@ def forward(net: ContextNet, base: np.float32, unit: np.float32) -> None:
         mixture[2, k] = powers[k] * share
 
 
+@shared
+def mixture_mean(net: ContextNet) -> np.float32:
+    """The mean of the mixture, relative to what its means are relative to."""
+    mean, mixture = F32(0), net.mixture
+    for k in range(COMPONENTS):
+        mean += mixture[2, k] * mixture[0, k]
+    return mean
+
+
+@shared
+def tell_shifted(net: ContextNet, shift: np.float32, logistics: Singles2) -> None:
+    """Add `shift` to the means of the mixture, and fill in its components as `lanes.ask_all` takes them. logistics: (4, LANES)."""
+    for k in range(COMPONENTS):
+        net.mixture[0, k] += shift
+        for i in range(3):
+            logistics[i, k] = net.mixture[i, k]
+
+
 @stage
 def differentiate(net: ContextNet, value: np.float32, half: np.float32, first: bool, last: bool, unit: np.float32) -> None:
     """Fill in `dout`: the derivatives of −ln P(value) by the outputs.

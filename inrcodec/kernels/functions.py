@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ..errors import InrcodecError
 from .arrays import Floats1, Int, Singles1
 from .compiling import function
 from .tables import EXP2_STEPS, SIGMOID_LIMIT, SIGMOID_STEPS, exp2_fractions, log2_mantissas, sigmoids
@@ -77,6 +78,15 @@ COST: Singles1 = np.array([-log2((i + 0.5) / 4096) for i in range(4096)], np.flo
 def cost(probability: Int, bit: Int) -> np.float32:
     """Bits that `bit` costs; probability: of a 1, in units of 2^-16."""
     return COST[(probability if bit else 65536 - probability) >> 4]
+
+
+def check_subnormals() -> None:
+    """Raise InrcodecError if this thread does not compute with subnormal numbers: see `keeps_subnormals`."""
+    if not keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
+        raise InrcodecError(
+            "a library in this process made the processor round subnormal numbers to zero, so files would not be exact; "
+            "code in a process without that library"
+        )
 
 
 def keeps_subnormals() -> bool:

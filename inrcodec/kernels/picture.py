@@ -460,17 +460,17 @@ def see(p: PassState, residuals: Words3, y: Int, x: Int, unit: np.float32) -> No
     f[n + 30] = sines[px * 8192]
     f[n + 31] = sines[(px * 8192 + 16384) & 65535]
     if p.switches.coordinates:
-        see_place(f, n + EXTRAS, (y * 65536) // (2 * g.height), sines)
-        see_place(f, n + EXTRAS + 2 * OCTAVES, (x * 65536) // (2 * g.width), sines)
+        see_place(f, n + EXTRAS, OCTAVES, (y * 65536) // (2 * g.height), sines)
+        see_place(f, n + EXTRAS + 2 * OCTAVES, OCTAVES, (x * 65536) // (2 * g.width), sines)
 
 
 @shared
-def see_place(f: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
-    """Fill in f[first] … with sine and cosine of OCTAVES octaves of a coordinate. turn: the coordinate in units of 2^-16 turns.
+def see_place(f: Singles1, first: Int, octaves: Int, turn: Int, sines: Singles1) -> None:
+    """Fill in f[first] … with sine and cosine of some octaves of a coordinate. turn: the coordinate in units of 2^-16 turns.
 
     f: (inputs + 1,); sines: (2^16,).
     """
-    for k in range(OCTAVES):
+    for k in range(octaves):
         f[first + 2 * k] = sines[(turn << k) & 65535]
         f[first + 2 * k + 1] = sines[((turn << k) + 16384) & 65535]
 
@@ -508,10 +508,7 @@ def derive(p: PassState, level: Int, mid: float, origin: Int) -> None:
 def middle(p: PassState) -> float:
     """The prediction that the tree is around: the mean of the network's mixture, or without a network the blend."""
     if p.switches.units > 0:
-        mean, mixture = F32(0), p.net.mixture
-        for k in range(cn.COMPONENTS):
-            mean += mixture[2, k] * mixture[0, k]
-        return within(p.state.said[BLEND] + np.float64(mean), p.geometry.largest)
+        return within(p.state.said[BLEND] + np.float64(cn.mixture_mean(p.net)), p.geometry.largest)
     return p.state.said[BLEND + 1]
 
 
@@ -557,12 +554,8 @@ def set_up(p: PassState, guess: Guess, origin: Int) -> None:
     st = p.state
     logistics = st.logistics
     begin_asking(st.masses)
-    shift = F32(st.said[BLEND] - np.float64(origin))
     if p.switches.units > 0:
-        for k in range(cn.COMPONENTS):
-            p.net.mixture[0, k] += shift
-            for i in range(3):
-                logistics[i, k] = p.net.mixture[i, k]
+        cn.tell_shifted(p.net, F32(st.said[BLEND] - np.float64(origin)), logistics)
     if p.switches.predictors > 0:
         for k in range(SAYINGS):
             logistics[0, FIRST_LANE + k] = F32(st.said[k] - np.float64(origin))

@@ -24,7 +24,7 @@ from .contextnet import ContextNet
 from .functions import bits_of, cost, log2, soft
 from .lanes import LANES, ask_all, begin_asking, copy16, dot8, eliminate, square_batch, substitute, weigh_batch
 from .mixer import Contexts, Mixer, mix_hash
-from .picture import KINDS, Node, Walk, descend, next_node
+from .picture import KINDS, Node, Walk, descend, next_node, see_place
 
 F32 = np.float32
 BLOCK = 8  # columns, and rows, of a block of sums
@@ -482,26 +482,15 @@ def see(p: Model, mem: Memory, place: Place, guess: Guess) -> None:
     sc = p.scale
     x[n + 10] = F32((mid - sc.low) / (sc.high - sc.low + 1.0) * 2.0 - 1.0)
     x[n + 11] = F32(2.0 * (mid - np.floor(mid)) - 1.0) if sc.stored == 0 else F32(0)
-    see_place(x, n + 12, (place.row * 65536) // (2 * g.height), st.sines)
-    see_place(x, n + 12 + 2 * OCTAVES, (place.column * 65536) // (2 * g.width), st.sines)
-
-
-@shared
-def see_place(x: Singles1, first: Int, turn: Int, sines: Singles1) -> None:
-    """Fill in x[first] … with sine and cosine of OCTAVES octaves of a coordinate. turn: the coordinate in units of 2^-16 turns."""
-    for k in range(OCTAVES):
-        x[first + 2 * k] = sines[(turn << k) & 65535]
-        x[first + 2 * k + 1] = sines[((turn << k) + 16384) & 65535]
+    see_place(x, n + 12, OCTAVES, (place.row * 65536) // (2 * g.height), st.sines)
+    see_place(x, n + 12 + 2 * OCTAVES, OCTAVES, (place.column * 65536) // (2 * g.width), st.sines)
 
 
 @stage
 def middle(p: Model) -> float:
     """The prediction that the tree is around: the mean of the network's mixture, or without a network the first correction."""
     if p.units > 0:
-        mean, mixture = F32(0), p.net.mixture
-        for k in range(cn.COMPONENTS):
-            mean += mixture[2, k] * mixture[0, k]
-        return within(p.state.said[BLEND] + np.float64(mean), p.scale.low, p.scale.high)
+        return within(p.state.said[BLEND] + np.float64(cn.mixture_mean(p.net)), p.scale.low, p.scale.high)
     return p.state.said[BLEND + 1]
 
 
@@ -603,11 +592,7 @@ def set_up(p: Model, guess: Guess) -> None:
     st, logistics = p.state, p.state.logistics
     begin_asking(st.masses)
     if p.units > 0:
-        shift = F32(st.said[BLEND] - guess.here)
-        for k in range(cn.COMPONENTS):
-            p.net.mixture[0, k] += shift
-            for i in range(3):
-                logistics[i, k] = p.net.mixture[i, k]
+        cn.tell_shifted(p.net, F32(st.said[BLEND] - guess.here), logistics)
     for k in range(SAYINGS):
         logistics[0, FIRST_LANE + k] = F32(st.said[k] - guess.here)
         logistics[1, FIRST_LANE + k] = F32(1.0 / (SPREAD_SHARE * st.spread[k, guess.level] + LEAST_SPREAD))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import floats
 from ..container import Section
 from ..errors import UnsupportedError
 from ..kernels import tables
@@ -32,13 +33,7 @@ class Ordered:
     kind: an IEEE-754 format or bfloat16, one of KINDS.
     """
 
-    KINDS: ClassVar[tuple[str, ...]] = ("binary16", "bfloat16", "binary32", "binary64")
-    FORMATS: ClassVar[dict[str, tuple[int, int]]] = {
-        "binary16": (10, -24),
-        "bfloat16": (7, -133),
-        "binary32": (23, -149),
-        "binary64": (52, -1074),
-    }
+    KINDS: ClassVar[tuple[str, ...]] = tuple(floats.NAMED)
     kind: str
     offset: int
     step: int = 1
@@ -46,7 +41,8 @@ class Ordered:
     @property
     def format(self) -> tuple[int, int]:
         """(bits that are stored of a mantissa, exponent of the unit of the smallest numbers)."""
-        return self.FORMATS[self.kind]
+        b = floats.NAMED[self.kind]
+        return b.stored, b.least
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,9 @@ def _unpack(data: bytes, count: int, bits: int) -> Values:
     return values
 
 
-def _from_bytes(data: bytes, count: int, bits: int, planar: bool) -> Values:
-    """Values in the order of modes 1 and 2, (count,). planar: whether it is mode 2."""
-    raw, width, kind = np.frombuffer(data, np.uint8), _width(bits), value_type(bits).newbyteorder("<")
+def from_bytes(data: bytes, count: int, bits: int, planar: bool, what: str) -> Values:
+    """Values in the order of modes 1 and 2, (count,). planar: whether it is mode 2; what: holds them. Raises FormatError, naming `what`."""
+    raw, width, kind = np.frombuffer(data, np.uint8), width_of(bits), value_type(bits).newbyteorder("<")
     if kind.itemsize == width and (width == 1 or not planar):
         values: Values = raw.view(kind)
     else:
@@ -58,19 +58,19 @@ def _from_bytes(data: bytes, count: int, bits: int, planar: bool) -> Values:
         whole[:, :width] = raw.reshape(width, count).T if planar else raw.reshape(count, width)
         values = whole.view(kind)[:, 0]
     if bits < 8 * kind.itemsize and int(values.max()) >> bits:
-        raise FormatError("damaged: a value of a tile is out of range")
+        raise FormatError(f"damaged: a value of {what} is out of range")
     return values.astype(kind.newbyteorder("="), copy=False)
 
 
-def _width(bits: int) -> int:
+def width_of(bits: int) -> int:
     """Bytes per value, 1, 2, …, 8."""
     return -(-bits // 8)
 
 
-def _as_bytes(values: Values, bits: int) -> npt.NDArray[np.uint8]:
+def as_bytes(values: Values, bits: int) -> npt.NDArray[np.uint8]:
     """The bytes of each value, little-endian: (values, bytes per value)."""
     little = values.astype(value_type(bits).newbyteorder("<")).reshape(-1, 1).view(np.uint8)
-    return np.ascontiguousarray(little[:, : _width(bits)])
+    return np.ascontiguousarray(little[:, : width_of(bits)])
 
 
 def encode_tile(values: Values, bits: int, quality: int) -> bytes:
@@ -82,10 +82,10 @@ def encode_tile(values: Values, bits: int, quality: int) -> bytes:
         return bytes([mode]) + compress(data, quality)
 
     packed = _pack(values, bits)
-    interleaved = _as_bytes(values, bits)
+    interleaved = as_bytes(values, bits)
     candidates = [bytes([PACKED]) + packed, squeeze(BYTES, interleaved.tobytes())]
-    if values.shape[-1] > 1 or _width(bits) > 1:
-        channels_first = _as_bytes(np.moveaxis(values, -1, 0), bits)
+    if values.shape[-1] > 1 or width_of(bits) > 1:
+        channels_first = as_bytes(np.moveaxis(values, -1, 0), bits)
         candidates.append(squeeze(PLANAR, channels_first.T.tobytes()))
     if bits % 8:
         candidates.append(squeeze(PACKED_BROTLI, packed))
@@ -165,7 +165,7 @@ class Decoder(TileDecoder):
             if len(packed) != packed_size:
                 raise FormatError("damaged: a tile does not have the size it should have")
             return _unpack(packed, count, bits).reshape(shape)
-        values = _from_bytes(decompress(content, count * _width(bits), "a tile"), count, bits, mode == PLANAR)
+        values = from_bytes(decompress(content, count * width_of(bits), "a tile"), count, bits, mode == PLANAR, "a tile")
         if mode == PLANAR:
             return np.moveaxis(values.reshape(self.layout.channels, *shape[:-1]), 0, -1)
         return values.reshape(shape)
@@ -175,7 +175,7 @@ class Decoder(TileDecoder):
         if self.bits == 0:
             return 0
         # the decompressed bytes up to three times, as Brotli hands them out, or once beside the values
-        raw, block = count * _width(self.bits), min(count, BLOCK) * (self.bits + 16)
+        raw, block = count * width_of(self.bits), min(count, BLOCK) * (self.bits + 16)
         return max(3 * raw, raw + count * value_type(self.bits).itemsize + block) + BROTLI
 
     def describe(self) -> Mapping[str, object]:

@@ -99,8 +99,9 @@ class Hybrid(Profile):
 
             rate = subject.sample_rate or USUAL_RATE
             return Encoded(self, sound.encode(subject.values, subject.silence, rate, options))
-        found = [code(subject, options) for code in _ways(subject)]
-        if _as_picture in _ways(subject) and may_be_turned(subject, options):
+        ways = _ways(subject)
+        found = [code(subject, options) for code in ways]
+        if _as_picture in ways and may_be_turned(subject, options):
             from . import turned
 
             others = (turned.encode(subject, options, way, _as_picture) for way in turned.TURNS)

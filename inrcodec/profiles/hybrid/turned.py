@@ -20,16 +20,19 @@ UP, LEFT, ACROSS = 1, 2, 4  # rows from below, columns from the right; after row
 TURNS = (UP, UP | LEFT | ACROSS)  # that are tried
 
 
+def _flipped(values: Values, way: int) -> Values:
+    return np.flip(values, tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit))
+
+
 def turn(values: Values, way: int) -> Values:
     """Values (rows, columns, channels), turned."""
     moved = values.transpose(1, 0, 2) if way & ACROSS else values
-    flips = tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit)
-    return np.ascontiguousarray(np.flip(moved, flips))
+    return np.ascontiguousarray(_flipped(moved, way))
 
 
 def back(values: Values, way: int) -> Values:
     """The inverse of `turn`."""
-    moved = np.flip(values, tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit))
+    moved = _flipped(values, way)
     return np.ascontiguousarray(moved.transpose(1, 0, 2) if way & ACROSS else moved)
 
 

@@ -25,6 +25,7 @@ LARGEST_SLICE = 1 << 17  # places
 DIVIDED = 1 << 18  # values; an array with more is cut into two bricks at least, so that two processors have work
 SHORT = 48  # places of an axis of slices that is not cut while another one can be
 TRIED = 1 << 15  # values of the part that is coded in several ways
+SAMPLED = 1 << 16  # integers that grain and specials are found from, about
 TINY_SLICE = 1 << 5  # places of a slice that is too small to predict much from
 SET_SLICE = 1 << 12  # places of a slice; smaller ones may be pictures of a set
 LEAST_SHARE = 0.05  # of a value that is coded apart
@@ -192,9 +193,10 @@ def plan_for(values: Values, recipe: Recipe, floats: Ordered | None, twin: tuple
     plan = replace(plan, model=replace(recipe.model, lines=lines, lags=lags))
     while plan.model.size and not brick.fits(plan, folded.shape[:-1], folded.shape[-1]):
         plan = replace(plan, model=replace(plan.model, size=plan.model.size - 1))
+    sample = (flat[:: max(1, len(flat) // SAMPLED)] >> flat.dtype.type(plan.low)).astype(np.int64)
     if floats is not None:
-        plan = replace(plan, grain=grain_of(flat >> flat.dtype.type(plan.low), plan, floats))
-    return replace(plan, specials=specials_of(flat >> flat.dtype.type(plan.low), plan, floats, recipe.special))
+        plan = replace(plan, grain=grain_of(sample, plan, floats))
+    return replace(plan, specials=specials_of(sample, plan, floats, recipe.special))
 
 
 def table_of(flat: npt.NDArray[Any]) -> npt.NDArray[np.uint64] | None:
@@ -212,28 +214,24 @@ def table_of(flat: npt.NDArray[Any]) -> npt.NDArray[np.uint64] | None:
     return table if saved > 8 * plans.table_bytes(table) + 64 else None
 
 
-def grain_of(integers: npt.NDArray[Any], plan: BrickPlan, floats: Ordered) -> int:
-    """The exponent of the unit of the floats of median size."""
-    flat = replace(plan, grain=0)
-    reals = np.abs(brick.reals_of(_sampled(integers), brick.scale_of(flat, floats)))
+def grain_of(sample: npt.NDArray[np.int64], plan: BrickPlan, floats: Ordered) -> int:
+    """The exponent of the unit of the floats of median size. sample: some of the integers; plan: with grain 0."""
+    reals = np.abs(brick.reals_of(sample, brick.scale_of(plan, floats)))
     finite = reals[(reals > 0) & (reals < FAR)]
     middle = float(np.median(finite)) if len(finite) else 1.0
     return int(math.frexp(middle)[1]) - 1 - floats.format[0]
 
 
-def _sampled(integers: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Some of the integers, spread over all."""
-    return integers[:: max(1, len(integers) // 65536)].astype(np.int64)
+def specials_of(sample: npt.NDArray[np.int64], plan: BrickPlan, floats: Ordered | None, frequent: bool) -> tuple[int, ...]:
+    """The integers to be coded apart: floats that are no numbers or far beyond all others, and, if wanted, the most frequent value.
 
-
-def specials_of(integers: npt.NDArray[Any], plan: BrickPlan, floats: Ordered | None, frequent: bool) -> tuple[int, ...]:
-    """The integers to be coded apart: floats that are no numbers or far beyond all others, and, if wanted, the most frequent value."""
-    sample = _sampled(integers)
+    sample: some of the integers, spread over all.
+    """
     found, counts = np.unique(sample, return_counts=True)
     special: list[int] = []
     if floats is not None:
-        reals = np.abs(brick.reals_of(found, brick.scale_of(plan, floats)))
-        usual = np.median(np.abs(brick.reals_of(sample, brick.scale_of(plan, floats))))
+        scale = brick.scale_of(plan, floats)
+        reals, usual = np.abs(brick.reals_of(found, scale)), np.median(np.abs(brick.reals_of(sample, scale)))
         marks = (reals > HUGE * max(float(usual), 1.0)) & (counts >= 4)
         order = np.argsort(-counts[marks], kind="stable")
         special = found[marks][order][: plans.MAX_SPECIALS - 1].tolist()

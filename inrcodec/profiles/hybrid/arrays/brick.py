@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ....compression import compress, decompress
 from ....container import Reader, varint
-from ....errors import FormatError, InrcodecError
+from ....errors import FormatError
 from ....kernels import contextnet, functions, mixer, picture, volume
 from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
@@ -42,6 +42,7 @@ from ....kernels.volume import (
 )
 from ....values import Values, value_type
 from ...base import Ordered, Tick
+from ...stored import as_bytes, from_bytes, width_of
 from . import contexts, mirror, taps
 from . import plan as plans
 from .plan import CODED, DECAYS, RAW, BrickModel, BrickPlan
@@ -69,7 +70,7 @@ class Slices(NamedTuple):
 def slices_of(shape: tuple[int, ...], model: BrickModel) -> Slices:
     """The slices of one channel of a brick. shape: of its coordinate axes, without what a mirror gives."""
     sizes = [shape[axis] for axis in model.order]
-    flat = 1 if model.rows or len(sizes) == 1 else 2
+    flat = 1 if model.in_rows else 2
     return Slices(math.prod(sizes[:-flat]), sizes[-2] if flat == 2 else 1, sizes[-1])
 
 
@@ -191,21 +192,16 @@ class Brick:
     """
 
     def __init__(self, plan: BrickPlan, floats: Ordered | None, shape: tuple[int, ...], channels: int) -> None:
-        if not functions.keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
-            raise InrcodecError(
-                "a library in this process made the processor round subnormal numbers to zero, so files would not be exact; "
-                "code in a process without that library"
-            )
+        functions.check_subnormals()
         self.plan, self.channels, self.slices = plan, channels, slices_of(shape, plan.model)
         m = plan.model
-        row = m.rows or len(shape) == 1
-        self.geometry = g = geometry_of(self.slices, channels, row)
+        self.geometry = g = geometry_of(self.slices, channels, m.in_rows)
         places = (self.slices.steps * channels + 1) * g.slice
         self.memory = Memory(np.zeros(places, np.int64), np.zeros(places), np.zeros(places), np.zeros(places, np.uint8))
         scale, count = scale_of(plan, floats), len(contexts.SETS[m.contexts])
         self.models: list[Model] = []
         for channel in range(channels):
-            found, few = taps.taps_of(m.size, row, taps.lags_of(m.lags, channel, channels))
+            found, few = taps.taps_of(m.size, m.in_rows, taps.lags_of(m.lags, channel, channels))
             sums = sums_of(len(found.where), few, self.slices, DECAYS[m.decay])
             self.models.append(
                 Model(
@@ -263,9 +259,7 @@ def _restored(arranged: npt.NDArray[Any], model: BrickModel, shape: tuple[int, .
 
 def encode_raw(values: Values, bits: int) -> bytes:
     """A brick without a model: its values, each in as few bytes as hold so many bits, the lowest first."""
-    size = -(-bits // 8)
-    wide = np.ascontiguousarray(values, np.dtype(value_type(bits)).newbyteorder("<"))
-    return bytes([RAW]) + wide.view(np.uint8).reshape(-1, wide.dtype.itemsize)[:, :size].tobytes()
+    return bytes([RAW]) + as_bytes(values, bits).tobytes()
 
 
 def encode(values: Values, plan: BrickPlan, floats: Ordered | None, tick: Callable[[float], None]) -> bytes:
@@ -299,10 +293,12 @@ def decode(data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ord
     """
     shape, channels = box
     r = Reader(data, plans.WHAT)
-    kind, size = r.byte(), -(-bits // 8)
-    nothing = np.zeros(len(SPENT))
+    kind, nothing = r.byte(), np.zeros(len(SPENT))
     if kind == RAW:
-        return _decode_raw(r, (*shape, channels), bits, size), nothing
+        count = math.prod(shape) * channels
+        raw = r.take(count * width_of(bits))
+        r.end()
+        return from_bytes(raw, count, bits, False, plans.WHAT).reshape(*shape, channels), nothing
     if kind != CODED:
         raise FormatError("damaged: a brick has an unknown setting")
     plan = plans.read(r, shape, bits, floats is not None)
@@ -333,33 +329,20 @@ def decode(data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ord
     return np.ascontiguousarray(mirror.unfold(folded, plan.mirror, n)), brick.tally()
 
 
-def _decode_raw(r: Reader, shape: tuple[int, ...], bits: int, size: int) -> Values:
-    """The values of a brick without a model. Raises FormatError."""
-    kind = np.dtype(value_type(bits)).newbyteorder("<")
-    count = math.prod(shape)
-    wide = np.zeros((count, kind.itemsize), np.uint8)
-    wide[:, :size] = np.frombuffer(r.take(count * size), np.uint8).reshape(count, size)
-    r.end()
-    values = wide.view(kind).reshape(shape).astype(value_type(bits))
-    if bits < 8 * values.dtype.itemsize and int(values.max()) >> bits:
-        raise FormatError("damaged: a value of a brick is out of range")
-    return values
-
-
-def _regressors(m: BrickModel, row: bool, channels: int) -> list[int]:
+def _regressors(m: BrickModel, channels: int) -> list[int]:
     """The regressors of each channel, with padding."""
-    return [padded(len(taps.taps_of(m.size, row, taps.lags_of(m.lags, c, channels))[0].where), 8) for c in range(channels)]
+    return [padded(len(taps.taps_of(m.size, m.in_rows, taps.lags_of(m.lags, c, channels))[0].where), 8) for c in range(channels)]
 
 
 def fits(plan: BrickPlan, shape: tuple[int, ...], channels: int) -> bool:
     """Whether a brick takes no more memory than `memory` says. shape: of its coordinate axes, without what a mirror gives."""
     m, slices = plan.model, slices_of(shape, plan.model)
-    row, places = m.rows or len(shape) == 1, math.prod(shape) * channels
-    padded_places = (slices.steps * channels + 1) * geometry_of(slices, channels, row).slice
+    places = math.prod(shape) * channels
+    padded_places = (slices.steps * channels + 1) * geometry_of(slices, channels, m.in_rows).slice
     if padded_places > MOST_PADDED * places + LEAST_PLACES or (1 << m.lines) > max(LEAST_LINES, 8 * places):
         return False
     blocks, rows = blocks_of(slices)
-    sums = sum(8 * (n * n + n) * ((blocks + 2) * (rows + 5)) for n in _regressors(m, row, channels))
+    sums = sum(8 * (n * n + n) * ((blocks + 2) * (rows + 5)) for n in _regressors(m, channels))
     return sums <= sums_memory(places, channels)
 
 

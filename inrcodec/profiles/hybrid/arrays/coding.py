@@ -16,6 +16,7 @@ from ....options import Options
 from ....progress import Ticker
 from ....values import Values
 from ...base import Ordered, Parts, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
+from ...stored import width_of
 from ..limits import MAX_CHANNELS_OF_ARRAY, SECTION
 from . import analysis, brick, mirror
 from . import plan as plans
@@ -49,7 +50,7 @@ def encode_brick(values: Values, recipe: Recipe, subject: Subject, twin: tuple[i
         tick(1.0)
         return brick.encode_raw(values, subject.bits)
     coded = brick.encode(values, plan, subject.floats, tick)
-    size = values.size * -(-subject.bits // 8) + 1
+    size = values.size * width_of(subject.bits) + 1
     return coded if len(coded) <= size else brick.encode_raw(values, subject.bits)
 
 

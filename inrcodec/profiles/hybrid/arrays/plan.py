@@ -56,6 +56,11 @@ class BrickModel:
     contexts: str = "none"
     lines: int = 14
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether slices are rows, as they are of one axis in any case."""
+        return self.rows or len(self.order) == 1
+
 
 @dataclass(frozen=True)
 class BrickPlan:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....container import Reader, varint
-from ....errors import FormatError, InrcodecError
+from ....errors import FormatError
 from ....kernels import coder, contextnet, functions, mixer, picture
 from ....kernels.lanes import LANES
 from ....kernels.picture import (
@@ -245,11 +245,7 @@ class Tile:
     """
 
     def __init__(self, plan: PicturePlan, starts: Starts, planes: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
-        if not functions.keeps_subnormals():  # libraries built with -ffast-math, and torch.set_flush_denormal, switch them off
-            raise InrcodecError(
-                "a library in this process made the processor round subnormal numbers to zero, so files would not be exact; "
-                "code in a process without that library"
-            )
+        functions.check_subnormals()
         self.plan, self.planes = plan, planes
         self.residuals = np.zeros_like(planes)
         self.passes: list[PlanePass] = []

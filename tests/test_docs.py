@@ -16,7 +16,7 @@ from inrcodec.cli import main
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-WITH_EXAMPLES = [README, ROOT / "docs" / "usage.md"]
+WITH_EXAMPLES = [README, ROOT / "docs" / "usage.md", ROOT / "docs" / "integrations.md"]
 LONGEST_README = 120  # lines
 COMMAND = re.compile(r"^    (?:.venv/bin/)?(inrcodec .*?)(?: {2,}.*)?$", re.M)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)

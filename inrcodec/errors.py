@@ -1,4 +1,7 @@
-"""The exceptions that a caller may have to handle. Every message is one line, written for the user of the command line."""
+"""The exceptions that a caller may have to handle. Every message is one line, written for the user of the command line.
+
+Each can be made from its message alone: so it is what another process gets of it, by pickle or from a worker of PyTorch's DataLoader.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,21 @@ class LimitError(InrcodecError):
 class LossyError(InrcodecError):
     """The samples are wanted of a file that holds only a network that was fitted to them."""
 
-    def __init__(self) -> None:
-        super().__init__("holds a network alone, not the samples; decode --network-only, or render, gives what the network says of them")
+    def __init__(
+        self, message: str = "holds a network alone, not the samples; decode --network-only, or render, gives what the network says of them"
+    ) -> None:
+        super().__init__(message)
 
 
 class MissingError(InrcodecError):
     """An optional package is needed and not installed.
 
-    what: what needs it; packages: their names.
+    what: what needs it; packages: their names. Without names `what` is the whole message.
     """
 
-    def __init__(self, what: str, packages: Sequence[str]) -> None:
-        super().__init__(f"{what} needs {' and '.join(packages)}; install with: pip install {' '.join(packages)}")
+    def __init__(self, what: str, packages: Sequence[str] = ()) -> None:
+        needs = f" needs {' and '.join(packages)}; install with: pip install {' '.join(packages)}" if packages else ""
+        super().__init__(what + needs)
 
 
 class FitError(InrcodecError):
@@ -51,8 +57,8 @@ class Notice(UserWarning):
 class Stopped(Exception):  # no InrcodecError: nothing is at fault
     """`Options.stop` asked the work to stop, and no result could be kept. Ctrl-C in a caller's program stays KeyboardInterrupt."""
 
-    def __init__(self) -> None:
-        super().__init__("stopped as asked; nothing was written")
+    def __init__(self, message: str = "stopped as asked; nothing was written") -> None:
+        super().__init__(message)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "torch",
+    "sound",
     "",
     "damage",
     "plot",
@@ -70,7 +72,7 @@ ROOMS = (
     "kernels",
     "errors",
 )
-FITTING = {"torch", "sklearn"}  # what only fitting imports
+FITTING = {"torch", "sklearn"}  # what only fitting imports, and the module for those who train with torch
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -151,6 +153,9 @@ def test_kernels_import_nothing_of_the_package_but_errors() -> None:
 
 
 def test_only_fitting_imports_torch() -> None:
-    """The scripts that train priors do, too."""
+    """The scripts that train priors do, too, and the integration of PyTorch, which nothing imports."""
+    integration = f"{PACKAGE.name}.torch"
     others = {name: module for name, module in modules().items() if "fit" not in name.split(".") and name.split(".")[-1] != "train"}
+    assert others.pop(integration).outside & FITTING == {"torch"}
     expect_none([f"{name} imports {found}" for name, module in others.items() for found in sorted(module.outside & FITTING)])
+    expect_none([f"{name} imports {integration}" for name, module in modules().items() if integration in module.inside])

@@ -91,6 +91,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_python_runs(name: str, code: str) -> None:
     if 'profile="inr"' in code and not (find_spec("torch") and find_spec("sklearn")):
         pytest.skip("needs the extra `fit`")
+    if "torch" in code:
+        pytest.importorskip("torch")
     exec(compile(code, name, "exec"), {})
 
 

@@ -22,7 +22,10 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "pillow",
+    "imageio",
     "",
+    "opencv",
     "damage",
     "plot",
     "views",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +34,17 @@ class StreamReader:
     """A `.linr` file of a signal, read by index as an array: `f[10:20, :, 5]`. Any thread may read from it.
 
     Attributes:
-        path: of the file.
+        path: of the file; of an open file, what it calls itself.
         shape, dtype, ndim, size, nbytes: of the samples, as of an array.
         chunks: sizes of a brick along each axis. Channels are never cut.
-        kind, bit_depth, sample_rate, metadata: see `Signal`.
+        kind, bit_depth, sample_rate, metadata, bfloat16: see `Signal`.
         profile: the name of the profile that coded it.
         cache_bytes: bytes of decoded bricks that are kept, the last ones used.
         decoded: how many bricks were decoded up to now.
     """
 
-    def __init__(self, path: Path, options: Options, cache_bytes: int = CACHE) -> None:
-        """Open a file. options: threads and limits matter.
+    def __init__(self, file: Path | BinaryIO, options: Options, cache_bytes: int = CACHE) -> None:
+        """Open a file: a path, or an open file, see `FileParts`. options: threads and limits matter.
 
         Raises:
             FormatError: it is damaged, or no file of a signal; LossyError: it holds no samples; LimitError: for its metadata; OSError.
@@ -52,8 +52,9 @@ class StreamReader:
         """
         if cache_bytes < 0:
             raise ValueError(f"cache_bytes is {cache_bytes!r}; it can be 0 or more")
+        path = file if isinstance(file, Path) else Path(str(getattr(file, "name", f"<{type(file).__name__}>")))
         self.path, self.options, self.cache_bytes = path, options, cache_bytes
-        self._file = FileParts(path)
+        self._file = FileParts(file)
         try:
             with naming(path):
                 self._opened = open_parts(self._file, options.limits)
@@ -66,7 +67,7 @@ class StreamReader:
         self.shape, self.dtype = h.shape, h.dtype
         self.chunks: tuple[int, ...] = (*layout.tile, *h.shape[len(layout.tile) :])
         self.kind: Kind = h.kind
-        self.bit_depth, self.sample_rate = h.bit_depth, h.sample_rate
+        self.bit_depth, self.sample_rate, self.bfloat16 = h.bit_depth, h.sample_rate, h.bfloat16
         self.metadata: Mapping[str, bytes] = self._opened.metadata
         self.profile = self._opened.profile.name
         self.decoded = 0
@@ -151,6 +152,12 @@ class StreamReader:
                 return self._checked(found)
             except MemoryError as fault:
                 raise FormatError(f"not enough memory for its {self.size} samples") from fault
+
+    def check(self) -> None:
+        """Read all bricks as they are stored, and compare their checksums. None is decoded. Raises FormatError; OSError."""
+        with naming(self.path):
+            for _ in self._opened.tiles:
+                pass
 
     @property
     def by_bricks(self) -> bool:

@@ -20,22 +20,32 @@ FRAME = 4 + container.MAX_VARINT_BYTES  # bytes that hold the type and the lengt
 
 
 class FileParts:
-    """A file of which parts are read, from any thread."""
+    """A file of which parts are read, from any thread.
 
-    def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("rb")
+    file: its path; or an open file that can seek, which is read from where it stands, and is left open.
+    """
+
+    def __init__(self, file: Path | BinaryIO) -> None:
+        self._own = isinstance(file, Path)
+        self._file: BinaryIO = file.open("rb") if isinstance(file, Path) else file
         self._lock = Lock()
-        self.size = os.fstat(self._file.fileno()).st_size
+        self._closed = False
+        self._first = 0 if self._own else self._file.tell()
+        self.size = self._file.seek(0, os.SEEK_END) - self._first
 
     def close(self) -> None:
         """Close the file. What is read after that raises ValueError."""
         with self._lock:
-            self._file.close()
+            self._closed = True
+            if self._own:
+                self._file.close()
 
     def read(self, start: int, count: int) -> bytes:
         """`count` bytes from byte `start` on, fewer at the end of the file. Raises OSError."""
         with self._lock:
-            self._file.seek(start)
+            if self._closed:
+                raise ValueError("I/O operation on closed file")
+            self._file.seek(self._first + start)
             return self._file.read(count)
 
     def frame(self, start: int) -> tuple[bytes, int, int]:

@@ -120,7 +120,7 @@ class LinrImageFile(ImageFile.ImageFile):
         reader = self._opened()
         metadata = paging.of_pages(reader.metadata, self._frame, self._frame + 1) if self._stack else reader.metadata
         info, self.text = pillowinfo.to_info(metadata)
-        self.info = {**info}
+        self.info = cast(Any, info)
         self._exif = None
 
     def tell(self) -> int:
@@ -164,16 +164,16 @@ class LinrImageFile(ImageFile.ImageFile):
 
         reader, (left, top, right, bottom) = self._opened(), map(round, box)
         spans = [slice(max(0, low), min(high, n)) for low, high, n in ((top, bottom, self.height), (left, right, self.width))]
-        empty = any(s.start >= s.stop for s in spans)
-        sizes = zip(spans, reader.chunks[self._stack :], reader.shape[self._stack :], strict=False)
-        if not empty and all(s.start < tile and s.stop > (n - 1) // tile * tile for s, tile, n in sizes):
-            return super().crop(box)  # all tiles are met, so the picture is kept
         Image._decompression_bomb_check((right - left, bottom - top))
+        if any(s.start >= s.stop for s in spans):
+            return self._new(Image.new(self.mode, (right - left, bottom - top)).im)
+        sizes = zip(spans, reader.chunks[self._stack :], reader.shape[self._stack :], strict=False)
+        if all(s.start < tile and s.stop > (n - 1) // tile * tile for s, tile, n in sizes):
+            return super().crop(box)  # all tiles are met, so the picture is kept
         with _faults():
-            part = pixels_of(reader[(self._frame,) * self._stack + ((slice(0, 1),) * 2 if empty else tuple(spans))], reader)
+            part = pixels_of(reader[(self._frame,) * self._stack + tuple(spans)], reader)
         whole = np.zeros((bottom - top, right - left, *part.shape[2:]), part.dtype)
-        if not empty:
-            whole[tuple(slice(s.start - first, s.stop - first) for s, first in zip(spans, (top, left), strict=True))] = part
+        whole[tuple(slice(s.start - first, s.stop - first) for s, first in zip(spans, (top, left), strict=True))] = part
         return self._new(image_of(whole, self.mode).im)
 
     def verify(self) -> None:

@@ -7,7 +7,7 @@ import io
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from PIL import Image, ImageFile, ImageSequence, PngImagePlugin, UnidentifiedIma
 
 import inrcodec
 import inrcodec.pillow
-from inrcodec import compact, container, files
+from inrcodec import container, files
 from inrcodec.container import Section
 from inrcodec.pillow import LinrImageFile
 
@@ -402,7 +402,14 @@ def test_metadata_of_webp(tmp_path: Path) -> None:
 
 def test_metadata_of_tiff(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    given = {"icc_profile": ICC, "xmp": XMP, "dpi": (300, 150), "description": "what it shows", "artist": "A. Person", "software": "this"}
+    given: dict[str, Any] = {
+        "icc_profile": ICC,
+        "xmp": XMP,
+        "dpi": (300, 150),
+        "description": "what it shows",
+        "artist": "A. Person",
+        "software": "this",
+    }
     made("RGB", 20, 10).save(path, tiffinfo={700: given.pop("xmp")}, **given)
     with Image.open(path) as tiff:
         data = linr(tiff)
@@ -552,17 +559,19 @@ def test_damage_is_an_os_error(options: dict[str, Any]) -> None:
     image = made("L", 9, 7)
     data = linr(image, icc_profile=ICC, **options)
     if "compact" in options:
-        assert compact.is_compact(data) == options["compact"]
+        assert container.is_compact(data) == options["compact"]
     for damaged in faults(data):
-        with pytest.raises(OSError), Image.open(io.BytesIO(damaged)) as found:  # noqa: PT011
-            found.load()
-            assert isinstance(found, LinrImageFile)
-            for number in range(found.n_frames):
-                found.seek(number)
-                found.load()
-            # a stack is decoded frame by frame, so its digest, which is of all frames, is not compared
-            assert found.n_frames > 1
-            raise OSError
+        try:
+            with Image.open(io.BytesIO(damaged)) as found:
+                assert isinstance(found, LinrImageFile)
+                for number in range(found.n_frames):
+                    found.seek(number)
+                    found.load()
+        except OSError:
+            continue
+        # of a stack, which is decoded frame by frame, the digest of all frames is not compared
+        assert found.n_frames > 1
+        assert same(found, Image.new("L", (9, 7)))
 
 
 @pytest.mark.parametrize("kind", [b"HEAD", b"meta", b"TIDX"])
@@ -583,7 +592,10 @@ def test_a_profile_that_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -
 def test_other_sections_are_kept_to_the_codec() -> None:
     """A section that readers must know is refused, one that they may skip is skipped."""
     sections = container.read(linr(made("L", 9, 7), compact=False))
-    write: Callable[[bytes], bytes] = lambda kind: container.write([*sections[:1], Section(kind, b"x"), *sections[1:]])
+
+    def write(kind: bytes) -> bytes:
+        return container.write([*sections[:1], Section(kind, b"x"), *sections[1:]])
+
     assert opened(write(b"more")).size == (9, 7)
     with pytest.raises(UnidentifiedImageError, match="newer inrcodec"):
         opened(write(b"More"))

@@ -208,7 +208,7 @@ class LinrPlugin(PluginV3):
         kind: Kind = "stack" if several else "image"
         options = dict(self._given)
         with _faults():
-            samples = np.stack(self._pages) if several else self._pages[0]
+            samples = np.stack(self._pages, dtype=self._pages[0].dtype) if several else self._pages[0]
             signal = Signal(samples, kind, options.pop(BIT_DEPTH, 0), None, options.pop("metadata", {}))
             return encode(signal, **options)
 

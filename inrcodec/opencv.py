@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import codec, container, files, storage
-from .errors import Notice, UnsupportedError, naming
+from .errors import InrcodecError, Notice, UnsupportedError, naming
 from .files.images import is_cmyk
 from .layout import region_box
 from .limits import MAX_SAMPLES
@@ -114,7 +114,11 @@ def imwrite(
         files.check(path)
 
         def write(temporary: Path) -> None:
-            files.write(temporary, signal)
+            try:
+                files.write(temporary, signal)
+            except InrcodecError as fault:  # its message names the temporary file
+                fault.args = (str(fault).replace(str(temporary), str(path)),)
+                raise
 
     storage.replace(path, write, force=True)
 

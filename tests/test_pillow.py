@@ -345,6 +345,15 @@ def test_one_frame_is_an_image(stack: tuple[Path, list[Image.Image]]) -> None:
     assert inrcodec.decode(linr(frames[1], save_all=True)).kind == "image"
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_frames_of_every_mode(mode: str) -> None:
+    frames = [made(mode, 9, 7, seed) for seed in range(3)]
+    image = opened(linr(frames[0], save_all=True, append_images=frames[1:]))
+    for number, frame in enumerate(frames):
+        image.seek(number)
+        assert same(image, frame)
+
+
 def test_frames_of_several_sizes_are_refused(tmp_path: Path) -> None:
     first, path = made("L", 9, 9), tmp_path / "a.linr"
     for other in (made("L", 9, 8), made("RGB", 9, 9)):
@@ -382,9 +391,9 @@ def test_metadata_of_png(tmp_path: Path) -> None:
     image = opened(data)
     with Image.open(tmp_path / "a.png") as png:
         assert image.info == {key: png.info[key] for key in ("icc_profile", "exif", "gamma", "dpi", "Title", "Author")}
+        assert image.getexif().get_ifd(0x8769) == png.getexif().get_ifd(0x8769)
     assert image.text == {"Title": "a title", "Author": "Zoë 漢字"}
     assert image.getexif()[0x0112] == 6
-    assert image.getexif().get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
     assert linr(image) == data
     assert linr(image.copy()) == data  # which has no dict `text`
 
@@ -424,7 +433,8 @@ def test_metadata_of_jpeg(tmp_path: Path) -> None:
     made("RGB", 20, 10).save(tmp_path / "a.jpg", icc_profile=ICC, exif=exif_block(), xmp=XMP, dpi=(72, 72), comment="a comment")
     with Image.open(tmp_path / "a.jpg") as jpeg:
         found = inrcodec.decode(linr(jpeg)).metadata
-    assert (found["icc"], found["xmp"], found["density"], found["text/Comment"]) == (ICC, XMP, b"72 72 in", b"a comment")
+        assert found.get("xmp") == jpeg.info.get("xmp")  # which Pillow before 11 does not write
+    assert (found["icc"], found["density"], found["text/Comment"]) == (ICC, b"72 72 in", b"a comment")
     assert found["exif"] == exif_block().tobytes().removeprefix(b"Exif\0\0")
 
 

@@ -324,13 +324,8 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
         metadata.append(pillowinfo.from_image(image, described) | MEANINGS.get(image.mode, {}))
     several = len(pages) > 1
     with _faults():
-        signal = Signal(
-            np.stack(pages, dtype=pages[0].dtype) if several else pages[0],
-            "stack" if several else "image",
-            depth,
-            None,
-            paging.joined(metadata),
-        )
+        samples = np.stack(pages, dtype=pages[0].dtype) if several else pages[0]
+        signal = Signal(samples, "stack" if several else "image", depth, None, paging.joined(metadata))
         data = encode(signal, **options)
     file.write(data)
 

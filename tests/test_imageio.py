@@ -22,7 +22,7 @@ from inrcodec import storage
 
 iio: Any = pytest.importorskip("imageio.v3")
 
-from inrcodec.imageio import LinrPlugin  # which registers it
+from inrcodec.imageio import LinrPlugin  # noqa: E402
 
 TYPES = ["?", "u1", "<u2", ">u2", "<i2", "<i4", "<f2", "<f4", "<f8"]
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)

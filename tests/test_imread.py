@@ -147,9 +147,9 @@ def test_nothing_is_lost_by_a_write_that_fails(tmp_path: Path) -> None:
         inrcodec.imwrite(tmp_path / "a.linr", random((9, 12)), effort=0)
     with pytest.raises(TypeError, match=r"effort: for \.linr files only"):
         inrcodec.imwrite(tmp_path / "a.png", random((9, 12)), effort=1)
-    with pytest.raises(inrcodec.UnsupportedError, match="PNG cannot hold"):
+    with pytest.raises(inrcodec.UnsupportedError, match=r"/a\.png: PNG cannot hold"):
         inrcodec.imwrite(tmp_path / "a.png", random((9, 12), "f4"))
-    with pytest.raises(inrcodec.UnsupportedError, match=r"a\.jpg: JPEG"):
+    with pytest.raises(inrcodec.UnsupportedError, match=r"a\.jpg: files named \.jpg"):
         inrcodec.imwrite(tmp_path / "a.jpg", random((9, 12)))
     with pytest.raises(inrcodec.InrcodecError, match="no directory"):
         inrcodec.imwrite(tmp_path / "no" / "a.linr", random((9, 12)))

@@ -242,3 +242,10 @@ def test_other_names_are_left_to_others(tmp_path: Path) -> None:
     assert same(iio.imread(tmp_path / "a.linr"), PICTURE)
     with iio.imopen(tmp_path / "b.linr", "w") as file, pytest.raises(OSError, match="open for writing"):
         file.read()
+
+
+def test_imageio_that_is_missing_is_named() -> None:
+    code = "import sys; sys.modules['imageio'] = None; import inrcodec.imageio"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.endswith("MissingError: inrcodec.imageio needs imageio; install with: pip install imageio\n")

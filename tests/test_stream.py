@@ -799,3 +799,14 @@ def test_open_files_are_read_from_where_they_stand(tmp_path: Path) -> None:
         file.getbuffer()[-40] ^= 1
         with pytest.raises(FormatError, match="<BytesIO>: "):
             StreamReader(file, Options()).check()
+
+
+def test_an_index_of_tiles_far_behind_the_end(tmp_path: Path) -> None:
+    """No file has so many bytes, so none is looked for there."""
+    path, data = tmp_path / "a.linr", inrcodec.encode(np.zeros(9, np.uint8), profile="stored", compact=False)
+    index = container.varint(9) + container.varint(2**63 - 1)
+    path.write_bytes(
+        container.write([container.Section(s.type, index) if s.type == b"TIDX" else s for s in container.read(data)]),
+    )
+    with pytest.raises(FormatError, match=r"a\.linr: damaged: a tile's size"):
+        inrcodec.open(path)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from . import files
     from .damage import Salvaged
+    from .opencv import imread, imwrite
     from .options import Options, Progress
     from .signal import Kind, Signal
     from .stream import StreamReader, StreamWriter
@@ -34,7 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
     "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_arrays", "decode_tensors",
-    "encode", "encode_arrays", "files", "info", "open", "render", "salvage", "thumbnail",
+    "encode", "encode_arrays", "files", "imread", "imwrite", "info", "open", "render", "salvage", "thumbnail",
 ]  # fmt: skip
 
 # the modules of names
@@ -49,6 +50,8 @@ _ON_DEMAND = {
     "View": "views",
     "Tensor": "tensors",
     "Tensors": "tensors",
+    "imread": "opencv",
+    "imwrite": "opencv",
 }
 
 
@@ -167,13 +170,14 @@ def decode(
             one or two.
     """
     from . import codec
+    from .layout import region_box
     from .options import Options
 
     data, options = _bytes(data), Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
     if region is not None or pages is not None:
         if start is not None or duration is not None:
             raise ValueError("start and duration are for sounds, region and pages are for pictures")
-        box = None if region is None else _box(region)
+        box = None if region is None else region_box(region)
         return codec.decode(data, options, region=box, pages=None if pages is None else _pages(pages))
     if start is None and duration is None:
         return codec.decode(data, options)
@@ -286,13 +290,14 @@ def thumbnail(
         TypeError: data has no contiguous buffer, or region is not four whole numbers.
     """
     from . import averages, thumbnails
+    from .layout import region_box
     from .options import Options
 
     side = {1 / n: n for n in averages.SIDES}.get(scale)
     if side is None:
         raise ValueError(f"scale is {scale!r}; it can be {', '.join(f'1/{n}' for n in averages.SIDES)}")
     options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
-    return thumbnails.thumbnail(_bytes(data), side, options, None if region is None else _box(region), exact)
+    return thumbnails.thumbnail(_bytes(data), side, options, None if region is None else region_box(region), exact)
 
 
 def decode_tensors(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> Tensors:
@@ -419,14 +424,6 @@ def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, 
 
     plain, options = _bytes(data), Options(threads=1, max_samples=max_samples, max_memory=max_memory)
     return bundle.info(plain, options) if bundle.is_bundle(plain) else codec.info(plain, stages, options)
-
-
-def _box(region: tuple[int, int, int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a region. Raises TypeError."""
-    if len(region) != 4 or any(isinstance(n, bool) or not isinstance(n, Integral) for n in region):
-        raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
-    left, top, width, height = map(int, region)
-    return slice(top, top + height), slice(left, left + width)
 
 
 def _pages(pages: int | tuple[int, int]) -> int | slice:

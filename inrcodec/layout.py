@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 Box = tuple[slice, ...]  # one slice per coordinate axis
 
@@ -81,3 +82,11 @@ def tile_of(axes: tuple[int, ...], places: int) -> tuple[int, ...]:
 def box_shape(box: Box) -> tuple[int, ...]:
     """Sizes of a box along each axis."""
     return tuple(s.stop - s.start for s in box)
+
+
+def region_box(region: tuple[int, int, int, int]) -> Box:
+    """Rows and columns of a region, (left, top, width, height) in pixels. Raises TypeError: it is not four whole numbers."""
+    if len(region) != 4 or any(isinstance(n, bool) or not isinstance(n, Integral) for n in region):
+        raise TypeError(f"region is {region!r}; it must be (left, top, width, height) in pixels")
+    left, top, width, height = map(int, region)
+    return slice(top, top + height), slice(left, left + width)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .errors import UnsupportedError
 from .layout import split
-from .values import bits_of, parts_of
+from .values import bits_of, parts_of, plain_bools
 
 Kind = Literal["image", "audio", "array", "stack"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -70,6 +70,11 @@ def likely_kind(samples: npt.NDArray[Any]) -> Kind:
     return "array" if deep else kind
 
 
+def picture_kind(shape: tuple[int, ...]) -> Kind:
+    """What samples of this shape are if they show something: an image of (height, width), or (height, width, 1 to 4); else a stack."""
+    return "image" if len(shape) == 2 or (len(shape) == 3 and shape[2] in LIKELY_CHANNELS) else "stack"
+
+
 def type_bits(dtype: np.dtype[Any]) -> int:
     """Bits that a sample of this type can use."""
     return 1 if dtype.kind == "b" else 8 * dtype.itemsize
@@ -115,6 +120,7 @@ class Signal:
         if self.samples.dtype.name == BFLOAT16:  # of ml_dtypes
             object.__setattr__(self, "samples", self.samples.view(np.uint16))
             object.__setattr__(self, "bfloat16", True)
+        object.__setattr__(self, "samples", plain_bools(self.samples))
         x = self.samples
         for name in ("bit_depth", "sample_rate"):
             number = getattr(self, name)

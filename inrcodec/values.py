@@ -49,6 +49,14 @@ def bits_of(samples: npt.NDArray[Any]) -> Values:
     return samples.view(unsigned.newbyteorder(samples.dtype.byteorder)).astype(unsigned, copy=False)
 
 
+def plain_bools(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The samples; of bools with other bytes than 0 and 1, which mean True and which Pillow gives, a copy that has only these."""
+    if samples.dtype.kind != "b" or not samples.size or int(samples.view(np.uint8).max()) <= 1:
+        return samples
+    plain: npt.NDArray[Any] = samples.view(np.uint8) != 0
+    return plain
+
+
 def _step(values: Values) -> int:
     """The greatest common divisor of all values; 1 if all are 0."""
     if values.dtype.itemsize <= 2:

@@ -409,3 +409,11 @@ def test_verification_catches_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(inrcodec.InrcodecError):
         inrcodec.encode(np.arange(100, dtype=np.uint8), profile="stored")
     inrcodec.encode(np.arange(100, dtype=np.uint8), profile="stored", verify=False)
+
+
+def test_bools_of_other_bytes_are_true() -> None:
+    """NumPy takes every byte but 0 for True, and Pillow makes such arrays of its black-and-white images."""
+    samples = np.array([[0, 255, 3], [1, 0, 0]], np.uint8).view(bool)
+    for kind in ("image", "array"):
+        assert np.array_equal(inrcodec.decode(inrcodec.encode(samples, kind=kind)).samples, samples)
+    assert np.array_equal(inrcodec.decode_arrays(inrcodec.encode_arrays({"a": samples[:1, 1]}))["a"], samples[:1, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -27,6 +28,7 @@ import inrcodec
 from bench.fuzz.linr_mutations import case
 from inrcodec import FormatError, InrcodecError, LimitError, LossyError, Stopped, StreamWriter, UnsupportedError, container, header, storage
 from inrcodec.cli import main
+from inrcodec.options import Options
 from inrcodec.stream import indexing, sections, sizes
 from inrcodec.stream.reader import StreamReader
 
@@ -771,3 +773,40 @@ def test_changed_files_are_read_as_they_are_decoded_or_refused(tmp_path: Path, s
             assert same(found[::-1], expected.samples[::-1])
         agreed += 1
     assert agreed > 5
+
+
+def test_bools_of_other_bytes_are_true(tmp_path: Path) -> None:
+    samples = np.array([[0, 255, 3], [1, 0, 0]], np.uint8).view(bool)
+    with inrcodec.open(tmp_path / "a.linr", "w", shape=samples.shape, dtype=bool, profile="stored") as file:
+        file.write(samples)
+    with inrcodec.open(tmp_path / "a.linr") as found:
+        assert np.array_equal(found.read(), samples)
+
+
+def test_open_files_are_read_from_where_they_stand(tmp_path: Path) -> None:
+    samples = np.arange(1000, dtype=np.uint8)
+    data = inrcodec.encode(samples, profile="stored", compact=False)
+    with io.BytesIO(b"before" + data) as file:
+        file.seek(6)
+        found = StreamReader(file, Options())
+        assert np.array_equal(found[5:9], samples[5:9])
+        found.check()
+        found.close()
+        assert not file.closed
+        with pytest.raises(ValueError, match="closed"):
+            found.check()
+        file.seek(6)
+        file.getbuffer()[-40] ^= 1
+        with pytest.raises(FormatError, match="<BytesIO>: "):
+            StreamReader(file, Options()).check()
+
+
+def test_an_index_of_tiles_far_behind_the_end(tmp_path: Path) -> None:
+    """No file has so many bytes, so none is looked for there."""
+    path, data = tmp_path / "a.linr", inrcodec.encode(np.zeros(9, np.uint8), profile="stored", compact=False)
+    index = container.varint(9) + container.varint(2**63 - 1)
+    path.write_bytes(
+        container.write([container.Section(s.type, index) if s.type == b"TIDX" else s for s in container.read(data)]),
+    )
+    with pytest.raises(FormatError, match=r"a\.linr: damaged: a tile's size"):
+        inrcodec.open(path)

@@ -66,10 +66,10 @@ def to_metadata(tags: Tags, sort: Sort, order: str) -> dict[str, bytes]:
         metadata["tiff/extrasamples"] = " ".join(map(str, sort.extras)).encode()
     if order == ">" and IMAGEJ_DATA in tags:
         metadata["tiff/byteorder"] = b">"
-    return metadata | _described(tags)
+    return metadata | described(tags)
 
 
-def _described(tags: Tags) -> dict[str, bytes]:
+def described(tags: Tags) -> dict[str, bytes]:
     """The metadata that tags hold beside those of the pixels."""
     metadata: dict[str, bytes] = {}
     exif: Tags = {}
@@ -121,7 +121,7 @@ def from_metadata(metadata: Mapping[str, bytes]) -> Tags:
             (kind,) = struct.unpack_from("<H", value)
             whole = kind in ifd.SIZES and (len(value) - 2) % ifd.SIZES[kind] == 0
             # a directory's place is none here, and what would be read as another key is that key's concern
-            if whole and tag not in ifd.SUBDIRECTORIES and _described({tag: Value(kind, value[2:])}).keys() == {f"tiff/{tag}"}:
+            if whole and tag not in ifd.SUBDIRECTORIES and described({tag: Value(kind, value[2:])}).keys() == {f"tiff/{tag}"}:
                 tags[tag] = Value(kind, value[2:])
     texts: dict[str, bytes] = {}
     for keyword, text in under(metadata, "text/"):

@@ -153,6 +153,12 @@ class StreamReader:
             except MemoryError as fault:
                 raise FormatError(f"not enough memory for its {self.size} samples") from fault
 
+    def check(self) -> None:
+        """Read all bricks as they are stored, and compare their checksums. None is decoded. Raises FormatError; OSError."""
+        with naming(self.path):
+            for _ in self._opened.tiles:
+                pass
+
     @property
     def by_bricks(self) -> bool:
         """Whether the file was written brick by brick: then its digest is one of the bricks' digests."""

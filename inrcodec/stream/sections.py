@@ -45,6 +45,8 @@ class FileParts:
         with self._lock:
             if self._closed:
                 raise ValueError("I/O operation on closed file")
+            if start >= self.size:  # a damaged index can say anything, also what no file can seek to
+                return b""
             self._file.seek(self._first + start)
             return self._file.read(count)
 

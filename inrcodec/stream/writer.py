@@ -20,6 +20,7 @@ from ..header import DIGEST, LARGEST_SHAPE, Header
 from ..layout import Layout, split
 from ..options import Options
 from ..signal import Kind, Signal, has_channel_axis
+from ..values import plain_bools
 from .brickfile import BrickFile
 from .indexing import Along, parse, told
 from .sizes import checked_chunks, default_chunks
@@ -254,6 +255,7 @@ class StreamWriter:
         rounded = found.dtype.kind in "iu" and found.dtype.itemsize == 8 and self.dtype.kind == "f"
         if rounded or not np.can_cast(found.dtype, self.dtype, "safe"):
             raise TypeError(f"a block of {found.dtype} may not fit {self.dtype} without loss; convert it first")
+        found = plain_bools(found)
         return found if found.dtype == self.dtype else found.astype(self.dtype)
 
     def _rows(self, layer: int) -> int:

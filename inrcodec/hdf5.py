@@ -34,7 +34,8 @@ from h5py import h5f, h5i, h5t, h5z  # noqa: E402
 FILTER_ID = 413  # of 256 to 511, which are for use without registration at The HDF Group
 NAME = b"inrcodec"
 VERSION = 1  # of the values that a dataset has beside the number of the filter
-OPTIONS = 2  # values that a user gives: effort and sample rate. A dataset has more: what `_set_local` adds
+USUAL = (4, 0)  # values that a user may give: effort and sample rate
+OPTIONS = len(USUAL)  # a dataset has more values: what `_set_local` adds
 # types of elements, by their numbers in a dataset; 0: any other type, of which the bytes are coded
 NUMBERS = ("u1", "i1", *(f"{order}{kind}{size}" for order in "<>" for size in (2, 4, 8) for kind in "ui"))
 TYPES = tuple(map(np.dtype, (*NUMBERS, *(f"{order}{name}" for order in "<>" for name in ("f2", "f4", "f8", "c8", "c16")))))
@@ -147,7 +148,7 @@ def _set_local(dcpl: int, type_id: int, space: int) -> int:
             if _lib.H5Pget_filter_by_id2(dcpl, FILTER_ID, flags, count, values, 0, None, None) < 0:
                 return -1
             given = list(values[: count.value])
-            options = given[1 : 1 + OPTIONS] if len(given) > OPTIONS else [*given, 4, 0][: OPTIONS] if given else [4, 0]
+            options = given[1 : 1 + OPTIONS] if len(given) > OPTIONS else [*given, *USUAL[len(given) :]]
             sizes = (ctypes.c_uint64 * MOST_AXES)()
             axes = _lib.H5Pget_chunk(dcpl, MOST_AXES, sizes)
             if axes < 0:

@@ -143,6 +143,13 @@ def _decode_bricks(opened: Opened, numbers: Sequence[int], options: Options) -> 
 # --- which bricks a selection meets -------------------------------------------------------------------------------
 
 
+def whole_selection(selection: Any, axes: int) -> tuple[Any, ...]:
+    """A selection with an item for each axis, as NumPy reads it: what is left out is whole."""
+    items = selection if isinstance(selection, tuple) else (selection,)
+    dots = next((i for i, item in enumerate(items) if item is Ellipsis), len(items))
+    return (*items[:dots], *[slice(None)] * (axes - len(items) + (dots < len(items))), *items[dots + 1 :])
+
+
 def is_whole(selection: Sequence[Any], shape: Sequence[int]) -> bool:
     """Whether a selection is of slices over whole axes."""
     return all(isinstance(item, slice) and item.indices(n) == (0, n, 1) for item, n in zip(selection, shape, strict=True))
@@ -276,7 +283,9 @@ class Beginning:
         tiles: list[bytes | None] = []
         for place in self.places:
             stop = place.start + place.size
-            data = next((data[place.start - at : stop - at] for at, data in pieces.items() if at <= place.start and stop <= at + len(data)), None)
+            data = next(
+                (data[place.start - at : stop - at] for at, data in pieces.items() if at <= place.start and stop <= at + len(data)), None
+            )
             tiles.append(None if data is None else _tile(data, place.length))
         return codec.assemble(self.sections, lambda _: tiles, limits, 2 * sum(map(len, pieces.values())))
 

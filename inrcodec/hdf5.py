@@ -28,8 +28,7 @@ from .options import Options
 
 optional.require("inrcodec.hdf5", {"h5py": "h5py"})
 
-import h5py  # noqa: E402
-from h5py import h5f, h5i, h5t, h5z  # noqa: E402
+from h5py import h5f, h5t, h5z  # noqa: E402
 
 FILTER_ID = 413  # of 256 to 511, which are for use without registration at The HDF Group
 NAME = b"inrcodec"
@@ -47,7 +46,13 @@ _hid, _herr, _values = ctypes.c_int64, ctypes.c_int, ctypes.POINTER(ctypes.c_uin
 _CanApply = ctypes.CFUNCTYPE(_herr, _hid, _hid, _hid)
 _SetLocal = ctypes.CFUNCTYPE(_herr, _hid, _hid, _hid)
 _Filter = ctypes.CFUNCTYPE(
-    ctypes.c_size_t, ctypes.c_uint, ctypes.c_size_t, _values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_void_p)
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_size_t,
+    _values,
+    ctypes.c_size_t,
+    ctypes.POINTER(ctypes.c_size_t),
+    ctypes.POINTER(ctypes.c_void_p),
 )
 
 

@@ -27,7 +27,7 @@ from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy  # noqa:
 FORTRAN = {"npy/fortran_order": b"1"}  # as the reader of .npy files has it
 
 
-class Inrcodec(Codec):
+class Inrcodec(Codec):  # type: ignore[misc]  # numcodecs has no types
     """A codec of arrays. It gains most where it sees the shape of a chunk, so as a compressor, with no filter before it.
 
     `decode` gives the array in its type, shape and order if it has 1 to 4 axes of numbers. Of other arrays it gives the elements as

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import chunks
-from .errors import FormatError, UnsupportedError, naming
+from .errors import FormatError, naming
 from .files import optional
 from .options import Options
 
@@ -94,7 +94,8 @@ class InrcodecCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         return await asyncio.to_thread(self._decode, chunk_data.to_bytes(), chunk_spec)
 
-    async def _decode_partial_single(self, byte_getter: ByteGetter, selection: tuple[Any, ...], chunk_spec: ArraySpec) -> NDBuffer | None:
+    async def _decode_partial_single(self, byte_getter: ByteGetter, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
+        selection = chunks.whole_selection(selection, len(chunk_spec.shape))
         with naming(_named(byte_getter)):
             if not chunks.is_whole(selection, chunk_spec.shape):
                 first = await byte_getter.get(chunk_spec.prototype, RangeByteRequest(0, chunks.FIRST_READ))
@@ -115,7 +116,10 @@ class InrcodecCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             return (await asyncio.to_thread(self._decode, whole.to_bytes(), chunk_spec, selection))[selection]
 
     async def _decode_bricks(self, byte_getter: ByteGetter, data: bytes, selection: tuple[Any, ...], spec: ArraySpec) -> NDBuffer | None:
-        """A chunk in which only what is selected is set; None if bytes are missing in the store. data: its first bytes. Raises FormatError."""
+        """A chunk in which only what is selected is set; None if bytes are missing in the store. Raises FormatError.
+
+        data: the first bytes of the chunk.
+        """
 
         async def get(start: int, stop: int) -> bytes:
             found = await byte_getter.get(spec.prototype, RangeByteRequest(start, stop))
@@ -132,7 +136,9 @@ class InrcodecCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         pieces = {0: data, **dict(zip((start for start, _ in spans), read, strict=True))}
         return await asyncio.to_thread(self._decode_pieces, beginning, pieces, spec, selection)
 
-    def _decode_pieces(self, beginning: chunks.Beginning, pieces: Mapping[int, bytes], spec: ArraySpec, selection: Sequence[Any]) -> NDBuffer:
+    def _decode_pieces(
+        self, beginning: chunks.Beginning, pieces: Mapping[int, bytes], spec: ArraySpec, selection: Sequence[Any]
+    ) -> NDBuffer:
         opened = beginning.opened(pieces, self._options().limits)
         dtype = _native(spec.dtype)
         found = chunks.decode_opened(opened, spec.shape, _little(dtype), self._options(), selection)

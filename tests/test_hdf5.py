@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as of_numpy
 
-from inrcodec import MissingError, Notice
+from inrcodec import MissingError, Notice, chunks
 from inrcodec.files import optional
 from tests import cold
 
@@ -80,14 +80,14 @@ def test_only_chunks_that_are_met_are_decoded(tmp_path: Path, monkeypatch: pytes
     array, count = random.integers(0, 9, (40, 40)).astype("u2"), 0
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f.create_dataset("x", data=array, chunks=(10, 10), **FILTER)
-    original = hdf5.chunks.decode
+    original = chunks.decode
 
-    def counting(*arguments: Any) -> Array:
+    def counting(*arguments: Any) -> Any:
         nonlocal count
         count += 1
         return original(*arguments)
 
-    monkeypatch.setattr(hdf5.chunks, "decode", counting)
+    monkeypatch.setattr(chunks, "decode", counting)
     with h5py.File(tmp_path / "a.h5") as f:
         assert (f["x"][8:12, 3] == array[8:12, 3]).all()
         assert count == 2
@@ -118,6 +118,11 @@ def test_other_filters_may_be_there_too(tmp_path: Path) -> None:
         assert (f["x"][...] == array).all()
 
 
+def write(path: Path, array: Array, **more: Any) -> None:
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=array, chunks=(50,), **more)
+
+
 # --- options ------------------------------------------------------------------------------------------------------
 
 
@@ -139,19 +144,20 @@ def test_options_are_checked(options: dict[str, Any]) -> None:
         hdf5.filter(**options)
 
 
-@pytest.mark.parametrize("options", [{"compression_opts": (9, 0)}, {"compression_opts": (1, 8000)}, {"compression_opts": (1, 0), "scaleoffset": 0}])
+@pytest.mark.parametrize(
+    "options", [{"compression_opts": (9, 0)}, {"compression_opts": (1, 8000)}, {"compression_opts": (1, 0), "scaleoffset": 0}]
+)
 def test_what_cannot_be_coded_is_written_as_it_is(tmp_path: Path, options: dict[str, Any]) -> None:
     array = np.arange(100, dtype="u2")
-    with h5py.File(tmp_path / "a.h5", "w") as f, pytest.warns(Notice, match="filter inrcodec: a chunk is written as it is, not coded: "):
-        f.create_dataset("x", data=array, chunks=(50,), compression=hdf5.FILTER_ID, **options)
-        f.flush()
+    with pytest.warns(Notice, match="filter inrcodec: a chunk is written as it is, not coded: "):
+        write(tmp_path / "a.h5", array, compression=hdf5.FILTER_ID, **options)
     with h5py.File(tmp_path / "a.h5") as f:
         assert (f["x"][...] == array).all()
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match="inrcodec.hdf5 needs h5py; install with: pip install h5py"):
+    with pytest.raises(MissingError, match=r"inrcodec.hdf5 needs h5py; install with: pip install h5py"):
         importlib.reload(inrcodec.hdf5)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
 import inrcodec
-from inrcodec import FormatError, MissingError, UnsupportedError
+from inrcodec import FormatError, MissingError, UnsupportedError, codec
 from inrcodec.files import optional
 from tests import cold
 
@@ -65,11 +65,11 @@ def test_it_does_what_codecs_of_numcodecs_do(array: Array) -> None:
 
 @pytest.mark.parametrize("array", NUMBERS, ids=lambda array: f"{array.dtype}{array.shape}")
 def test_type_shape_and_order_come_back(array: Array) -> None:
-    for given in (array, np.asfortranarray(array), array[::2]):
-        found = CODEC.decode(CODEC.encode(given))
-        assert (found.dtype, found.shape) == (given.dtype, given.shape)
-        assert found.tobytes() == given.tobytes()
-        if given.flags.f_contiguous and given.ndim > 1:
+    for x in (array, np.asfortranarray(array), array[::2]):
+        found = CODEC.decode(CODEC.encode(x))
+        assert (found.dtype, found.shape) == (x.dtype, x.shape)
+        assert found.tobytes() == x.tobytes()
+        if x.flags.f_contiguous and x.ndim > 1:
             assert found.flags.f_contiguous
 
 
@@ -94,9 +94,9 @@ def test_configuration() -> None:
     assert CODEC.get_config() == {"id": "inrcodec", "effort": 1}
     assert Inrcodec().get_config() == {"id": "inrcodec", "effort": 4}
     sound = Inrcodec(2, "stored", 8000, threads=1, verify=False)
-    for codec in (CODEC, sound):
-        common.check_config(codec)
-        assert pickle.loads(pickle.dumps(codec)) == codec
+    for one in (CODEC, sound):
+        common.check_config(one)
+        assert pickle.loads(pickle.dumps(one)) == one
     assert repr(sound) == "Inrcodec(effort=2, profile='stored', sample_rate=8000)"
     assert eval(repr(sound)) == sound
     assert sound != CODEC
@@ -104,7 +104,8 @@ def test_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"effort": 0}, {"effort": "4"}, {"profile": "inr"}, {"profile": "zip"}, {"sample_rate": -1}, {"sample_rate": 1.5}, {"threads": -1}]
+    "options",
+    [{"effort": 0}, {"effort": "4"}, {"profile": "inr"}, {"profile": "zip"}, {"sample_rate": -1}, {"sample_rate": 1.5}, {"threads": -1}],
 )
 def test_options_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(options))} is "):
@@ -140,7 +141,7 @@ def test_a_damaged_chunk_is_told(data: bytes) -> None:
 
 @pytest.mark.parametrize("out", [np.zeros(3), bytearray(3199), np.zeros((41, 40), "u2")], ids=len)
 def test_room_of_another_size_is_refused_before_anything_is_decoded(out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inrcodec.numcodecs.codec, "decode", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr(codec, "decode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(ValueError, match=r"^out has \d+ bytes, and the array has 3200$"):
         CODEC.decode(DATA, out=out)
 
@@ -156,7 +157,7 @@ def test_any_thread_may_use_it() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match="inrcodec.numcodecs needs numcodecs; install with: pip install numcodecs"):
+    with pytest.raises(MissingError, match=r"inrcodec.numcodecs needs numcodecs; install with: pip install numcodecs"):
         importlib.reload(inrcodec.numcodecs)
 
 

@@ -22,6 +22,10 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "numcodecs",
+    "zarr",
+    "hdf5",
+    "chunks",
     "",
     "damage",
     "plot",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteGetter
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import Buffer, NDBuffer
+    from zarr.core.dtype import ZDType
 
 NAME = "inrcodec"
 
@@ -97,7 +98,8 @@ class InrcodecCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     async def _decode_partial_single(self, byte_getter: ByteGetter, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
         selection = chunks.whole_selection(selection, len(chunk_spec.shape))
         with naming(_named(byte_getter)):
-            if not chunks.is_whole(selection, chunk_spec.shape):
+            in_memory = hasattr(byte_getter, "chunk_coords")  # a chunk of a shard
+            if not (in_memory or chunks.is_whole(selection, chunk_spec.shape)):
                 first = await byte_getter.get(chunk_spec.prototype, RangeByteRequest(0, chunks.FIRST_READ))
                 if first is None:
                     return None
@@ -150,9 +152,9 @@ class InrcodecCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return spec.prototype.nd_buffer.from_numpy_array(found.astype(dtype, copy=False))
 
 
-def _native(dtype: Any) -> np.dtype[Any]:
-    """The type of NumPy of a type of Zarr; before zarr 3.1 they are the same."""
-    found: np.dtype[Any] = dtype.to_native_dtype() if hasattr(dtype, "to_native_dtype") else np.dtype(dtype)
+def _native(dtype: ZDType[Any, Any]) -> np.dtype[Any]:
+    """The type of NumPy of a type of Zarr."""
+    found: np.dtype[Any] = dtype.to_native_dtype()
     return found
 
 

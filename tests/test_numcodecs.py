@@ -77,6 +77,15 @@ def test_records_come_back_as_their_bytes() -> None:
     assert CODEC.decode(CODEC.encode(RECORDS)).tobytes() == RECORDS.tobytes()
 
 
+def test_bfloat16_comes_back_as_its_bits() -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    for shape in ((3, 5), (2, 2, 2, 2, 2)):
+        array = random.normal(size=shape).astype(bfloat16)
+        out = np.empty_like(array)
+        CODEC.decode(CODEC.encode(array), out=out)
+        assert out.tobytes() == array.tobytes()
+
+
 TYPES = of_numpy.boolean_dtypes() | of_numpy.integer_dtypes() | of_numpy.floating_dtypes() | of_numpy.complex_number_dtypes(sizes=(64, 128))
 SHAPES = of_numpy.array_shapes(min_dims=0, max_dims=6, max_side=5)
 

@@ -76,7 +76,7 @@ class Item:
             known = False
         if not known:
             raise UnsupportedError(f"arrays of type {x.dtype} are not supported: a .npy file does not have them")
-        elements = _elements(x)
+        elements = elements_of(x)
         return cls(Signal(elements, metadata=metadata or {}) if elements.size else None, text, x.shape)
 
     def array(self) -> Array:
@@ -127,15 +127,20 @@ def dtype_of(text: str) -> np.dtype[Any]:
     return found
 
 
-def _elements(x: Array) -> Array:
+def elements_of(x: Array) -> Array:
     """The bytes of an array of any type as one of 1 to 4 axes that a signal can hold: complex numbers as pairs, texts as characters."""
     plain = np.ascontiguousarray(x).reshape(x.shape)
-    kind, size = x.dtype.kind, x.dtype.itemsize
-    if not plain.size or not size:
+    if not x.nbytes:
         return np.zeros(0, np.uint8)
-    order = ">" if x.dtype.str[0] == ">" else "<"
+    return np.ndarray(*elements_like(x.shape, x.dtype), plain.tobytes())
+
+
+def elements_like(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and the type of `elements_of` an array that has bytes."""
+    kind, size = dtype.kind, dtype.itemsize
+    order = ">" if dtype.str[0] == ">" else "<"
     if kind in "buif" and size <= 8:
-        unit = x.dtype
+        unit = dtype
     elif kind == "c" and size <= 16:
         unit = np.dtype(f"{order}f{size // 2}")
     elif kind in "mM":
@@ -145,7 +150,6 @@ def _elements(x: Array) -> Array:
     else:
         unit = np.dtype(np.uint8)
     per = size // unit.itemsize
-    shape = (*x.shape, *((per,) if per > 1 else ())) or (1,)
+    shape = (*shape, *((per,) if per > 1 else ())) or (1,)
     more = max(0, len(shape) - MAX_DIMENSIONS)
-    shape = (math.prod(shape[: more + 1]), *shape[more + 1 :])
-    return np.ndarray(shape, unit, plain.tobytes())
+    return (math.prod(shape[: more + 1]), *shape[more + 1 :]), unit

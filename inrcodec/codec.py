@@ -105,7 +105,8 @@ Taken = Callable[[Box, npt.NDArray[Any]], None]  # called with where samples are
 class Opened:
     """A parsed file. Its samples are decoded by `samples` and `part`, which need Options for threads, limits, progress and stop.
 
-    tiles: their bytes, in order; None: the file lacks the tile. Only `damage` opens such files. `stream` reads them on demand.
+    tiles: their bytes, in order; None: the file lacks the tile, or it was not read. Only `damage` and `chunks` open such files.
+    `stream` reads them on demand.
     held: bytes of memory that the file and its sections take.
     """
 

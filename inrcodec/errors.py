@@ -62,7 +62,7 @@ class Stopped(Exception):  # no InrcodecError: nothing is at fault
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: Path | str) -> Iterator[None]:
     """Put a file's name before the message of an InrcodecError raised inside."""
     try:
         yield

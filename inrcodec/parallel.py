@@ -43,8 +43,11 @@ def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callab
     """[work(item) for each item], over at most `workers` threads.
 
     If an item fails, or this thread is interrupted (Ctrl-C), items not yet begun are dropped, `cancel` is called to end those that are
-    running, and the fault is raised.
+    running, and the fault is raised. One worker is this thread, so that what has one thread works where none can be started: while Python
+    ends, or while a library that must not be called from two threads waits for the result.
     """
+    if workers == 1:
+        return [work(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
         futures: deque[Future[R]] = deque()
         found: list[R] = []

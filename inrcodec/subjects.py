@@ -23,6 +23,7 @@ WIDEST = 31  # bits of a split sample without its sign, so that `hybrid` can cod
 NETWORK_WIDEST = 23  # and so that networks of values can
 PLAIN_SAMPLES = 1 << 14  # of a signal with at most this many, the file may be so small that the bytes of a value map matter
 PICTURE_BITS = 16  # of values of two axes or more that `hybrid` codes
+LARGEST_STEP = 2**63 - 1  # from one float to the next that section HYBR can tell
 
 
 class Mapped(NamedTuple):
@@ -66,8 +67,8 @@ def _mapped(signal: Signal, float_map: FloatMap | None, plain: bool = False) -> 
 
 
 def _ordered(signal: Signal, value_map: values.ValueMap, float_map: FloatMap | None) -> profiles.Ordered | None:
-    """What the values of an array are told of as floats: those of sounds are coded as numbers."""
-    if float_map is None or float_map.linear or signal.kind == "audio":
+    """What the values of an array are told of as floats: those of sounds are coded as numbers, and two that are very far apart."""
+    if float_map is None or float_map.linear or signal.kind == "audio" or value_map.step > LARGEST_STEP:
         return None
     kind = float_map.narrower or floats.format_name(signal.parts.dtype)
     return profiles.Ordered(kind, value_map.offset, value_map.step)

@@ -405,6 +405,15 @@ def test_both_decoders_give_the_same_floats(linr: ModuleType, x: Floats, kind: A
         assert inrcodec.decode(data).equals(Signal(samples, **about))
 
 
+@pytest.mark.parametrize("low", [-16777216.0, -16777217.0, -np.inf, -np.finfo(float).max])
+@pytest.mark.parametrize("count", [2, 3000])
+def test_two_floats_that_are_further_apart_than_an_integer_can_tell(linr: ModuleType, low: float, count: int) -> None:
+    x = np.where(np.arange(count) % 7 % 2, low, 1.0)
+    data = inrcodec.encode(x, effort=1)
+    assert inrcodec.decode(data).samples.tobytes() == x.tobytes()
+    assert linr.decode(data)[0].tobytes() == x.tobytes()
+
+
 def test_a_million_patterns() -> None:
     u = np.random.default_rng(5).integers(0, 2**32, 1_000_000, np.uint64).astype(np.uint32)
     data = inrcodec.encode(Signal(u.view(np.float32), "audio", 0, 48000), threads=1)

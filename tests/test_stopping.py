@@ -96,6 +96,18 @@ def test_a_fault_drops_what_is_not_begun_and_cancels_the_rest() -> None:
     assert len(done) <= 2
 
 
+def test_one_worker_is_the_thread_that_asks() -> None:
+    def work(i: int) -> int:
+        if i == 3:
+            raise ValueError("fourth")
+        assert threading.current_thread() is threading.main_thread()
+        return i * i
+
+    assert parallel.run(work, range(3), 1) == [0, 1, 4]
+    with pytest.raises(ValueError, match="fourth"):
+        parallel.run(work, range(9), 1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_while_threads_work() -> None:
     cancelled = threading.Event()

@@ -216,7 +216,7 @@ def check_type(output: Path) -> None:
 
 
 def write_as(output: Path, write: Callable[[Path], None], force: bool, source: Path) -> None:
-    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten."""
+    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten; its times are kept."""
 
     def named(path: Path) -> None:
         try:
@@ -225,7 +225,7 @@ def write_as(output: Path, write: Callable[[Path], None], force: bool, source: P
             fault.args = (str(fault).replace(str(path), str(output)),)
             raise
 
-    replace(output, named, force, source)
+    replace(output, named, force, source, like=source)
 
 
 def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
@@ -248,12 +248,12 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
 
 
 def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
-    """Write the bytes of a .linr file. source: must not be overwritten."""
+    """Write the bytes of a .linr file. source: must not be overwritten; its times are kept."""
 
     def write(path: Path) -> None:
         path.write_bytes(data)
 
-    replace(target, write, force, source)
+    replace(target, write, force, source, like=source)
 
 
 def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None:

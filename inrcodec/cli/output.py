@@ -20,9 +20,14 @@ PIPE_CLOSED = 141  # what a shell shows of a program that SIGPIPE ends
 
 @dataclass
 class _Run:
-    """What a run prints where. found: the object that --json prints, None without it; data: whether a file goes to standard output."""
+    """What a run prints where.
+
+    found: the object that --json prints, None without it; quiet: whether only faults and notices are printed; data: whether a file goes to
+    standard output.
+    """
 
     found: dict[str, Any] | None = None
+    quiet: bool = False
     data: bool = False
     names: dict[str, str] = field(default_factory=dict)  # what messages call files that only this run knows
 
@@ -53,13 +58,28 @@ def _begin(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         _run.found = {"ok": True, "command": ctx.info_name}
 
 
-def with_json(command: Command) -> Command:
-    """Give a command the option --json, which this module handles."""
-    words = (
-        "Print one JSON object, for programs: what was done, in bytes and seconds. After a fault it is {\"ok\": false, \"fault\": …}; the "
-        "line on standard error and the exit status stay."
-    )
-    return click.option("--json", is_flag=True, is_eager=True, expose_value=False, callback=_begin, help=words)(command)
+def _hush(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    _run.quiet = value
+    return value
+
+
+QUIET = click.option("-q", "--quiet", is_flag=True, callback=_hush, expose_value=False, help="Print nothing but errors and notices.")
+
+
+def is_quiet() -> bool:
+    """Whether --quiet is given."""
+    return _run.quiet
+
+
+JSON = click.option(
+    "--json",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_begin,
+    help='Print one JSON object, for programs: "ok", and what was done. After a fault, "ok" is false and "fault" says why; the line on '
+    "standard error and the exit status stay.",
+)
 
 
 def reporting() -> bool:
@@ -130,13 +150,13 @@ def any_encoding() -> None:
 
 
 def say(text: str, err: bool = False) -> None:
-    """Print a line on standard output, or on standard error. With --json, nothing is printed on standard output before its object.
+    """Print a line on standard output, or on standard error. With --quiet, and before the object of --json, nothing on standard output.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more.
         InrcodecError: standard output cannot be written.
     """
-    if err or not reporting():
+    if err or not (reporting() or _run.quiet):
         _print(text, sys.stderr if err or _run.data else sys.stdout)
 
 

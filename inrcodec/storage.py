@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -171,6 +172,22 @@ def new_folder(path: Path, write: Callable[[Path], None]) -> None:
             os.replace(temporary, path)
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
+
+
+@contextmanager
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """A new empty folder for the `with` block, for its owner alone, in `parent`, by default in that of the system's temporary files.
+
+    It is removed also if a signal ends the run, and what killed runs have left in `parent` is removed before. Raises InrcodecError.
+    """
+    with ExitStack() as opened:
+        try:
+            parent = parent or Path(tempfile.gettempdir())
+            sweep(parent)
+            folder = opened.enter_context(_temporary_folder(parent))
+        except OSError as fault:
+            raise InrcodecError(f"{parent or 'temporary files'}: cannot be written: {reason(fault)}") from fault
+        yield folder
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class Commands(click.Group):
                 known = [t for t in files.types() if t.holds == kind]
                 text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
                 formatter.write_text(f"{title}: {text}")
+            formatter.write_text("with --pixels: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.lossy.LOSSY))
             formatter.write_text("checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS))
 
     def main(self, *given: Any, **more: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .. import bundle, codec, files
 from ..bundle import arrays as bundles
@@ -14,7 +14,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..files import mesh, series
 from ..limits import MAX_SAMPLES, Limits
 from ..options import Options
-from ..signal import Signal, likely_kind
+from ..signal import Kind, Signal, likely_kind
 from ..storage import reason
 from ..tensors import Tensors
 
@@ -48,7 +48,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Content:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
     if signal.kind != "array":
         return signal
-    kind = options.get("kind") or "auto"
+    kind: Kind | Literal["auto"] = options.get("kind") or "auto"
     known = likely_kind(signal.samples) if kind == "auto" else kind
     try:
         return replace(signal, kind=known, sample_rate=options.get("sample_rate"), bit_depth=options.get("bit_depth") or 0)

@@ -243,7 +243,7 @@ def check_type(output: Path) -> None:
 
 
 def write_as(output: Path, write: Callable[[Path], None], force: bool, source: Path) -> None:
-    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten."""
+    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten; its times are kept."""
 
     def named(path: Path) -> None:
         try:
@@ -252,7 +252,7 @@ def write_as(output: Path, write: Callable[[Path], None], force: bool, source: P
             fault.args = (str(fault).replace(str(path), str(output)),)
             raise
 
-    replace(output, named, force, source)
+    replace(output, named, force, source, like=source)
 
 
 def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
@@ -275,12 +275,12 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
 
 
 def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
-    """Write the bytes of a .linr file. source: must not be overwritten."""
+    """Write the bytes of a .linr file. source: must not be overwritten; its times are kept."""
 
     def write(path: Path) -> None:
         path.write_bytes(data)
 
-    replace(target, write, force, source)
+    replace(target, write, force, source, like=source)
 
 
 def report_coded(source: Path, target: Path, found: Mapping[str, Any], seconds: float, **more: Any) -> None:

@@ -45,9 +45,7 @@ OUTPUT = under(
         help="Output file; its extension names the type, unless --format does; - is standard output. Of a folder that was encoded: a new "
         "folder. Default: IN without .linr, with the extension of the type that it came from, or of one that holds exactly the same.",
     ),
-    click.option(
-        "--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."
-    ),
+    click.option("--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."),
     FORCE,
 )
 PART = under(
@@ -78,9 +76,7 @@ PART = under(
         help="For sounds: begin at this time, in seconds or as minutes:seconds. Only the tiles needed are decoded.",
     ),
     click.option("--duration", type=Seconds(positive=True), help="For sounds: decode this many seconds. Default: to the end."),
-    click.option(
-        "--array", metavar="NAME", help="Of a file that holds several arrays (.npz): only this one. Only its bytes are decoded."
-    ),
+    click.option("--array", metavar="NAME", help="Of a file that holds several arrays (.npz): only this one. Only its bytes are decoded."),
 )
 SALVAGE = click.option(
     "--salvage",
@@ -171,7 +167,9 @@ def _decode(input: Path, output: Path, force: bool, given: dict[str, Any]) -> No
     """Decode a file. given: the other options. Raises InrcodecError; click.UsageError."""
     from .. import files, thumbnails
 
-    start, duration, region, salvage, network_only = (given.pop(name) for name in ("start", "duration", "region", "salvage", "network_only"))
+    start, duration, region, salvage, network_only = (
+        given.pop(name) for name in ("start", "duration", "region", "salvage", "network_only")
+    )
     part = None if start is None and duration is None else (start or 0.0, duration)
     array: str | None = given.pop("array")
     pages: int | slice | None = given.pop("pages")

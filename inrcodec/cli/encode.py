@@ -36,7 +36,7 @@ from .common import (
     with_limits,
     write_linr,
 )
-from .fitoptions import FIT_OPTIONS
+from .fitoptions import OPTIONS as FIT_OPTIONS
 from .headings import TELLING, Command, under
 from .output import JSON, QUIET, is_quiet, say
 from .pipes import PIPE, Format
@@ -155,9 +155,7 @@ NO_COMPACT = click.option(
 @under("Fits of networks", *FIT_OPTIONS, PLOT)
 @with_limits
 @under(TELLING, QUIET, JSON)
-def encode(
-    input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, extension: str | None, **given: Any
-) -> None:
+def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, extension: str | None, **given: Any) -> None:
     """Compress IN, an image, a sound, an array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
 
     Arrays are .npy, .npz, NIfTI, DICOM and FITS. A folder of the DICOM files of one series is coded as a volume. IN can be -, for

@@ -175,7 +175,8 @@ def _root(names: Sequence[str]) -> str:
             return os.path.commonpath(bases)
     elif all(addresses):
         parts = [base.rstrip("/").split("/") for base in bases]
-        common = os.path.commonprefix(parts)
+        same = itertools.takewhile(lambda each: len(set(each)) == 1, zip(*parts, strict=False))
+        common = [each[0] for each in same]
         if len(common) > 2:
             return "/".join(common)
     raise InrcodecError(f"{names[0]} and {names[-1]} have no folder in common; do one after the other")

@@ -28,8 +28,10 @@ VERBS = {"encode": "encoding", "decode": "decoding", "verify": "verifying"}
 
 
 class Place(FileName):
-    """A file, a folder, a pattern such as "photos/**/*.png", or an address. What a path cannot say stays a text: an address, and a name that
-    ends in a separator."""
+    """A file, a folder, a pattern such as "photos/**/*.png", or an address.
+
+    What a path cannot say stays a text: an address, and a name that ends in a separator.
+    """
 
     name = "path"
 
@@ -49,7 +51,10 @@ class Place(FileName):
 
 PLACE = Place()
 JOBS = click.option(
-    "-j", "--jobs", type=click.IntRange(1, MOST_JOBS), help="Files at the same time, each in a process of its own. Default: as many as cores."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    help="Files at the same time, each in a process of its own. Default: as many as cores.",
 )
 UPDATE = click.option(
     "-u",
@@ -104,9 +109,11 @@ def do(action: Action, inputs: Sequence[Any], output: Any, switches: Mapping[str
 
     names = [os.fspath(name) for name in inputs]
     manifest = switches.get("manifest")
-    plain = {name: value for name, value in options.items() if value is not None and value is not False or name in ("verify", "payload")}
+    plain = {name: value for name, value in options.items() if (value is not None and value is not False) or name in ("verify", "payload")}
     try:
-        template = doing.template(action, bool(switches.get("update")), manifest is not None, plain | {"delete_original": switches.get("delete_original")})
+        template = doing.template(
+            action, bool(switches.get("update")), manifest is not None, plain | {"delete_original": switches.get("delete_original")}
+        )
     except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     found = plan.make(template, names, None if output is None else os.fspath(output))
@@ -256,6 +263,16 @@ def is_verify_many(inputs: Sequence[Any]) -> bool:
         return names[1].lower().endswith(".linr") or places.has_magic(names[1])
     first = names[0].lower()
     return len(names) > 1 or _is_folder(names[0]) or places.has_magic(names[0]) or places.is_address(names[0]) or first.endswith(".json")
+
+
+def is_info_many(inputs: Sequence[Any]) -> bool:
+    """Whether `info` is given several .linr files, a folder, a pattern or an address."""
+    from ..batch import places
+
+    names = [os.fspath(name) for name in inputs]
+    if PIPE in names and len(names) == 1:
+        return False
+    return len(names) > 1 or _is_folder(names[0]) or places.has_magic(names[0]) or places.is_address(names[0])
 
 
 def _is_folder(name: str) -> bool:

@@ -59,7 +59,9 @@ def test_two_hundred_files(tmp_path: Path) -> None:
     for name in good[::7]:
         assert run("encode", tmp_path / "in" / name, "-o", tmp_path / "x.linr", "-1", "-f").exit_code == 0
         assert (tmp_path / "x.linr").read_bytes() == (tmp_path / "out" / f"{name}.linr").read_bytes(), name
-    assert run("verify", tmp_path / "m.json", "--quick").output == f"{tmp_path / 'out'}: {len(good)} files verified, 0.0 s\n" or True
+    quick = run("verify", tmp_path / "m.json", "--quick", "-j", "1")
+    assert (quick.exit_code, quick.stderr) == (0, "")
+    assert quick.stdout.startswith(f"{tmp_path / 'out'}: {len(good)} files verified, ")
     assert run("decode", tmp_path / "out", "-o", tmp_path / "back", "-j", "1").exit_code == 0
     for name in good[::3]:
         back, original = tmp_path / "back" / name, tmp_path / "in" / name
@@ -84,9 +86,8 @@ def test_what_is_printed(few: Path) -> None:
     third = run("encode", "in", "-o", "out", "-1", "-j", "1", "-u")
     assert third.exit_code == 1
     assert "5 done already, 1 skipped (not a known type), 1 failed" in third.stdout
-    assert third.stderr.splitlines() == [f"inrcodec: {Path('in', 'bad.png')}: damaged or not a PNG file (not a PNG file)"] or (
-        len(third.stderr.splitlines()) == 1 and "bad.png" in third.stderr
-    )
+    assert third.stderr.startswith(f"inrcodec: {Path('in', 'bad.png')}: ")
+    assert len(third.stderr.splitlines()) == 1
     assert run("encode", "in", "-o", "other", "-1", "-j", "1", "-q").stdout == ""
     assert run("verify", "out").stdout.startswith("5 files verified, ")
     assert run("verify", "out/2.png.linr", "out/3.png.linr").stdout.startswith("2 files verified, ")
@@ -115,11 +116,7 @@ def test_json(few: Path) -> None:
     found = json.loads(result.stdout)
     assert (found["ok"], found["command"], found["done"], found["failed"], found["complete"]) == (False, "encode", 5, 1, True)
     by_name = {Path(entry["source"]).name: entry for entry in found["files"]}
-    assert by_name["bad.png"] == {
-        "source": str(Path("in", "bad.png")),
-        "status": "failed",
-        "fault": f"{Path('in', 'bad.png')}: empty file",
-    } | {name: value for name, value in by_name["bad.png"].items() if name.endswith(("bytes", "seconds"))}
+    assert (by_name["bad.png"]["status"], by_name["bad.png"]["fault"]) == ("failed", f"{Path('in', 'bad.png')}: empty file")
     assert by_name["2.png"]["sha256"] == tasks.digest_of(Path("out", "2.png.linr"))
     assert by_name["2.png"]["target"] == str(Path("out", "2.png.linr"))
     verified = json.loads(run("verify", "out", "--json").stdout)
@@ -186,10 +183,8 @@ def test_info_of_many(few: Path) -> None:
     assert "image 11×12 uint8" in lines[0]
     assert lines[0].endswith(str(Path("out", "2.png.linr")))
     assert "1 arrays" in lines[-2]
-    assert (
-        lines[-1].endswith(f"6 files, {sum(path.stat().st_size for path in Path('out').rglob('*.linr')) / 1000:.1f} kB of 0.6 kB")
-        or "6 files" in lines[-1]
-    )
+    assert "  6 files, " in lines[-1]
+    assert lines[-1].split()[0] == str(sum(path.stat().st_size for path in Path("out").rglob("*.linr")))
     (few.parent / "out" / "cut.linr").write_bytes((few.parent / "out" / "2.png.linr").read_bytes()[:20])
     result = run("info", "out/2.png.linr", "out/cut.linr", "--json")
     assert result.exit_code == 1

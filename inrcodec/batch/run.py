@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import InrcodecError, Stopped
@@ -236,6 +235,7 @@ class _Run:
             if self.stopped():
                 return
             if not ended:
+                _sweep(task)
                 yield Result(task, "failed", f"{task.source}: {DIED}", task.size)
                 self.workers.again()
 
@@ -247,15 +247,18 @@ class _Run:
                 yield future.result()
 
 
-def _ended_in_time(task: Task) -> Result | None:
-    """The result of a task whose target is in place, although its worker has died; None: it must be done again.
-
-    What the worker has left half-written is removed.
-    """
+def _sweep(task: Task) -> None:
+    """Remove what a worker that died has left half-written."""
     target = places.disk_path(task.target) if task.target else None
-    if target is None:
+    if target is not None:
+        sweep(target.parent)
+
+
+def _ended_in_time(task: Task) -> Result | None:
+    """The result of a task whose target is in place, although its worker has died; None: it must be done again."""
+    if not task.target:
         return None
-    sweep(Path(target).parent)
+    _sweep(task)
     try:
         found = tasks_.done_already(replace(task, update=True))
     except InrcodecError:

@@ -250,6 +250,17 @@ def read_bytes(name: Name) -> bytes:
         return bytes(fs.cat_file(inside))
 
 
+def first_bytes(name: Name, count: int) -> bytes:
+    """The first bytes of a file, at most so many. Raises InrcodecError."""
+    path = disk_path(name)
+    with _faults(name, "read"):
+        if path is not None:
+            with path.open("rb") as file:
+                return file.read(count)
+        fs, inside = _system(name)
+        return bytes(fs.cat_file(inside, start=0, end=count))
+
+
 @contextmanager
 def writing(name: Name, *, force: bool = False, mtime: float | None = None, mode: int | None = None) -> Iterator[Path]:
     """A temporary path to be filled inside the `with` block, which then becomes the file `name`, whole or not at all.
@@ -258,7 +269,7 @@ def writing(name: Name, *, force: bool = False, mtime: float | None = None, mode
 
     Args:
         force: whether a file of this name may be there already; it is replaced.
-        mtime, mode: what `Entry` calls so, for the new file. Addresses keep neither.
+        mtime, mode: what `Entry` calls so, for the new file. A file that is replaced keeps its permissions. Addresses keep neither.
 
     Raises:
         InrcodecError: a file is there already and `force` does not say that it may be; or it cannot be written.
@@ -279,12 +290,9 @@ def writing(name: Name, *, force: bool = False, mtime: float | None = None, mode
             yield replacement.temporary
             if mtime is not None:
                 os.utime(replacement.temporary, (mtime, mtime))
-            replacement.commit()
+            replacement.commit(mode)
         finally:
             replacement.discard()
-        if mode is not None:
-            with suppress(OSError):  # the file is there, and its owner's
-                path.chmod(mode)
 
 
 def put(name: Name, data: bytes | Path, *, force: bool = False, mtime: float | None = None, mode: int | None = None) -> None:

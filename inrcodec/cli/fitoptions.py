@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from ..options import ACTIVATIONS, BODIES, CODING_NAMES, DEVICES, LIMITS, LOSSES, NETWORKS, PRIORS
 from ..weights import codings
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _most(name: str) -> int:
@@ -22,7 +17,7 @@ def _choice(given: tuple[str, ...]) -> click.Choice:  # type: ignore[type-arg]
     return click.Choice([name for name in given if name])
 
 
-OPTIONS = (
+FIT_OPTIONS = (
     click.option(
         "--device",
         type=click.Choice(DEVICES),
@@ -144,9 +139,3 @@ OPTIONS = (
     ),
 )
 
-
-def with_fit_options(command: Command) -> Command:
-    """Give a command the options for fits, as fields of Options."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command

@@ -14,7 +14,7 @@ import click
 
 from ..errors import InrcodecError, Notice, Stopped
 from ..storage import reason
-from .output import PIPE_CLOSED, any_encoding, drop, plain, say
+from .output import PIPE_CLOSED, any_encoding, drop, plain, running, say, tell
 from .signals import INTERRUPTED, ending
 
 
@@ -60,8 +60,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. Exit with status 1 on a fault of the data, of a file or of memory, and with 130 if interrupted."""
         only_notices()
-        with _faults():
-            return super().invoke(ctx)
+        with running(), _faults():
+            done = super().invoke(ctx)
+            tell()
+            return done
 
 
 @contextmanager
@@ -71,11 +73,16 @@ def _faults() -> Iterator[None]:
         yield
     except click.UsageError as fault:
         message = "\n".join(map(plain, fault.format_message().split("\n")))
+        tell(fault.message)
         raise click.UsageError(message, fault.ctx) from None
     except InrcodecError as fault:
         _fail(str(fault))
     except MemoryError:
         _fail("not enough memory")
+    except click.exceptions.Exit as fault:  # the lines are printed already
+        if fault.exit_code:
+            tell("failed")
+        raise
     except BrokenPipeError:  # the reader, such as head, has enough
         drop(sys.stdout)
         raise click.exceptions.Exit(PIPE_CLOSED) from None
@@ -83,11 +90,13 @@ def _faults() -> Iterator[None]:
         _fail(f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault))
     except (KeyboardInterrupt, Stopped):
         say(INTERRUPTED, err=True)
+        tell("interrupted")
         raise click.exceptions.Exit(130) from None
 
 
 def _fail(message: str) -> None:
     say(f"inrcodec: {message}", err=True)
+    tell(message)
     raise click.exceptions.Exit(1)
 
 

@@ -1,0 +1,111 @@
+"""Removing an original, after it was shown that its .linr file gives back all that can be known of it.
+
+The .linr file is read back from where it was written, decoded, and compared with the original as it is now: samples, what they mean, and
+metadata. Then what decodes is written as a file of the original's type. If that is the original byte for byte, nothing is lost. Else it is
+read again and compared, and of PNG and TIFF the names of chunks and tags that it does not have are reasons to keep the original. What is
+lost then is how the original was packed, such as its level of compression.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import io
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InrcodecError
+from ..files import ifd, pngchunks
+from ..options import Options
+from . import content, places
+from .content import Content
+
+# how pixels are packed in a TIFF file, which is no loss: strips, tiles, compression, predictor, a palette
+PACKING = {254, 255, 259, 266, 273, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325}
+
+
+def removed(source: str, target: str, options: Mapping[str, Any]) -> str:
+    """Remove a source whose .linr file is in place; the reason why it was not, "" if it was.
+
+    Raises InrcodecError: what was written does not decode, or not to the source. Stopped.
+    """
+    path = places.disk_path(source)
+    if path is not None and path.is_symlink():
+        return "it is a link"
+    from . import tasks  # which uses this module
+
+    before = tasks.stamp(source)
+    with places.local(target) as written:
+        found = content.decode(tasks.read_linr(written, options), Options(threads=int(options.get("threads") or 0)))
+    with places.local(source) as original, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not content.same(found, content.read(original, options)):
+            raise InrcodecError(f"{target}: what was written does not decode to {source} as it is now, which is kept")
+        if kept := not_given_back(original, found):
+            return kept
+    if tasks.stamp(source) != before:
+        return "it was changed meanwhile"
+    if path is not None and path.is_dir():
+        for file in sorted(path.iterdir()):
+            file.unlink()
+        path.rmdir()
+    else:
+        places.remove(source)
+    return ""
+
+
+def not_given_back(original: Path, found: Content) -> str:
+    """What a file holds that does not come back, as far as it can be known; "" if nothing. found: what its .linr file decodes to."""
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder, original.name)
+        try:
+            if original.is_dir():
+                again.mkdir()
+            lost = content.write(again, found)
+            if original.is_dir():
+                names = sorted(path.name for path in original.iterdir())
+                same, *_ = filecmp.cmpfiles(original, again, names, shallow=False)
+                return "" if sorted(same) == names else "some of its files do not come back byte for byte"
+            if filecmp.cmp(original, again, shallow=False):
+                return ""
+            if lost:
+                return f"its type does not keep exactly: {', '.join(lost)}"
+            if not content.same(content.read(again, {}), found):
+                return "decoding does not give a file of this type with the same samples and metadata"
+            missing = _missing(original.read_bytes(), again.read_bytes())
+        except InrcodecError as fault:
+            return str(fault).replace(str(again), original.name)
+    return f"it holds what does not come back: {', '.join(missing)}" if missing else ""
+
+
+def _missing(one: bytes, other: bytes) -> list[str]:
+    """The names of what a file has and another of the same type has not, where they are known."""
+    if one.startswith(pngchunks.SIGNATURE):
+        return _missing_chunks(one, other)
+    if one[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return sorted(f"tag {tag}" for tag in (_tags(one) - _tags(other)))
+    return []
+
+
+def _missing_chunks(one: bytes, other: bytes) -> list[str]:
+    """The types of ancillary chunks that a PNG file has and another has not; and whether bytes follow its end."""
+    chunks, others = ([kind for kind, _ in pngchunks.walk(data)] for data in (one, other))
+    end = len(pngchunks.SIGNATURE) + sum(12 + len(content) for _, content in pngchunks.walk(one))
+    missing = {
+        kind.decode("latin-1") for kind in set(chunks) - set(others) if kind not in pngchunks.DROPPED and kind not in pngchunks.TEXTS
+    }
+    return sorted(f"chunk {kind}" for kind in missing) + (["bytes after its end"] if end < len(one) else [])
+
+
+def _tags(data: bytes) -> set[int]:
+    """The numbers of all tags of a TIFF file, but for those that say how pixels are packed."""
+    found: set[int] = set()
+    pages, _ = ifd.parse_pages(io.BytesIO(data))
+    left = list(pages)
+    while left:
+        tags = left.pop()
+        found |= tags.keys()
+        left += [value for value in tags.values() if isinstance(value, dict)]
+    return found - PACKING

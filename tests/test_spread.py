@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec import FormatError, Signal, parallel
-from inrcodec.errors import Stopped
+from inrcodec import FormatError, Signal, errors, parallel
+from inrcodec.errors import InrcodecError, LossyError, MissingError, Stopped
 from inrcodec.profiles.hybrid.sound import analysis
 from inrcodec.profiles.inr import coding as inr_coding
 
@@ -115,6 +115,21 @@ def test_streams_of_bundles_are_sent_from_their_threads() -> None:
     with parallel.sending(away):
         assert inrcodec.encode_arrays(arrays, profile="stored", effort=1) == here
     assert away.groups
+
+
+@pytest.mark.parametrize("fault", [FormatError("damaged"), MissingError("this", ["a", "b"]), LossyError(), Stopped()])
+def test_faults_of_other_processes_arrive(fault: Exception) -> None:
+    again = pickle.loads(pickle.dumps(fault))
+    assert type(again) is type(fault)
+    assert str(again) == str(fault)
+
+
+def test_every_error_can_be_pickled() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, InrcodecError)]
+    for kind in kinds:
+        fault = kind.__new__(kind, "a line")
+        fault.args = ("a line",)
+        assert str(pickle.loads(pickle.dumps(fault))) == "a line"
 
 
 def test_one_tile_stays_here() -> None:

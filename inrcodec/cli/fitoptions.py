@@ -17,7 +17,7 @@ def _choice(given: tuple[str, ...]) -> click.Choice:  # type: ignore[type-arg]
     return click.Choice([name for name in given if name])
 
 
-FIT_OPTIONS = (
+OPTIONS = (
     click.option(
         "--device",
         type=click.Choice(DEVICES),
@@ -138,4 +138,3 @@ FIT_OPTIONS = (
         help="Pixels or frames per step of the fit. Default: all of a small signal, some of a large one.",
     ),
 )
-

@@ -34,15 +34,21 @@ class Commands(click.Group):
         self.commands = OnDemand(modules)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the registered file types at the end of the help."""
+        """List the file types at the end of the help."""
+        with formatter.section("File types"):
+            for line in self.file_types():
+                formatter.write_text(line)
+
+    def file_types(self) -> Iterator[str]:
+        """The registered file types, a line for each kind."""
         from .. import files
 
-        with formatter.section("File types"):
-            for kind, title in (("image", "pictures"), ("audio", "sound"), ("array", "arrays")):
-                known = [t for t in files.types() if t.holds == kind]
-                text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
-                formatter.write_text(f"{title}: {text}")
-            formatter.write_text("checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS))
+        for kind, title in (("image", "pictures"), ("audio", "sound"), ("array", "arrays")):
+            known = [t for t in files.types() if t.holds == kind]
+            text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
+            yield f"{title}: {text}"
+        yield "pictures, with --pixels: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.lossy.LOSSY)
+        yield "checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS)
 
     def main(self, *given: Any, **more: Any) -> Any:
         """Run the program. In standalone mode, as a program of its own, it ends by signals as `signals` says."""

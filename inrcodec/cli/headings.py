@@ -12,7 +12,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 LIMITING, TELLING = "Limits", "Messages"  # headings of several commands; the second is also that of options without one
 NARROW = 24  # columns of the names of options, at most; longer ones have a line for themselves
-METAVARS: tuple[tuple[type[click.ParamType], str], ...] = ((click.IntRange, "N"), (click.FloatRange, "X"), (click.types.IntParamType, "N"))
+METAVARS: tuple[tuple[type, str], ...] = ((click.IntRange, "N"), (click.FloatRange, "X"), (click.types.IntParamType, "N"))
 RANGE = re.compile(r"([\d.e+-]+)(<=?)x<=([\d.e+-]+)")  # click's words for it
 
 

@@ -42,12 +42,12 @@ class Format(click.ParamType):  # type: ignore[type-arg]
 def _extensions() -> list[tuple[str, tuple[str, ...]]]:
     """The types that can be read or written: name and extensions of each."""
     from .. import files
-    from ..files import npz, registry
+    from ..files import lossy, npz, registry
 
     signals = [(kind.name, kind.extensions) for kind in files.types()]
-    lossy = [(kind.name, kind.extensions) for kind in registry.lossy()]
+    pictures = [(kind.name, kind.extensions) for kind in lossy.LOSSY]
     others = [(kind.name, kind.extensions) for kind in files.CHECKPOINTS]
-    return [*signals, *lossy, *others, ("npz", (npz.EXTENSION,)), *((e[1:], (e,)) for e in registry.MESHES)]
+    return [*signals, *pictures, *others, ("npz", (npz.EXTENSION,)), *((e[1:], (e,)) for e in registry.MESHES)]
 
 
 def _known() -> dict[str, str]:

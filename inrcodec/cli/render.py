@@ -45,8 +45,8 @@ ASKED = under(
     click.option(
         "--size",
         type=Sizes(),
-        help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the sizes "
-        "of its axes in their order.",
+        help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the "
+        "sizes of its axes in their order.",
     ),
     click.option(
         "--scale",
@@ -70,8 +70,8 @@ OF_ALL = under(
     click.option(
         "--fill",
         type=click.Choice(("smooth", "network", "midpoint", "zero")),
-        help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network, of "
-        "values or of siren with enough --bit-places. midpoint: the middle of what the known bits leave. zero: zeros.",
+        help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network, "
+        "of values or of siren with enough --bit-places. midpoint: the middle of what the known bits leave. zero: zeros.",
     ),
 )
 
@@ -84,11 +84,10 @@ OF_ALL = under(
         "-o",
         "--output",
         type=IN,
-        help="Output file; its extension names the type, unless --format does; - is standard output. It must be given, unless IN.linr is -.",
+        help="Output file; its extension names the type, unless --format does; - is standard output, also if IN.linr is - and "
+        "nothing is given.",
     ),
-    click.option(
-        "--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."
-    ),
+    click.option("--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."),
     FORCE,
 )
 @ASKED

@@ -12,7 +12,19 @@ import click
 from ..errors import InrcodecError, UnsupportedError, naming
 from ..options import Options
 from ..storage import check_output, reason
-from .common import MOST_LINES, MOST_NAMES, coded, decoded, limits_of, options_of, report_coded, shortened, tell_verified, write_as, write_linr
+from .common import (
+    MOST_LINES,
+    MOST_NAMES,
+    coded,
+    decoded,
+    limits_of,
+    options_of,
+    report_coded,
+    shortened,
+    tell_verified,
+    write_as,
+    write_linr,
+)
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal

@@ -19,8 +19,8 @@ from .npz import read_arrays, write_arrays
 from .registry import FileType, types
 
 __all__ = [
-    "CHECKPOINTS", "FileType", "check", "check_tensors", "lost", "read", "read_arrays", "read_tensors", "types", "write", "write_arrays",
-    "write_tensors",
+    "CHECKPOINTS", "FileType", "check", "check_tensors", "lossy", "lost", "read", "read_arrays", "read_tensors", "types", "write",
+    "write_arrays", "write_tensors",
 ]  # fmt: skip
 
 USUAL = Limits()

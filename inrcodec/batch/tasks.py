@@ -240,7 +240,7 @@ def finish(task: Task, product: Product) -> Result:
     result = replace(result, source_bytes=source.size, mtime=source.mtime, notices=tuple(notices))
     if not task.delete:
         return result
-    kept = originals.removed(task.source, task.target, task.options)
+    kept = originals.removed(task)
     return replace(result, notices=(*notices, f"{task.source}: not deleted: {kept}")) if kept else replace(result, deleted=True)
 
 

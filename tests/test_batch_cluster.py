@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -242,3 +244,47 @@ def test_clusters_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr("inrcodec.files.optional.find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"^a cluster needs ray; install"):
         RayExecutor()
+
+
+def command(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+    """The command line in a session of its own, as a terminal has it; what Ray keeps goes into the folder."""
+    settings = {**os.environ, **SETTINGS, "RAY_TMPDIR": str(folder)}
+    line = [sys.executable, "-m", "inrcodec", *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings, start_new_session=True)
+
+
+def test_the_command_line_and_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for i in range(6):
+        inrcodec.files.write(tmp_path / "in" / f"{i}.png", inrcodec.Signal(RANDOM.integers(0, 200, (160, 160), np.uint8), "image"))
+    arguments = ("encode", tmp_path / "in", "-o", tmp_path / "out", "--effort", 5, "--cluster", "local", "--manifest", tmp_path / "m.json")
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        process = command(Path(folder), *arguments)
+        while process.poll() is None and not list((tmp_path / "out").glob("*.linr")):
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, out + err
+        assert err.splitlines()[-1].startswith("inrcodec: interrupted; ")
+        assert "Traceback" not in err
+        assert "raylet" not in out + err
+    left = contents(tmp_path / "out")
+    assert left
+    assert all(name.endswith(".linr") and not name.startswith(".") for name in left)
+    listed = json.loads((tmp_path / "m.json").read_text())
+    assert listed["complete"] is False
+    assert {entry["target"] for entry in listed["files"]} == set(left)
+    assert batch.verify(tmp_path / "out", jobs=1).ok
+
+
+def test_the_command_line_without_a_cluster(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(9))
+    for more, status, said in (
+        (["--cluster", "nowhere"], 1, "inrcodec: cluster nowhere: no address of a cluster"),
+        (["--cluster", "local", "--jobs", "2"], 2, "--jobs is for this machine alone"),
+    ):
+        process = command(tmp_path, "encode", tmp_path / "a.npy", *more)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == status
+        assert said in err
+    assert not (tmp_path / "a.linr").exists()

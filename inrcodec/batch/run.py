@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -23,6 +24,25 @@ GONE = "the workers have ended, and none can be started"
 NOT_TRIED = "not tried: the disk is full"
 
 _stop: Any = None  # in a worker: the event that is set when the work is to stop
+
+
+class TaskExecutor(Executor):
+    """An executor that knows what a task is: it may do its parts in several places, and shares the cores among tasks itself.
+
+    workers: how many tasks it does at the same time.
+    """
+
+    workers: int
+
+    @abstractmethod
+    def submit_task(self, task: Task, stop: Callable[[], bool] | None = None) -> Future[Result]:
+        """The future of `tasks.run`."""
+
+
+def workers_of(executor: Executor) -> int:
+    """How many tasks an executor does at the same time; 0: it does not say."""
+    found = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
+    return found if isinstance(found, int) else 0
 
 
 class InTurn(Executor):
@@ -166,7 +186,7 @@ class _Run:
             suspects: list[Task] = []
             while waiting and len(self.running) < most and not suspects:
                 task = waiting.pop()
-                if not self._submit(_with_threads(task, left, self.workers.jobs)):
+                if not self._submit(self._with_threads(task, left)):
                     suspects.append(task)
                 left -= task.size
             for result, task in self._ended():
@@ -182,11 +202,17 @@ class _Run:
             self.workers.stop()
             yield from self._last()
 
+    def _with_threads(self, task: Task, left: int) -> Task:
+        own = isinstance(self.workers.executor, TaskExecutor)
+        return task if own else _with_threads(task, left, self.workers.jobs)
+
     def _submit(self, task: Task) -> bool:
         """Hand a task out; False: the workers have died."""
         executor = self.workers.executor
         try:
-            if self.workers.in_process:
+            if isinstance(executor, TaskExecutor):
+                future = executor.submit_task(task, self.stopped)
+            elif self.workers.in_process:
                 future = executor.submit(tasks_.run, task, self.stopped)
             else:
                 future = executor.submit(run_task, task)

@@ -201,7 +201,7 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
         check_output(target, force, input)
     switches = {"force": force, "no_verify": no_verify, "quiet": is_quiet()}
     with (
-        pipes.source(input, extension, limits_of(given)) as source,
+        pipes.source(input, extension, limits_of(given), guess=True) as source,
         pipes.target(target, SUFFIX, force, input) as made,
     ):
         _encode(source, made, plot, switches, given)

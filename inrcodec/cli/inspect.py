@@ -65,7 +65,7 @@ def verify(input: Path, original: Path | None, extension: str | None, pixels: bo
     report(input=input, original=original)
     with ExitStack() as opened:
         source = opened.enter_context(pipes.source(input, None, limits))
-        other = None if original is None else opened.enter_context(pipes.source(original, extension, limits))
+        other = None if original is None else opened.enter_context(pipes.source(original, extension, limits, guess=True))
         _verify_file(source, other, pixels, given)
         if reporting():
             report(**facts(source, given))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .report import Report, Status
-    from .tasks import Action, Task
+    from .tasks import Action
 
 __all__ = ["decode", "encode", "verify"]
 

@@ -43,7 +43,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Content:
             return Decoded(*files.read_arrays(path, limits))
         if options.get("voxels") and mesh.is_mesh(path):
             return mesh.read(path, options["voxels"], limits)
-        signal = files.read(path, limits)
+        signal = files.read(path, limits, bool(options.get("pixels")))
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
     if signal.kind != "array":

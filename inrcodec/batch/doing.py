@@ -35,7 +35,7 @@ class How:
 def template(action: Action, update: bool, digests: bool, options: Mapping[str, Any]) -> Task:
     """The task of which all others are copies. options: see `batch.encode`.
 
-    Raises ValueError: an option has a value that it cannot have, or cannot be together with another one; TypeError: there is none of a name.
+    Raises ValueError: an option has a value that it cannot have, also beside another one; TypeError: there is no option of a name.
     """
     known = {f.name for f in fields(Options)} - {"progress", "stop"} | READING if action == "encode" else OF_DECODING
     if unknown := sorted(options.keys() - known - SWITCHES):

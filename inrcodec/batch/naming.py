@@ -43,7 +43,7 @@ def is_output(path: Path) -> bool:
 
 
 def extension_of(about: Mapping[str, Any]) -> str:
-    """The extension, with its dot, of a type that holds exactly what a .linr file has in it; "" for a folder. about: see `inrcodec.info`."""
+    """The extension, with its dot, of a type that holds exactly what is in a .linr file; "" for a folder. about: see `inrcodec.info`."""
     from ..files import registry, series, torchfile
 
     keys = about["metadata"]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from .. import container
 from ..errors import InrcodecError, UnsupportedError
-from ..files import checkpoints, npz, registry, series
+from ..files import checkpoints, lossy, npz, registry, series
 from ..storage import TEMPORARY, reason, same_file
 from . import naming, places
 from .naming import SUFFIX, is_output
@@ -106,7 +106,7 @@ def is_single(action: Action, names: Sequence[str], output: str) -> bool:
     if action == "verify" or len(names) != 1 or places.has_magic(names[0]):
         return False
     if output and (output.endswith(SEPARATORS) or _is_folder(output)):
-        return False
+        return action == "decode" and _holds_folder(names[0])
     return not _is_folder(names[0]) or (action == "encode" and _is_series(names[0]))
 
 
@@ -114,6 +114,14 @@ def _is_folder(name: str) -> bool:
     """Whether a folder of this name can be seen."""
     try:
         return places.is_folder(name)
+    except InrcodecError:
+        return False
+
+
+def _holds_folder(name: str) -> bool:
+    """Whether a .linr file holds a folder, so that the output is that folder, and not one to put it in."""
+    try:
+        return not _is_folder(name) and bool(series.names(about_of(name, {})["metadata"]))
     except InrcodecError:
         return False
 
@@ -167,7 +175,8 @@ def _root(names: Sequence[str]) -> str:
             return os.path.commonpath(bases)
     elif all(addresses):
         parts = [base.rstrip("/").split("/") for base in bases]
-        common = os.path.commonprefix(parts)
+        same = itertools.takewhile(lambda each: len(set(each)) == 1, zip(*parts, strict=False))
+        common = [each[0] for each in same]
         if len(common) > 2:
             return "/".join(common)
     raise InrcodecError(f"{names[0]} and {names[-1]} have no folder in common; do one after the other")
@@ -315,6 +324,8 @@ def _aside(template: Task, item: Found, head: bytes) -> str:
         return "" if template.options.get("voxels") else "a mesh; --voxels makes voxels of it"
     of_tensors = any(kind.magic and re.match(kind.magic, head, re.DOTALL) for kind in checkpoints.CHECKPOINTS)
     if checkpoints.named(path) is not None or of_tensors or npz.is_npz(path):
+        return ""
+    if template.options.get("pixels") and any(kind.recognizes(head) for kind in lossy.LOSSY):
         return ""
     try:
         registry.recognized(path, io.BufferedReader(io.BytesIO(head)))

@@ -1,4 +1,4 @@
-"""Tasks over an executor: a few ahead of the workers, the largest first. What a worker does when it is told to stop, or when it is alone."""
+"""Tasks over an executor: a few ahead of the workers, the largest first. How workers end, and what follows when one dies."""
 
 from __future__ import annotations
 

@@ -10,11 +10,9 @@ import click
 
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..storage import check_new_folder, check_output
-from . import arrays, pipes, tensors
+from . import arrays, many, pipes, tensors
 from .common import (
     FORCE,
-    IN,
-    NEW,
     SUFFIX,
     THREADS,
     Pages,
@@ -41,9 +39,10 @@ OUTPUT = under(
     click.option(
         "-o",
         "--output",
-        type=NEW,
+        type=many.PLACE,
         help="Output file; its extension names the type, unless --format does; - is standard output. Of a folder that was encoded: a new "
-        "folder. Default: IN without .linr, with the extension of the type that it came from, or of one that holds exactly the same.",
+        "folder. Default: IN without .linr, with the extension of the type that it came from, or of one that holds exactly the same. Of "
+        "several files or of a folder: the folder for the output.",
     ),
     click.option("--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."),
     FORCE,
@@ -93,14 +92,15 @@ OF_PARTS = ("start", "duration", "region", "pages", "scale", "array", "salvage",
 
 
 @click.command(cls=Command, short_help="Decompress a .linr file.")
-@click.argument("input", metavar="IN.linr", type=IN)
+@click.argument("inputs", metavar="IN.linr…", type=many.PLACE, nargs=-1, required=True)
 @OUTPUT
 @PART
 @under("Damaged and lossy files", SALVAGE, NETWORK_ONLY)
+@many.OF_DECODE
 @with_limits
 @under("Speed", THREADS)
 @under(TELLING, QUIET, JSON)
-def decode(input: Path, output: Path | None, extension: str | None, force: bool, **given: Any) -> None:
+def decode(inputs: tuple[Path | str, ...], output: Path | str | None, extension: str | None, force: bool, **given: Any) -> None:
     """Decompress IN.linr to an image, a sound or an array; of a checkpoint, to .safetensors, .pt or .pth; of several arrays, to .npz.
 
     The decoded samples are checked against the digest in the file. With --start, --duration, --region, --page or --scale, only checksums
@@ -132,6 +132,15 @@ def decode(input: Path, output: Path | None, extension: str | None, force: bool,
     """
     started = time.perf_counter()
     part = any(given[name] not in (None, False) for name in OF_PARTS)
+    several = many.taken(given)
+    if many.is_many("decode", inputs, output, several):
+        if part or extension or given["exact"]:
+            raise click.UsageError("parts, --salvage, --network-only and --format are for one file")
+        many.do(
+            "decode", inputs, output, several, {name: given[name] for name in ("threads", "max_samples", "max_memory")} | {"force": force}
+        )
+        return
+    input, output = Path(inputs[0]), None if output is None else Path(output)
     with pipes.source(input, None, limits_of(given)) as source:
         target = output or _target(input, source, extension, part, given)
         if target == PIPE and extension is None:

@@ -19,9 +19,8 @@ from ..options import LEAST_TILE, LIMITS
 from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
 from ..storage import check_output, replace
-from . import arrays, pipes, tensors
+from . import arrays, many, pipes, tensors
 from .common import (
-    FILE_OR_FOLDER,
     FORCE,
     IN,
     PIXELS,
@@ -48,7 +47,13 @@ PROFILES = ("auto", *sorted(profile.name for profile in profiles.registered()))
 
 OUTPUT = under(
     "Output",
-    click.option("-o", "--output", type=IN, help="Output file; - is standard output. Default: IN with the extension .linr."),
+    click.option(
+        "-o",
+        "--output",
+        type=many.PLACE,
+        help="Output file; - is standard output. Default: IN with the extension .linr. Of several files or of a folder: the folder for the "
+        "output, in which a/b.png becomes a/b.png.linr.",
+    ),
     FORCE,
     click.option(
         "--no-verify",
@@ -148,14 +153,17 @@ NO_COMPACT = click.option(
 
 
 @click.command(cls=Command, short_help="Compress a file to .linr.")
-@click.argument("input", metavar="IN", type=FILE_OR_FOLDER)
+@click.argument("inputs", metavar="IN…", type=many.PLACE, nargs=-1, required=True)
 @OUTPUT
 @under("Compression", EFFORT, PROFILE, TILE, PREVIEW, NO_COMPACT, LOSSY, TUNE, THREADS)
 @INPUT
+@many.OF_ENCODE
 @under("Fits of networks", *FIT_OPTIONS, PLOT)
 @with_limits
 @under(TELLING, QUIET, JSON)
-def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_verify: bool, extension: str | None, **given: Any) -> None:
+def encode(
+    inputs: tuple[Any, ...], output: Any, plot: Path | None, force: bool, no_verify: bool, extension: str | None, **given: Any
+) -> None:
     """Compress IN, an image, a sound, an array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
 
     Arrays are .npy, .npz, NIfTI, DICOM and FITS. A folder of the DICOM files of one series is coded as a volume. IN can be -, for
@@ -190,6 +198,13 @@ def encode(input: Path, output: Path | None, plot: Path | None, force: bool, no_
     inrcodec encode photo.png --profile inr --until rate=0.5 --no-payload
     inrcodec encode model.safetensors --lossy --weights lsq --bits 8
     """
+    several = many.taken(given)
+    if many.is_many("encode", inputs, output, several):
+        if plot or extension:
+            raise click.UsageError("--plot and --format are for one file")
+        many.do("encode", inputs, output, several, {"force": force, "verify": not no_verify, **given})
+        return
+    input, output = Path(inputs[0]), None if output is None else Path(output)
     if not input.name:
         raise InrcodecError(f"{input}: is a directory")
     if output is None and input.exists() and not input.is_file() and not input.is_dir():

@@ -16,10 +16,8 @@ from .. import bundle, codec, damage, profiles, stream
 from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
 from ..values import bits_of
-from . import arrays, pipes, tensors
+from . import arrays, many, pipes, tensors
 from .common import (
-    FILE_OR_FOLDER,
-    IN,
     MOST_NAMES,
     PIXELS,
     THREADS,
@@ -38,17 +36,21 @@ from .pipes import PIPE, Format
 
 
 @click.command(cls=Command, short_help="Check a .linr file, or compare it with an original.")
-@click.argument("input", metavar="IN.linr", type=IN)
-@click.argument("original", metavar="[ORIGINAL]", type=FILE_OR_FOLDER, required=False)
+@click.argument("inputs", metavar="IN… [ORIGINAL]", type=many.PLACE, nargs=-1, required=True)
 @under(
     "Original",
     click.option("--format", "extension", type=Format(), help="The type of ORIGINAL, where neither its first bytes nor its name tell."),
     PIXELS,
 )
+@under(
+    "Many files",
+    many.JOBS,
+    click.option("--quick", is_flag=True, help="With a manifest: compare only the bytes of the files with it, and decode nothing."),
+)
 @with_limits
 @under("Speed", THREADS)
 @under(TELLING, QUIET, JSON)
-def verify(input: Path, original: Path | None, extension: str | None, pixels: bool, **given: Any) -> None:
+def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, jobs: int | None, quick: bool, **given: Any) -> None:
     """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file.
 
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out. One of the two can be -, for
@@ -59,6 +61,12 @@ def verify(input: Path, original: Path | None, extension: str | None, pixels: bo
     inrcodec verify photo.linr photo.png       compare it with the original
     inrcodec verify - < photo.linr             in a pipe
     """
+    if many.is_verify_many(inputs) or quick:
+        if extension or pixels:
+            raise click.UsageError("--format and --pixels are for an original")
+        many.verify(inputs, {"jobs": jobs}, quick, given)
+        return
+    input, original = Path(inputs[0]), Path(inputs[1]) if len(inputs) > 1 else None
     if input == original == PIPE:
         raise click.UsageError("only one of two files can come from standard input")
     started, limits = time.perf_counter(), limits_of(given)
@@ -159,11 +167,11 @@ def _difference(a: Signal, b: Signal) -> str:
 
 
 @click.command(cls=Command, short_help="Show what a .linr file holds.")
-@click.argument("input", metavar="IN.linr", type=IN)
+@click.argument("inputs", metavar="IN.linr…", type=many.PLACE, nargs=-1, required=True)
 @under("Contents", click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on."))
 @with_limits
 @under(TELLING, QUIET, JSON)
-def info(input: Path, stages: bool, **given: Any) -> None:
+def info(inputs: tuple[Path | str, ...], stages: bool, **given: Any) -> None:
     """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded.
 
     The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case. IN.linr can be -, for
@@ -174,6 +182,12 @@ def info(input: Path, stages: bool, **given: Any) -> None:
     inrcodec info photo.linr --json        for programs
     inrcodec info photo.linr --stages      where bits and time go
     """
+    if many.is_info_many(inputs):
+        if stages:
+            raise click.UsageError("--stages is for one file")
+        many.info(inputs, given)
+        return
+    input = Path(inputs[0])
     report(input=input)
     with pipes.source(input, None, limits_of(given)) as source:
         found = info_of(source, given, stages)

@@ -63,7 +63,7 @@ def test_one_line_on_any_terminal(width: int) -> None:
 def test_a_report_of_a_fit_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     for shown in (True, False):
         line = ProgressLine(shown)
-        line(Progress("fit", 7, 1.5, 0.25, (0.5, 0.0), 30.0, 1000.0, 2000.0))
+        line(Progress("fit", 7, 1.5, 0.25, (0.5, 0.0), 30.0, 1000.0, 2000))
         if line._bar is not None:
             line._bar.progress.refresh()  # which a thread does ten times a second
         line(Progress("coding", 7, 1.5, 0.5, (), 0.0, 0.0))

@@ -49,7 +49,7 @@ def test_jpeg(tmp_path: Path, mode: str, shape: tuple[int, ...]) -> None:
     path = saved(tmp_path / "x.jpg", mode, dpi=(300, 300), icc_profile=b"i" * 70000, exif=exif(), xmp=b"<x/>", comment="hé", quality=90)
     assert "--pixels (pixels=True) codes them" in refused(path, UnsupportedError, pixels=False)
     signal = files.read(path, pixels=True)
-    assert (signal.kind, signal.samples.shape, signal.samples.dtype, signal.bit_depth) == ("image", shape, np.uint8, 8)
+    assert (signal.kind, signal.samples.shape, signal.samples.dtype.name, signal.bit_depth) == ("image", shape, "uint8", 8)
     with Image.open(path) as picture:
         assert (signal.samples == np.asarray(picture)).all()  # the orientation is not applied
     expected = {"icc": b"i" * 70000, "exif": exif().removeprefix(b"Exif\0\0"), "xmp": b"<x/>", "text/Comment": "hé".encode()}
@@ -76,7 +76,10 @@ def test_density_of_jpeg(tmp_path: Path) -> None:
 
 @avif
 def test_avif(tmp_path: Path) -> None:
-    path = saved(tmp_path / "x.avif", "RGBA", quality=80, exif=exif(), icc_profile=ICC, xmp=b"<x/>")
+    clear = COLOURS.copy()
+    clear.putalpha(77)
+    clear.save(tmp_path / "x.avif", quality=80, exif=exif(), icc_profile=ICC, xmp=b"<x/>")
+    path = tmp_path / "x.avif"
     assert "AVIF is lossy" in refused(path, UnsupportedError, pixels=False)
     signal = files.read(path, pixels=True)
     with Image.open(path) as picture:
@@ -112,7 +115,6 @@ def test_gif(tmp_path: Path) -> None:
     with Image.open(path) as picture:
         assert (signal.samples == np.asarray(picture.convert("RGB"))).all()
     assert signal.metadata == {"text/Comment": b"hello"}
-    assert files.read(saved(path, "L"), pixels=True).samples.shape == (20, 30)
     with Image.open(path) as picture:
         picture.convert("P").save(path, transparency=0)
     assert files.read(path, pixels=True).samples.shape == (20, 30, 4)
@@ -180,9 +182,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         return result.stderr
 
     told = run("encode", path, status=1)
-    assert told.startswith(
-        f"inrcodec: {path}: JPEG is lossy: its pixels can be coded, but take about 1.3 to 4 times the bytes, and the JPEG"
-    )
+    assert told.startswith(f"inrcodec: {path}: JPEG is lossy: its pixels can be coded, but take about 1.3 to 4 times")
     assert len(told.splitlines()) == 1
     assert not (tmp_path / "x.linr").exists()
     run("encode", path, "--pixels", "-1")

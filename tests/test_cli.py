@@ -562,7 +562,8 @@ def test_odd_outputs(photo: Path, tmp_path: Path) -> None:
     run("encode", photo, "--profile", "stored")
     coded = photo.with_suffix(".linr")
     assert_fault(run("decode", coded, "-o", f"{tmp_path}/new.png/"), "new.png/")
-    assert_fault(run("decode", coded, "-o", f"{tmp_path}/", "--force"), "is a directory")
+    (tmp_path / "kept" / "photo.png").mkdir(parents=True)
+    assert_fault(run("decode", coded, "-o", f"{tmp_path}/kept/", "--force"), "is a directory")
     assert_fault(run("decode", coded, "-o", "/dev/null", "--force"), "/dev/null")
     assert run("encode", photo, "-o", "/dev/stdout").exit_code == 2
     long = photo.rename(photo.with_name("x" * 251 + ".png"))

@@ -82,11 +82,11 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
     if is_single(template.action, names, plain):
         return _of_one(template, names[0], plain)
     if plain:
-        _check_folder(plain)
+        _check_folder(plain, names, template.action)
     root = _root(names)
     found = {item.name: item for item in _found(names, root, plain if template.action != "verify" else "", template.action)}
     if not plain and template.action != "verify" and not all(item.explicit for item in found.values()):
-        raise InrcodecError("name a folder for the output (-o); it may be that of the input")
+        raise InrcodecError(f"{names[0]}: name a folder for the output (-o); it may be that of the input")
     tasks, settled = [], []
     for item in sorted(found.values(), key=lambda item: item.relative.split("/")):
         result = _settled(template, item)
@@ -103,11 +103,16 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
 
 def is_single(action: Action, names: Sequence[str], output: str) -> bool:
     """Whether there is one source, and an output of its own name: a file, or a folder of a series, and no folder to write to."""
-    if action == "verify" or len(names) != 1 or places.has_magic(names[0]):
+    if action == "verify" or len(names) != 1 or _is_pattern(names[0]):
         return False
     if output and (output.endswith(SEPARATORS) or _is_folder(output)):
         return action == "decode" and _holds_folder(names[0])
     return not _is_folder(names[0]) or (action == "encode" and _is_series(names[0]))
+
+
+def _is_pattern(name: str) -> bool:
+    """Whether a name is a pattern that something matches. Raises InrcodecError."""
+    return places.has_magic(name) and bool(places.expand(name))
 
 
 def _is_folder(name: str) -> bool:
@@ -362,8 +367,13 @@ def about_of(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
 # --- where it goes ------------------------------------------------------------------------------------------------
 
 
-def _check_folder(name: str) -> None:
-    """Raise InrcodecError if no folder of this name is there or can be made."""
+def _check_folder(name: str, inputs: Sequence[str], action: Action) -> None:
+    """Raise InrcodecError if no folder of this name is there or can be made, or if the name is that of a file."""
+    last = Path(places.last_part(name))
+    of_file = last.suffix.lower() == SUFFIX if action == "encode" else is_output(last)
+    if of_file and not _is_folder(name) and not name.endswith(SEPARATORS):
+        several = "several inputs" if len(inputs) > 1 else inputs[0]
+        raise InrcodecError(f"{name}: is the name of a file; name a folder for what {several} will become")
     path = places.disk_path(name)
     if path is None:
         return

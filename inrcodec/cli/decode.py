@@ -39,7 +39,7 @@ OUTPUT = under(
     click.option(
         "-o",
         "--output",
-        type=many.PLACE,
+        type=many.NEW_PLACE,
         help="Output file; its extension names the type, unless --format does; - is standard output. Of a folder that was encoded: a new "
         "folder. Default: IN without .linr, with the extension of the type that it came from, or of one that holds exactly the same. Of "
         "several files or of a folder: the folder for the output.",

@@ -50,7 +50,7 @@ OUTPUT = under(
     click.option(
         "-o",
         "--output",
-        type=many.PLACE,
+        type=many.NEW_PLACE,
         help="Output file; - is standard output. Default: IN with the extension .linr. Of several files or of a folder: the folder for the "
         "output, in which a/b.png becomes a/b.png.linr.",
     ),

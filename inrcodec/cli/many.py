@@ -28,15 +28,15 @@ VERBS = {"encode": "encoding", "decode": "decoding", "verify": "verifying"}
 
 
 class Place(FileName):
-    """A file, a folder, a pattern such as "photos/**/*.png", or an address.
+    """A file, a folder, a pattern such as "photos/**/*.png", or an address. new: whether it may be a folder that is not there yet.
 
     What a path cannot say stays a text: an address, and a name that ends in a separator.
     """
 
     name = "path"
 
-    def __init__(self) -> None:
-        super().__init__(folders=True, new=True)
+    def __init__(self, new: bool) -> None:
+        super().__init__(folders=True, new=new)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path, or the text. Raises InrcodecError if it is empty."""
@@ -49,7 +49,7 @@ class Place(FileName):
         return plain if plain.endswith(os.sep) and path.name else path
 
 
-PLACE = Place()
+PLACE, NEW_PLACE = Place(new=False), Place(new=True)
 JOBS = click.option(
     "-j",
     "--jobs",
@@ -71,7 +71,7 @@ DELETE = click.option(
     "something that is known not to come back, such as private chunks of PNG. How it was packed is lost, such as PNG's compression.",
 )
 MANIFEST = click.option(
-    "--manifest", type=PLACE, help="Write a list of all files with sizes, times and digests, as JSON. inrcodec verify checks it."
+    "--manifest", type=NEW_PLACE, help="Write a list of all files with sizes, times and digests, as JSON. inrcodec verify checks it."
 )
 OF_ENCODE = under("Many files", JOBS, UPDATE, DRY_RUN, MANIFEST, DELETE)
 OF_DECODE = under("Many files", JOBS, UPDATE, DRY_RUN, DELETE)
@@ -117,10 +117,20 @@ def do(action: Action, inputs: Sequence[Any], output: Any, switches: Mapping[str
     except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     found = plan.make(template, names, None if output is None else os.fspath(output))
+    _check_some(found, action, names)
     if switches.get("dry_run"):
         _list(found, action)
         return
     _finish(_watched(found, template, switches, manifest), action)
+
+
+def _check_some(found: Plan, action: str, names: Sequence[str]) -> None:
+    """Raise InrcodecError if there is nothing to do and nothing at fault."""
+    if found.tasks or any(result.status == "failed" for result in found.settled):
+        return
+    reasons = Counter(map(_reason, found.settled)).most_common(3)
+    skipped = "; ".join(f"{count} skipped, {reason}" for reason, count in reasons)
+    raise InrcodecError(f"{names[0]}: there is no file to {action}{f' ({skipped})' if skipped else ''}")
 
 
 def _watched(found: Plan, template: Any, switches: Mapping[str, Any], manifest: Any) -> Report:
@@ -144,7 +154,8 @@ def _finish(done: Report, action: Action, more: Sequence[str] = ()) -> None:
     _tell([result.fault for result in done.failed])
     for line in more:
         say(f"inrcodec: {line}", err=True)
-    say(_summary(done, action))
+    if not (len(done.results) == 1 and done.failed):
+        say(_summary(done, action))
     if not done.complete:
         say(f"inrcodec: interrupted; {_count(len(done.results))} were looked at", err=True)
         raise click.exceptions.Exit(130)
@@ -291,7 +302,9 @@ def info(inputs: Sequence[Any], given: Mapping[str, Any]) -> None:
     from .table import Table
 
     template = doing.template("verify", False, False, {name: value for name, value in given.items() if value is not None})
-    found = plan.make(template, [os.fspath(name) for name in inputs])
+    names = [os.fspath(name) for name in inputs]
+    found = plan.make(template, names)
+    _check_some(found, "show", names)
     faults = [result.fault for result in found.settled if result.status == "failed"]
     table = Table()
     rows: list[dict[str, Any]] = []

@@ -84,7 +84,7 @@ def page(command: click.Command, ctx: click.Context) -> str:
     lines.append('.SH "EXIT STATUS"')
     for status, text in STATUS:
         lines += [".TP", f"\\fB{status}\\fR", escaped(text)]
-    lines += [".SH "SEE ALSO"", ", ".join(f"{escaped(other)}(1)" for other in titles() if other != title)]
+    lines += ['.SH "SEE ALSO"', ", ".join(f"{escaped(other)}(1)" for other in titles() if other != title)]
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import inrcodec
 from inrcodec import container, files
 from inrcodec.errors import InrcodecError, UnsupportedError
 from inrcodec.files import FileType, registry
@@ -150,6 +151,13 @@ def test_types_that_are_refused_by_their_bytes(tmp_path: Path, name: str) -> Non
 
 def test_every_refusal_is_tested() -> None:
     assert [name for name, _, _ in REFUSED] == list(HEADS)
+
+
+def test_a_compact_file_is_compressed_already(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(inrcodec.encode(np.zeros((4, 4), np.uint8)))
+    assert path.read_bytes().startswith(container.COMPACT)
+    refused(path, "inrcodec decode")
 
 
 def test_a_jpeg_named_png(tmp_path: Path) -> None:

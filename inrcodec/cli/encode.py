@@ -182,15 +182,15 @@ def encode(
     inrcodec encode take.wav -o take.linr      a sound: WAV, FLAC, AIFF, …
     inrcodec encode cells.tif                  one picture, or a stack of several
     inrcodec encode brain.nii.gz               a volume: NIfTI, FITS, DICOM
-    inrcodec encode series                     a folder of the DICOM files of a series
-    inrcodec encode model.safetensors          the weights of a network, bit for bit
+    inrcodec encode series                     a folder of DICOM files
+    inrcodec encode model.safetensors          the weights of a network
 
     With a network that is fitted to the file:
 
     \b
-    inrcodec encode crop.png --profile inr                  until every bit is right
-    inrcodec encode map.tif --profile inr --until mdl       shortest description
-    inrcodec encode bust.ply --voxels 128 --profile inr     a mesh, as voxels
+    inrcodec encode crop.png --profile inr               until every bit is right
+    inrcodec encode map.tif --profile inr --until mdl    shortest description
+    inrcodec encode bust.ply --voxels 128 --profile inr  a mesh, as voxels
 
     Lossy, on request only: the network alone, or weights of 8 bits each.
 
@@ -216,7 +216,7 @@ def encode(
         check_output(target, force, input)
     switches = {"force": force, "no_verify": no_verify, "quiet": is_quiet()}
     with (
-        pipes.source(input, extension, limits_of(given)) as source,
+        pipes.source(input, extension, limits_of(given), guess=True) as source,
         pipes.target(target, SUFFIX, force, input) as made,
     ):
         _encode(source, made, plot, switches, given)

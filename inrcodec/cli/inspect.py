@@ -75,7 +75,7 @@ def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, 
     report(input=input, original=original)
     with ExitStack() as opened:
         source = opened.enter_context(pipes.source(input, None, limits))
-        other = None if original is None else opened.enter_context(pipes.source(original, extension, limits))
+        other = None if original is None else opened.enter_context(pipes.source(original, extension, limits, guess=True))
         _verify_file(source, other, pixels, given)
         if reporting():
             report(**facts(source, given))

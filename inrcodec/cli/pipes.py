@@ -66,10 +66,11 @@ def _usual() -> list[str]:
 
 
 @contextmanager
-def source(path: Path, extension: str | None, limits: Limits) -> Iterator[Path]:
+def source(path: Path, extension: str | None, limits: Limits, guess: bool = False) -> Iterator[Path]:
     """The file to read, for the `with` block: `path`; a temporary copy of standard input; or a link with another extension.
 
     extension: that of the type that --format names; None: the first bytes tell it, or the name. limits: what standard input may hold.
+    guess: whether it may be of any type, and is no .linr file.
 
     Raises:
         click.UsageError: standard input is a terminal.
@@ -87,8 +88,8 @@ def source(path: Path, extension: str | None, limits: Limits) -> Iterator[Path]:
         else:
             call(made, str(path))
             _link(made, path)
-        if extension is not None and made.is_file():
-            _check_type(made, extension)
+        if made.is_file():
+            _check_type(made, extension, guess)
         yield made
 
 
@@ -121,14 +122,16 @@ def _link(made: Path, path: Path) -> None:
             made.write_bytes(path.read_bytes())
 
 
-def _check_type(path: Path, extension: str) -> None:
-    """Raise UnsupportedError if the first bytes of a file are those of another type than its extension names."""
-    from ..files import registry
+def _check_type(path: Path, extension: str | None, guess: bool) -> None:
+    """Raise UnsupportedError if the first bytes of a file are those of another type than its extension, or tell none. See `source`."""
+    from ..files import checkpoints, registry
 
     with naming(path):
         found = registry.shown(path)
-        if found is not None and extension not in found.extensions:
+        if found is not None and extension is not None and extension not in found.extensions:
             raise UnsupportedError(f"is a {found.name} file, not {extension}")
+        if guess and extension is None and found is None and not registry.is_refused(path) and checkpoints.type_of(path) is None:
+            raise UnsupportedError("its first bytes are of no known type; name it with --format")
 
 
 @contextmanager
@@ -158,7 +161,8 @@ def target(path: Path, extension: str | None, force: bool, origin: Path) -> Iter
         with scratch(path.parent) as folder:
             made = folder / f"output{extension}"
             call(made, str(path))
-            with _even_if_damaged(made, lambda made: replace(path, lambda at: _copy(made, at), force, origin)):
+            like = None if origin == PIPE else origin
+            with _even_if_damaged(made, lambda made: replace(path, lambda at: _copy(made, at), force, like, like)):
                 yield made
 
 

@@ -47,13 +47,13 @@ def recognized(file: BufferedReader) -> FileType | None:
 
 
 def _read(name: str, refused: Callable[[bytes], str | None], data: bytes, limits: Limits, path: Path) -> Signal:
-    """The picture in a file. name: Pillow's name of the format; refused: why a file is refused, if it is."""
+    """The picture in a file. name: of the format, as Pillow has it but for capitals; refused: why a file is refused, if it is."""
     from PIL import UnidentifiedImageError
 
     if fault := refused(data):
         raise UnsupportedError(fault)
     try:
-        with pillow_opened(data, name) as picture:
+        with pillow_opened(data, name.upper()) as picture:
             if getattr(picture, "n_frames", 1) > 1 and name != "JPEG":
                 raise UnsupportedError(f"animated {name} is not supported")
             if "mp" in picture.info:
@@ -137,7 +137,7 @@ def _webp(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     data = contents(file, limits)
     if not webp.is_lossy(data):
         return webp.of_bytes(data, limits)
-    return _read("WEBP", lambda data: None, data, limits, path)
+    return _read("WebP", lambda data: None, data, limits, path)
 
 
 # what `files.read` reads with pixels=True; the last also lossless

@@ -18,7 +18,7 @@ LOSSY_SOUND = "{} is lossy: its samples can be coded, but the file would not com
 
 # name, a regular expression that matches the first bytes, the line; the first row that matches counts
 REFUSED = (
-    (".linr", rb"\x89LINR", "this is a .linr file, compressed already; inrcodec decode gives back what is in it"),
+    (".linr", rb"\x89LI(?:NR|\n)", "this is a .linr file, compressed already; inrcodec decode gives back what is in it"),
     ("JPEG", rb"\xff\xd8\xff", JPEG),
     ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "{} is not supported; convert it to PNG first"),
     ("AVIF", rb"....ftyp(?:avif|avis)", LOSSY),

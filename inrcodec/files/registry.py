@@ -110,6 +110,12 @@ def shown(path: Path) -> FileType | None:
     return next((kind for kind in types() if kind.recognizes(head)), None)
 
 
+def is_refused(path: Path) -> bool:
+    """Whether the first bytes of a file show a type that is refused. Raises OSError."""
+    with path.open("rb") as file:
+        return refusal(head_of(file)) is not None
+
+
 def is_named(path: Path) -> bool:
     """Whether the extension of a path names a type, or what is refused by it."""
     name, extension = path.name.lower(), path.suffix.lower()

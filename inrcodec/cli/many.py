@@ -176,6 +176,8 @@ def _executor(switches: Mapping[str, Any]) -> AbstractContextManager[RayExecutor
 def _finish(done: Report, action: Action, more: Sequence[str] = ()) -> None:
     """Tell what was done, and end with the status that this has. more: lines to print last, on standard error."""
     report(**{name: value for name, value in done.to_json().items() if name != "action"})
+    if done.failed:
+        report(fault=done.failed[0].fault, faults=[result.fault for result in done.failed])
     _tell(done.notices)
     _tell([result.fault for result in done.failed])
     for line in more:

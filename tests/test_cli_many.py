@@ -246,6 +246,14 @@ def test_one_file_keeps_its_times_and_permissions(few: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o640 or sys.platform == "win32"
 
 
+def test_options_reach_the_encoder(few: Path) -> None:
+    run("encode", "in", "-o", "out", "-1", "-j", "1", "--no-compact")
+    run("encode", "in/2.png", "-o", "x.linr", "-1", "--no-compact")
+    assert Path("out/2.png.linr").read_bytes() == Path("x.linr").read_bytes()
+    run("encode", "in/2.png", "-o", "y.linr", "-1")
+    assert Path("y.linr").stat().st_size < Path("x.linr").stat().st_size
+
+
 def test_one_file_to_a_folder(few: Path) -> None:
     assert run("encode", "in/2.png", "-o", "new/", "-1").exit_code == 0
     assert Path("new/2.png.linr").is_file()

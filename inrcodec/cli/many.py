@@ -123,11 +123,10 @@ def do(action: Action, inputs: Sequence[Any], output: Any, switches: Mapping[str
 
     names = [os.fspath(name) for name in inputs]
     manifest = switches.get("manifest")
-    plain = {name: value for name, value in options.items() if (value is not None and value is not False) or name in ("verify", "payload")}
+    plain = {name: value for name, value in options.items() if value is not None and (name != "pixels" or value)}
+    plain["delete_original"] = bool(switches.get("delete_original"))
     try:
-        template = doing.template(
-            action, bool(switches.get("update")), manifest is not None, plain | {"delete_original": switches.get("delete_original")}
-        )
+        template = doing.template(action, bool(switches.get("update")), manifest is not None, plain)
     except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     found = plan.make(template, names, None if output is None else os.fspath(output))

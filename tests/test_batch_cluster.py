@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import inrcodec
 from inrcodec import InrcodecError, batch
 from inrcodec.batch import cluster
 from inrcodec.batch.cluster import RayExecutor
+from inrcodec.cli import main
 from inrcodec.errors import MissingError, Stopped
+from tests import trees
 
 ray = pytest.importorskip("ray")
 filelock = pytest.importorskip("filelock")  # comes with Ray
@@ -134,20 +137,27 @@ def killed(folder: Path, name: str) -> threading.Thread:
     return thread
 
 
-def test_a_worker_that_is_killed_is_replaced(executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted, told = fill(tmp_path / "in"), tmp_path / "told"
+def test_200_files_and_a_worker_that_is_killed(executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line in one process, and two workers of which one is killed at two of the files: the same bytes, the same faults."""
+    names, told = trees.make(tmp_path / "in"), tmp_path / "told"
+    assert sum(path.is_file() for path in (tmp_path / "in").rglob("*")) == 200
+    alone = CliRunner().invoke(main, ["encode", str(tmp_path / "in"), "-o", str(tmp_path / "alone"), "--effort", "1", "--jobs", "1"])
+    assert alone.exit_code == 1  # some files are at fault
     told.mkdir()
-    for name in ("a_photo.png", "a_b_volume.npy", "damaged.png", "notes.txt"):
-        (told / name).touch()  # these do not wait
+    die = ("000.npy", "deep/001.flac")
+    for name in {path.relative_to(tmp_path / "in").as_posix() for path in (tmp_path / "in").rglob("*")} - set(die):
+        (told / name.replace("/", "_")).touch()  # these do not wait
     monkeypatch.setattr(cluster, "_work_away", waits_once(told))
-    threads = [killed(told, name) for name in ("tone.wav", "other.npy")]
+    threads = [killed(told, name.replace("/", "_")) for name in die]
     report = batch.encode(tmp_path / "in", tmp_path / "out", executor=executor, effort=1)
     for thread in threads:
         thread.join()
+    wanted = contents(tmp_path / "alone")
+    assert sorted(wanted) == sorted(f"{name}.linr" for name in names)
     assert contents(tmp_path / "out") == wanted
-    assert sorted(notice.split("/")[-1] for notice in report.notices) == [
-        "other.npy: 1 worker was lost; another one did the work",
-        "tone.wav: 1 worker was lost; another one did the work",
+    assert sorted(trees.names_of(report.failed)) == sorted(trees.FAULTY)
+    assert sorted(notice.rpartition("/in/")[2] for notice in report.notices) == [
+        f"{name}: 1 worker was lost; another one did the work" for name in die
     ]
 
 

@@ -12,8 +12,8 @@ import random
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -108,6 +108,28 @@ class Seen(NamedTuple):
     whole: bool
 
 
+@dataclass
+class Group:
+    """Files of one type and about one size, in the order in which they are tried; what was seen of the first ones; which failed."""
+
+    tasks: list[Task] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    faults: list[Task] = field(default_factory=list)
+
+    @property
+    def tried(self) -> int:
+        """How many were tried."""
+        return len(self.seen) + len(self.faults)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, less the share of those that fail."""
+        total, failed = sum(task.size for task in self.tasks), sum(task.size for task in self.faults)
+        if self.tried == len(self.tasks) or not failed:
+            return total - failed
+        return round(total * (1 - failed / (failed + sum(one.source for one in self.seen))))
+
+
 def estimate(tasks: Sequence[Task], seconds: float = SECONDS, stop: Callable[[], bool] | None = None, seed: int = 0) -> Estimate | None:
     """Estimate what tasks that encode cost. None: nothing can be said, since no file could be encoded, or networks are fitted, which takes
     as long as their options say.
@@ -121,28 +143,23 @@ def estimate(tasks: Sequence[Task], seconds: float = SECONDS, stop: Callable[[],
     tasks = [task for task in tasks if task.action == "encode" and task.size]
     if not tasks or any(task.fits or _may_fit(task) for task in tasks):
         return None
-    groups: dict[tuple[str, int], list[Task]] = defaultdict(list)
+    groups: dict[tuple[str, int], Group] = defaultdict(Group)
     for task in tasks:
-        groups[_group_of(task)].append(task)
+        groups[_group_of(task)].tasks.append(task)
     chance, started = random.Random(seed), time.perf_counter()
     for group in groups.values():
-        chance.shuffle(group)
-    seen: dict[tuple[str, int], list[Seen]] = {key: [] for key in groups}
-    tried, faults = dict.fromkeys(groups, 0), 0
+        chance.shuffle(group.tasks)
     look = _Look(chance, seconds)
-    while open_ := [key for key in groups if tried[key] < len(groups[key])]:
-        key = max(open_, key=lambda key: sum(task.size for task in groups[key]) / (tried[key] + 1) ** 2)
-        task = groups[key][tried[key]]
-        tried[key] += 1
+    while left := [group for group in groups.values() if group.tried < len(group.tasks)]:
+        group = max(left, key=lambda group: sum(task.size for task in group.tasks) / (group.tried + 1) ** 2)
+        task = group.tasks[group.tried]
         try:
-            seen[key].append(look(task))
+            group.seen.append(look(task))
         except (InrcodecError, OSError, MemoryError):
-            faults += 1
-        if any(seen.values()) and (time.perf_counter() > started + seconds or (stop is not None and stop())):
+            group.faults.append(task)
+        if any(group.seen for group in groups.values()) and (time.perf_counter() > started + seconds or (stop is not None and stop())):
             break
-    if not any(seen.values()):
-        return None
-    return _summed(groups, seen, faults)
+    return _summed(list(groups.values())) if any(group.seen for group in groups.values()) else None
 
 
 def _may_fit(task: Task) -> bool:
@@ -248,23 +265,19 @@ def _part_of_signal(signal: Signal, most: int, chance: random.Random) -> tuple[S
 # --- the totals -----------------------------------------------------------------------------------------------------
 
 
-def _summed(groups: Mapping[tuple[str, int], Sequence[Task]], seen: Mapping[tuple[str, int], Sequence[Seen]], faults: int) -> Estimate:
-    every = [one for some in seen.values() for one in some]
-    readable = 1 - faults / (faults + len(every))
-    tasks = [task for group in groups.values() for task in group]
-    rates = {key: _ratio(some or every, lambda one: one.seconds) for key, some in seen.items()}
-    longest = max(task.size * rates[_group_of(task)] for task in tasks)
-    made = _total(groups, seen, lambda one: one.made)
-    seconds = _total(groups, seen, lambda one: one.seconds)
+def _summed(groups: Sequence[Group]) -> Estimate:
+    every = [one for group in groups for one in group.seen]
+    made, seconds = (_total(groups, of) for of in (lambda one: one.made, lambda one: one.seconds))
+    rates = [_ratio(group.seen or every, lambda one: one.seconds) for group in groups]
     return Estimate(
-        len(tasks),
+        sum(len(group.tasks) for group in groups),
         len(every),
         sum(not one.whole for one in every),
-        faults,
-        round(sum(task.size for task in tasks) * readable),
-        made.times(readable),
-        seconds.times(readable / HOUR),
-        longest,
+        sum(len(group.faults) for group in groups),
+        sum(group.size for group in groups),
+        made,
+        seconds.times(1 / HOUR),
+        max(task.size * rate for group, rate in zip(groups, rates, strict=True) for task in group.tasks),
     )
 
 
@@ -274,22 +287,20 @@ def _ratio(some: Iterable[Seen], of: Callable[[Seen], float]) -> float:
     return sum(map(of, some)) / sum(one.source for one in some)
 
 
-def _total(
-    groups: Mapping[tuple[str, int], Sequence[Task]], seen: Mapping[tuple[str, int], Sequence[Seen]], of: Callable[[Seen], float]
-) -> Interval:
+def _total(groups: Sequence[Group], of: Callable[[Seen], float]) -> Interval:
     """The total over all files of a number that was seen of some."""
-    every = [one for some in seen.values() for one in some]
-    spreads = [spread for some in seen.values() if (spread := _spread(some, of)) is not None]
+    every = [one for group in groups for one in group.seen]
+    spreads = [spread for group in groups if (spread := _spread(group.seen, of)) is not None]
     usual = math.sqrt(sum(s * s for s in spreads) / len(spreads)) if spreads else UNKNOWN
     total, variance = 0.0, 0.0
-    for key, tasks in groups.items():
-        some, size = seen[key], sum(task.size for task in tasks)
-        share = size * _ratio(some or every, of)
-        total += share
+    for group in groups:
+        some = group.seen
+        part = group.size * _ratio(some or every, of)
+        total += part
         own = _spread(some, of)
         spread = own if own is not None and len(some) >= FEW else max(own or 0.0, usual) if some else max(usual, UNKNOWN)
-        left = 1 - len(some) / len(tasks) if all(one.whole for one in some) else 1.0  # nothing is uncertain of what was done whole
-        variance += (share * spread) ** 2 * left / max(1, len(some))
+        left = 1 - group.tried / len(group.tasks) if all(one.whole for one in some) else 1.0  # what was done whole is certain
+        variance += (part * spread) ** 2 * left / max(1, len(some))
     error = 2 * math.sqrt(variance)
     return Interval(total, max(0.0, total - error), total + error)
 

@@ -92,11 +92,15 @@ def is_many(action: Action, inputs: Sequence[Any], output: Any, switches: Mappin
         return False
     if any(value for name, value in switches.items() if name != "jobs"):
         return True
-    from ..batch import places, plan
+    from ..batch import places
 
     target = "" if output is None else os.fspath(output)
     if any(map(places.is_address, (*names, target))):
         return True
+    if len(names) == 1 and os.path.isfile(names[0]) and not target.endswith(os.sep) and not os.path.isdir(target):
+        return False  # the usual case, before anything is imported that takes longer
+    from ..batch import plan
+
     return target != PIPE and not plan.is_single(action, names, target)
 
 

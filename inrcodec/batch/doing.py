@@ -14,7 +14,7 @@ from ..options import Options
 from .content import READING
 from .plan import Plan
 from .report import Report, Status
-from .run import Workers, run_all
+from .run import Workers, run_all, workers_of
 from .tasks import Action, Result, Task
 
 SWITCHES = {"force", "delete_original"}
@@ -62,7 +62,7 @@ def run(plan: Plan, template: Task, how: How) -> Report:
     status = Status(None, 0, total, 0, sum(task.size for task in plan.tasks) + sum(r.task.size for r in plan.settled), 0, 0)
     tell = how.progress or (lambda status: None)
     cores = os.cpu_count() or 1
-    jobs = how.jobs or cores
+    jobs = how.jobs or (workers_of(how.executor) if how.executor else 0) or cores
     workers = Workers(jobs if how.executor else max(1, min(jobs, len(plan.tasks))), how.executor)
     results: list[Result] = list(plan.settled)
     started = time.perf_counter()

@@ -4,6 +4,8 @@ The .linr file is read back from where it was written, decoded, and compared wit
 metadata. Then what decodes is written as a file of the original's type. If that is the original byte for byte, nothing is lost. Else it is
 read again and compared, and of PNG and TIFF the names of chunks and tags that it does not have are reasons to keep the original. What is
 lost then is how the original was packed, such as its level of compression.
+
+Likewise a .linr file is removed only if the file that it was decoded to was read again and holds all of it.
 """
 
 from __future__ import annotations
@@ -12,9 +14,8 @@ import filecmp
 import io
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import InrcodecError
 from ..files import ifd, pngchunks
@@ -22,37 +23,43 @@ from ..options import Options
 from . import content, places
 from .content import Content
 
+if TYPE_CHECKING:
+    from . import tasks
+
 # how pixels are packed in a TIFF file, which is no loss: strips, tiles, compression, predictor, a palette
 PACKING = {254, 255, 259, 266, 273, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325}
 
 
-def removed(source: str, target: str, options: Mapping[str, Any]) -> str:
-    """Remove a source whose .linr file is in place; the reason why it was not, "" if it was.
+def removed(task: tasks.Task) -> str:
+    """Remove the source of a task whose target is in place; the reason why it was not, "" if it was.
 
-    Raises InrcodecError: what was written does not decode, or not to the source. Stopped.
+    Raises InrcodecError: what was written is not what the source holds. Stopped.
     """
-    path = places.disk_path(source)
-    if path is not None and path.is_symlink():
-        return "it is a link"
     from . import tasks  # which uses this module
 
-    before = tasks.stamp(source)
-    with places.local(target) as written:
-        found = content.decode(tasks.read_linr(written, options), Options(threads=int(options.get("threads") or 0)))
-    with places.local(source) as original, warnings.catch_warnings():
+    path = places.disk_path(task.source)
+    if path is not None and path.is_symlink():
+        return "it is a link"
+    before = tasks.stamp(task.source)
+    coded, plain = (task.target, task.source) if task.action == "encode" else (task.source, task.target)
+    with places.local(coded) as linr, places.local(plain) as original, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not content.same(found, content.read(original, options)):
-            raise InrcodecError(f"{target}: what was written does not decode to {source} as it is now, which is kept")
-        if kept := not_given_back(original, found):
+        found = content.decode(tasks.read_linr(linr, task.options), Options(threads=int(task.options.get("threads") or 0)))
+        same = content.same(found, content.read(original, task.options))
+        if task.action == "encode" and not same:
+            raise InrcodecError(f"{coded}: what was written does not decode to {plain} as it is now, which is kept")
+        if not same:
+            return f"{plain} does not keep all that is in it"
+        if task.action == "encode" and (kept := not_given_back(original, found)):
             return kept
-    if tasks.stamp(source) != before:
+    if tasks.stamp(task.source) != before:
         return "it was changed meanwhile"
     if path is not None and path.is_dir():
         for file in sorted(path.iterdir()):
             file.unlink()
         path.rmdir()
     else:
-        places.remove(source)
+        places.remove(task.source)
     return ""
 
 

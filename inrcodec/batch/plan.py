@@ -84,7 +84,7 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
     if plain:
         _check_folder(plain, names, template.action)
     root = _root(names)
-    found = {item.name: item for item in _found(names, root, plain if template.action != "verify" else "", template.action)}
+    found = {_key(item.name): item for item in _found(names, root, plain if template.action != "verify" else "", template.action)}
     if not plain and template.action != "verify" and not all(item.explicit for item in found.values()):
         raise InrcodecError(f"{names[0]}: name a folder for the output (-o); it may be that of the input")
     tasks, settled = [], []
@@ -166,6 +166,12 @@ def _default(template: Task, path: Path) -> Path:
         return naming.default_output(path, lambda: about(path, template.options))
     stem = path if path.is_dir() else registry.stem(path)
     return stem.with_name(stem.name + SUFFIX)
+
+
+def _key(name: str) -> str:
+    """What the names of one file have in common, but for links."""
+    path = places.disk_path(name)
+    return name if path is None else os.path.abspath(path)
 
 
 # --- what is found ------------------------------------------------------------------------------------------------

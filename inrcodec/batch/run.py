@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import InrcodecError, Stopped
@@ -24,6 +24,25 @@ GONE = "the workers have ended, and none can be started"
 NOT_TRIED = "not tried: the disk is full"
 
 _stop: Any = None  # in a worker: the event that is set when the work is to stop
+
+
+class TaskExecutor(Executor):
+    """An executor that knows what a task is: it may do its parts in several places, and shares the cores among tasks itself.
+
+    workers: how many tasks it does at the same time.
+    """
+
+    workers: int
+
+    @abstractmethod
+    def submit_task(self, task: Task, stop: Callable[[], bool] | None = None) -> Future[Result]:
+        """The future of `tasks.run`."""
+
+
+def workers_of(executor: Executor) -> int:
+    """How many tasks an executor does at the same time; 0: it does not say."""
+    found = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
+    return found if isinstance(found, int) else 0
 
 
 class InTurn(Executor):
@@ -167,7 +186,7 @@ class _Run:
             suspects: list[Task] = []
             while waiting and len(self.running) < most and not suspects:
                 task = waiting.pop()
-                if not self._submit(_with_threads(task, left, self.workers.jobs)):
+                if not self._submit(self._with_threads(task, left)):
                     suspects.append(task)
                 left -= task.size
             for result, task in self._ended():
@@ -183,11 +202,17 @@ class _Run:
             self.workers.stop()
             yield from self._last()
 
+    def _with_threads(self, task: Task, left: int) -> Task:
+        own = isinstance(self.workers.executor, TaskExecutor)
+        return task if own else _with_threads(task, left, self.workers.jobs)
+
     def _submit(self, task: Task) -> bool:
         """Hand a task out; False: the workers have died."""
         executor = self.workers.executor
         try:
-            if self.workers.in_process:
+            if isinstance(executor, TaskExecutor):
+                future = executor.submit_task(task, self.stopped)
+            elif self.workers.in_process:
                 future = executor.submit(tasks_.run, task, self.stopped)
             else:
                 future = executor.submit(run_task, task)
@@ -236,6 +261,7 @@ class _Run:
             if self.stopped():
                 return
             if not ended:
+                _sweep(task)
                 yield Result(task, "failed", f"{task.source}: {DIED}", task.size)
                 self.workers.again()
 
@@ -247,15 +273,18 @@ class _Run:
                 yield future.result()
 
 
-def _ended_in_time(task: Task) -> Result | None:
-    """The result of a task whose target is in place, although its worker has died; None: it must be done again.
-
-    What the worker has left half-written is removed.
-    """
+def _sweep(task: Task) -> None:
+    """Remove what a worker that died has left half-written."""
     target = places.disk_path(task.target) if task.target else None
-    if target is None:
+    if target is not None:
+        sweep(target.parent)
+
+
+def _ended_in_time(task: Task) -> Result | None:
+    """The result of a task whose target is in place, although its worker has died; None: it must be done again."""
+    if not task.target:
         return None
-    sweep(Path(target).parent)
+    _sweep(task)
     try:
         found = tasks_.done_already(replace(task, update=True))
     except InrcodecError:

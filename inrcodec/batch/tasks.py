@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -236,14 +236,20 @@ def finish(task: Task, product: Product) -> Result:
         raise InrcodecError(f"{task.target}: is the input itself; give the output another name")
     lost = _put(task, product.output, source)
     notices = list(result.notices)
-    if lost:
-        more = f" and {len(lost) - MOST_NAMES} more" if len(lost) > MOST_NAMES else ""
-        notices.append(f"{task.target}: this format does not keep exactly: {', '.join(lost[:MOST_NAMES])}{more}")
+    notices += told_lost(task, lost)
     result = replace(result, source_bytes=source.size, mtime=source.mtime, notices=tuple(notices))
     if not task.delete:
         return result
-    kept = originals.removed(task.source, task.target, task.options)
+    kept = originals.removed(task)
     return replace(result, notices=(*notices, f"{task.source}: not deleted: {kept}")) if kept else replace(result, deleted=True)
+
+
+def told_lost(task: Task, lost: Sequence[str]) -> list[str]:
+    """A line that says what the format of a target does not keep; no line if that is nothing. lost: names of metadata."""
+    if not lost:
+        return []
+    more = f" and {len(lost) - MOST_NAMES} more" if len(lost) > MOST_NAMES else ""
+    return [f"{task.target}: this format does not keep exactly: {', '.join(lost[:MOST_NAMES])}{more}"]
 
 
 def _put(task: Task, output: bytes | Content | None, source: places.Entry) -> list[str]:

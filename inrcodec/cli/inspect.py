@@ -46,11 +46,12 @@ from .pipes import PIPE, Format
     "Many files",
     many.JOBS,
     click.option("--quick", is_flag=True, help="With a manifest: compare only the bytes of the files with it, and decode nothing."),
+    many.CLUSTER,
 )
 @with_limits
 @under("Speed", THREADS)
 @under(TELLING, QUIET, JSON)
-def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, jobs: int | None, quick: bool, **given: Any) -> None:
+def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, quick: bool, **given: Any) -> None:
     """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file.
 
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out. One of the two can be -, for
@@ -61,10 +62,11 @@ def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, 
     inrcodec verify photo.linr photo.png       compare it with the original
     inrcodec verify - < photo.linr             in a pipe
     """
-    if many.is_verify_many(inputs) or quick:
+    several = many.taken(given)
+    if many.is_verify_many(inputs) or quick or several["cluster"]:
         if extension or pixels:
             raise click.UsageError("--format and --pixels are for an original")
-        many.verify(inputs, {"jobs": jobs}, quick, given)
+        many.verify(inputs, several, quick, given)
         return
     input, original = Path(inputs[0]), Path(inputs[1]) if len(inputs) > 1 else None
     if input == original == PIPE:

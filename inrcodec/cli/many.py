@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ from .progress import size
 from .signals import interruptible, on_terminal
 
 if TYPE_CHECKING:
+    from ..batch.cluster import RayExecutor
     from ..batch.plan import Plan
     from ..batch.report import Report
-    from ..batch.tasks import Action, Result
+    from ..batch.tasks import Action, Result, Task
 
 MOST_JOBS = 1024
 PIPE = "-"
@@ -63,7 +65,19 @@ UPDATE = click.option(
     help="Skip files that are done: the output is there with the time of its source, and whole. Outputs with another time are made again: "
     "of encode they replace .linr files only, of decode nothing is replaced without --force.",
 )
-DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help="List what would be done, and write nothing.")
+DRY_RUN = click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="List what would be done, and write nothing. Of encode, some files are encoded, for half a minute at most, to estimate core-hours "
+    "and bytes saved.",
+)
+CLUSTER = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Let the workers of a Ray cluster do the work: auto (the one that runs on this machine), host:port, ray://host:port, or local "
+    "(workers are started here). Needs the extra cluster. The output is that of one machine.",
+)
 DELETE = click.option(
     "--delete-original",
     is_flag=True,
@@ -73,9 +87,9 @@ DELETE = click.option(
 MANIFEST = click.option(
     "--manifest", type=NEW_PLACE, help="Write a list of all files with sizes, times and digests, as JSON. inrcodec verify checks it."
 )
-OF_ENCODE = under("Many files", JOBS, UPDATE, DRY_RUN, MANIFEST, DELETE)
-OF_DECODE = under("Many files", JOBS, UPDATE, DRY_RUN, DELETE)
-OPTIONS = ("jobs", "update", "dry_run", "manifest", "delete_original")
+OF_ENCODE = under("Many files", JOBS, UPDATE, DRY_RUN, MANIFEST, DELETE, CLUSTER)
+OF_DECODE = under("Many files", JOBS, UPDATE, DRY_RUN, DELETE, CLUSTER)
+OPTIONS = ("jobs", "update", "dry_run", "manifest", "delete_original", "cluster")
 
 
 def taken(given: dict[str, Any]) -> dict[str, Any]:
@@ -113,17 +127,16 @@ def do(action: Action, inputs: Sequence[Any], output: Any, switches: Mapping[str
 
     names = [os.fspath(name) for name in inputs]
     manifest = switches.get("manifest")
-    plain = {name: value for name, value in options.items() if (value is not None and value is not False) or name in ("verify", "payload")}
+    plain = {name: value for name, value in options.items() if value is not None and (name != "pixels" or value)}
+    plain["delete_original"] = bool(switches.get("delete_original"))
     try:
-        template = doing.template(
-            action, bool(switches.get("update")), manifest is not None, plain | {"delete_original": switches.get("delete_original")}
-        )
+        template = doing.template(action, bool(switches.get("update")), manifest is not None, plain)
     except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     found = plan.make(template, names, None if output is None else os.fspath(output))
     _check_some(found, action, names)
     if switches.get("dry_run"):
-        _list(found, action)
+        _list(found, action, switches)
         return
     _finish(_watched(found, template, switches, manifest), action)
 
@@ -142,13 +155,26 @@ def _watched(found: Plan, template: Any, switches: Mapping[str, Any], manifest: 
     from ..batch import doing
 
     shown = on_terminal() and not is_quiet()
-    with interruptible("; what is done stays") as stop:
+    with _executor(switches) as executor, interruptible("; what is done stays") as stop:
+        jobs = switches.get("jobs") or 0
         if not shown:
-            return doing.run(found, template, doing.How(None, switches.get("jobs") or 0, manifest, None, stop))
+            return doing.run(found, template, doing.How(executor, jobs, manifest, None, stop))
         from .manybar import ManyBar
 
         with ManyBar(VERBS[template.action]) as bar:
-            return doing.run(found, template, doing.How(None, switches.get("jobs") or 0, manifest, bar.show, stop))
+            return doing.run(found, template, doing.How(executor, jobs, manifest, bar.show, stop))
+
+
+def _executor(switches: Mapping[str, Any]) -> AbstractContextManager[RayExecutor | None]:
+    """The cluster that is asked for; None: processes of this machine. Raises InrcodecError: it is not there; click.UsageError."""
+    address = switches.get("cluster")
+    if address is None:
+        return nullcontext()
+    if switches.get("jobs"):
+        raise click.UsageError("--jobs is for this machine alone; with --cluster, all cores of the cluster are used")
+    from ..batch.cluster import RayExecutor
+
+    return RayExecutor(address)
 
 
 def _finish(done: Report, action: Action, more: Sequence[str] = ()) -> None:
@@ -199,7 +225,21 @@ def _reason(result: Result) -> str:
     return result.fault.removeprefix(f"{result.task.source}: ").partition(":")[0].partition(";")[0]
 
 
-def _list(found: Plan, action: Action) -> None:
+def _estimated(todo: Sequence[Task], switches: Mapping[str, Any]) -> list[str]:
+    """What encoding would cost and save, in lines. Ctrl-C ends the sample."""
+    from ..batch.estimate import estimate
+    from .estimated import told
+
+    with _executor(switches) as executor, interruptible("; the estimate is made from what there is") as stop:
+        found, cores = estimate(todo, stop=stop), executor.workers if executor else switches.get("jobs") or os.cpu_count() or 1
+    if found is None:
+        return ["no estimate: a fit takes as long as its options say"] if any(task.fits for task in todo) else []
+    seconds = found.wall_seconds(cores, executor is not None)
+    report(estimate={**found.to_json(), "cores": cores, "seconds": round(seconds, 1)})
+    return told(found, cores, executor is not None)
+
+
+def _list(found: Plan, action: Action, switches: Mapping[str, Any]) -> None:
     """Tell what a plan would do, and end with the status that its faults have."""
     from ..batch import tasks
 
@@ -223,6 +263,9 @@ def _list(found: Plan, action: Action) -> None:
         say(f"inrcodec: {result.fault}", err=True)
     done = f", {current} {tasks.DONE}" if current else ""
     say(f"{_count(len(todo))} to {action}, {size(sum(task.size for task in todo))}{done}, {len(skipped)} skipped, {len(failed)} failed")
+    if todo and action == "encode":
+        for line in _estimated(todo, switches):
+            say(line)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -251,15 +294,15 @@ def verify(inputs: Sequence[Any], switches: Mapping[str, Any], quick: bool, opti
 
     plain = {name: value for name, value in options.items() if value is not None}
     shown = on_terminal() and not is_quiet()
-    with interruptible("") as stop:
+    with _executor(switches) as executor, interruptible("") as stop:
         jobs = switches.get("jobs") or 0
         if shown:
             from .manybar import ManyBar
 
             with ManyBar(VERBS["verify"]) as bar:
-                done, extra = manifest.verify(names[0], doing.How(None, jobs, None, bar.show, stop), quick, **plain)
+                done, extra = manifest.verify(names[0], doing.How(executor, jobs, None, bar.show, stop), quick, **plain)
         else:
-            done, extra = manifest.verify(names[0], doing.How(None, jobs, None, None, stop), quick, **plain)
+            done, extra = manifest.verify(names[0], doing.How(executor, jobs, None, None, stop), quick, **plain)
     report(extra=extra)
     more = [f"not in the manifest: {name}" for name in extra[:MOST_LINES]]
     if len(extra) > MOST_LINES:

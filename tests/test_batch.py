@@ -459,6 +459,14 @@ def test_originals_are_deleted(tmp_path: Path) -> None:
     assert {name for name in good if not (tmp_path / "back" / name).exists()} == set()
 
 
+def test_originals_of_what_was_done_already(few: Path, tmp_path: Path) -> None:
+    """As after a run that was interrupted."""
+    encode(few, tmp_path / "out")
+    report = encode(few, tmp_path / "out", update=True, delete_original=True)
+    assert [(result.status, result.deleted) for result in report.results] == [("skipped", True)] * 5
+    assert not contents(few)
+
+
 def test_an_original_that_is_changed_meanwhile_stays(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put = tasks._put
 

@@ -20,6 +20,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/python formats/check_digest.py
 	$(BIN)/python docs/draw_architecture.py --check
+	$(BIN)/python docs/make_manual.py --check
 
 coverage: $(VENV)/installed
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, NamedTuple, TypeVar
 
@@ -233,19 +233,35 @@ class Opened:
         ticker.expect(len(wanted))
 
         def decode_tile(index: int) -> None:
-            box = self.layout.box(index)
-            both = [slice(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
-            here = tuple(slice(x.start - b.start, x.stop - b.start) for x, b in zip(both, box, strict=True))
+            here, there = self._meeting(index, spans)
             try:
-                samples = self._samples(index, inner, ticker, here)
+                samples = self.cut(index, self.tile(index), inner, ticker, here)
             except FormatError as fault:
                 if failed is None:
                     raise
                 samples = np.zeros((*box_shape(here), self.layout.channels), self.header.part_type)
                 failed(index, fault)
-            take(tuple(slice(x.start - s.start, x.stop - s.start) for x, s in zip(both, spans, strict=True)), samples)
+            take(there, samples)
 
-        parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
+        elsewhere = parallel.sent()
+        if elsewhere is None or failed is not None or len(wanted) < 2:
+            parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
+            return
+        cut = ((index, self.tile(index), self._meeting(index, spans)[0]) for index in wanted)
+        for index, samples in zip(wanted, elsewhere(self._away(), cut, len(wanted), ticker), strict=True):
+            take(self._meeting(index, spans)[1], samples)
+
+    def _meeting(self, index: int, spans: Box) -> tuple[Box, Box]:
+        """What a tile has of a box: where that is in the tile, and where in the box."""
+        box = self.layout.box(index)
+        both = [(max(b.start, s.start), min(b.stop, s.stop)) for b, s in zip(box, spans, strict=True)]
+        here = tuple(slice(start - b.start, stop - b.start) for (start, stop), b in zip(both, box, strict=True))
+        return here, tuple(slice(start - s.start, stop - s.start) for (start, stop), s in zip(both, spans, strict=True))
+
+    def _away(self) -> TileDecoding:
+        """What decodes the tiles in another process."""
+        own = next((section.content for section in self.sections if section.type == self.profile.section), None)
+        return TileDecoding(self.header, own, self.layout)
 
     def meeting(self, spans: Box) -> list[int]:
         """The numbers of the tiles that lie in a box."""
@@ -255,17 +271,18 @@ class Opened:
         """The samples of a tile, (*its sizes, channels). Raises FormatError."""
         box = self.layout.box(index)
         here = tuple(slice(0, n) for n in box_shape(box))
-        return self._samples(index, threads, Ticker(Options(threads=1), "decoding"), here)
+        return self.cut(index, self.tile(index), threads, Ticker(Options(threads=1), "decoding"), here)
 
-    def _samples(self, index: int, threads: int, ticker: Ticker, here: Box) -> npt.NDArray[Any]:
-        """The samples of a part of a tile, (*sizes of the part, channels). Raises FormatError."""
-        h, found = self.header, self._tile(index, threads, ticker)
+    def cut(self, index: int, data: bytes, threads: int, tick: parallel.Tick, here: Box) -> npt.NDArray[Any]:
+        """The samples of a part of a tile, (*sizes of the part, channels). data: the bytes of the tile. Raises FormatError."""
+        coded, fine = self.divided(data)
+        h, found = self.header, self._tile(index, coded, threads, tick)
         if h.float_map is None:
             return values.from_values(found[here], h.value_map, h.dtype)
         if not h.split:
             return floats.from_integers(values.from_values(found[here], h.value_map, h.integer_type), h.float_map, h.part_type)
         integers = values.from_values(found, h.value_map, h.integer_type)
-        return finebits.decode(integers, h.float_map, h.part_type, self.divided(self.tile(index))[1])[here]
+        return finebits.decode(integers, h.float_map, h.part_type, fine)[here]
 
     def divided(self, tile: bytes) -> tuple[bytes, bytes]:
         """(what the profile coded, the fine bits) of a tile. Raises FormatError."""
@@ -274,17 +291,17 @@ class Opened:
         r = Reader(tile, "a tile")
         return r.take(r.varint()), r.rest()
 
-    def _tile(self, index: int, threads: int, ticker: Ticker) -> values.Values:
-        """The values of a tile, with reports of 1 in all. Raises FormatError."""
+    def _tile(self, index: int, data: bytes, threads: int, tick: parallel.Tick) -> values.Values:
+        """The values of a tile, with reports of 1 in all. data: what the profile coded. Raises FormatError."""
         done = 0.0
 
-        def tick(share: float) -> None:
+        def count(share: float) -> None:
             nonlocal done
             done += share
-            ticker(share)
+            tick(share)
 
-        tile = self.decoder.decode_tile(self.layout.box(index), self.divided(self.tile(index))[0], threads, tick)
-        ticker(1.0 - done)  # some profiles report no progress within a tile
+        tile = self.decoder.decode_tile(self.layout.box(index), data, threads, count)
+        tick(1.0 - done)  # some profiles report no progress within a tile
         return tile
 
     @staticmethod
@@ -320,6 +337,30 @@ class Opened:
             return 0
         fine = 3 * finebits.size_limit(count, self.header.part_type) + BROTLI if self.header.split else 0
         return 3 * count * self.header.part_type.itemsize + MAPPED * min(count, floats.BLOCK) + fine
+
+
+@dataclass(frozen=True)
+class TileDecoding:
+    """Decodes tiles of a file, in any process. section: the content of the profile's section."""
+
+    header: Header
+    section: bytes | None
+    layout: Layout
+
+    @cached_property
+    def opened(self) -> Opened:
+        """The file without its tiles."""
+        profile = profiles.numbered(self.header.profile)
+        decoder = profile.open(self.section, self.layout, self.header.value_map.bits)
+        return Opened(self.header, profile, self.layout, {}, [], [], decoder)
+
+    def __reduce__(self) -> tuple[type[TileDecoding], tuple[Header, bytes | None, Layout]]:
+        return TileDecoding, (self.header, self.section, self.layout)
+
+    def __call__(self, cut: tuple[int, bytes, Box], tick: parallel.Tick) -> npt.NDArray[Any]:
+        """The samples of a part of a tile. cut: the number of the tile, its bytes, and which part. Raises FormatError."""
+        index, data, here = cut
+        return self.opened.cut(index, data, 1, tick, here)
 
 
 def open_bytes(data: bytes, limits: Limits = NO_LIMITS) -> Opened:

@@ -1,18 +1,31 @@
-"""Work over several threads. A fault, or Ctrl-C, ends all of it."""
+"""Work over several threads, or over what a caller gives in their place. A fault, or Ctrl-C, ends all of it."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from .errors import FormatError
 
 AHEAD = 64  # items per thread that are handed out before the first of them has ended: there may be millions in all
 T = TypeVar("T")
 R = TypeVar("R")
+Tick = Callable[[float], None]  # called with the work done since the last call; may raise Stopped
+
+
+class Elsewhere(Protocol):
+    """Does work on items in other processes, see `spread`. Its faults are those of the work."""
+
+    def __call__(self, work: Callable[[T, Tick], R], items: Iterable[T], count: int, tick: Tick) -> Iterator[R]:
+        """work(item, …) for each of `count` items, in order. tick: called now and then, in this process, with the work done."""
+
+
+_elsewhere: ContextVar[Elsewhere | None] = ContextVar("elsewhere", default=None)
 
 
 class Once(Generic[R]):
@@ -55,7 +68,7 @@ def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callab
             for item in items:
                 if len(futures) == AHEAD * workers:
                     found.append(futures.popleft().result())
-                futures.append(pool.submit(work, item))
+                futures.append(pool.submit(copy_context().run, work, item))
             return found + [future.result() for future in futures]
         except BaseException:
             for future in futures:
@@ -63,3 +76,48 @@ def run(work: Callable[[T], R], items: Iterable[T], workers: int, cancel: Callab
             if cancel is not None:
                 cancel()
             raise
+
+
+@contextmanager
+def sending(elsewhere: Elsewhere) -> Iterator[None]:
+    """Inside the `with` block, and in the threads of `run` there, let `spread` do its work elsewhere."""
+    before = _elsewhere.set(elsewhere)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
+def sent() -> Elsewhere | None:
+    """What does the work of `spread` here; None: threads of this process."""
+    return _elsewhere.get()
+
+
+class Cancellable(Protocol):
+    """A tick that can be made to raise Stopped: see `progress.Ticker`."""
+
+    def __call__(self, done: float) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+def spread(work: Callable[[T, Tick], R], items: Iterable[T], count: int, workers: int, ticker: Cancellable) -> list[R]:
+    """[work(item, tick) for each of `count` items], as `run` does it, or elsewhere, see `sending`.
+
+    The work, the items and what is made of them must be such that pickle takes them: an item holds all that the work needs to know of it.
+    """
+    elsewhere = sent()
+    if elsewhere is None or count < 2:
+        return run(lambda item: work(item, ticker), items, workers, ticker.cancel)
+    return list(elsewhere(work, items, count, ticker))
+
+
+def do_all(work: Callable[[T, Tick], R], items: Iterable[T]) -> tuple[list[R], float]:
+    """([work(item, …) for each item], the work that was done by its ticks): a part of what `spread` does, in another process."""
+    done = 0.0
+
+    def tick(more: float) -> None:
+        nonlocal done
+        done += more
+
+    return [work(item, tick) for item in items], done

@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -52,7 +53,7 @@ def check_output(path: Path, force: bool, source: Path | None = None) -> None:
     try:
         if path.is_dir():
             raise InrcodecError(f"{path}: is a directory")
-        if source is not None and _same(path, source):
+        if source is not None and same_file(path, source):
             raise InrcodecError(f"{path}: is the input itself; give the output another name")
         path.lstat()
         if path.exists() and not path.is_file():
@@ -69,7 +70,7 @@ def check_output(path: Path, force: bool, source: Path | None = None) -> None:
         raise InrcodecError(f"{path}: directory {path.parent} is not writable")
 
 
-def _same(path: Path, other: Path) -> bool:
+def same_file(path: Path, other: Path) -> bool:
     """Whether both names lead to one file: by links, or by another spelling."""
     try:
         return os.path.samefile(path, other)
@@ -77,8 +78,10 @@ def _same(path: Path, other: Path) -> bool:
         return False
 
 
-def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path | None = None) -> None:
+def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path | None = None, like: Path | None = None) -> None:
     """Let `write` fill a temporary file, which then gets the name `path`: see `Replacement`.
+
+    like: a file whose times the new one gets, and its permissions, if it replaces none.
 
     Raises:
         InrcodecError: the file cannot be written, or see `check_output`, which is asked again.
@@ -86,7 +89,7 @@ def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path
     replacement = Replacement(path, force, source)
     try:
         write(replacement.temporary)
-        replacement.commit()
+        replacement.commit(None if like is None else copy_times(like, replacement.temporary))
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
     finally:
@@ -119,11 +122,14 @@ class Replacement:
         except OSError as fault:
             raise InrcodecError(f"{path}: cannot be written: {reason(fault)}") from fault
 
-    def commit(self) -> None:
-        """Give the file its name. Raises OSError; InrcodecError if the name is taken by now."""
+    def commit(self, mode: int | None = None) -> None:
+        """Give the file its name. mode: permissions of a new file; None: those that the process gives new files.
+
+        Raises OSError; InrcodecError if the name is taken by now.
+        """
         _to_disk(self.temporary)
         with suppress(OSError):  # where permissions cannot be set, the file stays its owner's
-            self.temporary.chmod(_mode(self.target))
+            self.temporary.chmod(_mode(self.target, mode))
         if self.force:
             os.replace(self.temporary, self.target)
         else:
@@ -169,6 +175,22 @@ def new_folder(path: Path, write: Callable[[Path], None]) -> None:
 
 
 @contextmanager
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """A new empty folder for the `with` block, for its owner alone, in `parent`, by default in that of the system's temporary files.
+
+    It is removed also if a signal ends the run, and what killed runs have left in `parent` is removed before. Raises InrcodecError.
+    """
+    with ExitStack() as opened:
+        try:
+            parent = parent or Path(tempfile.gettempdir())
+            sweep(parent)
+            folder = opened.enter_context(_temporary_folder(parent))
+        except OSError as fault:
+            raise InrcodecError(f"{parent or 'temporary files'}: cannot be written: {reason(fault)}") from fault
+        yield folder
+
+
+@contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
     """A new empty folder for the `with` block, for its owner alone. It is locked, so that no other run sweeps it."""
     while True:
@@ -207,12 +229,25 @@ def _move_to_new(temporary: Path, target: Path, path: Path) -> None:
         os.replace(temporary, target)
 
 
-def _mode(target: Path) -> int:
-    """The permissions that a file is to have: those of the file that it replaces, else what the process gives new files."""
+def _mode(target: Path, wanted: int | None = None) -> int:
+    """The permissions that a file is to have: those of the file that it replaces, else `wanted`, else what the process gives new files."""
     try:
         return stat.S_IMODE(target.stat().st_mode)
     except FileNotFoundError:
-        return 0o666 & ~_masked()
+        return 0o666 & ~_masked() if wanted is None else wanted & 0o777
+
+
+def copy_times(source: Path, target: Path) -> int | None:
+    """Give a file the times of another one; the permissions of that, None if they cannot be told or if it is a folder.
+
+    If the times cannot be told or set, they stay as they are.
+    """
+    with suppress(OSError):
+        found = source.stat()
+        with suppress(OSError):
+            os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+        return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _masked() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
 import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,12 +89,19 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), examples("python"), ids=lambda value: value if "block" in value else "")
-def test_python_runs(name: str, code: str) -> None:
+def test_python_runs(name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if 'profile="inr"' in code and not (find_spec("torch") and find_spec("sklearn")):
         pytest.skip("needs the extra `fit`")
     if "torch" in code:
         pytest.importorskip("torch")
     exec(compile(code, name, "exec"), {})
+    for module, sign in (("fsspec", "fsspec"), ("ray", "RayExecutor")):
+        if sign in code:
+            pytest.importorskip(module)
+    with tempfile.TemporaryDirectory(prefix="r") as folder:  # a short name: those of Ray's sockets are in it, and have a limit
+        for setting, value in (("RAY_TMPDIR", folder), ("RAY_AUTH_MODE", "disabled")):
+            monkeypatch.setenv(setting, value)
+        exec(compile(code, name, "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("line", commands())

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import inrcodec
 from inrcodec import container, files
 from inrcodec.errors import InrcodecError, UnsupportedError
 from inrcodec.files import FileType, registry
@@ -142,7 +143,7 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
 def test_types_that_are_refused_by_their_bytes(tmp_path: Path, name: str) -> None:
     for file in ("x.png", "x.dat", "x"):
         (tmp_path / file).write_bytes(HEADS[name] + bytes(100))
-        refused(tmp_path / file, "inrcodec decode" if name == ".linr" else f"{name} .*(first|integers|as .npy)")
+        refused(tmp_path / file, "inrcodec decode" if name == ".linr" else f"{name} .*(first|integers|as .npy|--pixels)")
         (tmp_path / file).write_bytes(HEADS[name])
         refused(tmp_path / file, "inrcodec decode" if name == ".linr" else name)
     assert not [t for t in files.types() if t.recognizes(HEADS[name]) and name != "Canon RAW"]
@@ -152,10 +153,17 @@ def test_every_refusal_is_tested() -> None:
     assert [name for name, _, _ in REFUSED] == list(HEADS)
 
 
+def test_a_compact_file_is_compressed_already(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(inrcodec.encode(np.zeros((4, 4), np.uint8)))
+    assert path.read_bytes().startswith(container.COMPACT)
+    refused(path, "inrcodec decode")
+
+
 def test_a_jpeg_named_png(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.fromarray(SAMPLES["image"].samples).save(path, "JPEG")
-    refused(path, "JPEG is lossy: its pixels can be coded, but the file would not come back; convert it to PNG first$")
+    refused(path, "JPEG is lossy: .* 1.3 to 4 times the bytes, and the JPEG file would not come back; --pixels .pixels=True. codes them$")
 
 
 def test_id3_tags_are_skipped(tmp_path: Path) -> None:

@@ -22,16 +22,17 @@ COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify":
 
 
 @click.group(cls=Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="inrcodec")
+@click.version_option(__version__, "-V", "--version", prog_name="inrcodec")
 def main() -> None:
     """A lossless neural codec for images, sound and arrays.
 
     \b
-    inrcodec encode photo.png -o photo.linr     compress, and check that decoding gives the original
-    inrcodec decode photo.linr -o photo.png     restore the same samples and metadata
-    inrcodec info photo.linr                    show what the file holds, and where its bytes go
-    inrcodec verify photo.linr photo.png        compare the file with its original
-    inrcodec render photo.linr -o large.png --scale 2      the network of a file of profile inr, asked between the pixels
+    inrcodec encode photo.png              compress to photo.linr, checked
+    inrcodec decode photo.linr             the same samples and metadata again
+    inrcodec info photo.linr               what it holds, where its bytes go
+    inrcodec verify photo.linr photo.png   compare it with its original
+    inrcodec render photo.linr -o large.png --scale 2
+                                           ask its network between the pixels
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16
     to 64 bits, with 1 to 4 dimensions. Checkpoints are coded tensor by tensor.

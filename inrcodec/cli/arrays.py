@@ -13,7 +13,7 @@ from ..errors import InrcodecError, UnsupportedError, naming
 from ..limits import Limits
 from ..options import Options
 from ..storage import check_output, reason
-from .common import MOST_NAMES, coded, decoded, limits_of, options_of, shortened, tell_verified, write_as, write_linr
+from .common import MOST_NAMES, coded, decoded, limits_of, options_of, report_coded, shortened, tell_verified, write_as, write_linr
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -58,6 +58,8 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
         found = read(input, limits)
         data = coded(line, input, lambda: bundles.encode(found, options))
     write_linr(target, data, switches["force"], input)
+    found_in_file = bundles.info(data, Options(threads=1))
+    report_coded(input, target, found_in_file, time.perf_counter() - started, arrays=len(found.items))
     if not quiet:
         raw, seconds = sum(item.nbytes for item in found.items.values()), time.perf_counter() - started
         say(f"{target}: {_count(found.items)}, {raw} → {len(data)} bytes ({100 * len(data) / max(1, raw):.1f} %), {seconds:.1f} s")

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from .. import container
 from ..errors import InrcodecError, naming
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
 from ..storage import new_folder, reason, replace
-from .output import say
+from .headings import LIMITING, under
+from .output import is_quiet, report, say
+from .pipes import PIPE
 from .progress import ProgressLine
 from .signals import on_terminal
 
@@ -43,9 +46,15 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # generic in some ve
         name = os.fspath(value)
         if not name:
             raise InrcodecError("the name of a file is empty")
+        if name != str(PIPE) and Path(name) == PIPE:  # ./-, a file of that name
+            return Path(name).absolute()
         if name.endswith(SEPARATORS) and not self._is_folder(name):  # Path would drop it
             raise InrcodecError(f"{name}: {'is a directory' if os.path.isdir(name) else 'no file has a name that ends like this'}")
         return Path(name)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Lets the shell complete names of files."""
+        return [CompletionItem(incomplete, type="file")]
 
     def _is_folder(self, name: str) -> bool:
         """Whether a name that ends in a separator may stand for a folder."""
@@ -124,9 +133,27 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-IN, FILE_OR_FOLDER, NEW = FileName(), FileName(folders=True), FileName(folders=True, new=True)
-THREADS = click.option("--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Threads to use. Default: as many as cores.")
+class Effort(click.Option):
+    """The option --effort, with -1, -2, … as short forms of its values."""
 
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Add all forms of the option."""
+        super().add_to_parser(parser, ctx)
+        for n in range(int(LIMITS["effort"][0]), int(LIMITS["effort"][1]) + 1):
+            parser.add_option(self, [f"-{n}"], dest=self.name, action="store_const", const=str(n))
+
+
+IN, FILE_OR_FOLDER, NEW = FileName(), FileName(folders=True), FileName(folders=True, new=True)
+THREADS = click.option(
+    "-t", "--threads", type=click.IntRange(1, int(LIMITS["threads"][1])), help="Threads to use. Default: as many as cores."
+)
+FORCE = click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
+PIXELS = click.option(
+    "--pixels",
+    is_flag=True,
+    help="Take the pixels of a lossy picture: JPEG, AVIF, lossy WebP, or GIF of one frame. What is coded is exact, but it takes more bytes "
+    "than that file, which does not come back. Without this option such files are refused.",
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Found = TypeVar("Found")
@@ -145,7 +172,7 @@ def with_limits(command: Command) -> Command:
         type=Count(),
         help="Refuse an input that would take more bytes of memory to read (of .linr: to decode), as 500M. Default: the machine's memory.",
     )
-    return samples(memory(command))
+    return under(LIMITING, samples, memory)(command)
 
 
 def options_of(**given: Any) -> Options:
@@ -177,17 +204,17 @@ def limits_of(given: Mapping[str, Any]) -> Limits:
     return Limits(given["max_samples"], given["max_memory"] or 0)
 
 
-def read_signal(path: Path, limits: Limits) -> Signal:
-    """Read a file of a registered type. Raises InrcodecError, naming the file."""
+def read_signal(path: Path, limits: Limits, pixels: bool = False) -> Signal:
+    """Read a file of a registered type. pixels: or of a lossy one. Raises InrcodecError, naming the file."""
     from .. import files
 
     try:
-        return files.read(path, limits)
+        return files.read(path, limits, pixels)
     except OSError as fault:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def read_input(path: Path, voxels: int | None, limits: Limits) -> Signal:
+def read_input(path: Path, voxels: int | None, limits: Limits, pixels: bool = False) -> Signal:
     """As `read_signal`, or the voxels of a mesh. Raises click.UsageError if one is given without the other."""
     from ..files import mesh
     from ..files.registry import MESHES
@@ -195,7 +222,7 @@ def read_input(path: Path, voxels: int | None, limits: Limits) -> Signal:
     if voxels is None and mesh.is_mesh(path):
         raise click.UsageError(f"{path} is a mesh; say by --voxels how many it becomes along its longest side, such as --voxels 128")
     if voxels is None:
-        return read_signal(path, limits)
+        return read_signal(path, limits, pixels)
     if not mesh.is_mesh(path):
         raise click.UsageError(f"--voxels is for a mesh, and {path} is not named {', '.join(MESHES)}")
     try:
@@ -216,7 +243,7 @@ def check_type(output: Path) -> None:
 
 
 def write_as(output: Path, write: Callable[[Path], None], force: bool, source: Path) -> None:
-    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten."""
+    """Write a file by a function that is given the name of a temporary one. source: must not be overwritten; its times are kept."""
 
     def named(path: Path) -> None:
         try:
@@ -225,12 +252,12 @@ def write_as(output: Path, write: Callable[[Path], None], force: bool, source: P
             fault.args = (str(fault).replace(str(path), str(output)),)
             raise
 
-    replace(output, named, force, source)
+    replace(output, named, force, source, like=source)
 
 
 def decoded(decode: Callable[[Options], Found], **given: Any) -> Found:
     """What `decode` makes with Options of these fields, with a line of progress."""
-    line = ProgressLine(on_terminal())
+    line = ProgressLine(on_terminal() and not is_quiet())
     try:
         return decode(options_of(progress=line, **{name: value for name, value in given.items() if value is not None}))
     finally:
@@ -248,12 +275,45 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
 
 
 def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
-    """Write the bytes of a .linr file. source: must not be overwritten."""
+    """Write the bytes of a .linr file. source: must not be overwritten; its times are kept."""
 
     def write(path: Path) -> None:
         path.write_bytes(data)
 
-    replace(target, write, force, source)
+    replace(target, write, force, source, like=source)
+
+
+def report_coded(source: Path, target: Path, found: Mapping[str, Any], seconds: float, **more: Any) -> None:
+    """Report what encoding a file has come to. found: what `info` says of the result; more: other fields.
+
+    "ratio" is raw_bytes / file_bytes. "source_bytes" is null for a folder.
+    """
+    raw, size = found["raw_bytes"], found["file_bytes"]
+    report(
+        input=source,
+        output=target,
+        **more,
+        source_bytes=source.stat().st_size if source.is_file() else None,
+        raw_bytes=raw,
+        file_bytes=size,
+        ratio=round(raw / size, 4),
+        lossless=found.get("lossless", True),
+        digest=found["digest"],
+        seconds=round(seconds, 3),
+    )
+
+
+def facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the object of --json says of a .linr file that was decoded. given: the arguments that `with_limits` makes."""
+    from .inspect import info_of
+
+    found = info_of(path, given)
+    return {name: found[name] for name in ("kind", "profile", "raw_bytes", "file_bytes", "digest") if name in found}
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(inside.stat().st_size for inside in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
 def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None:
@@ -274,6 +334,7 @@ def write_signal(output: Path, found: Signal, force: bool, source: Path) -> None
         lost.extend(sorted(files.lost(path, found)))
 
     write_as(output, write, force, source)
+    report(not_kept=lost)
     if lost:
         say(f"inrcodec: {output}: this format does not keep exactly: {shortened(lost)}", err=True)
 
@@ -320,6 +381,7 @@ def tell_verified(
 
 def fail(path: Path, faults: Sequence[str]) -> NoReturn:
     """Print what is wrong with a file, a line each, and exit with status 1."""
+    report(fault=f"{path}: {faults[0]}", faults=list(faults))
     for fault in faults[:MOST_LINES]:
         say(f"inrcodec: {path}: {fault}", err=True)
     if len(faults) > MOST_LINES:

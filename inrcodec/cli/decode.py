@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,110 +10,177 @@ import click
 
 from ..errors import FormatError, InrcodecError, UnsupportedError, naming
 from ..storage import check_new_folder, check_output
-from . import arrays, tensors
+from . import arrays, many, pipes, tensors
 from .common import (
-    IN,
-    NEW,
+    FORCE,
+    SUFFIX,
     THREADS,
     Pages,
     Region,
     Seconds,
     check_type,
     decoded,
+    facts,
     fail,
     limits_of,
     read_linr,
+    size_of,
     with_limits,
     write_as,
     write_folder,
     write_signal,
 )
+from .headings import TELLING, Command, under
+from .output import JSON, QUIET, report, reporting, say
+from .pipes import PIPE, Format
 
-
-@click.command(short_help="Decompress a .linr file.")
-@click.argument("input", metavar="IN.linr", type=IN)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=NEW,
-    help="Output file; its extension names the format. Of a folder that was encoded: a new folder.",
+OUTPUT = under(
+    "Output",
+    click.option(
+        "-o",
+        "--output",
+        type=many.NEW_PLACE,
+        help="Output file; its extension names the type, unless --format does; - is standard output. Of a folder that was encoded: a new "
+        "folder. Default: IN without .linr, with the extension of the type that it came from, or of one that holds exactly the same. Of "
+        "several files or of a folder: the folder for the output.",
+    ),
+    click.option("--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."),
+    FORCE,
 )
-@click.option(
-    "--start",
-    type=Seconds(positive=False),
-    help="For sounds: begin at this time, in seconds or as minutes:seconds. Only the tiles needed are decoded.",
+PART = under(
+    "Parts and sizes",
+    click.option(
+        "--region",
+        type=Region(),
+        help="For pictures, and for each picture of a stack: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are "
+        "decoded; see encode --tile.",
+    ),
+    click.option(
+        "--scale",
+        type=click.Choice(("1/2", "1/4", "1/8", "1/16", "1/32")),
+        help="For pictures: at this fraction of the size, each pixel the mean of a block; with --region, of this part. Without --region, "
+        "the preview is taken at 1/8 and below if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a "
+        "line says so.",
+    ),
+    click.option("--exact", is_flag=True, help="With --scale: decode the picture, although the file holds a preview."),
+    click.option(
+        "--page",
+        "pages",
+        type=Pages(),
+        help="For stacks: only this picture, the first is 1, as a picture; or FIRST,LAST, as a stack. Only the tiles needed are decoded.",
+    ),
+    click.option(
+        "--start",
+        type=Seconds(positive=False),
+        help="For sounds: begin at this time, in seconds or as minutes:seconds. Only the tiles needed are decoded.",
+    ),
+    click.option("--duration", type=Seconds(positive=True), help="For sounds: decode this many seconds. Default: to the end."),
+    click.option("--array", metavar="NAME", help="Of a file that holds several arrays (.npz): only this one. Only its bytes are decoded."),
 )
-@click.option(
-    "--duration",
-    type=Seconds(positive=True),
-    help="For sounds: decode this many seconds. Default: to the end.",
-)
-@click.option(
-    "--region",
-    type=Region(),
-    help="For pictures, and for each picture of a stack: only this part, LEFT,TOP,WIDTH,HEIGHT in pixels. Only the tiles needed are "
-    "decoded; see encode --tile.",
-)
-@click.option(
-    "--page",
-    "pages",
-    type=Pages(),
-    help="For stacks: only this picture, the first is 1, as a picture; or FIRST,LAST, as a stack. Only the tiles needed are decoded.",
-)
-@click.option(
-    "--scale",
-    type=click.Choice(("1/2", "1/4", "1/8", "1/16", "1/32")),
-    help="For pictures: at this fraction of the size, each pixel the mean of a block; with --region, of this part. Without --region, "
-    "the preview is taken at 1/8 and below if the file holds one (see encode --preview). That takes milliseconds, but is lossy, and a "
-    "line says so.",
-)
-@click.option("--array", metavar="NAME", help="Of a file that holds several arrays (.npz): only this one. Only its bytes are decoded.")
-@click.option("--exact", is_flag=True, help="With --scale: decode the picture, although the file holds a preview.")
-@click.option(
+SALVAGE = click.option(
     "--salvage",
     is_flag=True,
     help="For damaged files: write all that is intact, and say what is lost; lost samples are 0. The exit status is 1 if any byte was "
     "damaged.",
 )
-@click.option(
+NETWORK_ONLY = click.option(
     "--network-only",
     is_flag=True,
     help="Write what the network of a file of profile inr says of the samples, instead of the samples: lossy. See also render.",
 )
-@THREADS
+OF_PARTS = ("start", "duration", "region", "pages", "scale", "array", "salvage", "network_only")  # options by which not all is decoded
+
+
+@click.command(cls=Command, short_help="Decompress a .linr file.")
+@click.argument("inputs", metavar="IN.linr…", type=many.PLACE, nargs=-1, required=True)
+@OUTPUT
+@PART
+@under("Damaged and lossy files", SALVAGE, NETWORK_ONLY)
+@many.OF_DECODE
 @with_limits
-@click.option("--force", is_flag=True, help="Overwrite an existing output.")
-def decode(
-    input: Path,
-    output: Path,
-    start: float | None,
-    duration: float | None,
-    region: tuple[slice, slice] | None,
-    salvage: bool,
-    network_only: bool,
-    **given: Any,
-) -> None:
+@under("Speed", THREADS)
+@under(TELLING, QUIET, JSON)
+def decode(inputs: tuple[Path | str, ...], output: Path | str | None, extension: str | None, force: bool, **given: Any) -> None:
     """Decompress IN.linr to an image, a sound or an array; of a checkpoint, to .safetensors, .pt or .pth; of several arrays, to .npz.
 
     The decoded samples are checked against the digest in the file. With --start, --duration, --region, --page or --scale, only checksums
     of the compressed bytes are checked. Any .linr file can be decoded to .npy. Other formats must be able to hold the samples exactly; but
     of a volume of one bit, a mesh (.obj, .ply, .stl, .off) is the surface between the voxels.
 
+    IN.linr can be -, for standard input; the output then goes to standard output, unless -o names a file.
+
     \b
-    inrcodec decode take.linr -o take.wav                             the whole sound
-    inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3    three seconds of it
-    inrcodec decode scan.linr -o part.png --region 100,50,256,256     a part of a picture
-    inrcodec decode scan.linr -o small.png --scale 1/8                an eighth of its size
-    inrcodec decode stack.linr -o third.tif --page 3                  a picture of a stack
-    inrcodec decode cut.linr -o left.png --salvage                    what is left of a damaged file
-    inrcodec decode model.linr -o model.safetensors                   the weights of a network
-    inrcodec decode series.linr -o series/                            the DICOM files of a folder
-    inrcodec decode runs.linr --array speed -o speed.npy              one of the arrays of a .npz file
+    inrcodec decode photo.linr                      to what it came from
+    inrcodec decode coded -o back                   all files in a folder
+    inrcodec decode take.linr -o take.wav           the whole sound
+    inrcodec decode - --format png < x.linr | …     in a pipe
+    inrcodec decode model.linr -o m.safetensors     the weights of a network
+    inrcodec decode series.linr -o series/          the DICOM files of a folder
+
+    Parts:
+
+    \b
+    inrcodec decode take.linr -o bar.wav --start 12.5 --duration 3
+    inrcodec decode scan.linr -o part.png --region 100,50,256,256
+    inrcodec decode scan.linr -o small.png --scale 1/8
+    inrcodec decode stack.linr -o third.tif --page 3
+    inrcodec decode runs.linr -o speed.npy --array speed
+
+    What is left of a damaged file:
+
+    \b
+    inrcodec decode cut.linr -o left.png --salvage
     """
+    started = time.perf_counter()
+    part = any(given[name] not in (None, False) for name in OF_PARTS)
+    several = many.taken(given)
+    if many.is_many("decode", inputs, output, several):
+        if part or extension or given["exact"]:
+            raise click.UsageError("parts, --salvage, --network-only and --format are for one file")
+        many.do(
+            "decode", inputs, output, several, {name: given[name] for name in ("threads", "max_samples", "max_memory")} | {"force": force}
+        )
+        return
+    input, output = Path(inputs[0]), None if output is None else Path(output)
+    with pipes.source(input, None, limits_of(given)) as source:
+        target = output or _target(input, source, extension, part, given)
+        if target == PIPE and extension is None:
+            raise click.UsageError("say by --format which type is to go to standard output, such as --format png")
+        report(input=input, output=target)
+        with pipes.target(target, extension, force, input) as made:
+            _decode(source, made, force, dict(given))
+        if reporting():
+            report(output_bytes=size_of(target), whole=not part, **facts(source, given))
+    report(seconds=round(time.perf_counter() - started, 3))
+    if output is None and target != PIPE:
+        say(f"{input} → {target}")
+
+
+def _target(input: Path, source: Path, extension: str | None, part: bool, given: dict[str, Any]) -> Path:
+    """The default output. source: what is read for `input`. Raises click.UsageError; InrcodecError: it cannot be read."""
+    from ..batch.naming import default_output, is_output
+    from ..files import registry
+    from .inspect import info_of
+
+    if input == PIPE:
+        return PIPE
+    if part:
+        raise click.UsageError("name the output with -o: what is decoded is not the whole file")
+    if extension is not None:
+        plain = input.with_name(input.name.removesuffix(SUFFIX)) if input.name != SUFFIX else input
+        plain = registry.stem(plain) if is_output(plain) else plain
+        return plain.with_name(plain.name + extension)
+    return default_output(input, lambda: info_of(source, given))
+
+
+def _decode(input: Path, output: Path, force: bool, given: dict[str, Any]) -> None:
+    """Decode a file. given: the other options. Raises InrcodecError; click.UsageError."""
     from .. import files, thumbnails
 
-    force, part = given.pop("force"), None if start is None and duration is None else (start or 0.0, duration)
+    start, duration, region, salvage, network_only = (
+        given.pop(name) for name in ("start", "duration", "region", "salvage", "network_only")
+    )
+    part = None if start is None and duration is None else (start or 0.0, duration)
     array: str | None = given.pop("array")
     pages: int | slice | None = given.pop("pages")
     side, exact = int((given.pop("scale") or "1/1")[2:]), given.pop("exact")

@@ -15,7 +15,8 @@ from ..errors import InrcodecError
 from ..options import Options, Progress
 from ..signal import Signal
 from ..storage import reason
-from .output import say
+from .headings import TELLING, Command, under
+from .output import JSON, QUIET, is_quiet, report, say
 from .progress import ProgressLine
 from .signals import on_terminal
 
@@ -59,6 +60,7 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
     ]
     heads = ("signal", "profile", "raw bytes", "file bytes", "weights", "payload", "encode s", "decode s", "comes back")
     rows: list[tuple[str, ...]] = [heads]
+    signals: list[dict[str, Any]] = []
     for title, name, signal, options in cases:
         source = directory / name
         files.write(source, signal)
@@ -74,11 +76,24 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
             raise InrcodecError(f"{source}: what was decoded differs from the original; please report this")
         found = codec.info(data)
         sizes = found["bytes"]
+        signals.append(
+            {
+                "file": source,
+                "profile": found["profile"],
+                "raw_bytes": original.raw_bytes,
+                "file_bytes": len(data),
+                "bytes": sizes,
+                "encode_seconds": round(encoded - start, 3),
+                "decode_seconds": round(decoded - encoded, 3),
+                "digest": found["digest"],
+            }
+        )
         numbers = map(str, (original.raw_bytes, len(data), sizes["weights"], sizes["payload"]))
         rows.append((title, found["profile"], *numbers, f"{encoded - start:.1f}", f"{decoded - encoded:.2f}", "exactly"))
     clear = getattr(progress, "clear", None)
     if clear:
         clear()
+    report(directory=directory, signals=signals)
     for line in table(rows):
         say(line)
     say(f"The files are in {directory}. Try: inrcodec info {directory / 'crop.linr'}")
@@ -91,12 +106,16 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-@click.command(short_help="Encode, decode and compare some examples.")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Directory for the files.")
+@click.command(cls=Command, short_help="Encode, decode and compare some examples.")
+@under(
+    "Output",
+    click.option("--directory", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Directory for the files."),
+)
+@under(TELLING, QUIET, JSON)
 def demo(directory: Path) -> None:
     """Encode some examples, decode them, and compare the results.
 
     The examples are a photograph, a crop of it, and two sounds. To the crop and one of the sounds, networks are fitted, so this takes some
     minutes and needs torch. The files stay in the directory.
     """
-    run(directory, ProgressLine(on_terminal()))
+    run(directory, ProgressLine(on_terminal() and not is_quiet()))

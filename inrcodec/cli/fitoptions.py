@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from ..options import ACTIVATIONS, BODIES, CODING_NAMES, DEVICES, LIMITS, LOSSES, NETWORKS, PRIORS
 from ..weights import codings
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _most(name: str) -> int:
@@ -143,10 +138,3 @@ OPTIONS = (
         help="Pixels or frames per step of the fit. Default: all of a small signal, some of a large one.",
     ),
 )
-
-
-def with_fit_options(command: Command) -> Command:
-    """Give a command the options for fits, as fields of Options."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command

@@ -14,7 +14,7 @@ import click
 
 from ..errors import InrcodecError, Notice, Stopped
 from ..storage import reason
-from .output import PIPE_CLOSED, any_encoding, drop, plain, say
+from .output import PIPE_CLOSED, any_encoding, drop, plain, running, say, tell
 from .signals import INTERRUPTED, ending
 
 
@@ -34,15 +34,21 @@ class Commands(click.Group):
         self.commands = OnDemand(modules)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the registered file types at the end of the help."""
+        """List the file types at the end of the help."""
+        with formatter.section("File types"):
+            for line in self.file_types():
+                formatter.write_text(line)
+
+    def file_types(self) -> Iterator[str]:
+        """The registered file types, a line for each kind."""
         from .. import files
 
-        with formatter.section("File types"):
-            for kind, title in (("image", "pictures"), ("audio", "sound"), ("array", "arrays")):
-                known = [t for t in files.types() if t.holds == kind]
-                text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
-                formatter.write_text(f"{title}: {text}")
-            formatter.write_text("checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS))
+        for kind, title in (("image", "pictures"), ("audio", "sound"), ("array", "arrays")):
+            known = [t for t in files.types() if t.holds == kind]
+            text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
+            yield f"{title}: {text}"
+        yield "pictures, with --pixels: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.lossy.LOSSY)
+        yield "checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS)
 
     def main(self, *given: Any, **more: Any) -> Any:
         """Run the program. In standalone mode, as a program of its own, it ends by signals as `signals` says."""
@@ -60,8 +66,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. Exit with status 1 on a fault of the data, of a file or of memory, and with 130 if interrupted."""
         only_notices()
-        with _faults():
-            return super().invoke(ctx)
+        with running(), _faults():
+            done = super().invoke(ctx)
+            tell()
+            return done
 
 
 @contextmanager
@@ -71,11 +79,16 @@ def _faults() -> Iterator[None]:
         yield
     except click.UsageError as fault:
         message = "\n".join(map(plain, fault.format_message().split("\n")))
+        tell(fault.message)
         raise click.UsageError(message, fault.ctx) from None
     except InrcodecError as fault:
         _fail(str(fault))
     except MemoryError:
         _fail("not enough memory")
+    except click.exceptions.Exit as fault:  # the lines are printed already
+        if fault.exit_code:
+            tell("failed")
+        raise
     except BrokenPipeError:  # the reader, such as head, has enough
         drop(sys.stdout)
         raise click.exceptions.Exit(PIPE_CLOSED) from None
@@ -83,11 +96,13 @@ def _faults() -> Iterator[None]:
         _fail(f"{fault.filename}: {reason(fault)}" if fault.filename else reason(fault))
     except (KeyboardInterrupt, Stopped):
         say(INTERRUPTED, err=True)
+        tell("interrupted")
         raise click.exceptions.Exit(130) from None
 
 
 def _fail(message: str) -> None:
     say(f"inrcodec: {message}", err=True)
+    tell(message)
     raise click.exceptions.Exit(1)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,21 +16,76 @@ from .. import bundle, codec, damage, profiles, stream
 from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
 from ..values import bits_of
-from . import arrays, tensors
-from .common import FILE_OR_FOLDER, IN, MOST_NAMES, THREADS, decoded, fail, limits_of, read_linr, read_signal, shortened, with_limits
-from .output import say
+from . import arrays, many, pipes, tensors
+from .common import (
+    MOST_NAMES,
+    PIXELS,
+    THREADS,
+    decoded,
+    facts,
+    fail,
+    limits_of,
+    read_linr,
+    read_signal,
+    shortened,
+    with_limits,
+)
+from .headings import TELLING, Command, under
+from .output import JSON, QUIET, is_quiet, report, reporting, say
+from .pipes import PIPE, Format
 
 
-@click.command(short_help="Check a .linr file, or compare it with an original.")
-@click.argument("input", metavar="IN.linr", type=IN)
-@click.argument("original", metavar="[ORIGINAL]", type=FILE_OR_FOLDER, required=False)
-@THREADS
+@click.command(cls=Command, short_help="Check a .linr file, or compare it with an original.")
+@click.argument("inputs", metavar="IN… [ORIGINAL]", type=many.PLACE, nargs=-1, required=True)
+@under(
+    "Original",
+    click.option("--format", "extension", type=Format(), help="The type of ORIGINAL, where neither its first bytes nor its name tell."),
+    PIXELS,
+)
+@under(
+    "Many files",
+    many.JOBS,
+    click.option("--quick", is_flag=True, help="With a manifest: compare only the bytes of the files with it, and decode nothing."),
+    many.CLUSTER,
+)
 @with_limits
-def verify(input: Path, original: Path | None, **given: Any) -> None:
+@under("Speed", THREADS)
+@under(TELLING, QUIET, JSON)
+def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, quick: bool, **given: Any) -> None:
     """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file.
 
-    If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out.
+    If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out. One of the two can be -, for
+    standard input. Of several .linr files and of folders, each is checked; of a manifest that encode has written, each file that it lists.
+
+    \b
+    inrcodec verify photo.linr                 check it against its digest
+    inrcodec verify photo.linr photo.png       compare it with the original
+    inrcodec verify coded                      all .linr files in a folder
+    inrcodec verify coded.json                 those that a manifest lists
+    inrcodec verify - < photo.linr             in a pipe
     """
+    several = many.taken(given)
+    if many.is_verify_many(inputs) or quick or several["cluster"]:
+        if extension or pixels:
+            raise click.UsageError("--format and --pixels are for an original")
+        many.verify(inputs, several, quick, given)
+        return
+    input, original = Path(inputs[0]), Path(inputs[1]) if len(inputs) > 1 else None
+    if input == original == PIPE:
+        raise click.UsageError("only one of two files can come from standard input")
+    started, limits = time.perf_counter(), limits_of(given)
+    report(input=input, original=original)
+    with ExitStack() as opened:
+        source = opened.enter_context(pipes.source(input, None, limits))
+        other = None if original is None else opened.enter_context(pipes.source(original, extension, limits, guess=True))
+        _verify_file(source, other, pixels, given)
+        if reporting():
+            report(**facts(source, given))
+    report(seconds=round(time.perf_counter() - started, 3))
+
+
+def _verify_file(input: Path, original: Path | None, pixels: bool, given: dict[str, Any]) -> None:
+    """Verify a file. pixels: whether the original may be a lossy picture. Raises InrcodecError; click.exceptions.Exit: it is damaged."""
     fault: FormatError | None = None
     if original is None:
         try:
@@ -40,7 +96,7 @@ def verify(input: Path, original: Path | None, **given: Any) -> None:
             say(f"{input}: OK, {count} samples match their digest")
             return
     try:
-        _verify(input, original, given, fault)
+        _verify(input, original, given | {"pixels": pixels}, fault)
     except LimitError:
         if fault is None:
             raise
@@ -65,6 +121,7 @@ def _verified_by_bricks(path: Path, given: dict[str, Any]) -> int:
 
 def _verify(input: Path, original: Path | None, given: dict[str, Any], known: FormatError | None) -> None:
     """Decode a file in memory and check it, or compare it with another one. known: what is known to be wrong with it."""
+    pixels = given.pop("pixels")
     data = read_linr(input, given, damaged=True)
     if bundle.holds_arrays(data):
         arrays.verify(input, original, data, given)
@@ -81,7 +138,7 @@ def _verify(input: Path, original: Path | None, given: dict[str, Any], known: Fo
     if original is None:
         say(f"{input}: OK, {found.samples.size} samples match their digest")
         return
-    other = read_signal(original, limits_of(given))
+    other = read_signal(original, limits_of(given), pixels)
     if other.kind == "array":  # a .npy file does not say what its samples are
         with suppress(UnsupportedError):
             other = replace(other, kind=found.kind, bit_depth=found.bit_depth, sample_rate=found.sample_rate, bfloat16=found.bfloat16)
@@ -113,27 +170,34 @@ def _difference(a: Signal, b: Signal) -> str:
     return f"metadata, not in samples ({shortened(keys)})"
 
 
-@click.command(short_help="Show what a .linr file holds.")
-@click.argument("input", metavar="IN.linr", type=IN)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on.")
+@click.command(cls=Command, short_help="Show what a .linr file holds.")
+@click.argument("inputs", metavar="IN.linr…", type=many.PLACE, nargs=-1, required=True)
+@under("Contents", click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on."))
 @with_limits
-def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
+@under(TELLING, QUIET, JSON)
+def info(inputs: tuple[Path | str, ...], stages: bool, **given: Any) -> None:
     """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded.
 
-    The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case.
+    The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case. IN.linr can be -, for
+    standard input.
+
+    \b
+    inrcodec info photo.linr               for people
+    inrcodec info coded                    a line for each file in a folder
+    inrcodec info photo.linr --json        for programs
+    inrcodec info photo.linr --stages      where bits and time go
     """
-    found = None if stages else _info_of_bricks(input, given)
-    if found is None:
-        data = read_linr(input, given)
-        with naming(input):
-            tensors.refuse(data, {"--stages": stages})
-            found = decoded(
-                lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **given
-            )
-    if as_json:
-        for line in json.dumps(found, indent=2).splitlines():
-            say(line)
+    if many.is_info_many(inputs):
+        if stages:
+            raise click.UsageError("--stages is for one file")
+        many.info(inputs, given)
+        return
+    input = Path(inputs[0])
+    report(input=input)
+    with pipes.source(input, None, limits_of(given)) as source:
+        found = info_of(source, given, stages)
+    report(**found)
+    if reporting() or is_quiet():
         return
     tell = _rows if "profile" in found else arrays.rows if "arrays" in found else tensors.rows
     for name, value in tell(found):
@@ -142,10 +206,25 @@ def info(input: Path, as_json: bool, stages: bool, **given: Any) -> None:
         _tell_stage(stage, *_unit(found))
 
 
-def _info_of_bricks(path: Path, given: dict[str, Any]) -> dict[str, Any] | None:
+def info_of(path: Path, given: Mapping[str, Any], stages: bool = False) -> dict[str, Any]:
+    """What `info` says of a file. given: the arguments that `with_limits` makes. Raises InrcodecError, naming the file."""
+    found = None if stages else _info_of_bricks(path, given)
+    if found is not None:
+        return found
+    limits = {name: given[name] for name in ("max_samples", "max_memory")}
+    data = read_linr(path, limits)
+    with naming(path):
+        tensors.refuse(data, {"--stages": stages})
+        return decoded(
+            lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **limits
+        )
+
+
+def _info_of_bricks(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     """What `info` says of a file that was written brick by brick, which need not fit in memory; None if it is another file, or damaged."""
     try:
-        with decoded(lambda options: stream.StreamReader(path, options, 0), **given) as found:
+        limits = {name: given[name] for name in ("max_samples", "max_memory")}
+        with decoded(lambda options: stream.StreamReader(path, options, 0), **limits) as found:
             return found.info() if found.by_bricks else None
     except (InrcodecError, OSError):
         return None

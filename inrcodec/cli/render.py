@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import UnsupportedError, naming
-from . import tensors
-from .common import IN, THREADS, Region, check_type, decoded, limits_of, read_linr, with_limits, write_as, write_signal
+from . import pipes, tensors
+from .common import FORCE, IN, THREADS, Region, check_type, decoded, limits_of, read_linr, size_of, with_limits, write_as, write_signal
+from .headings import TELLING, Command, under
+from .output import JSON, QUIET, report, reporting
+from .pipes import PIPE, Format
 
 
 class Sizes(click.ParamType):  # type: ignore[type-arg]
@@ -35,51 +39,91 @@ class Factor(click.FloatRange):
         return self.fail(f"{value!r} is no number", param, ctx) if math.isnan(found) else found
 
 
-@click.command(short_help="Show a .linr file at another size or depth, or what its network says.")
+ASKED = under(
+    "The network, and sizes",
+    click.option("--network-only", is_flag=True, help="Ask the network alone, although the samples are in the file. Lossy."),
+    click.option(
+        "--size",
+        type=Sizes(),
+        help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the "
+        "sizes of its axes in their order.",
+    ),
+    click.option(
+        "--scale",
+        type=Factor(0, 4096, min_open=True),
+        help="Ask the network for so many times as many places along each axis; 1: the samples.",
+    ),
+    click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second."),
+    click.option(
+        "--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them."
+    ),
+)
+OF_ALL = under(
+    "Of any file",
+    click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, LEFT,TOP,WIDTH,HEIGHT in its pixels."),
+    click.option(
+        "--bit-depth",
+        type=click.IntRange(1, 32),
+        help="Render samples of so many bits. Where the file has the samples, their bits do not change and the others are estimated; where "
+        "the network is asked, it gives all.",
+    ),
+    click.option(
+        "--fill",
+        type=click.Choice(("smooth", "network", "midpoint", "zero")),
+        help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network, "
+        "of values or of siren with enough --bit-places. midpoint: the middle of what the known bits leave. zero: zeros.",
+    ),
+)
+
+
+@click.command(cls=Command, short_help="Show a .linr file at another size or depth, or what its network says.")
 @click.argument("input", metavar="IN.linr", type=IN)
-@click.option("-o", "--output", required=True, type=IN, help="Output file; its extension names the format.")
-@click.option("--network-only", is_flag=True, help="Ask the network alone, although the samples are in the file. Lossy.")
-@click.option(
-    "--size",
-    type=Sizes(),
-    help="Ask the network for so many places over the same extent: WIDTHxHEIGHT of a picture; frames of a sound; of an array, the sizes of "
-    "its axes in their order.",
+@under(
+    "Output",
+    click.option(
+        "-o",
+        "--output",
+        type=IN,
+        help="Output file; its extension names the type, unless --format does; - is standard output, also if IN.linr is - and "
+        "nothing is given.",
+    ),
+    click.option("--format", "extension", type=Format(), help="The type to write, by its extension: png, wav, npy, …. Needed with -o -."),
+    FORCE,
 )
-@click.option(
-    "--scale", type=Factor(0, 4096, min_open=True), help="Ask the network for so many times as many places along each axis; 1: the samples."
-)
-@click.option("--rate", type=click.IntRange(1, 2**32 - 1), help="For sounds: ask the network for so many frames per second.")
-@click.option("--region", type=Region(), help="For pictures: only this part of what is rendered, LEFT,TOP,WIDTH,HEIGHT in its pixels.")
-@click.option(
-    "--bit-depth",
-    type=click.IntRange(1, 32),
-    help="Render samples of so many bits. Where the file has the samples, their bits do not change and the others are estimated; where the "
-    "network is asked, it gives all.",
-)
-@click.option(
-    "--fill",
-    type=click.Choice(("smooth", "network", "midpoint", "zero")),
-    help="With --bit-depth: where the lower bits come from. smooth, the default: from the samples around. network: from the network, of "
-    "values or of siren with enough --bit-places. midpoint: the middle of what the known bits leave. zero: zeros.",
-)
-@click.option("--config", "configuration", type=Sizes(), help="Ask this network of a supernet: LAYERSxUNITS, like 3x64; info lists them.")
-@THREADS
+@ASKED
+@OF_ALL
 @with_limits
-@click.option("--force", is_flag=True, help="Overwrite an existing output.")
-def render(input: Path, output: Path, force: bool, **given: Any) -> None:
+@under("Speed", THREADS)
+@under(TELLING, QUIET, JSON)
+def render(input: Path, output: Path | None, extension: str | None, force: bool, **given: Any) -> None:
     """Render IN.linr: at another size or bit depth, a part of it, or what its network alone says.
 
     Files of profile inr hold a network, which can be asked at any place: --size, --scale, --rate, --network-only and --config ask it. What
     it says is the same on every machine. Of other files, --region and --bit-depth work. A file that was cut can still be rendered with
-    --network-only, if a whole network is left of it.
+    --network-only, if a whole network is left of it. IN.linr can be -, for standard input.
 
     \b
-    inrcodec render photo.linr -o large.png --scale 4                the network between the pixels
-    inrcodec render photo.linr -o deep.png --bit-depth 16            16 bits, of which those of the file do not change
-    inrcodec render photo.linr -o small.png --config 2x16            a small network of a supernet
-    inrcodec render take.linr -o fine.wav --rate 96000               a sound at another rate
-    inrcodec render bust.linr -o bust.ply --scale 2                  a mesh: the surface of an occupancy field, from its network
+    inrcodec render photo.linr -o large.png --scale 4      between the pixels
+    inrcodec render photo.linr -o deep.png --bit-depth 16  8 more bits
+    inrcodec render photo.linr -o small.png --config 2x16  one of a supernet
+    inrcodec render take.linr -o fine.wav --rate 96000     another rate
+    inrcodec render bust.linr -o bust.ply --scale 2        a mesh, of voxels
     """
+    started = time.perf_counter()
+    if output is None and input != PIPE:
+        raise click.UsageError("name the output with -o")
+    target = output or PIPE
+    if target == PIPE and extension is None:
+        raise click.UsageError("say by --format which type is to go to standard output, such as --format png")
+    report(input=input, output=target)
+    with pipes.source(input, None, limits_of(given)) as source, pipes.target(target, extension, force, input) as made:
+        _render(source, made, force, given)
+    if reporting():
+        report(output_bytes=size_of(target), seconds=round(time.perf_counter() - started, 3))
+
+
+def _render(input: Path, output: Path, force: bool, given: dict[str, Any]) -> None:
+    """Render a file. given: the other options. Raises InrcodecError; click.UsageError."""
     from .. import views as rendering
     from ..files import mesh
     from ..storage import check_output

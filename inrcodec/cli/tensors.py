@@ -12,7 +12,19 @@ import click
 from ..errors import InrcodecError, UnsupportedError, naming
 from ..options import Options
 from ..storage import check_output, reason
-from .common import MOST_LINES, MOST_NAMES, coded, decoded, limits_of, options_of, shortened, tell_verified, write_as, write_linr
+from .common import (
+    MOST_LINES,
+    MOST_NAMES,
+    coded,
+    decoded,
+    limits_of,
+    options_of,
+    report_coded,
+    shortened,
+    tell_verified,
+    write_as,
+    write_linr,
+)
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -58,9 +70,10 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
         tensors = read(input, limits)
         data = coded(line, input, lambda: bundle.encode(tensors, options))
     write_linr(target, data, switches["force"], input)
+    found = bundle.info(data, Options(threads=1))
+    report_coded(input, target, found, time.perf_counter() - started, tensors=len(tensors.tensors))
     if quiet:
         return
-    found = bundle.info(data, Options(threads=1))
     raw, seconds = max(1, tensors.nbytes), time.perf_counter() - started
     share = f"{100 * len(data) / raw:.1f} %, {found['bits_per_weight']:.3f} bits per weight"
     say(f"{target}: {len(tensors.tensors)} tensors, {tensors.nbytes} → {len(data)} bytes ({share}), {seconds:.1f} s")

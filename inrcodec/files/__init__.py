@@ -12,15 +12,15 @@ from pathlib import Path
 from ..errors import naming
 from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
-from . import registry, series
+from . import lossy, registry, series
 from .checkpoints import CHECKPOINTS, check_tensors, read_tensors, write_tensors
 from .faults import faults
 from .npz import read_arrays, write_arrays
 from .registry import FileType, types
 
 __all__ = [
-    "CHECKPOINTS", "FileType", "check", "check_tensors", "lost", "read", "read_arrays", "read_tensors", "types", "write", "write_arrays",
-    "write_tensors",
+    "CHECKPOINTS", "FileType", "check", "check_tensors", "lossy", "lost", "read", "read_arrays", "read_tensors", "types", "write",
+    "write_arrays", "write_tensors",
 ]  # fmt: skip
 
 USUAL = Limits()
@@ -37,7 +37,7 @@ def check(path: Path | str) -> None:
         registry.writer(path)
 
 
-def read(path: Path | str, limits: Limits = USUAL) -> Signal:
+def read(path: Path | str, limits: Limits = USUAL, pixels: bool = False) -> Signal:
     """Read an image, a sound or an array; of a folder, the DICOM files of one series as a volume.
 
     The first bytes tell the type. The extension is asked only if no type has such bytes.
@@ -45,6 +45,8 @@ def read(path: Path | str, limits: Limits = USUAL) -> Signal:
     Args:
         path: the file, or the folder.
         limits: how many samples and how much memory it may ask for; what it declares is checked before memory is taken.
+        pixels: whether to read the pixels of lossy pictures too, which are refused otherwise: JPEG, AVIF, lossy WebP, and GIF of one frame.
+            See `lossy`.
 
     Returns:
         image: unsigned samples, uint8 up to 8 bits, else uint16, of shape (height, width) for grey, else (height, width,
@@ -63,7 +65,7 @@ def read(path: Path | str, limits: Limits = USUAL) -> Signal:
     if path.is_dir():
         return series.read(path, limits)
     with path.open("rb") as file, naming(path):
-        kind = registry.recognized(path, file)
+        kind = (lossy.recognized(file) if pixels else None) or registry.recognized(path, file)
         with faults(f"damaged or not a {kind.name} file"):
             return kind.read(path, file, limits)
 

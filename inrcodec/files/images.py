@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedError
 from ..signal import Signal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Samples = npt.NDArray[Any]
 LAYOUTS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
@@ -92,8 +96,9 @@ def check(signal: Signal, name: str, depths: Mapping[int, Collection[int]]) -> i
     return channels
 
 
-def pillow_decode(data: bytes, name: str) -> Samples:
-    """The pixels of an image file as Pillow gives them in the file's own mode: palette indices stay indices.
+@contextmanager
+def pillow_opened(data: bytes, name: str) -> Iterator[Image]:
+    """An image file, opened by Pillow for the `with` block: its head is read, its pixels are not.
 
     Pillow takes images of more than 179 million pixels for an attack, unless a global says otherwise; scans of that size are
     ordinary input here, so the global is lifted while the file is read.
@@ -101,9 +106,6 @@ def pillow_decode(data: bytes, name: str) -> Samples:
     Args:
         data: the whole file.
         name: Pillow's name of the only format it may be.
-
-    Returns:
-        (height, width) or (height, width, channels), uint8, or bool for 1 bit.
 
     Raises:
         Exception: whatever Pillow says of a damaged file; `faults` makes a line of it.
@@ -115,6 +117,18 @@ def pillow_decode(data: bytes, name: str) -> Samples:
         Image.MAX_IMAGE_PIXELS = None
         try:
             with Image.open(BytesIO(data), formats=(name,)) as picture:
-                return np.asarray(picture)
+                yield picture
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def pillow_decode(data: bytes, name: str) -> Samples:
+    """The pixels of an image file as Pillow gives them in the file's own mode: palette indices stay indices.
+
+    Args: see `pillow_opened`, which says what is raised.
+
+    Returns:
+        (height, width) or (height, width, channels), uint8, or bool for 1 bit.
+    """
+    with pillow_opened(data, name) as picture:
+        return np.asarray(picture)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 
 LOSSY_IMAGE = "{} is lossy: its pixels can be coded, but the file would not come back; convert it to PNG first"
+JPEG = (  # measured on photographs of quality 75 to 95
+    "{} is lossy: its pixels can be coded, but take about 1.3 to 4 times the bytes, and the {} file would not come back; "
+    "--pixels (pixels=True) codes them"
+)
+LOSSY = (
+    "{} is lossy: its pixels can be coded, but take several times the bytes, and the {} file would not come back; "
+    "--pixels (pixels=True) codes them"
+)
+GIF = "{} is refused, as the file would not come back; --pixels (pixels=True) codes the pixels, if there is one frame"
 LOSSY_SOUND = "{} is lossy: its samples can be coded, but the file would not come back; convert it to FLAC first"
 
 # name, a regular expression that matches the first bytes, the line; the first row that matches counts
 REFUSED = (
-    (".linr", rb"\x89LINR", "this is a .linr file, compressed already; inrcodec decode gives back what is in it"),
-    ("JPEG", rb"\xff\xd8\xff", LOSSY_IMAGE),
+    (".linr", rb"\x89LI(?:NR|\n)", "this is a .linr file, compressed already; inrcodec decode gives back what is in it"),
+    ("JPEG", rb"\xff\xd8\xff", JPEG),
     ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", "{} is not supported; convert it to PNG first"),
-    ("AVIF", rb"....ftyp(?:avif|avis)", LOSSY_IMAGE),
+    ("AVIF", rb"....ftyp(?:avif|avis)", LOSSY),
     ("HEIF", rb"....ftyp(?:hei|hev|mif1|msf1)", LOSSY_IMAGE),
-    ("GIF", rb"GIF8[79]a", "{} is not supported; convert it to PNG first"),
+    ("GIF", rb"GIF8[79]a", GIF),
     ("Canon RAW", rb"(?:II\*\0|MM\0\*)....CR", "{} is not supported; develop it to TIFF first"),
     (
         "Radiance HDR",
@@ -42,7 +51,7 @@ def refusal(head: bytes) -> str | None:
     """Why a file with these first bytes (64 of them are enough) is refused; None if it is none of these types."""
     for name, magic, line in REFUSED:
         if re.match(magic, head, re.DOTALL):
-            return line.format(name)
+            return line.replace("{}", name)
     return None
 
 

@@ -94,13 +94,26 @@ def recognized(path: Path, file: BufferedReader) -> FileType:
         InrcodecError: the file is empty.
         UnsupportedError: the type is not supported, or is not known by bytes or by name.
     """
-    head = _head(file)
+    head = head_of(file)
     if not head:
         raise InrcodecError("empty file")
     if reason := refusal(head):
         raise UnsupportedError(reason)
     found = next((kind for kind in types() if kind.recognizes(head)), None)
     return found or _named(path, types(), "its first bytes are of no known type, and ")
+
+
+def shown(path: Path) -> FileType | None:
+    """The type that the first bytes of a file show; None: they show none of those that can be written or read. Raises OSError."""
+    with path.open("rb") as file:
+        head = head_of(file)
+    return next((kind for kind in types() if kind.recognizes(head)), None)
+
+
+def is_refused(path: Path) -> bool:
+    """Whether the first bytes of a file show a type that is refused. Raises OSError."""
+    with path.open("rb") as file:
+        return refusal(head_of(file)) is not None
 
 
 def is_named(path: Path) -> bool:
@@ -136,7 +149,7 @@ def _named(path: Path, listed: Iterable[FileType], unknown: str = "") -> FileTyp
     return found
 
 
-def _head(file: BufferedReader) -> bytes:
+def head_of(file: BufferedReader) -> bytes:
     """The first bytes of a file, those after ID3v2 tags if it begins with such, as recordings of any type may.
 
     They are peeked at, so that a pipe can be read too.

@@ -9,6 +9,7 @@ begin with a dot are passed over; a Notice tells.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from .faults import faults
 
 ONLY = "a folder must hold the DICOM files of one series, and nothing else"
 HEAD, TAIL = "dicom/head/", "dicom/tail/"
+SAME = ("SeriesInstanceUID", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation")
 
 
 class _File(NamedTuple):
@@ -70,6 +72,34 @@ def read(folder: Path, limits: Limits) -> Signal:
     volume = np.stack([one.signal.samples for one in found])
     depth = max(one.signal.bit_depth for one in found)
     return replace(Signal(volume, "array", depth), metadata=_metadata(found))
+
+
+def is_series(folder: Path, least: int = 1) -> bool:
+    """Whether a folder holds nothing but DICOM files of one series and one size, at least so many. False if pydicom is not installed."""
+    try:
+        paths = [Path(entry.path) for entry in os.scandir(folder) if _may_be(entry)]
+        if len(paths) < max(1, least) or len(paths) < len(os.listdir(folder)):
+            return False
+        return len({_told(path) for path in paths}) == 1
+    except (OSError, InrcodecError, EOFError, ValueError, NotImplementedError, ImportError):
+        return False
+
+
+def _may_be(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a file that begins as DICOM files do. Raises OSError."""
+    if entry.name.startswith(".") or not entry.is_file():
+        return False
+    with open(entry.path, "rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _told(path: Path) -> tuple[str, ...]:
+    """What the files of a series have in common. Raises OSError, and what pydicom raises."""
+    import pydicom
+
+    with dicom.quiet():
+        found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(SAME))
+        return tuple(str(found.get(keyword, "")) for keyword in SAME)
 
 
 def _read(path: Path, limits: Limits, held: int) -> _File:

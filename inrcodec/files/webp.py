@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import InrcodecError, UnsupportedError
 from ..limits import Limits
 from ..signal import Signal
+from . import refused
 from .bounds import check_size, contents
 from .images import Samples, check, image, pillow_decode
 from .metadata import is_exif
@@ -37,11 +38,22 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         UnsupportedError: lossy or animated.
         InrcodecError: not a WebP file, damaged, or truncated.
     """
-    chunks = _chunks(contents(file, limits))
+    return of_bytes(contents(file, limits), limits)
+
+
+def is_lossy(data: bytes) -> bool:
+    """Whether a file is lossy and still. Raises InrcodecError: not a WebP file, or damaged."""
+    chunks = _chunks(data)
+    return b"VP8 " in chunks and b"ANIM" not in chunks
+
+
+def of_bytes(data: bytes, limits: Limits) -> Signal:
+    """As `read`, of the bytes of a file."""
+    chunks = _chunks(data)
     if b"ANIM" in chunks or chunks.get(b"VP8X", b"\0")[0] & ANIMATION:
         raise UnsupportedError("animated WebP is not supported")
     if b"VP8 " in chunks:
-        raise UnsupportedError("lossy WebP is not supported: its pixels depend on the decoder; convert it to PNG first")
+        raise UnsupportedError(refused.LOSSY.format("WebP", "WebP"))
     if b"VP8L" not in chunks:
         raise InrcodecError("damaged WebP file: no image in it")
     width, height, channels = _shape(chunks[b"VP8L"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from ..compression import compress, decompress
 from ..errors import FormatError
 from ..layout import Box, Layout, box_shape, tile_of
 from ..options import Options
+from ..progress import Ticker
 from ..values import Values, join_bits, plane_bits, value_type
 from .base import Encoded, Parts, Profile, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
 
@@ -100,6 +102,11 @@ def _quality(options: Options, size: int) -> int:
     return 11 if size <= SMALL and options.effort > 1 else (5, 7, 9, 9, 11)[options.effort - 1]
 
 
+def _encode_cut(values: Values, tick: Tick, bits: int, quality: int) -> bytes:
+    """`encode_tile`. Nothing is reported: it takes little time."""
+    return encode_tile(values, bits, quality)
+
+
 class Coder(TileCoder):
     """Codes the tiles of a stream; bits: of the values; quality: of Brotli, 0 … 11."""
 
@@ -126,7 +133,8 @@ class Stored(Profile):
         values, bits = subject.values, subject.bits
         axes = values.shape[:-1]
         layout = Layout(axes, values.shape[-1], tile_of(axes, max(1, TILE_PLACES // values.shape[-1])))
-        tiles = parallel.run(lambda box: encode_tile(values[box], bits, _quality(options, values.nbytes)), layout.boxes(), options.workers)
+        work = partial(_encode_cut, bits=bits, quality=_quality(options, values.nbytes))
+        tiles = parallel.spread(work, (values[box] for box in layout.boxes()), layout.tiles, options.workers, Ticker(options, "coding"))
         return Encoded(self, Parts(layout, None, tiles))
 
     def tile_coder(self, stream: Stream, options: Options) -> TileCoder:

@@ -162,13 +162,20 @@ def encode_tile(
     return output.finish(), Compared.total(parts)
 
 
+def _encode_cut(coded: CodedNetwork, axes: tuple[int, ...], cut: tuple[Box, Values], tick: Tick) -> tuple[bytes, Compared]:
+    """`encode_tile` of a box and its values."""
+    box, values = cut
+    return encode_tile(coded, values, box, axes, tick)
+
+
 def encode_with(coded: CodedNetwork, values: Values, options: Options) -> Parts:
     """Code values, (axes…, channels), with this network: the layout, section NETW, and the bytes of each tile."""
     axes = values.shape[:-1]
     layout = Layout(axes, values.shape[-1], tile_of(axes, TILE_PLACES))
     ticker = Ticker(replace(options, stop=None), "coding")  # a stop ends the fit, and what was fitted is to become a file
     ticker.expect(layout.places)
-    found = parallel.run(lambda box: encode_tile(coded, values[box], box, axes, ticker), layout.boxes(), options.workers, ticker.cancel)
+    work, cut = partial(_encode_cut, coded, axes), ((box, values[box]) for box in layout.boxes())
+    found = parallel.spread(work, cut, layout.tiles, options.workers, ticker)
     coded = with_errors(coded, values, Compared.total(part for _, part in found))
     # a network that is always right needs no payload
     content = adapted.write(coded) if isinstance(coded, Adapted) else network.write(coded)

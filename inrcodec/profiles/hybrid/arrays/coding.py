@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,14 +36,13 @@ def encode(subject: Subject, options: Options) -> Parts:
         twin = None
     ticker = Ticker(options, "coding")
     ticker.expect(layout.tiles)
-    tiles = parallel.run(
-        lambda box: encode_brick(values[box], recipe, subject, twin, ticker), list(layout.boxes()), options.workers, ticker.cancel
-    )
+    work = partial(encode_brick, recipe=recipe, subject=replace(subject, values=values[:0]), twin=twin)
+    tiles = parallel.spread(work, (values[box] for box in layout.boxes()), layout.tiles, options.workers, ticker)
     return Parts(layout, Section(SECTION, plans.write_section(subject.floats)), tiles)
 
 
-def encode_brick(values: Values, recipe: Recipe, subject: Subject, twin: tuple[int, int] | None, tick: Tick) -> bytes:
-    """The bytes of a brick, without a model if that is smaller. values: (axes…, channels)."""
+def encode_brick(values: Values, tick: Tick, recipe: Recipe, subject: Subject, twin: tuple[int, int] | None) -> bytes:
+    """The bytes of a brick, without a model if that is smaller. values: (axes…, channels) of the brick; subject: what else is known."""
     if recipe.noise:
         tick(1.0)
         return brick.encode_raw(values, subject.bits)
@@ -65,7 +66,7 @@ class BrickCoder(TileCoder):
         s = self.stream
         subject = Subject(values, s.bits, s.kind, s.silence, s.sample_rate, s.peak, s.floats)
         recipe = analysis.recipe_of(subject, self.options.effort, values.shape[:-1])
-        return encode_brick(values, recipe, subject, mirror.find(values), ignore)
+        return encode_brick(values, ignore, recipe, subject, mirror.find(values))
 
 
 class Decoder(TileDecoder):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ from . import plan as plans
 from .analysis import Choice
 from .plan import PicturePlan
 from .scan import Pass
-from .tile import Spent, Start, Starts, Tile, inputs_of, sizes_of
+from .sources import Planes
+from .tile import Spent, Start, Starts, Tile, inputs_of, rows_of, sizes_of
 
 SHARED = 1 << 23  # bytes of the priors' networks and of tables that all tiles use
 DELTA = 1 << 16  # bytes of the largest network that a delta makes
@@ -145,20 +146,39 @@ def encode_with(choice: Choice, shape: tuple[int, ...], options: Options, places
     """
     plan, workers = choice.plan, options.workers
     layout = layout_of(shape[:-1], shape[-1], places, options.tile)
-    starts = starts_of(plan)
-    boxes = list(layout.boxes())
-    inner = max(1, workers // len(boxes))
     ticker = Ticker(options, "coding")
-
-    def encode_tile(box: Box) -> tuple[bytes, Sizes]:
-        y, x = box[-2:]
-        tile = Tile(plan, starts, np.ascontiguousarray(choice.planes[:, y, x]).astype(np.int32), (y.start, x.start))
-        ticker.expect(len(boxes) * sum(job.rows for job in tile.jobs))
-        data = tile.encode(choice.indices[:, y, x], inner, ticker)
-        return data, Counter({(p.plane, p.order.name): len(p.stream) for p in tile.passes})
-
-    tiles, sizes = zip(*parallel.run(encode_tile, boxes, workers, ticker.cancel), strict=True)
+    of_sizes = Counter(box_shape(box)[-2:] for box in layout.boxes())
+    ticker.expect(sum(count * rows_of(plan, size) for size, count in of_sizes.items()))
+    coder = TileCoding(plan, max(1, workers // layout.tiles))
+    cut = (((y.start, x.start), choice.planes[:, y, x], choice.indices[:, y, x]) for *_, y, x in layout.boxes())
+    tiles, sizes = zip(*parallel.spread(coder, cut, layout.tiles, workers, ticker), strict=True)
     return CodedPicture(choice, places, Parts(layout, Section(SECTION, plans.write(plan)), tiles), sum(sizes, Counter()))
+
+
+Cut = tuple[tuple[int, int], Planes, Planes]  # of a tile: (y, x) of its first place; its part of a Choice's planes; and of the indices
+
+
+@dataclass(frozen=True)
+class TileCoding:
+    """Codes tiles of a picture, in any process. threads: for each of them."""
+
+    plan: PicturePlan
+    threads: int
+
+    @cached_property
+    def starts(self) -> Starts:
+        """See `starts_of`."""
+        return starts_of(self.plan)
+
+    def __reduce__(self) -> tuple[type[TileCoding], tuple[PicturePlan, int]]:
+        return TileCoding, (self.plan, self.threads)
+
+    def __call__(self, cut: Cut, tick: Tick) -> tuple[bytes, Sizes]:
+        """The bytes of a tile, and how many of them its streams take. tick: called with the rows done."""
+        origin, planes, indices = cut
+        tile = Tile(self.plan, self.starts, np.ascontiguousarray(planes).astype(np.int32), origin)
+        data = tile.encode(indices, self.threads, tick)
+        return data, Counter({(p.plane, p.order.name): len(p.stream) for p in tile.passes})
 
 
 class Decoder(TileDecoder):

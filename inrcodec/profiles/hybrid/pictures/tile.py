@@ -206,6 +206,11 @@ def passes_of(plane: Plane, size: tuple[int, ...]) -> tuple[Pass, ...]:
     return scan.passes(plane.four_passes and min(size) >= scan.LEAST_SIZE) if plane.largest else ()
 
 
+def rows_of(plan: PicturePlan, size: tuple[int, ...]) -> int:
+    """How many rows the jobs of a tile of this size, (height, width), have together."""
+    return sum(q.rows(size[0]) for p in plan.planes for q in passes_of(p, size)) + plan.transform.corrected * size[0]
+
+
 def streams_of(data: bytes, count: int, brief: bool = False) -> list[bytes]:
     """The arithmetic-coded streams in a tile's bytes: one for each pass, then, with a lattice, the corrections. Raises FormatError.
 

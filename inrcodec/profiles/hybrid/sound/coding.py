@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from . import plan as plans
 from .plan import SoundPlan
 
 T = TypeVar("T")
+R = TypeVar("R")
 SMALL = 1 << 20  # samples; with at most this many, a plan with tables is compared with one without
 SPENT = ("mixed", "inside", "even")  # what bits are spent on: decisions that the mixer codes, by one logistic, with even odds
 
@@ -60,36 +62,39 @@ def encode_with(plan: SoundPlan, values: Values, rate: int, options: Options) ->
 def _encode_tiles(plan: SoundPlan, values: Values, layout: Layout, options: Options, ticker: Ticker) -> tuple[SoundPlan, list[bytes]]:
     """The tiles, with steps if these make them smaller, and the plan that says so. values: (frames, channels)."""
 
-    def indices(box: Box) -> transform.Indices:
-        return transform.to_indices(values[box], plan)
+    def in_all_tiles(work: Callable[[T, Tick], R], items: Iterable[T]) -> list[R]:
+        return parallel.spread(work, items, layout.tiles, options.workers, ticker)
 
-    def in_all_tiles(work: Callable[[int], T]) -> list[T]:
-        return parallel.run(work, range(layout.tiles), options.workers, ticker.cancel)
-
-    def look_for_steps(i: int) -> tuple[npt.NDArray[np.float64], int]:
-        x = indices(layout.box(i))
-        pieces = steps.find(x, ticker)
-        return pieces, steps.unit(x, pieces)
-
-    found = in_all_tiles(look_for_steps)
+    found = in_all_tiles(partial(_look_for_steps, plan), (values[box] for box in layout.boxes()))
     shift = max(unit for _, unit in found)
-    stepped = replace(plan, steps=shift)
+    stepped = replace(plan, steps=shift) if shift else None
     if shift:
         ticker.expect(2 * layout.axes[0])
-
-    def encode_tile(i: int) -> list[bytes]:
-        """The tile by the plan, and by the one with steps if there are any: what both need is made once, and not kept."""
-        x = indices(layout.box(i))
-        lags = lookback.find(x, plan.model.lags)
-        coded = [tile.encode(plan, x, lags, ticker)[0]]
-        if shift:
-            pieces = found[i][0]
-            coded.append(tile.encode(stepped, x, lags, ticker, steps.rounded(pieces, shift) if pieces.size else None)[0])
-        return coded
-
-    ways = list(zip(*in_all_tiles(encode_tile), strict=True))
+    cut = ((values[box], pieces) for box, (pieces, _) in zip(layout.boxes(), found, strict=True))
+    ways = list(zip(*in_all_tiles(partial(_encode_tile, plan, stepped), cut), strict=True))
     best = min(ways, key=lambda tiles: sum(map(len, tiles)))
-    return plan if best is ways[0] else stepped, list(best)
+    return stepped if stepped and best is not ways[0] else plan, list(best)
+
+
+def _look_for_steps(plan: SoundPlan, values: Values, tick: Tick) -> tuple[npt.NDArray[np.float64], int]:
+    """The steps in a tile, and their unit: see `steps`. values: (frames, channels) of the tile."""
+    x = transform.to_indices(values, plan)
+    pieces = steps.find(x, tick)
+    return pieces, steps.unit(x, pieces)
+
+
+def _encode_tile(plan: SoundPlan, stepped: SoundPlan | None, cut: tuple[Values, npt.NDArray[np.float64]], tick: Tick) -> list[bytes]:
+    """The bytes of a tile by the plan, and by the one with steps if there are any: what both need is made once, and not kept.
+
+    cut: the values of the tile, (frames, channels), and the steps in it.
+    """
+    values, pieces = cut
+    x = transform.to_indices(values, plan)
+    lags = lookback.find(x, plan.model.lags)
+    coded = [tile.encode(plan, x, lags, tick)[0]]
+    if stepped:
+        coded.append(tile.encode(stepped, x, lags, tick, steps.rounded(pieces, stepped.steps) if pieces.size else None)[0])
+    return coded
 
 
 class Decoder(TileDecoder):

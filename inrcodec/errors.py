@@ -13,9 +13,6 @@ from pathlib import Path
 class InrcodecError(Exception):
     """A file or an input is at fault. The command line prints the message and exits with status 1."""
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _again, (type(self), self.args)  # without a call of __init__: some have other parameters than the message
-
 
 class FormatError(InrcodecError):
     """The bytes are not a valid file: they are damaged, truncated, or of another format or version."""
@@ -49,13 +46,6 @@ class MissingError(InrcodecError):
         super().__init__(what + needs)
 
 
-def _again(kind: type[InrcodecError], args: tuple[object, ...]) -> InrcodecError:
-    """An exception that another process has raised."""
-    fault = kind.__new__(kind)
-    fault.args = args
-    return fault
-
-
 class FitError(InrcodecError):
     """The network that the options ask for cannot be fitted to the signal: it is too large, too small for a rate, or diverged."""
 
@@ -69,9 +59,6 @@ class Stopped(Exception):  # no InrcodecError: nothing is at fault
 
     def __init__(self, message: str = "stopped as asked; nothing was written") -> None:
         super().__init__(message)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Stopped, ()
 
 
 @contextmanager

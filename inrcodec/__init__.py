@@ -402,7 +402,7 @@ def render(data: Buffer, *, threads: int = 0, max_samples: int = MAX_SAMPLES, ma
 
 
 def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> dict[str, Any]:
-    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`.
+    """What a .linr file holds and where its bytes go: the fields of `inrcodec info --json`, but for those that all commands have.
 
     Args:
         data: see `decode`.

@@ -329,7 +329,8 @@ def test_commands(tmp_path: Path) -> None:
     shown = run("info", linr).stdout
     assert "complex128 2, 32" in shown
     assert ">f4 2 × 3 × 4" in shown
-    assert json.loads(run("info", linr, "--json").stdout) == inrcodec.info(linr.read_bytes())
+    about = json.loads(run("info", linr, "--json").stdout)
+    assert about == {"ok": True, "command": "info", "input": str(linr), **inrcodec.info(linr.read_bytes())}
 
 
 def test_commands_refuse_in_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -22,11 +23,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import inrcodec
 from inrcodec import batch, files, storage
-from inrcodec.batch import content, doing, manifest, naming, places, plan, run, tasks
+from inrcodec.batch import content, doing, manifest, naming, originals, places, plan, run, tasks
 from inrcodec.batch.report import Report, Status
 from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
 from inrcodec.files import pngchunks
@@ -416,6 +418,19 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 
+def tiff(**more: Any) -> bytes:
+    """A TIFF file."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, trees.picture(0, 9, 9), metadata=None, **more)
+    return file.getvalue()
+
+
+def test_tags_that_are_missing() -> None:
+    tagged = tiff(extratags=[(65000, 2, 3, "xyz", True), (65001, 3, 1, 7, True)], compression="zlib", predictor=True, tile=(16, 16))
+    assert originals._missing(tagged, tiff()) == ["tag 65000", "tag 65001"]
+    assert originals._missing(tiff(), tagged) == []
+
+
 def test_originals_are_deleted(tmp_path: Path) -> None:
     good = trees.make(tmp_path / "in", 1)
     plain = (tmp_path / "in" / "000.png").read_bytes()
@@ -423,19 +438,33 @@ def test_originals_are_deleted(tmp_path: Path) -> None:
     (tmp_path / "in" / "private.png").write_bytes(plain[:start] + chunk(b"prVT", b"x") + plain[start:])
     (tmp_path / "in" / "tail.png").write_bytes(plain + b"more")
     (tmp_path / "in" / "linked.png").symlink_to(tmp_path / "in" / "private.png")
-    (tmp_path / "in" / "tagged.tif").write_bytes((tmp_path / "in" / "000.tif").read_bytes())
+    Image.fromarray(trees.picture(0, 9, 9, 3)).save(tmp_path / "in" / "plain.webp", lossless=True)
+    webp = (tmp_path / "in" / "plain.webp").read_bytes() + b"prvt\2\0\0\0xx"
+    (tmp_path / "in" / "private.webp").write_bytes(webp[:4] + struct.pack("<I", len(webp) - 8) + webp[8:])
+    (tmp_path / "in" / "tagged.tif").write_bytes(tiff(extratags=[(65000, 2, 3, "xyz", True)]))
+    Image.fromarray(trees.picture(0, 9, 9, 3)).save(tmp_path / "in" / "x.jp2", irreversible=True)
     report = batch.encode(tmp_path / "in", tmp_path / "out", jobs=1, effort=1, delete_original=True)
     kept = {result.task.name: result.notices[-1].rpartition("not deleted: ")[2] for result in report.done if not result.deleted}
     assert kept == {
         "private.png": "it holds what does not come back: chunk prVT",
         "tail.png": "it holds what does not come back: bytes after its end",
         "linked.png": "it is a link",
+        "private.webp": "it holds what does not come back: chunk prvt",
+        "x.jp2": kept["x.jp2"],
     }
     assert {name for name in good if (tmp_path / "in" / name).exists()} == set()
     assert {path.name for path in (tmp_path / "in").iterdir() if path.is_file()} >= {*kept, *trees.FAULTY, *trees.LOSSY}
     back = batch.decode(tmp_path / "out", tmp_path / "back", jobs=1, delete_original=True)
     assert all(result.deleted for result in back.done)
     assert {name for name in good if not (tmp_path / "back" / name).exists()} == set()
+
+
+def test_originals_of_what_was_done_already(few: Path, tmp_path: Path) -> None:
+    """As after a run that was interrupted."""
+    encode(few, tmp_path / "out")
+    report = encode(few, tmp_path / "out", update=True, delete_original=True)
+    assert [(result.status, result.deleted) for result in report.results] == [("skipped", True)] * 5
+    assert not contents(few)
 
 
 def test_an_original_that_is_changed_meanwhile_stays(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

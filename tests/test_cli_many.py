@@ -306,6 +306,8 @@ def test_the_bar() -> None:
     status = Status(None, 0, 3, 0, 1000, 0, 0)
     bar.show(status)
     assert bar.words().startswith("encoding 0 of 3 files  0 B of 1.0 kB  0 s")
+    bar.compile()
+    assert bar.words().startswith("compiling kernels, once for this machine: about half a minute  encoding 0 of 3 files")
     bar.started -= 10
     bar.show(status := status.after(tasks.Result(task, source_bytes=400, file_bytes=100)))
     assert "encoding 1 of 3 files  400 B of 1.0 kB  25.0 %  40 B/s  15 s left" in bar.words()

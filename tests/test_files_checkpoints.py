@@ -351,7 +351,7 @@ def test_the_commands_in_a_row(model: Path, tmp_path: Path) -> None:
     for row in ("tensors:        4, 1313 elements\n", "F32:            2 tensors, 4960 → ", "n:              I64 scalar\n"):
         assert row in shown
     found = json.loads(run("info", linr, "--json"))
-    assert found == inrcodec.info(linr.read_bytes())
+    assert found == {"ok": True, "command": "info", "input": str(linr), **inrcodec.info(linr.read_bytes())}
     assert found["kind"] == "tensors"
     assert found["dtypes"]["F16"]["raw_bytes"] == 144
 

@@ -641,7 +641,7 @@ def test_commands_take_such_files(volume: tuple[Path, Samples], tmp_path: Path) 
     assert status == 0
     assert "of the tiles' digests" in told
     found = json.loads(run("info", "--json", path)[1])
-    assert found == inrcodec.info(path.read_bytes())
+    assert found == {"ok": True, "command": "info", "input": str(path), **inrcodec.info(path.read_bytes())}
     assert found["digest_of"] == "tiles"
     assert sum(found["bytes"].values()) == found["file_bytes"] == path.stat().st_size
     staged = json.loads(run("info", "--json", "--stages", path)[1])

@@ -2,8 +2,8 @@
 
 The .linr file is read back from where it was written, decoded, and compared with the original as it is now: samples, what they mean, and
 metadata. Then what decodes is written as a file of the original's type. If that is the original byte for byte, nothing is lost. Else it is
-read again and compared, and of PNG and TIFF the names of chunks and tags that it does not have are reasons to keep the original. What is
-lost then is how the original was packed, such as its level of compression.
+read again and compared, and of PNG, WebP and TIFF the names of chunks and tags that it does not have are reasons to keep the original, as
+are notices on what reading it leaves out. What is lost then is how the original was packed, such as its level of compression.
 
 Likewise a .linr file is removed only if the file that it was decoded to was read again and holds all of it.
 """
@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InrcodecError
+from ..errors import InrcodecError, Notice
 from ..files import ifd, pngchunks
 from ..options import Options
 from . import content, places
@@ -42,14 +42,17 @@ def removed(task: tasks.Task) -> str:
         return "it is a link"
     before = tasks.stamp(task.source)
     coded, plain = (task.target, task.source) if task.action == "encode" else (task.source, task.target)
-    with places.local(coded) as linr, places.local(plain) as original, warnings.catch_warnings():
+    with places.local(coded) as linr, places.local(plain) as original, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", Notice)
         found = content.decode(tasks.read_linr(linr, task.options), Options(threads=int(task.options.get("threads") or 0)))
         same = content.same(found, content.read(original, task.options))
         if task.action == "encode" and not same:
             raise InrcodecError(f"{coded}: what was written does not decode to {plain} as it is now, which is kept")
         if not same:
             return f"{plain} does not keep all that is in it"
+        if told := [str(w.message) for w in caught]:
+            return told[0].removeprefix(f"{original}: ")
         if task.action == "encode" and (kept := not_given_back(original, found)):
             return kept
     if tasks.stamp(task.source) != before:
@@ -93,6 +96,8 @@ def _missing(one: bytes, other: bytes) -> list[str]:
         return _missing_chunks(one, other)
     if one[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return sorted(f"tag {tag}" for tag in (_tags(one) - _tags(other)))
+    if one[:4] == b"RIFF" and one[8:12] == b"WEBP":
+        return sorted(f"chunk {kind.decode('latin-1')}" for kind in _webp_chunks(one) - _webp_chunks(other))
     return []
 
 
@@ -104,6 +109,16 @@ def _missing_chunks(one: bytes, other: bytes) -> list[str]:
         kind.decode("latin-1") for kind in set(chunks) - set(others) if kind not in pngchunks.DROPPED and kind not in pngchunks.TEXTS
     }
     return sorted(f"chunk {kind}" for kind in missing) + (["bytes after its end"] if end < len(one) else [])
+
+
+def _webp_chunks(data: bytes) -> set[bytes]:
+    """The types of the chunks of a WebP file, but for that which only says which others there are."""
+    found, at = set(), 12
+    while at + 8 <= len(data):
+        found.add(data[at : at + 4])
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return found - {b"VP8X"}
 
 
 def _tags(data: bytes) -> set[int]:

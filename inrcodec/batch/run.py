@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import InrcodecError, Stopped
+from ..kernels import events
 from ..storage import abandon, sweep
 from . import places
 from . import tasks as tasks_
@@ -24,6 +25,7 @@ GONE = "the workers have ended, and none can be started"
 NOT_TRIED = "not tried: the disk is full"
 
 _stop: Any = None  # in a worker: the event that is set when the work is to stop
+_compiling: Any = None  # in the parent of workers: the event that is set when one of them compiles its first kernel
 
 
 class TaskExecutor(Executor):
@@ -90,8 +92,9 @@ class Workers:
         context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
         if "forkserver" in known:
             context.set_forkserver_preload([tasks_.__name__])
-        self._event = context.Event()
-        return ProcessPoolExecutor(self.jobs, context, _begin, (self._event,))
+        global _compiling
+        self._event, _compiling = context.Event(), context.Event()
+        return ProcessPoolExecutor(self.jobs, context, _begin, (self._event, _compiling))
 
     def again(self) -> bool:
         """Replace an executor whose processes have died; whether that can be done."""
@@ -112,8 +115,16 @@ class Workers:
             self._executor = None
 
 
-def _begin(event: Any) -> None:
-    """Make this process a worker: it does not hear Ctrl-C, which its parent tells it by an event, and it ends when its parent does."""
+def compiling() -> bool:
+    """Whether a worker of this process has begun to compile kernels, which takes half a minute."""
+    return _compiling is not None and bool(_compiling.is_set())
+
+
+def _begin(event: Any, compiles: Any = None) -> None:
+    """Make this process a worker: it does not hear Ctrl-C, which its parent tells it by an event, and it ends when its parent does.
+
+    compiles: an event to set before the first kernel is compiled.
+    """
     import multiprocessing
     import signal
     import warnings
@@ -121,6 +132,8 @@ def _begin(event: Any) -> None:
 
     global _stop
     _stop = event
+    if compiles is not None:
+        events.on_first_compile(compiles.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _end())
     warnings.simplefilter("ignore")  # of libraries; tasks catch Notices

@@ -129,7 +129,7 @@ def run(task: Task, stop: Callable[[], bool] | None = None) -> Result:
     started = time.perf_counter()
     try:
         if (found := done_already(task)) is not None:
-            return _timed(found, started)
+            return _timed(_without_original(found), started)
         before = stamp(task.source)
         with places.local(task.source) as path:
             product = work(task, path, stop)
@@ -240,10 +240,16 @@ def finish(task: Task, product: Product) -> Result:
     notices = list(result.notices)
     notices += told_lost(task, lost)
     result = replace(result, source_bytes=source.size, mtime=source.mtime, notices=tuple(notices))
+    return _without_original(result)
+
+
+def _without_original(result: Result) -> Result:
+    """The result of a task whose target is in place, after the source was removed if the task says so. Raises InrcodecError; Stopped."""
+    task = result.task
     if not task.delete:
         return result
     kept = originals.removed(task)
-    return replace(result, notices=(*notices, f"{task.source}: not deleted: {kept}")) if kept else replace(result, deleted=True)
+    return replace(result, notices=(*result.notices, f"{task.source}: not deleted: {kept}")) if kept else replace(result, deleted=True)
 
 
 def told_lost(task: Task, lost: Sequence[str]) -> list[str]:

@@ -111,6 +111,7 @@ def decode(inputs: tuple[Path | str, ...], output: Path | str | None, extension:
 
     \b
     inrcodec decode photo.linr                      to what it came from
+    inrcodec decode coded -o back                   all files in a folder
     inrcodec decode take.linr -o take.wav           the whole sound
     inrcodec decode - --format png < x.linr | …     in a pipe
     inrcodec decode model.linr -o m.safetensors     the weights of a network

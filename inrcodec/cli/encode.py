@@ -167,16 +167,20 @@ def encode(
     """Compress IN, an image, a sound, an array or a checkpoint (.safetensors, .pt), losslessly; or the voxels of a mesh.
 
     Arrays are .npy, .npz, NIfTI, DICOM and FITS. A folder of the DICOM files of one series is coded as a volume. IN can be -, for
-    standard input; the output then goes to standard output, unless -o names a file.
+    standard input; the output then goes to standard output, unless -o names a file. Of several files, folders and patterns, a fault of one
+    does not end the work; faults are listed at the end.
 
     Before the file is written, the result is decoded and compared with IN.
 
     Ctrl-C ends a fit early (--profile inr, and --tune): the file is written with the best network so far, and is
-    lossless all the same. A second Ctrl-C stops at once and writes nothing. If nothing is being fitted, the first one does so.
+    lossless all the same. A second Ctrl-C stops at once and writes nothing. If nothing is being fitted, the first one does so. Of many
+    files, what is done stays.
 
     \b
     inrcodec encode photo.png                  write photo.linr
     inrcodec encode photo.png -5 -f            smaller, takes twice as long
+    inrcodec encode photos -o coded            all files in a folder
+    inrcodec encode photos -o coded -u         those that are new
     inrcodec encode - < photo.png > x.linr     in a pipe
     inrcodec encode photo.jpg --pixels         the pixels of a JPEG
     inrcodec encode take.wav -o take.linr      a sound: WAV, FLAC, AIFF, …

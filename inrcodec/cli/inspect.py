@@ -55,11 +55,13 @@ def verify(inputs: tuple[Path | str, ...], extension: str | None, pixels: bool, 
     """Decode IN.linr and check its samples against the digest in the file. With ORIGINAL, compare samples and metadata with that file.
 
     If the file is damaged, the damaged parts are named; `inrcodec decode --salvage` gets the others out. One of the two can be -, for
-    standard input.
+    standard input. Of several .linr files and of folders, each is checked; of a manifest that encode has written, each file that it lists.
 
     \b
     inrcodec verify photo.linr                 check it against its digest
     inrcodec verify photo.linr photo.png       compare it with the original
+    inrcodec verify coded                      all .linr files in a folder
+    inrcodec verify coded.json                 those that a manifest lists
     inrcodec verify - < photo.linr             in a pipe
     """
     several = many.taken(given)
@@ -181,6 +183,7 @@ def info(inputs: tuple[Path | str, ...], stages: bool, **given: Any) -> None:
 
     \b
     inrcodec info photo.linr               for people
+    inrcodec info coded                    a line for each file in a folder
     inrcodec info photo.linr --json        for programs
     inrcodec info photo.linr --stages      where bits and time go
     """

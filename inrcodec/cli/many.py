@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..batch.tasks import Action, Result, Task
 
 MOST_JOBS = 1024
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # as `places` has it, which takes time to import
 PIPE = "-"
 VERBS = {"encode": "encoding", "decode": "decoding", "verify": "verifying"}
 
@@ -42,10 +44,8 @@ class Place(FileName):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path, or the text. Raises InrcodecError if it is empty."""
-        from ..batch import places
-
         plain = os.fspath(value)
-        if places.is_address(plain):
+        if ADDRESS.match(plain):
             return plain
         path = super().convert(plain, param, ctx)
         return plain if plain.endswith(os.sep) and path.name else path
@@ -106,9 +106,11 @@ def is_many(action: Action, inputs: Sequence[Any], output: Any, switches: Mappin
         return False
     if any(value for name, value in switches.items() if name != "jobs"):
         return True
+    target = "" if output is None else os.fspath(output)
+    if len(names) == 1 and os.path.isfile(names[0]) and not (target.endswith(os.sep) or os.path.isdir(target) or ADDRESS.match(target)):
+        return False  # the usual case, before anything is imported that takes time
     from ..batch import places, plan
 
-    target = "" if output is None else os.fspath(output)
     if any(map(places.is_address, (*names, target))):
         return True
     return target != PIPE and not plan.is_single(action, names, target)
@@ -176,6 +178,8 @@ def _executor(switches: Mapping[str, Any]) -> AbstractContextManager[RayExecutor
 def _finish(done: Report, action: Action, more: Sequence[str] = ()) -> None:
     """Tell what was done, and end with the status that this has. more: lines to print last, on standard error."""
     report(**{name: value for name, value in done.to_json().items() if name != "action"})
+    if done.failed:
+        report(fault=done.failed[0].fault, faults=[result.fault for result in done.failed])
     _tell(done.notices)
     _tell([result.fault for result in done.failed])
     for line in more:
@@ -321,11 +325,11 @@ def is_verify_many(inputs: Sequence[Any]) -> bool:
 
 def is_info_many(inputs: Sequence[Any]) -> bool:
     """Whether `info` is given several .linr files, a folder, a pattern or an address."""
+    names = [os.fspath(name) for name in inputs]
+    if len(names) == 1 and (names[0] == PIPE or os.path.isfile(names[0])):
+        return False
     from ..batch import places
 
-    names = [os.fspath(name) for name in inputs]
-    if PIPE in names and len(names) == 1:
-        return False
     return len(names) > 1 or _is_folder(names[0]) or places.has_magic(names[0]) or places.is_address(names[0])
 
 

@@ -9,9 +9,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
+from ..batch import run
 from ..batch.report import Status
+from ..kernels import events
 from .bar import NARROW, WIDEST, Terminal, duration
-from .progress import size
+from .progress import COMPILING, size
 
 
 class _Line(ProgressColumn):
@@ -36,6 +38,8 @@ class ManyBar:
         columns = (BarColumn(WIDEST), _Line(self)) if terminal.width >= NARROW else (_Line(self),)
         self.verb, self.started = verb, time.monotonic()
         self.status: Status | None = None
+        self.compiling = False
+        events.on_first_compile(self.compile)
         self.progress = Progress(*columns, console=terminal, transient=True, redirect_stdout=False)
         self.task = self.progress.add_task(verb, total=1.0)
 
@@ -51,6 +55,10 @@ class ManyBar:
         self.status = status
         self.progress.update(self.task, completed=_share(status))
 
+    def compile(self) -> None:
+        """Say, until a file has ended, that kernels are compiled."""
+        self.compiling = True
+
     def words(self) -> str:
         """The line."""
         status, seconds = self.status, time.monotonic() - self.started
@@ -60,6 +68,8 @@ class ManyBar:
         if status.source_bytes and status.file_bytes:
             parts.append(f"{100 * status.file_bytes / status.source_bytes:.1f} %")
         share = _share(status)
+        if not status.bytes_done and (self.compiling or run.compiling()):
+            parts = [COMPILING, *parts]
         if 0 < share < 1 and status.bytes_done and seconds > 0:
             parts += [f"{size(status.bytes_done / seconds)}/s", f"{duration(seconds * (1 - share) / share)} left"]
         else:

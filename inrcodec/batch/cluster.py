@@ -92,6 +92,9 @@ class RayExecutor(TaskExecutor):
             found = ray.cluster_resources()
             self.workers, self.gpus = max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0))
             self.shared_from = shared_from
+            self._most = max(
+                (int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1
+            )  # cores of a machine
             self._check_workers()
             self._head, self._here = self._to_watch(address)
             self._looked = 0.0  # when Ray's process on this machine was looked for last
@@ -162,7 +165,7 @@ class RayExecutor(TaskExecutor):
         misses = 0
         while misses < MISSES and not self._ended.wait(WATCH):
             misses = 0 if _answers(self._head) else misses + 1
-        if misses:
+        if misses == MISSES:
             self._lost.set()
 
     def _check_there(self) -> None:
@@ -220,7 +223,7 @@ class RayExecutor(TaskExecutor):
 
     def _work(self, work: Callable[..., R], task: Task, source: Any, stop: Callable[[], bool]) -> R | Product | Result:
         """work(task, source, …) by a worker, with a notice if others were lost before. Raises InrcodecError; Stopped."""
-        threads = min(int(task.options.get("threads") or 1), self.workers)
+        threads = max(1, min(int(task.options.get("threads") or 1), self._most))
         resources: dict[str, float] = {"num_cpus": threads}
         if self.gpus and task.fits and task.options.get("device") != "cpu":
             resources["num_gpus"] = 1

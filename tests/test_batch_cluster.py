@@ -221,6 +221,33 @@ def test_a_stop_ends_tasks_that_run(executor: RayExecutor, tmp_path: Path, monke
     assert executor.submit(pow, 2, 3).result() == 8  # its core is free again
 
 
+def test_a_cluster_that_is_lost(executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not answer any more while two tasks run: they fail, and so does what comes after them, each with a line."""
+    for name in ("a", "b", "c"):
+        np.save(tmp_path / f"{name}.npy", np.arange(9))
+    (tmp_path / "told").mkdir()
+    monkeypatch.setattr(cluster, "_work_away", waits_once(tmp_path / "told"))
+    monkeypatch.setattr(cluster, "WATCH", 0.05)
+    monkeypatch.setattr(cluster, "_answers", lambda address: not list((tmp_path / "told").glob("*.npy")))
+    executor._head = "127.0.0.1:1"
+    threading.Thread(target=executor._watch, daemon=True).start()
+    report = batch.encode([tmp_path / f"{name}.npy" for name in "abc"], tmp_path / "out", executor=executor)
+    assert [result.fault for result in report.results] == [
+        f"{tmp_path}/{name}.npy: the cluster does not answer any more" for name in ("a", "b", "c")
+    ]
+    for told in (tmp_path / "told").glob("*.npy"):
+        os.kill(int(told.read_text()), signal.SIGKILL)  # this cluster is there after all, and its cores are needed
+
+
+def test_what_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        address = f"127.0.0.1:{there.getsockname()[1]}"
+        assert cluster._answers(address)
+    assert not cluster._answers(address)
+    known = {"ray://head:99": ("head", "99"), "ray://head": ("head", "10001"), "head:99": ("head", "99"), "[::1]:9": ("::1", "9")}
+    assert {address: cluster._host_port(address) for address in known} == known
+
+
 def test_workers_of_another_version(executor: RayExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "__version__", "99.0")
     with pytest.raises(

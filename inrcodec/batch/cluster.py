@@ -14,6 +14,7 @@ import importlib
 import itertools
 import os
 import pickle
+import re
 import signal
 import socket
 import sys
@@ -40,13 +41,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 Call = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 TRIES = 4  # of a task whose worker is lost
-POLL = 0.2  # seconds after which it is asked again whether to stop
+POLL = 0.2  # seconds after which it is asked again whether to stop,
+WATCH = 5.0  # and whether the cluster is there
+MISSES = 3  # times that it does not answer, after which it is given up
 PATIENCE = 5.0  # seconds in which a cluster must answer at first,
 STARTING = 120.0  # and its workers, which may have to start
 GROUPS = 4  # of tiles of a file, for each core of the cluster: a slow worker then has few of them
 SHARED_FROM = 1 << 20  # bytes of a file from which on its tiles are shared
 CLIENT_PORT = 10001  # of addresses ray://
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 HASTY = {"RAY_py_gcs_connect_timeout_s": "5", "RAY_gcs_rpc_server_connect_timeout_s": "5", "RAY_NUM_REDIS_GET_RETRIES": "1"}
 
 
@@ -81,7 +84,7 @@ class RayExecutor(TaskExecutor):
         self._ray: Any = importlib.import_module("ray")
         ray = self._ray
         self._own = not ray.is_initialized()
-        self._stopping = threading.Event()
+        self._stopping, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._said: Any = None
         if self._own:
             self._connect(address, cores)
@@ -89,11 +92,18 @@ class RayExecutor(TaskExecutor):
             found = ray.cluster_resources()
             self.workers, self.gpus = max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0))
             self.shared_from = shared_from
+            self._most = max(
+                (int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1
+            )  # cores of a machine
             self._check_workers()
+            self._head, self._here = self._to_watch(address)
+            self._looked = 0.0  # when Ray's process on this machine was looked for last
         except BaseException:
             self._disconnect()
             raise
         self._pool = ThreadPoolExecutor(self.workers + 2, "inrcodec")  # the waiting is done by threads; two files are read ahead
+        if self._head:
+            threading.Thread(target=self._watch, daemon=True).start()
 
     def _connect(self, address: str, cores: int) -> None:
         """Raises InrcodecError."""
@@ -140,6 +150,34 @@ class RayExecutor(TaskExecutor):
                 raise InrcodecError(f"cluster: machine {name}: {why}") from fault
             _check_version(name, found)
 
+    def _to_watch(self, address: str) -> tuple[str, str]:
+        """host:port of the head of the cluster, and of Ray's process on this machine; "" for what is not to be watched."""
+        if not self._own:
+            return "", ""
+        if address.startswith("ray://"):
+            return address, ""
+        context = self._ray.get_runtime_context()
+        here = next(node for node in self._ray.nodes() if node["NodeID"] == context.get_node_id())
+        return str(context.gcs_address), f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
+
+    def _watch(self) -> None:
+        """Look whether the cluster is there, until it is gone: Ray itself waits a minute, and then ends this process without a word."""
+        misses = 0
+        while misses < MISSES and not self._ended.wait(WATCH):
+            misses = 0 if _answers(self._head) else misses + 1
+        if misses == MISSES:
+            self._lost.set()
+
+    def _check_there(self) -> None:
+        """Raise InrcodecError if the cluster is gone. If Ray's process on this machine has ended, a call of Ray would end this one, too."""
+        now = time.monotonic()
+        if self._here and not self._lost.is_set() and now - self._looked > POLL:
+            self._looked = now
+            if not _answers(self._here):
+                self._lost.set()
+        if self._lost.is_set():
+            raise InrcodecError("the cluster does not answer any more")
+
     # --- tasks --------------------------------------------------------------------------------------------------------
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
@@ -185,7 +223,7 @@ class RayExecutor(TaskExecutor):
 
     def _work(self, work: Callable[..., R], task: Task, source: Any, stop: Callable[[], bool]) -> R | Product | Result:
         """work(task, source, …) by a worker, with a notice if others were lost before. Raises InrcodecError; Stopped."""
-        threads = min(int(task.options.get("threads") or 1), self.workers)
+        threads = max(1, min(int(task.options.get("threads") or 1), self._most))
         resources: dict[str, float] = {"num_cpus": threads}
         if self.gpus and task.fits and task.options.get("device") != "cpu":
             resources["num_gpus"] = 1
@@ -215,11 +253,14 @@ class RayExecutor(TaskExecutor):
             errors.LocalRayletDiedError,
         )
         run = self._ray.remote(max_retries=0, **resources)(_unpacked)
+        self._check_there()
         kept = self._ray.put(self._ray.cloudpickle.dumps(call))
         for lost in range(TRIES):
+            self._check_there()
             reference = run.remote(kept)
             try:
                 while not self._ray.wait([reference], timeout=POLL)[0]:
+                    self._check_there()
                     if stop():
                         self._ray.cancel(reference, force=True)
                         raise Stopped
@@ -250,9 +291,12 @@ class RayExecutor(TaskExecutor):
         self._disconnect()
 
     def _disconnect(self) -> None:
+        self._ended.set()
         if not self._own:
             return
         self._own = False
+        if self._lost.is_set():
+            return
         with suppress(Exception), _silent():
             self._ray.shutdown()
         if self._said is not None:
@@ -387,18 +431,35 @@ def _check_listens(address: str) -> None:
     plain = os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address
     if plain == "auto":
         return
-    host, _, port = plain.removeprefix("ray://").rpartition(":")
     if plain.startswith("ray://"):
         require(f"cluster {plain}", {"grpc": "ray[client]"})
-        if not host:
-            host, port = port, str(CLIENT_PORT)
+    host, port = _host_port(plain)
     if not host or not port.isdigit() or "://" in host:
         raise InrcodecError(f"cluster {plain}: no address of a cluster; give auto, local, host:port or ray://host:port")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        socket.create_connection((host, int(port)), PATIENCE).close()
     except (OSError, OverflowError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
         raise InrcodecError(f"cluster {plain}: cannot be reached: {why.lower()}") from fault
+
+
+def _host_port(address: str) -> tuple[str, str]:
+    """The host and the port of an address host:port or ray://host[:port]; "" for what it lacks."""
+    bare = address.removeprefix("ray://")
+    if bare != address and not re.search(r":\d*$", bare):
+        bare += f":{CLIENT_PORT}"
+    host, _, port = bare.rpartition(":")
+    return host.strip("[]"), port
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens at an address."""
+    host, port = _host_port(address)
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def _why_not(address: str, fault: BaseException) -> str:

@@ -141,7 +141,7 @@ def estimate(tasks: Sequence[Task], seconds: float = SECONDS, stop: Callable[[],
         seed: of the choice of files.
     """
     tasks = [task for task in tasks if task.action == "encode" and task.size]
-    if not tasks or any(task.fits or _may_fit(task) for task in tasks):
+    if not tasks or any(task.fits for task in tasks):
         return None
     groups: dict[tuple[str, int], Group] = defaultdict(Group)
     for task in tasks:
@@ -160,11 +160,6 @@ def estimate(tasks: Sequence[Task], seconds: float = SECONDS, stop: Callable[[],
         if any(group.seen for group in groups.values()) and (time.perf_counter() > started + seconds or (stop is not None and stop())):
             break
     return _summed(list(groups.values())) if any(group.seen for group in groups.values()) else None
-
-
-def _may_fit(task: Task) -> bool:
-    """Whether profile "auto" may fit a network, since it is given a budget."""
-    return bool(task.options.get("steps") or task.options.get("seconds"))
 
 
 def _group_of(task: Task) -> tuple[str, int]:

@@ -69,8 +69,10 @@ class Task:
 
     @property
     def fits(self) -> bool:
-        """Whether it fits a network."""
-        return self.action == "encode" and (self.options.get("profile") == "inr" or bool(self.options.get("tune")))
+        """Whether it fits a network, or may do so, since profile "auto" is given a budget for it."""
+        budget = bool(self.options.get("steps") or self.options.get("seconds"))
+        profile = self.options.get("profile", "auto")
+        return self.action == "encode" and (profile == "inr" or bool(self.options.get("tune")) or (profile == "auto" and budget))
 
 
 @dataclass(frozen=True)

@@ -562,10 +562,11 @@ def test_commands_for_folders(tmp_path: Path) -> None:
     assert run("decode", linr, "-o", tmp_path / "part", "--salvage").exit_code in (0, 2)
     np.save(tmp_path / "x.npy", np.arange(99))
     assert run("encode", tmp_path / "x.npy", "--profile", "stored", "--quiet").exit_code == 0
-    for name in ("y", "y/"):
-        result = run("decode", tmp_path / "x.linr", "-o", f"{tmp_path}/{name}")
-        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-        assert "files named without an extension are not supported" in result.stderr
+    result = run("decode", tmp_path / "x.linr", "-o", tmp_path / "y")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "files named without an extension are not supported" in result.stderr
+    assert run("decode", tmp_path / "x.linr", "-o", f"{tmp_path}/y/").exit_code == 0  # a folder to put it in
+    assert os.listdir(tmp_path / "y") == ["x.npy"]
     assert not list(tmp_path.glob(".inrcodec-*"))
 
 

@@ -83,9 +83,10 @@ def _read(path: Path, start: bytes, limits: Limits) -> Signal:
     if at + array.nbytes != path.stat().st_size:
         raise UnsupportedError("more follows after the array; only files of one array are supported")
     check_size(limits, array.shape, array.dtype.itemsize, 2)
-    signal = Signal(np.array(array, order="C"))
-    if array.dtype.kind == "b" and signal.samples.view(np.uint8).max() > 1:
+    samples = np.array(array, order="C")
+    if samples.dtype.kind == "b" and samples.size and samples.view(np.uint8).max() > 1:
         raise FormatError("damaged: bool values that are neither 0 nor 1")
+    signal = Signal(samples)
     metadata = {"npy/fortran_order": b"1"} if _is_fortran(array) else {}
     if start[:at] != _header(signal.samples, _is_fortran(array)):
         metadata["npy/header"] = start[:at]

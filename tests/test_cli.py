@@ -417,9 +417,15 @@ def test_standard_output_on_a_full_disk(photo: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8", "C"])
-@pytest.mark.parametrize("name", ["日.png", os.fsdecode(b"\xff.png"), "a\n\x1b[31m\u202eb.png"], ids=["cjk", "bytes", "control"])
-def test_any_name_in_any_encoding(photo: Path, encoding: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        *(pytest.param("日.png", encoding, id=f"cjk-{encoding}") for encoding in ("ascii", "cp1252", "C")),
+        *(pytest.param(os.fsdecode(b"\xff.png"), encoding, id=f"bytes-{encoding}") for encoding in ("latin-1", "utf-8", "C")),
+        *(pytest.param("a\n\x1b[31m\u202eb.png", encoding, id=f"control-{encoding}") for encoding in ("ascii", "utf-8")),
+    ],
+)
+def test_any_name_in_any_encoding(photo: Path, name: str, encoding: str) -> None:
     path = photo.rename(photo.with_name(name))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "PYTHONUTF8", "PYTHONIOENCODING"))}
     environment |= {"LANG": "C", "LC_ALL": "C"} if encoding == "C" else {"PYTHONIOENCODING": encoding}

@@ -151,8 +151,8 @@ class LinrPlugin(PluginV3):
         is_list = isinstance(ndimage, list | tuple)
         pages = [np.asarray(page) for page in ndimage] if isinstance(ndimage, list | tuple) else [np.asarray(ndimage)]
         if not is_list and (is_batch if is_batch is not None else picture_kind(pages[0].shape) == "stack"):
-            is_list, pages = True, list(pages[0])
-        if not pages:
+            is_list, pages = True, list(np.atleast_1d(pages[0]))
+        if not pages or not pages[0].ndim:
             raise OSError(f"{self.request.filename}: there is nothing to encode: no pictures")
         self._batch = self._batch or is_list
         self._pages += pages
@@ -261,7 +261,7 @@ def _faults() -> Iterator[None]:
 def _foreign(request: Request) -> str | None:
     """What to say of a file that is left to other plugins; None: it is a .linr file, maybe cut or damaged, or empty and named so."""
     start = request.firstbytes[:FIRST]
-    if start.startswith((MAGIC, COMPACT)) or not (start or request.extension != EXTENSION):
+    if start.startswith((MAGIC, COMPACT)) or (not start and request.extension == EXTENSION):
         return None
     try:
         check_start(start)

@@ -275,7 +275,7 @@ def test_nothing_is_lost_by_a_write_that_fails(picture: Path, monkeypatch: pytes
         iio.imwrite(picture, PICTURE, quality=3)
     with pytest.raises(ValueError, match="payload=False makes a file without samples, which imageio cannot read"):
         iio.imwrite(picture, PICTURE, payload=False)
-    nothings: list[Any] = [[], np.zeros((0, 9, 9, 3), np.uint8)]
+    nothings: list[Any] = [[], np.zeros((0, 9, 9, 3), np.uint8), 5, [5]]
     for nothing in nothings:
         with pytest.raises(OSError, match=r"a\.linr: there is nothing to encode"):
             iio.imwrite(picture, nothing)

@@ -14,7 +14,7 @@ import io
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from os import SEEK_CUR, SEEK_END, SEEK_SET
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ from .errors import UnsupportedError, naming
 from .files import registry
 from .files.libsndfile import TAGS
 from .files.pcm import Pcm, unpack
-from .options import Options
+from .options import Options, check_names
 from .signal import Signal, named
 from .storage import replace
 from .stream import StreamReader
@@ -53,7 +53,6 @@ SUBTYPES = {
     "FLOAT": Pcm(4, floating=True),
     "DOUBLE": Pcm(8, floating=True),
 }
-WRITE_OPTIONS = {f.name for f in fields(Options)} - {"max_samples", "max_memory", "lossy"} | {"subtype", "format", "metadata"}
 FLOATS = {16: "FLOAT_16", 32: "FLOAT", 64: "DOUBLE"}  # subtypes by bits
 
 
@@ -496,8 +495,7 @@ def _signal(data: Samples, samplerate: int, subtype: str | None, metadata: dict[
 
 def _check_options(path: Path | None, options: dict[str, Any]) -> None:
     """Check what `write` is given, and take "format" out of it. Raises TypeError, ValueError, UnsupportedError."""
-    if unknown := sorted(options.keys() - WRITE_OPTIONS):
-        raise TypeError(f"{', '.join(unknown)}: there is no such option of .linr files; there are {', '.join(sorted(WRITE_OPTIONS))}")
+    check_names(options, ("subtype", "format", "metadata"))
     given = options.pop("format", None)
     if given is not None and str(given).upper() != FORMAT:
         raise ValueError(f"format is {given!r}; it can be {FORMAT!r}; {OTHERS}")

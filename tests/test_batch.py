@@ -180,7 +180,12 @@ def test_folders_are_looked_at_until_a_file_is_no_dicom_file(tmp_path: Path, mon
         (tmp_path / "in" / f"{i}.bin").write_bytes(bytes(200))
     looked: list[str] = []
     may_be = series._may_be
-    monkeypatch.setattr(series, "_may_be", lambda entry: looked.append(entry.name) or may_be(entry))
+
+    def recorded(entry: os.DirEntry[str]) -> bool:
+        looked.append(entry.name)
+        return may_be(entry)
+
+    monkeypatch.setattr(series, "_may_be", recorded)
     assert not series.is_series(tmp_path / "in")
     assert len(looked) == 1
 

@@ -224,9 +224,14 @@ def test_a_task_that_fits_no_machine(executor: RayExecutor, monkeypatch: pytest.
     assert not executor._fits({"num_cpus": 2, "num_gpus": 1})
     assert not executor._fits({"num_cpus": 65})
     asked: list[dict[str, float]] = []
+
+    def recorded(call: Any, resources: Any, stop: Any) -> tuple[None, int]:
+        asked.append(resources)
+        return None, 0
+
     with monkeypatch.context() as patch:
         patch.setattr(executor, "_most", [64, 1])
-        patch.setattr(executor, "_away", lambda call, resources, stop: asked.append(resources) or (None, 0))
+        patch.setattr(executor, "_away", recorded)
         for profile in ("inr", "stored"):
             executor._work(pow, tasks.Task("encode", "a.npy", options={"profile": profile, "threads": 8}), None, lambda: False)
     assert asked == [{"num_cpus": 1, "num_gpus": 1}, {"num_cpus": 8}]
@@ -257,7 +262,12 @@ def test_faults_of_ray_are_those_of_a_file(
 def test_functions_are_sent_once(executor: RayExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     remote = ray.remote
-    monkeypatch.setattr(ray, "remote", lambda *given, **more: made.append(given) or remote(*given, **more))
+
+    def recorded(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        return remote(*given, **more)
+
+    monkeypatch.setattr(ray, "remote", recorded)
     assert [executor.submit(pow, 2, i).result() for i in range(3)] == [1, 2, 4]
     with executor.sharing():
         for _ in range(3):
@@ -350,6 +360,12 @@ def test_clusters_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         port = free.getsockname()[1]  # nothing listens
         with pytest.raises(InrcodecError, match=rf"^cluster 127\.0\.0\.1:{port}: cannot be reached: .*refused"):
             RayExecutor(f"127.0.0.1:{port}")
+        with monkeypatch.context() as patch:  # the file that Ray keeps of a cluster stays if that was killed
+            patch.setattr("ray._private.services.get_ray_address_from_environment", lambda *_: f"127.0.0.1:{port}")
+            with pytest.raises(
+                InrcodecError, match=rf"^cluster auto: none runs on this machine; .* \(that at 127\.0\.0\.1:{port} has ended\)$"
+            ):
+                RayExecutor()
     for address in ("nowhere", "host:port", ":5", "http://host:80"):
         with pytest.raises(InrcodecError, match=f"^cluster {address}: no address of a cluster; give auto"):
             RayExecutor(address)

@@ -49,6 +49,7 @@ STARTING = 120.0  # and its workers, which may have to start
 GROUPS = 4  # of tiles of a file, for each core of the cluster: a slow worker then has few of them
 SHARED_FROM = 1 << 20  # bytes of a file from which on its tiles are shared
 CLIENT_PORT = 10001  # of addresses ray://
+NONE_HERE = "none runs on this machine; `ray start --head` starts one, --cluster local uses this machine alone"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 HASTY = {"RAY_py_gcs_connect_timeout_s": "5", "RAY_gcs_rpc_server_connect_timeout_s": "5", "RAY_NUM_REDIS_GET_RETRIES": "1"}
 
@@ -464,9 +465,11 @@ def _check_version(name: str, found: str) -> None:
 
 
 def _check_listens(address: str) -> None:
-    """Raise InrcodecError if nothing listens at an address: Ray itself would try for minutes. "auto" is left to Ray."""
-    plain = os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address
+    """Raise InrcodecError if nothing listens at an address: Ray itself would try for minutes, and may then end this program."""
+    plain = os.environ.get("RAY_ADDRESS") or "auto" if address == "auto" else address
     if plain == "auto":
+        if (last := _last_started()) and not _answers(last):
+            raise InrcodecError(f"cluster auto: {NONE_HERE} (that at {last} has ended)")
         return
     if plain.startswith("ray://"):
         require(f"cluster {plain}", {"grpc": "ray[client]"})
@@ -478,6 +481,20 @@ def _check_listens(address: str) -> None:
     except (OSError, OverflowError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
         raise InrcodecError(f"cluster {plain}: cannot be reached: {why.lower()}") from fault
+
+
+def _last_started() -> str:
+    """host:port of the cluster that Ray takes for "auto", as it finds it: by its processes, or by a file that also stays when the cluster
+    has not ended in order. "" if it finds none, or cannot be asked.
+    """
+    try:
+        from ray._private.services import get_ray_address_from_environment
+    except ImportError:
+        return ""
+    with suppress(Exception):  # ConnectionError: there is none, which ray.init says too
+        found = str(get_ray_address_from_environment("auto", None))
+        return found if _host_port(found)[1].isdigit() else ""
+    return ""
 
 
 def _host_port(address: str) -> tuple[str, str]:
@@ -503,7 +520,7 @@ def _why_not(address: str, fault: BaseException) -> str:
     """Why a cluster could not be connected to, in words."""
     words = " ".join(str(fault).split())
     if address == "auto" and isinstance(fault, ConnectionError):
-        return "none runs on this machine; `ray start --head` starts one, --cluster local uses this machine alone"
+        return NONE_HERE
     if isinstance(fault, SystemExit | ConnectionError):
         return "what answers there is no Ray cluster, or this machine is no part of it (ray://host:port needs none)"
     return words or type(fault).__name__

@@ -439,6 +439,9 @@ def test_a_manifest_in_a_folder_that_is_made(few: Path, tmp_path: Path) -> None:
     name = tmp_path / "out" / "lists" / "m.json"
     assert encode(few, tmp_path / "out", manifest=name).ok
     assert manifest.verify(name, doing.How(jobs=1))[0].ok
+    os.utime(few, (trees.WHEN, trees.WHEN))
+    assert encode(few, tmp_path / "again", manifest=tmp_path / "again" / "m.json").ok
+    assert (tmp_path / "again").stat().st_mtime == trees.WHEN
     with pytest.raises(InrcodecError, match=r"m\.json: .*2\.npy is a file"):
         encode(few, tmp_path / "other", manifest=few / "2.npy" / "m.json")
     assert not (tmp_path / "other").exists()

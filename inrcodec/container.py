@@ -152,6 +152,11 @@ def read(data: bytes) -> list[Section]:
         sections.append(section)
 
 
+def is_linr(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a .linr file."""
+    return head.startswith((MAGIC, COMPACT))
+
+
 def check_start(data: bytes, damaged: bool = False) -> None:
     """Raise FormatError if the first FIRST bytes are not those of a .linr file of this version.
 

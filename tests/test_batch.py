@@ -31,7 +31,7 @@ from inrcodec import batch, files, storage
 from inrcodec.batch import content, doing, manifest, naming, originals, places, plan, run, tasks
 from inrcodec.batch.report import Report, Status
 from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
-from inrcodec.files import pngchunks
+from inrcodec.files import pngchunks, series
 from inrcodec.signal import KINDS, Signal
 from tests import trees
 from tests.test_files_science import slices
@@ -155,6 +155,64 @@ def test_odd_inputs(few: Path, tmp_path: Path) -> None:
     again = encode(few, tmp_path / "named")  # 2.npy.linr is there
     assert [result.fault.partition(": ")[2] for result in again.failed] == ["exists already; --force overwrites it"]
     assert encode(few, tmp_path / "named", force=True).ok
+
+
+def test_a_list_of_one_file_is_a_list(few: Path, tmp_path: Path) -> None:
+    """The output is a folder then, as it is of two files; it is that of a file alone if the name stands alone."""
+    assert encode([few / "2.npy"], tmp_path / "out").ok
+    assert encode((few / "3.npy", few / "4.npy"), tmp_path / "out").ok
+    assert sorted(contents(tmp_path / "out")) == ["2.npy.linr", "3.npy.linr", "4.npy.linr"]
+    assert batch.decode([tmp_path / "out" / "2.npy.linr"], tmp_path / "back", jobs=1).ok
+    assert sorted(contents(tmp_path / "back")) == ["2.npy"]
+    with pytest.raises(InrcodecError, match="is the name of a file"):
+        encode([few / "2.npy"], tmp_path / "x.linr")
+    assert encode(few / "2.npy", tmp_path / "x.linr").ok
+    assert encode([few / "2.npy"]).ok
+    assert (few / "2.npy.linr").exists()
+
+
+def test_folders_are_looked_at_until_a_file_is_no_dicom_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pydicom")
+    slices(tmp_path / "series", 3)
+    assert series.is_series(tmp_path / "series")
+    for i in range(5):
+        (tmp_path / "in" / f"{i}.bin").parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{i}.bin").write_bytes(bytes(200))
+    looked: list[str] = []
+    may_be = series._may_be
+
+    def recorded(entry: os.DirEntry[str]) -> bool:
+        looked.append(entry.name)
+        return may_be(entry)
+
+    monkeypatch.setattr(series, "_may_be", recorded)
+    assert not series.is_series(tmp_path / "in")
+    assert len(looked) == 1
+
+
+def test_junctions_are_links(tmp_path: Path) -> None:
+    class Junction:
+        def is_symlink(self) -> bool:
+            return False
+
+        def is_junction(self) -> bool:
+            return True
+
+    assert plan._is_link(Junction())  # type: ignore[arg-type]
+    (tmp_path / "folder").mkdir()
+    assert not any(map(plan._is_link, os.scandir(tmp_path)))
+
+
+def test_processes_leave_the_program_as_it_is(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server of forks imports is the caller's; the command line, which is the program, sets it."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("there are no forks")
+    told: list[list[str]] = []
+    monkeypatch.setattr(type(multiprocessing.get_context("forkserver")), "set_forkserver_preload", lambda self, names: told.append(names))
+    assert encode(few, tmp_path / "out", jobs=2).ok
+    assert told == []
+    run.preload()
+    assert told == [[tasks.__name__]]
 
 
 def test_an_output_inside_the_input(few: Path) -> None:
@@ -375,6 +433,50 @@ def test_verify_finds_what_was_changed(few: Path, tmp_path: Path) -> None:
     quick, _ = manifest.verify(name, doing.How(jobs=1), quick=True)
     assert trees.names_of(quick.failed) == trees.names_of(report.failed)
     assert trees.names_of(batch.verify(out, jobs=1).failed) == ["4.npy.linr"]  # without a manifest, what decodes is right
+
+
+def test_a_manifest_in_a_folder_that_is_made(few: Path, tmp_path: Path) -> None:
+    name = tmp_path / "out" / "lists" / "m.json"
+    assert encode(few, tmp_path / "out", manifest=name).ok
+    assert manifest.verify(name, doing.How(jobs=1))[0].ok
+    os.utime(few, (trees.WHEN, trees.WHEN))
+    assert encode(few, tmp_path / "again", manifest=tmp_path / "again" / "m.json").ok
+    assert (tmp_path / "again").stat().st_mtime == trees.WHEN
+    with pytest.raises(InrcodecError, match=r"m\.json: .*2\.npy is a file"):
+        encode(few, tmp_path / "other", manifest=few / "2.npy" / "m.json")
+    assert not (tmp_path / "other").exists()
+
+
+def test_verify_looks_only_into_folders_that_are_listed(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs may be below the folder of the whole disk."""
+    out, name = tmp_path / "out", tmp_path / "m.json"
+    encode(few, out, manifest=name)
+    (out / "far" / "below").mkdir(parents=True)
+    for beside in ("a/more.LINR", "far/below/x.linr"):
+        shutil.copy(out / "2.npy.linr", out / beside)
+    report, extra = manifest.verify(name, doing.How(jobs=1))
+    assert (report.ok, report.notices, extra) == (True, [], [str(out / "a" / "more.LINR")])
+    walk = places.walk
+
+    def refused(root: places.Name, **how: bool) -> Iterator[places.Entry]:
+        if Path(root).name == "a":
+            raise InrcodecError(f"{root}: cannot be read: permission denied")
+        return walk(root, **how)
+
+    monkeypatch.setattr(places, "walk", refused)
+    report, extra = manifest.verify(name, doing.How(jobs=1))
+    assert (report.ok, extra) == (True, [])
+    assert report.notices == [f"{out / 'a'}: cannot be read: permission denied"]
+    assert report.to_json()["notices"] == report.notices
+
+
+def test_a_manifest_of_work_that_was_stopped(few: Path, tmp_path: Path) -> None:
+    name = tmp_path / "m.json"
+    encode(few, tmp_path / "out", manifest=name)
+    name.write_text(json.dumps({**json.loads(name.read_text()), "complete": False}))
+    report, _ = manifest.verify(name, doing.How(jobs=1))
+    assert report.ok
+    assert report.notices == [f"{name}: the work that it tells of was stopped; files that were not begun are not listed"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from click.testing import CliRunner
 
 import inrcodec
 from inrcodec import InrcodecError, batch
-from inrcodec.batch import cluster
+from inrcodec.batch import cluster, tasks
 from inrcodec.batch.cluster import RayExecutor
 from inrcodec.cli import main
 from inrcodec.errors import MissingError, Stopped
@@ -204,6 +205,100 @@ def test_fits_ask_for_a_gpu_and_tiles_do_not(executor: RayExecutor, monkeypatch:
     assert asked == [{"num_cpus": 1}, {"num_cpus": 1, "num_gpus": 1}, {"num_cpus": 1}, {"num_cpus": 2}]
 
 
+def test_originals_are_deleted(executor: RayExecutor, tmp_path: Path) -> None:
+    """Also those of which the .linr file was there already."""
+    np.save(tmp_path / "a.npy", np.arange(9))
+    assert batch.encode(tmp_path / "a.npy", tmp_path / "a.linr", executor=executor).ok
+    again = batch.encode(tmp_path / "a.npy", tmp_path / "a.linr", executor=executor, update=True, delete_original=True)
+    assert len(again.current) == 1
+    assert again.current[0].deleted
+    assert not (tmp_path / "a.npy").exists()
+
+
+def test_a_task_that_fits_no_machine(executor: RayExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for no more cores than the machines with a GPU have; if they go, it ends with a line."""
+    nodes = [{"Alive": True, "Resources": {"CPU": 64.0}}, {"Alive": True, "Resources": {"CPU": 1.0, "GPU": 1.0}}]
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes, {"Alive": False, "Resources": {"CPU": 99.0, "GPU": 9.0}}])
+    assert executor._fits({"num_cpus": 64})
+    assert executor._fits({"num_cpus": 1, "num_gpus": 1})
+    assert not executor._fits({"num_cpus": 2, "num_gpus": 1})
+    assert not executor._fits({"num_cpus": 65})
+    asked: list[dict[str, float]] = []
+
+    def recorded(call: Any, resources: Any, stop: Any) -> tuple[None, int]:
+        asked.append(resources)
+        return None, 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "_most", [64, 1])
+        patch.setattr(executor, "_away", recorded)
+        for profile in ("inr", "stored"):
+            executor._work(pow, tasks.Task("encode", "a.npy", options={"profile": profile, "threads": 8}), None, lambda: False)
+    assert asked == [{"num_cpus": 1, "num_gpus": 1}, {"num_cpus": 8}]
+    monkeypatch.setattr(cluster, "WATCH", 0.0)
+    monkeypatch.setattr(cluster, "STARTING", 0.0)
+    with pytest.raises(InrcodecError, match=r"^the cluster has no machine with 1000 cores any more$"):
+        executor._away((pow, (2, 3), {}), {"num_cpus": 1000}, lambda: False)
+
+
+@pytest.mark.parametrize("fault", [ray.exceptions.RaySystemError("no\nroom"), ValueError("no room")])
+def test_faults_of_ray_are_those_of_a_file(
+    executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Where something is handed to it, too."""
+    np.save(tmp_path / "a.npy", np.arange(9))
+
+    def refuse(*_: Any) -> None:
+        raise fault
+
+    for place, name in ((ray, "put"), (executor, "_wait")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, refuse)
+            (result,) = batch.encode(tmp_path / "a.npy", tmp_path / "a.linr", executor=executor).results
+        assert result.fault.startswith(f"{tmp_path}/a.npy: cluster: ")
+        assert "\n" not in result.fault
+
+
+def test_functions_are_sent_once(executor: RayExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    remote = ray.remote
+
+    def recorded(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        return remote(*given, **more)
+
+    monkeypatch.setattr(ray, "remote", recorded)
+    assert [executor.submit(pow, 2, i).result() for i in range(3)] == [1, 2, 4]
+    with executor.sharing():
+        for _ in range(3):
+            inrcodec.encode(inrcodec.Signal(np.zeros((40, 40), np.uint8), "image"), effort=1, tile=16)
+    assert len(made) <= 1
+
+
+def test_the_end_of_a_with_block(connection: None) -> None:
+    """Tasks are given up if an exception ends it, and not if one was being handled before it began."""
+    with suppress(ValueError), RayExecutor() as first:
+        raise ValueError
+    assert first._stopping.is_set()
+    try:
+        raise ValueError
+    except ValueError:
+        with RayExecutor() as second:
+            late = second.submit(pow, 2, 3)
+    assert late.result() == 8
+    assert not second._stopping.is_set()
+
+
+def test_ray_prints_again_after_a_cluster_was_lost(connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    found = RayExecutor()
+    monkeypatch.setattr(found, "_own", True)
+    monkeypatch.setattr(found, "_said", lambda: said.append("again"))
+    found._lost.set()
+    found.shutdown()
+    assert said == ["again"]
+
+
 def test_any_function(executor: RayExecutor) -> None:
     assert executor.submit(pow, 2, 10).result() == 1024
     assert list(executor.map(lambda x: x * 2, range(3))) == [0, 2, 4]
@@ -265,6 +360,12 @@ def test_clusters_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         port = free.getsockname()[1]  # nothing listens
         with pytest.raises(InrcodecError, match=rf"^cluster 127\.0\.0\.1:{port}: cannot be reached: .*refused"):
             RayExecutor(f"127.0.0.1:{port}")
+        with monkeypatch.context() as patch:  # the file that Ray keeps of a cluster stays if that was killed
+            patch.setattr("ray._private.services.get_ray_address_from_environment", lambda *_: f"127.0.0.1:{port}")
+            with pytest.raises(
+                InrcodecError, match=rf"^cluster auto: none runs on this machine; .* \(that at 127\.0\.0\.1:{port} has ended\)$"
+            ):
+                RayExecutor()
     for address in ("nowhere", "host:port", ":5", "http://host:80"):
         with pytest.raises(InrcodecError, match=f"^cluster {address}: no address of a cluster; give auto"):
             RayExecutor(address)

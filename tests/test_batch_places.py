@@ -195,3 +195,30 @@ def test_a_store_that_shows_nothing_half_is_written_in_one_go(monkeypatch: pytes
     assert moved == ["/one/a"]
     assert names("memory://one") == ["a", "b"]
     memory.rm("/one", recursive=True)
+
+
+def test_folders_whose_names_look_like_patterns(root: str) -> None:
+    """A file is moved into such a folder, and found by its name there."""
+    name = places.join(root, "a[1]/b*/x.bin")
+    places.put(name, b"here")
+    assert places.read_bytes(name) == b"here"
+    assert not places.has_magic(name)
+    assert places.has_magic(places.join(root, "a[1]/b*/y.bin"))
+    assert names(root) == ["a[1]/b*/x.bin"]
+    if root.startswith("memory"):  # through a file system that has a move of its own and leaves it to another one
+        places.put(f"dir://b*/x.bin::{places.join(root, 'a[1]')}", b"again", force=True)
+        assert places.read_bytes(name) == b"again"
+
+
+def test_a_question_mark_in_an_address() -> None:
+    assert not places.has_magic("https://example.org/a.npy?version=2")
+    assert places.has_magic("memory://nothing/a?.npy")
+
+
+def test_one_folder_alone(root: str) -> None:
+    for relative in ("a", "b/c", "b/d/e"):
+        places.put(places.join(root, relative), b"")
+    assert [entry.relative for entry in places.walk(root, below=False)] == ["a"]
+    assert [entry.relative for entry in places.walk(places.join(root, "b"), below=False)] == ["c"]
+    with pytest.raises(InrcodecError, match="none: cannot be read"):
+        list(places.walk(places.join(root, "none"), below=False))

@@ -19,9 +19,9 @@ from PIL import Image
 
 import inrcodec
 from inrcodec import cli
-from inrcodec.batch import tasks
+from inrcodec.batch import naming, tasks
 from inrcodec.batch.report import Status
-from inrcodec.cli import manybar
+from inrcodec.cli import many, manybar
 from tests import trees
 
 PROGRAM = [sys.executable, "-m", "inrcodec"]
@@ -252,6 +252,23 @@ def test_options_reach_the_encoder(few: Path) -> None:
     assert Path("out/2.png.linr").read_bytes() == Path("x.linr").read_bytes()
     run("encode", "in/2.png", "-o", "y.linr", "-1")
     assert Path("y.linr").stat().st_size < Path("x.linr").stat().st_size
+
+
+def test_the_end_of_a_folder_s_name(few: Path) -> None:
+    assert many.PLACE.convert("in/a/", None, None) == "in/a/"  # on Windows too, where "\\" is another one
+    assert "/" in many.SEPARATORS
+    assert many.SEPARATORS == naming.SEPARATORS
+    assert run("encode", "in/2.png", "-o", "x.LINR", "-1").exit_code == 0
+    assert run("decode", "x.LINR", "--format", "npy").exit_code == 0
+    assert Path("x.npy").exists()
+
+
+def test_an_incomplete_manifest(few: Path) -> None:
+    run("encode", "in", "-o", "out", "-1", "-j", "1", "--manifest", "out/m.json")  # in a folder that is not there yet
+    Path("out/m.json").write_text(Path("out/m.json").read_text().replace('"complete": true', '"complete": false'))
+    result = run("verify", "out/m.json")
+    assert result.exit_code == 0
+    assert result.stderr == "inrcodec: out/m.json: the work that it tells of was stopped; files that were not begun are not listed\n"
 
 
 def test_one_file_to_a_folder(few: Path) -> None:

@@ -47,16 +47,18 @@ def encode(
 
     Args:
         paths: files, folders, and patterns such as "photos/**/*.png". Addresses, as s3://…, need the extra `remote`.
-        output: the folder of the .linr files; what is a/b.png in the folder of all inputs becomes a/b.png.linr there. For one file also the
-            .linr file. None: each beside its source; then folders and patterns cannot be given.
+        output: the folder of the .linr files; what is a/b.png in the folder of all inputs becomes a/b.png.linr there. If `paths` is one
+            name, and no list, that of a file: the .linr file, unless a folder of this name is there, or the text ends in "/", which a Path
+            does not keep. None: each beside its source; then folders and patterns cannot be given.
         executor: what does the tasks; it is not closed. None: `jobs` processes, or with one job the calling thread.
         jobs: files at the same time; 0: as many as there are cores. With an executor: its workers.
         update: whether to skip files of which a whole .linr file with the same time is there, and to replace .linr files with another time.
         manifest: where to write a list of all files with their digests, as JSON: see `inrcodec.batch.manifest`.
         progress: called with a `Status` at the beginning and when a file has ended, by the calling thread.
-        options: fields of `inrcodec.Options`, of which `threads` is for each job, and `stop` ends the work between two files; kind,
-            sample_rate, bit_depth, voxels and pixels as in `inrcodec encode`; force: whether targets may be there already;
-            delete_original: whether to remove each source after its .linr file was read back, decoded, and compared with it.
+        options: fields of `inrcodec.Options`, of which `threads` is for each job, and `stop` ends the work: it is asked also within a
+            file, which is then given up, so that nothing of it is written; kind, sample_rate, bit_depth, voxels and pixels as in
+            `inrcodec encode`; force: whether targets may be there already; delete_original: whether to remove each source after its .linr
+            file was read back, decoded, and compared with it.
 
     Returns:
         A `Report` of all files, in the order of their names.
@@ -115,5 +117,5 @@ def _run(
     inputs = [paths] if isinstance(paths, str | PathLike) else list(paths)
     stop = options.pop("stop", None)
     template = doing.template(action, update, how.get("manifest") is not None, options)
-    found = plan.make(template, inputs, output)
+    found = plan.make(template, inputs, output, several=not isinstance(paths, str | PathLike))
     return doing.run(found, template, doing.How(**how, stop=stop))

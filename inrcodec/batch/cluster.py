@@ -17,7 +17,6 @@ import pickle
 import re
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -27,7 +26,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Literal, TypeVar
 
 from .. import __version__, parallel
 from ..errors import InrcodecError, Stopped
@@ -49,6 +49,7 @@ STARTING = 120.0  # and its workers, which may have to start
 GROUPS = 4  # of tiles of a file, for each core of the cluster: a slow worker then has few of them
 SHARED_FROM = 1 << 20  # bytes of a file from which on its tiles are shared
 CLIENT_PORT = 10001  # of addresses ray://
+NONE_HERE = "none runs on this machine; `ray start --head` starts one, --cluster local uses this machine alone"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 HASTY = {"RAY_py_gcs_connect_timeout_s": "5", "RAY_gcs_rpc_server_connect_timeout_s": "5", "RAY_NUM_REDIS_GET_RETRIES": "1"}
 
@@ -62,6 +63,8 @@ class RayExecutor(TaskExecutor):
     Attributes:
         workers: cores of the cluster when it was connected to.
         gpus: its GPUs.
+
+    _most: cores of the largest machine, and of the largest one with a GPU.
     """
 
     def __init__(self, address: str = "auto", *, cores: int = 0, shared_from: int = SHARED_FROM) -> None:
@@ -92,9 +95,8 @@ class RayExecutor(TaskExecutor):
             found = ray.cluster_resources()
             self.workers, self.gpus = max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0))
             self.shared_from = shared_from
-            self._most = max(
-                (int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1
-            )  # cores of a machine
+            self._most = [max((cores for cores, has in self._machines() if has >= gpus), default=1) for gpus in (0, 1)]
+            self._work_of = ray.remote(max_retries=0)(_unpacked)  # once: Ray sends each function that it makes to all machines
             self._check_workers()
             self._head, self._here = self._to_watch(address)
             self._looked = 0.0  # when Ray's process on this machine was looked for last
@@ -212,7 +214,7 @@ class RayExecutor(TaskExecutor):
     def _with_local(self, task: Task, stop: Callable[[], bool]) -> Result:
         """Do a task whose source or target is here, as `tasks.run` does. Raises InrcodecError; OSError; MemoryError; Stopped."""
         if (found := tasks_.done_already(task)) is not None:
-            return found
+            return tasks_.without_original(found)
         before = tasks_.stamp(task.source)
         product = self._work(_work_away, task, None if _is_away(task.source) else _read(task.source), stop)
         if isinstance(product, Result):
@@ -223,10 +225,10 @@ class RayExecutor(TaskExecutor):
 
     def _work(self, work: Callable[..., R], task: Task, source: Any, stop: Callable[[], bool]) -> R | Product | Result:
         """work(task, source, …) by a worker, with a notice if others were lost before. Raises InrcodecError; Stopped."""
-        threads = max(1, min(int(task.options.get("threads") or 1), self._most))
-        resources: dict[str, float] = {"num_cpus": threads}
-        if self.gpus and task.fits and task.options.get("device") != "cpu":
-            resources["num_gpus"] = 1
+        gpus = 1 if self.gpus and task.fits and task.options.get("device") != "cpu" else 0
+        most = self._most[gpus]
+        threads = max(1, min(int(task.options.get("threads") or 1), most))
+        resources = {"num_cpus": min(threads, most)} | ({"num_gpus": gpus} if gpus else {})
         sent = replace(task, options={**task.options, "threads": threads})
         shared = self.workers if self.workers > 1 and task.size >= self.shared_from else 0
         made: Any
@@ -238,6 +240,16 @@ class RayExecutor(TaskExecutor):
         if isinstance(result, Result):
             result = replace(result, task=task)
         return replace(made, result=result) if isinstance(made, Product) else result
+
+    def _machines(self) -> list[tuple[int, int]]:
+        """(cores, GPUs) of each machine of the cluster that is up."""
+        found = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
+        return [(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in found]
+
+    def _fits(self, resources: Mapping[str, float]) -> bool:
+        """Whether a machine that is up has so many cores and GPUs, used or not."""
+        wanted = resources.get("num_cpus", 0), resources.get("num_gpus", 0)
+        return any(cores >= wanted[0] and gpus >= wanted[1] for cores, gpus in self._machines())
 
     def _away(self, call: Call, resources: Mapping[str, float], stop: Callable[[], bool]) -> tuple[Any, int]:
         """(what a worker returns for a call, how many were lost before).
@@ -252,18 +264,17 @@ class RayExecutor(TaskExecutor):
             errors.ObjectLostError,
             errors.LocalRayletDiedError,
         )
-        run = self._ray.remote(max_retries=0, **resources)(_unpacked)
+        packed = self._ray.cloudpickle.dumps(call)
         self._check_there()
-        kept = self._ray.put(self._ray.cloudpickle.dumps(call))
+        run = self._work_of.options(**resources)
+        with _ray_faults():
+            kept = self._ray.put(packed)
         for lost in range(TRIES):
             self._check_there()
-            reference = run.remote(kept)
             try:
-                while not self._ray.wait([reference], timeout=POLL)[0]:
-                    self._check_there()
-                    if stop():
-                        self._ray.cancel(reference, force=True)
-                        raise Stopped
+                with _ray_faults(*lost_by):
+                    reference = run.remote(kept)
+                    self._wait(reference, resources, stop)
                 return self._ray.get(reference), lost
             except lost_by as fault:
                 if stop():
@@ -275,6 +286,27 @@ class RayExecutor(TaskExecutor):
                 raise InrcodecError(f"cluster: {' '.join(str(fault).split())}") from fault
         raise InrcodecError(f"the worker {why}; so did it end {TRIES} times")
 
+    def _wait(self, reference: Any, resources: Mapping[str, float], stop: Callable[[], bool]) -> None:
+        """Wait until a task has ended.
+
+        Raises InrcodecError: the cluster is gone, or has had no machine with these resources for STARTING seconds; Stopped.
+        """
+        looked = fitted = time.monotonic()
+        while not self._ray.wait([reference], timeout=POLL)[0]:
+            self._check_there()
+            if stop():
+                self._ray.cancel(reference, force=True)
+                raise Stopped
+            if (now := time.monotonic()) - looked < WATCH:
+                continue
+            looked = now
+            if self._fits(resources):
+                fitted = now
+            elif now - fitted > STARTING:  # until then, one may be started
+                self._ray.cancel(reference, force=True)
+                gpus = " and a GPU" if resources.get("num_gpus") else ""
+                raise InrcodecError(f"the cluster has no machine with {resources['num_cpus']:g} cores{gpus} any more")
+
     # --- tiles --------------------------------------------------------------------------------------------------------
 
     def sharing(self) -> AbstractContextManager[None]:
@@ -283,9 +315,14 @@ class RayExecutor(TaskExecutor):
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> Literal[False]:
+        """As `shutdown`; if an exception ends the block, tasks that run are given up."""
+        self.shutdown(cancel_futures=kind is not None)
+        return False
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Disconnect, or end the workers that were started here. cancel_futures: whether tasks that run are given up."""
-        if cancel_futures or sys.exc_info()[0] is not None:
+        if cancel_futures:
             self._stopping.set()
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         self._disconnect()
@@ -295,10 +332,9 @@ class RayExecutor(TaskExecutor):
         if not self._own:
             return
         self._own = False
-        if self._lost.is_set():
-            return
-        with suppress(Exception), _silent():
-            self._ray.shutdown()
+        if not self._lost.is_set():
+            with suppress(Exception), _silent():
+                self._ray.shutdown()
         if self._said is not None:
             self._said()
 
@@ -311,19 +347,21 @@ class Groups:
 
     def __init__(self, cores: int) -> None:
         self.cores = cores
+        self._run: Any = None  # what does a group: made once, since Ray sends each function that it makes to all machines
 
     def __call__(self, work: Callable[[T, parallel.Tick], R], items: Iterable[T], count: int, tick: parallel.Tick) -> Iterator[R]:
         """See `parallel.Elsewhere`. Raises what the work raises."""
         import ray
 
-        run = ray.remote(num_cpus=1, max_retries=TRIES - 1)(_do_group)
+        if self._run is None:
+            self._run = ray.remote(num_cpus=1, max_retries=TRIES - 1)(_do_group)
         kept = ray.put(pickle.dumps(work))
         size = max(1, -(-count // (GROUPS * self.cores)))
         left, running = iter(items), deque[Any]()
         try:
             while True:
                 while len(running) < 2 * self.cores and (group := list(itertools.islice(left, size))):
-                    running.append(run.remote(kept, pickle.dumps(group)))
+                    running.append(self._run.remote(kept, pickle.dumps(group)))
                 if not running:
                     return
                 while not ray.wait([running[0]], timeout=POLL)[0]:
@@ -427,9 +465,11 @@ def _check_version(name: str, found: str) -> None:
 
 
 def _check_listens(address: str) -> None:
-    """Raise InrcodecError if nothing listens at an address: Ray itself would try for minutes. "auto" is left to Ray."""
-    plain = os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address
+    """Raise InrcodecError if nothing listens at an address: Ray itself would try for minutes, and may then end this program."""
+    plain = os.environ.get("RAY_ADDRESS") or "auto" if address == "auto" else address
     if plain == "auto":
+        if (last := _last_started()) and not _answers(last):
+            raise InrcodecError(f"cluster auto: {NONE_HERE} (that at {last} has ended)")
         return
     if plain.startswith("ray://"):
         require(f"cluster {plain}", {"grpc": "ray[client]"})
@@ -441,6 +481,20 @@ def _check_listens(address: str) -> None:
     except (OSError, OverflowError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
         raise InrcodecError(f"cluster {plain}: cannot be reached: {why.lower()}") from fault
+
+
+def _last_started() -> str:
+    """host:port of the cluster that Ray takes for "auto", as it finds it: by its processes, or by a file that also stays when the cluster
+    has not ended in order. "" if it finds none, or cannot be asked.
+    """
+    try:
+        from ray._private.services import get_ray_address_from_environment
+    except ImportError:
+        return ""
+    with suppress(Exception):  # ConnectionError: there is none, which ray.init says too
+        found = str(get_ray_address_from_environment("auto", None))
+        return found if _host_port(found)[1].isdigit() else ""
+    return ""
 
 
 def _host_port(address: str) -> tuple[str, str]:
@@ -466,7 +520,7 @@ def _why_not(address: str, fault: BaseException) -> str:
     """Why a cluster could not be connected to, in words."""
     words = " ".join(str(fault).split())
     if address == "auto" and isinstance(fault, ConnectionError):
-        return "none runs on this machine; `ray start --head` starts one, --cluster local uses this machine alone"
+        return NONE_HERE
     if isinstance(fault, SystemExit | ConnectionError):
         return "what answers there is no Ray cluster, or this machine is no part of it (ray://host:port needs none)"
     return words or type(fault).__name__
@@ -482,6 +536,20 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in new:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _ray_faults(*passed: type[Exception]) -> Iterator[None]:
+    """Raise what Ray raises inside as an InrcodecError of one line, but for Stopped and those that are passed on.
+
+    Ray has exceptions of its own, and raises those of Python too, where it cannot send what it is given.
+    """
+    try:
+        yield
+    except Exception as fault:
+        if isinstance(fault, (InrcodecError, Stopped, *passed)):
+            raise
+        raise InrcodecError(f"cluster: {' '.join(str(fault).split()) or type(fault).__name__}") from fault
 
 
 @contextmanager

@@ -84,9 +84,11 @@ def run(plan: Plan, template: Task, how: How) -> Report:
         workers.close()
         results.sort(key=lambda result: result.task.name.split("/"))
         report = Report(template.action, tuple(results), plan.root, plan.output, time.perf_counter() - started, complete)
-        _finish_folders(folders)
-        if how.manifest is not None:
-            manifest.write(how.manifest, report, template.options)
+        try:
+            if how.manifest is not None:
+                manifest.write(how.manifest, report, template.options)
+        finally:
+            _finish_folders(folders)  # last: the manifest may lie in one of them
     return report
 
 

@@ -22,9 +22,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import __version__
@@ -46,7 +45,10 @@ def check(name: places.Name) -> None:
     path = places.disk_path(name)
     if path is None:
         return
-    check_output(path, force=True)
+    if path.parent.is_dir():
+        check_output(path, force=True)
+    else:
+        places.check_folder(name, path.parent)  # which is made, as when it is that of the output
     if path.exists():
         read(path)
 
@@ -143,8 +145,8 @@ def verify(name: places.Name, how: doing.How | None = None, quick: bool = False,
         options: threads, max_samples and max_memory.
 
     Returns:
-        a Report, whose failed results say what is missing, changed or damaged; and the names of .linr files in the folder that the
-        manifest does not list.
+        a Report, whose failed results say what is missing, changed or damaged; and the names of .linr files that the manifest does not
+        list, in the folders where it lists some.
 
     Raises:
         FormatError: it is no manifest. InrcodecError: it cannot be read.
@@ -168,11 +170,29 @@ def verify(name: places.Name, how: doing.How | None = None, quick: bool = False,
             there = entry["target"]
             settled.append(failed(replace(task, source=there), InrcodecError(f"{there}: missing ({fault})")))
     report = doing.run(Plan(tuple(tasks), tuple(settled), output, output), template, how or doing.How())
-    return report, _extra(output, {result.task.name for result in report.results})
+    extra, notices = _extra(output, {result.task.name for result in report.results})
+    if not found.get("complete", True):
+        notices.insert(0, f"{os.fspath(name)}: the work that it tells of was stopped; files that were not begun are not listed")
+    return replace(report, told=tuple(notices)), extra
 
 
-def _extra(folder: str, listed: set[str]) -> list[str]:
-    """The names of .linr files in a folder that are not listed."""
-    with suppress(InrcodecError):
-        return [entry.name for entry in places.walk(folder) if entry.relative.endswith(SUFFIX) and entry.relative not in listed]
-    return []
+def _extra(output: str, listed: set[str]) -> tuple[list[str], list[str]]:
+    """The names of .linr files beside those that are listed, which are not; and a line for each folder that cannot be read.
+
+    No other folder is looked into: the folder of the outputs may be that of the whole disk.
+    """
+    extra, faults = [], []
+    for inner in sorted({str(PurePosixPath(name).parent) for name in listed}):
+        try:
+            folder = output if inner == "." else places.join(output, inner)
+            if not places.is_folder(folder):  # what was listed in it is missing
+                continue
+            beside = "" if inner == "." else f"{inner}/"
+            extra += [
+                entry.name
+                for entry in places.walk(folder, below=False)
+                if entry.relative.lower().endswith(SUFFIX) and beside + entry.relative not in listed
+            ]
+        except InrcodecError as fault:
+            faults.append(str(fault))
+    return extra, faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ..errors import UnsupportedError
 
 SUFFIX = ".linr"
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep, "/")))  # at the end of the name of a folder
 PNG_DEPTHS = {1: (1, 2, 4, 8, 16), 2: (8, 16), 3: (8, 16), 4: (8, 16)}  # bits that PNG has of its own, by the number of channels
 FLAC_DEPTHS = (8, 16, 24)  # bits that a FLAC file is written with
 
@@ -23,10 +25,16 @@ def default_output(path: Path, about: Callable[[], Mapping[str, Any]]) -> Path:
     path: the .linr file; about: gives what `info` says of it, and is called if the name says too little.
     Raises what `about` raises.
     """
-    plain = path.with_name(path.name[: -len(SUFFIX)]) if path.name.lower().endswith(SUFFIX) and len(path.name) > len(SUFFIX) else path
+    plain = without_suffix(path)
     if plain != path and is_output(plain):
         return plain
     return plain.with_name(plain.name + extension_of(about()))
+
+
+def without_suffix(path: Path) -> Path:
+    """A path without .linr at its end, in upper or lower case."""
+    named = path.name.lower().endswith(SUFFIX) and len(path.name) > len(SUFFIX)
+    return path.with_name(path.name[: -len(SUFFIX)]) if named else path
 
 
 def is_output(path: Path) -> bool:

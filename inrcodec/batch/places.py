@@ -115,10 +115,15 @@ def last_part(name: Name) -> str:
 
 
 def has_magic(name: Name) -> bool:
-    """Whether a name is a pattern: it has *, ? or [, and no file of just this name is there."""
+    """Whether a name is a pattern: it has *, ? or [, and no file of just this name is there. In addresses http:// ? begins a query."""
     path = disk_path(name)
     if path is None:
-        return glob.has_magic(os.fspath(name).partition("::")[0])
+        plain = os.fspath(name).partition("::")[0]
+        if not glob.has_magic(plain.replace("?", "") if plain.lower().startswith(("http://", "https://")) else plain):
+            return False
+        with suppress(InrcodecError):  # what is wrong is said where it is read
+            return not exists(name)
+        return True
     return glob.has_magic(str(path)) and not os.path.lexists(path)
 
 
@@ -167,23 +172,25 @@ def stat(name: Name) -> Entry:
         return Entry(os.fspath(name), last_part(name), int(info.get("size") or 0), _mtime(info), None)
 
 
-def walk(root: Name) -> Iterator[Entry]:
-    """The files in a folder and in those below it, in the order of their relative names. Raises InrcodecError.
+def walk(root: Name, *, below: bool = True) -> Iterator[Entry]:
+    """The files in a folder and, if `below`, in those below it, in the order of their relative names. Raises InrcodecError.
 
     Links to files are followed, links to folders are not: they could lead in a circle. A file that can be listed and not be read, or a
     link that leads nowhere, is an entry of size 0. What is neither file nor folder is left out, and so are the temporary files of inrcodec.
     At an address, a relative name may be one that `join` refuses.
     """
     path = disk_path(root)
-    found = _walk_disk(path) if path is not None else _walk_system(root)
+    found = _walk_disk(path, below) if path is not None else _walk_system(root, below)
     return iter(sorted(found, key=lambda entry: entry.relative.split("/")))
 
 
-def _walk_disk(root: Path) -> Iterator[Entry]:
+def _walk_disk(root: Path, below: bool) -> Iterator[Entry]:
     def fault(problem: OSError) -> None:
         raise InrcodecError(f"{problem.filename}: cannot be read: {reason(problem)}") from problem
 
-    for folder, _, names in os.walk(root, onerror=fault):
+    for folder, folders, names in os.walk(root, onerror=fault):
+        if not below:
+            folders.clear()
         for name in names:
             path = Path(folder, name)
             relative = path.relative_to(root).as_posix()
@@ -198,13 +205,13 @@ def _walk_disk(root: Path) -> Iterator[Entry]:
                 yield _on_disk(path, relative)
 
 
-def _walk_system(root: Name) -> Iterator[Entry]:
+def _walk_system(root: Name, below: bool) -> Iterator[Entry]:
     with _faults(root, "read"):
         fs, inside = _system(root)
         fs.invalidate_cache()  # what others have written since
         if not fs.isdir(inside):
             raise NotADirectoryError if fs.exists(inside) else FileNotFoundError
-        found = fs.find(inside, detail=True)
+        found = fs.find(inside, maxdepth=None if below else 1, detail=True)
         for full, info in found.items():
             relative = full.removeprefix(inside).lstrip("/")
             if relative and not relative.endswith("/") and not relative.rpartition("/")[2].startswith(TEMPORARY):
@@ -217,6 +224,17 @@ def _on_disk(path: Path, relative: str) -> Entry:
     if stats.S_ISDIR(found.st_mode):
         raise IsADirectoryError
     return Entry(str(path), relative, found.st_size, found.st_mtime, stats.S_IMODE(found.st_mode))
+
+
+def check_folder(name: Name, folder: Path) -> None:
+    """Raise InrcodecError if a folder of this machine is not there and cannot be made, or cannot be written to. name: what is told."""
+    folder = Path(os.path.abspath(folder))
+    there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), None)
+    if there is None or not there.is_dir():
+        why = "there is no such drive" if there is None else f"{there} is a file; name a folder for the output"
+        raise InrcodecError(f"{os.fspath(name)}: {why}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InrcodecError(f"{os.fspath(name)}: folder {there} is not writable")
 
 
 @contextmanager
@@ -345,12 +363,26 @@ def _send(name: Name, data: bytes | Path, force: bool) -> None:
                 fs.pipe_file(there, data)
             if there != inside:
                 _check_free(name, force)  # asked again: the work may have taken hours
-                fs.mv(there, inside)
+                _move(fs, there, inside)
         except BaseException:
             if there != inside:
                 with suppress(Exception):
                     fs.rm_file(there)
             raise
+
+
+def _move(fs: Any, there: str, inside: str) -> None:
+    """Give a file at an address another name. fsspec's own `mv`, where a file system has none, takes [ and * in folders for patterns."""
+    from fsspec.spec import AbstractFileSystem
+
+    innermost = fs
+    while isinstance(getattr(innermost, "fs", None), AbstractFileSystem):  # dir:// and others go through to one
+        innermost = innermost.fs
+    if type(innermost).mv is not AbstractFileSystem.mv:
+        fs.mv(there, inside)
+        return
+    fs.cp_file(there, inside)
+    fs.rm_file(there)
 
 
 def _system(name: Name) -> tuple[Any, str]:

@@ -23,7 +23,7 @@ from ..errors import InrcodecError, UnsupportedError
 from ..files import checkpoints, lossy, npz, registry, series
 from ..storage import TEMPORARY, reason, same_file
 from . import naming, places
-from .naming import SUFFIX, is_output
+from .naming import SEPARATORS, SUFFIX, is_output
 from .tasks import Action, Result, Status, Task, about, facts, failed
 
 UNKNOWN = "not a known type"
@@ -33,7 +33,6 @@ LINK = "a link to a folder, which is not followed"
 SPECIAL = "no regular file"
 NO_TYPE = "its first bytes are of no known type"  # what the fault of such a file begins with
 MAGIC_SIGNS = re.compile(r"[*?[]")
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep, "/")))
 
 
 class Found(NamedTuple):
@@ -66,12 +65,13 @@ class Plan:
     folders: tuple[tuple[str, str], ...] = field(default=())
 
 
-def make(template: Task, inputs: Sequence[places.Name], output: places.Name | None = None) -> Plan:
+def make(template: Task, inputs: Sequence[places.Name], output: places.Name | None = None, *, several: bool = False) -> Plan:
     """What is to be done for these inputs.
 
     template: action, options and switches of all tasks.
     output: a folder, which need not be there; for one file also the name of the output itself. None: each output is beside its source,
     which is for files that are named one by one.
+    several: whether one input is treated as several are, so that `output` is a folder.
 
     Raises InrcodecError: two sources would have one target; the output cannot be written, or is needed; the inputs have no folder in
     common.
@@ -79,7 +79,7 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
     names, plain = [os.fspath(name) for name in inputs], "" if output is None else os.fspath(output)
     if not all(names) or (output is not None and not plain):
         raise InrcodecError("the name of a file is empty")
-    if is_single(template.action, names, plain):
+    if not several and is_single(template.action, names, plain):
         return _of_one(template, names[0], plain)
     if plain:
         _check_folder(plain, names, template.action)
@@ -272,13 +272,18 @@ def _walk(folder: Path, root: str, output: str, action: Action) -> Iterator[Foun
         path = Path(entry.path)
         if entry.name.startswith(TEMPORARY):
             continue
-        if entry.is_dir(follow_symlinks=False):
+        if _is_link(entry) and path.is_dir():
+            yield Found(str(path), _below(str(path), root), aside=LINK)
+        elif entry.is_dir(follow_symlinks=False):
             if not (output and places.disk_path(output) is not None and same_file(path, Path(str(places.disk_path(output))))):
                 yield from _walk(path, root, output, action)
-        elif entry.is_symlink() and path.is_dir():
-            yield Found(str(path), _below(str(path), root), aside=LINK)
         else:
             yield _on_disk(path, root)
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a link, or what Windows calls a junction, which Python knows from 3.12 on."""
+    return entry.is_symlink() or bool(getattr(entry, "is_junction", bool)())
 
 
 def _on_disk(path: Path, root: str) -> Found:
@@ -322,7 +327,7 @@ def _aside(template: Task, item: Found, head: bytes) -> str:
     """Why a file is not taken; "" if it is. head: its first bytes. Raises InrcodecError: it is at fault."""
     path = Path(places.last_part(item.name))
     named = path.suffix.lower() == SUFFIX
-    coded = head.startswith((container.MAGIC, container.COMPACT))
+    coded = container.is_linr(head)
     if template.action != "encode":
         return "" if named or coded or item.explicit else NOT_CODED
     if named or coded:
@@ -381,14 +386,8 @@ def _check_folder(name: str, inputs: Sequence[str], action: Action) -> None:
         several = "several inputs" if len(inputs) > 1 else inputs[0]
         raise InrcodecError(f"{name}: is the name of a file; name a folder for what {several} will become")
     path = places.disk_path(name)
-    if path is None:
-        return
-    path = Path(os.path.abspath(path))
-    there = next((folder for folder in (path, *path.parents) if os.path.lexists(folder)), None)
-    if there is None or not there.is_dir():
-        raise InrcodecError(f"{name}: {'there is no such drive' if there is None else f'{there} is a file; name a folder for the output'}")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InrcodecError(f"{name}: folder {there} is not writable")
+    if path is not None:
+        places.check_folder(name, path)
 
 
 def _check_targets(tasks: Sequence[Task]) -> None:

@@ -49,6 +49,7 @@ class Report:
         root, output: the deepest folder that holds all inputs, and the folder of the outputs; "" if there is no such.
         seconds: from the first task to the last.
         complete: whether all tasks were begun; else the work was stopped.
+        told: lines on the whole work, not on one file.
     """
 
     action: Action
@@ -57,6 +58,7 @@ class Report:
     output: str = ""
     seconds: float = 0.0
     complete: bool = True
+    told: tuple[str, ...] = ()
 
     @property
     def done(self) -> list[Result]:
@@ -96,7 +98,7 @@ class Report:
     @property
     def notices(self) -> list[str]:
         """What was done otherwise than asked, a line each."""
-        return [notice for result in self.results for notice in result.notices]
+        return [*self.told, *(notice for result in self.results for notice in result.notices)]
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values: what `--json` prints."""
@@ -112,6 +114,7 @@ class Report:
             "source_bytes": self.source_bytes,
             "file_bytes": self.file_bytes,
             "seconds": round(self.seconds, 3),
+            "notices": list(self.told),
             "files": [told(result) for result in self.results],
         }
 

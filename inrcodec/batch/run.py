@@ -90,8 +90,6 @@ class Workers:
         # a fork of this process would have only one of its threads, and their locks for ever; a server that is forked has none
         known = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
-        if "forkserver" in known:
-            context.set_forkserver_preload([tasks_.__name__])
         global _compiling
         self._event, _compiling = context.Event(), context.Event()
         return ProcessPoolExecutor(self.jobs, context, _begin, (self._event, _compiling))
@@ -113,6 +111,16 @@ class Workers:
         if self.given is None and self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
+
+
+def preload() -> None:
+    """Let the process from which workers are forked import what they need, once for all. It is that of the whole program: so it is for one
+    that does nothing else.
+    """
+    import multiprocessing
+
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.get_context("forkserver").set_forkserver_preload([tasks_.__name__])
 
 
 def compiling() -> bool:

@@ -129,7 +129,7 @@ def run(task: Task, stop: Callable[[], bool] | None = None) -> Result:
     started = time.perf_counter()
     try:
         if (found := done_already(task)) is not None:
-            return _timed(_without_original(found), started)
+            return _timed(without_original(found), started)
         before = stamp(task.source)
         with places.local(task.source) as path:
             product = work(task, path, stop)
@@ -213,12 +213,7 @@ _WORK: dict[Action, Callable[[Task, Path, Options], Product]] = {"encode": _enco
 
 def read_linr(path: Path, options: Mapping[str, Any]) -> bytes:
     """The bytes of a .linr file. Raises InrcodecError, naming the file."""
-    try:
-        with naming(path), path.open("rb") as file:
-            container.check_start(file.peek(container.FIRST)[: container.FIRST])
-            return bounds.contents(file, limits_of(options))
-    except OSError as fault:
-        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+    return bounds.read_linr(path, limits_of(options))
 
 
 def about(path: Path, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -240,10 +235,10 @@ def finish(task: Task, product: Product) -> Result:
     notices = list(result.notices)
     notices += told_lost(task, lost)
     result = replace(result, source_bytes=source.size, mtime=source.mtime, notices=tuple(notices))
-    return _without_original(result)
+    return without_original(result)
 
 
-def _without_original(result: Result) -> Result:
+def without_original(result: Result) -> Result:
     """The result of a task whose target is in place, after the source was removed if the task says so. Raises InrcodecError; Stopped."""
     task = result.task
     if not task.delete:
@@ -309,7 +304,7 @@ def _is_linr(name: str) -> bool:
     """Whether a file is there that begins as a .linr file does. Raises InrcodecError."""
     if not places.exists(name):
         return False
-    return places.first_bytes(name, container.FIRST).startswith((container.MAGIC, container.COMPACT))
+    return container.is_linr(places.first_bytes(name, container.FIRST))
 
 
 def facts(name: str) -> places.Entry:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from .. import container
 from ..errors import InrcodecError, naming
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
@@ -190,13 +189,7 @@ def read_linr(path: Path, given: Mapping[str, Any], damaged: bool = False) -> by
     """
     from ..files import bounds
 
-    try:
-        with naming(path), path.open("rb") as file:
-            first = file.read(container.FIRST)
-            container.check_start(first, damaged)
-            return first + bounds.contents(file, limits_of(given))
-    except OSError as fault:
-        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
+    return bounds.read_linr(path, limits_of(given), damaged)
 
 
 def limits_of(given: Mapping[str, Any]) -> Limits:

@@ -13,7 +13,6 @@ from ..storage import check_new_folder, check_output
 from . import arrays, many, pipes, tensors
 from .common import (
     FORCE,
-    SUFFIX,
     THREADS,
     Pages,
     Region,
@@ -158,7 +157,7 @@ def decode(inputs: tuple[Path | str, ...], output: Path | str | None, extension:
 
 def _target(input: Path, source: Path, extension: str | None, part: bool, given: dict[str, Any]) -> Path:
     """The default output. source: what is read for `input`. Raises click.UsageError; InrcodecError: it cannot be read."""
-    from ..batch.naming import default_output, is_output
+    from ..batch.naming import default_output, is_output, without_suffix
     from ..files import registry
     from .inspect import info_of
 
@@ -167,7 +166,7 @@ def _target(input: Path, source: Path, extension: str | None, part: bool, given:
     if part:
         raise click.UsageError("name the output with -o: what is decoded is not the whole file")
     if extension is not None:
-        plain = input.with_name(input.name.removesuffix(SUFFIX)) if input.name != SUFFIX else input
+        plain = without_suffix(input)
         plain = registry.stem(plain) if is_output(plain) else plain
         return plain.with_name(plain.name + extension)
     return default_output(input, lambda: info_of(source, given))

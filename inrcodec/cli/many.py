@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from .signals import interruptible, on_terminal
 
 if TYPE_CHECKING:
     from ..batch.cluster import RayExecutor
+    from ..batch.doing import How
     from ..batch.plan import Plan
     from ..batch.report import Report
     from ..batch.tasks import Action, Result, Task
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 MOST_JOBS = 1024
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # as `places` has it, which takes time to import
 PIPE = "-"
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep, "/")))  # as `naming` has them
 VERBS = {"encode": "encoding", "decode": "decoding", "verify": "verifying"}
 
 
@@ -48,7 +51,7 @@ class Place(FileName):
         if ADDRESS.match(plain):
             return plain
         path = super().convert(plain, param, ctx)
-        return plain if plain.endswith(os.sep) and path.name else path
+        return plain if plain.endswith(SEPARATORS) and path.name else path
 
 
 PLACE, NEW_PLACE = Place(new=False), Place(new=True)
@@ -107,7 +110,7 @@ def is_many(action: Action, inputs: Sequence[Any], output: Any, switches: Mappin
     if any(value for name, value in switches.items() if name != "jobs"):
         return True
     target = "" if output is None else os.fspath(output)
-    if len(names) == 1 and os.path.isfile(names[0]) and not (target.endswith(os.sep) or os.path.isdir(target) or ADDRESS.match(target)):
+    if len(names) == 1 and os.path.isfile(names[0]) and not (target.endswith(SEPARATORS) or os.path.isdir(target) or ADDRESS.match(target)):
         return False  # the usual case, before anything is imported that takes time
     from ..batch import places, plan
 
@@ -152,15 +155,29 @@ def _watched(found: Plan, template: Any, switches: Mapping[str, Any], manifest: 
     """Do a plan with a bar, until Ctrl-C."""
     from ..batch import doing
 
-    shown = on_terminal() and not is_quiet()
-    with _executor(switches) as executor, interruptible("; what is done stays") as stop:
-        jobs = switches.get("jobs") or 0
-        if not shown:
-            return doing.run(found, template, doing.How(executor, jobs, manifest, None, stop))
+    with _how(template.action, switches, manifest, "; what is done stays") as how:
+        return doing.run(found, template, how)
+
+
+@contextmanager
+def _how(action: Action, switches: Mapping[str, Any], manifest: Any, told: str) -> Iterator[How]:
+    """How many files are done: with a bar on a terminal, until Ctrl-C. told: what is said then.
+
+    Raises InrcodecError: there is no such cluster; click.UsageError.
+    """
+    from ..batch import run
+    from ..batch.doing import How
+
+    run.preload()
+    with _executor(switches) as executor, interruptible(told) as stop:
+        how = How(executor, switches.get("jobs") or 0, manifest, None, stop)
+        if not on_terminal() or is_quiet():
+            yield how
+            return
         from .manybar import ManyBar
 
-        with ManyBar(VERBS[template.action]) as bar:
-            return doing.run(found, template, doing.How(executor, jobs, manifest, bar.show, stop))
+        with ManyBar(VERBS[action]) as bar:
+            yield replace(how, progress=bar.show)
 
 
 def _executor(switches: Mapping[str, Any]) -> AbstractContextManager[RayExecutor | None]:
@@ -290,19 +307,9 @@ def verify(inputs: Sequence[Any], switches: Mapping[str, Any], quick: bool, opti
             raise click.UsageError("--quick compares the bytes with a manifest; name one, as --manifest of encode has written it")
         do("verify", names, None, switches, options)
         return
-    from ..batch import doing
-
     plain = {name: value for name, value in options.items() if value is not None}
-    shown = on_terminal() and not is_quiet()
-    with _executor(switches) as executor, interruptible("") as stop:
-        jobs = switches.get("jobs") or 0
-        if shown:
-            from .manybar import ManyBar
-
-            with ManyBar(VERBS["verify"]) as bar:
-                done, extra = manifest.verify(names[0], doing.How(executor, jobs, None, bar.show, stop), quick, **plain)
-        else:
-            done, extra = manifest.verify(names[0], doing.How(executor, jobs, None, None, stop), quick, **plain)
+    with _how("verify", switches, None, "") as how:
+        done, extra = manifest.verify(names[0], how, quick, **plain)
     report(extra=extra)
     more = [f"not in the manifest: {name}" for name in extra[:MOST_LINES]]
     if len(extra) > MOST_LINES:
@@ -344,7 +351,7 @@ def _is_folder(name: str) -> bool:
 
 def info(inputs: Sequence[Any], given: Mapping[str, Any]) -> None:
     """Print a line for each of many files; for programs, a list. Raises click.exceptions.Exit: a file is at fault; InrcodecError."""
-    from ..batch import doing, plan
+    from ..batch import doing, places, plan
     from .inspect import info_of
     from .table import Table
 
@@ -357,8 +364,6 @@ def info(inputs: Sequence[Any], given: Mapping[str, Any]) -> None:
     rows: list[dict[str, Any]] = []
     for task in found.tasks:
         try:
-            from ..batch import places
-
             with places.local(task.source) as path:
                 about = info_of(Path(path), given)
         except InrcodecError as fault:

@@ -7,9 +7,12 @@ import os
 import stat
 from collections.abc import Sequence
 from io import BufferedReader
+from pathlib import Path
 
-from ..errors import FormatError
+from .. import container
+from ..errors import FormatError, InrcodecError, naming
 from ..limits import Limits
+from ..storage import reason
 
 BLOCK = 1 << 20  # bytes read at a time from what does not tell its size
 DEFLATE = 1032  # no byte of Deflate stands for more (a match of 258 bytes takes at least 2 bits)
@@ -31,6 +34,23 @@ def contents(file: BufferedReader, limits: Limits) -> bytes:
         size += len(block)
         limits.check_memory(2 * size)  # once in the parts, once joined
     return b"".join(parts)
+
+
+def read_linr(path: Path, limits: Limits, damaged: bool = False) -> bytes:
+    """The bytes of a .linr file, which are read only if the first of them are right, and as far as the limits allow.
+
+    damaged: whether the first bytes may be. Raises InrcodecError, naming the file.
+    """
+    try:
+        with naming(path), path.open("rb") as file:
+            first = file.read(container.FIRST)
+            container.check_start(first, damaged)
+            if not file.seekable():
+                return first + contents(file, limits)
+            file.seek(0)  # so that the bytes are not copied
+            return contents(file, limits)
+    except OSError as fault:
+        raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
 def check_size(limits: Limits, shape: Sequence[int], sample_bytes: int, copies: int, held: int = 0) -> None:

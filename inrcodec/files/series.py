@@ -9,6 +9,7 @@ begin with a dot are passed over; a Notice tells.
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Mapping
@@ -77,10 +78,12 @@ def read(folder: Path, limits: Limits) -> Signal:
 def is_series(folder: Path, least: int = 1) -> bool:
     """Whether a folder holds nothing but DICOM files of one series and one size, at least so many. False if pydicom is not installed."""
     try:
-        paths = [Path(entry.path) for entry in os.scandir(folder) if _may_be(entry)]
+        with os.scandir(folder) as entries:
+            paths = [Path(entry.path) for entry in itertools.takewhile(_may_be, entries)]
         if len(paths) < max(1, least) or len(paths) < len(os.listdir(folder)):
             return False
-        return len({_told(path) for path in paths}) == 1
+        first = _told(paths[0])
+        return all(_told(path) == first for path in paths[1:])
     except (OSError, InrcodecError, EOFError, ValueError, NotImplementedError, ImportError):
         return False
 

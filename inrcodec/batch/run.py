@@ -85,16 +85,12 @@ class Workers:
         return isinstance(self.executor, ThreadPoolExecutor | InTurn)
 
     def _start(self) -> ProcessPoolExecutor:
-        import multiprocessing
+        from .processes import context
 
-        # a fork of this process would have only one of its threads, and their locks for ever; a server that is forked has none
-        known = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
-        if "forkserver" in known:
-            context.set_forkserver_preload([tasks_.__name__])
+        found = context([tasks_.__name__])
         global _compiling
-        self._event, _compiling = context.Event(), context.Event()
-        return ProcessPoolExecutor(self.jobs, context, _begin, (self._event, _compiling))
+        self._event, _compiling = found.Event(), found.Event()
+        return ProcessPoolExecutor(self.jobs, found, _begin, (self._event, _compiling))
 
     def again(self) -> bool:
         """Replace an executor whose processes have died; whether that can be done."""

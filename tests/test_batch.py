@@ -12,7 +12,9 @@ import shutil
 import signal
 import stat
 import struct
+import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -36,6 +38,7 @@ from inrcodec.signal import KINDS, Signal
 from tests import trees
 from tests.test_files_science import slices
 
+HERE = Path(__file__).parent.parent
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such thing on Windows")
 
@@ -203,16 +206,35 @@ def test_junctions_are_links(tmp_path: Path) -> None:
     assert not any(map(plan._is_link, os.scandir(tmp_path)))
 
 
-def test_processes_leave_the_program_as_it_is(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server of forks imports is the caller's; the command line, which is the program, sets it."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        pytest.skip("there are no forks")
-    told: list[list[str]] = []
-    monkeypatch.setattr(type(multiprocessing.get_context("forkserver")), "set_forkserver_preload", lambda self, names: told.append(names))
-    assert encode(few, tmp_path / "out", jobs=2).ok
-    assert told == []
-    run.preload()
-    assert told == [[tasks.__name__]]
+@pytest.mark.parametrize("way", ["script", "standard input"])
+def test_a_program_needs_no_guard(few: Path, tmp_path: Path, way: str) -> None:
+    """Workers do not run the program that starts them again, nor are its own processes others for it."""
+    lines = (
+        "import inrcodec.batch, multiprocessing.forkserver as f",
+        "print('once')",
+        f"print(inrcodec.batch.encode({str(few)!r}, {str(tmp_path / 'out')!r}, effort=1, jobs=2).ok)",
+        "print(f._forkserver._preload_modules)",
+    )
+    (tmp_path / "program.py").write_text("\n".join(lines), "utf-8")
+    program = [sys.executable, str(tmp_path / "program.py")] if way == "script" else [sys.executable, "-"]
+    with (tmp_path / "program.py").open() as source:
+        done = subprocess.run(program, stdin=source, cwd=HERE, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("once\nTrue\n['__main__']\n", "")
+
+
+@pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="it cannot be seen when processes start")
+@pytest.mark.parametrize("children", [1, 2])
+def test_ctrl_c_to_all_processes_while_they_start(few: Path, tmp_path: Path, children: int) -> None:
+    """A terminal's Ctrl-C goes to the workers, too. children: how many the program has by then: of workers, the server is one."""
+    for i in range(100):
+        np.save(few / f"more{i}.npy", np.arange(30_000, dtype=np.int32).reshape(100, 300) ** 2)
+    program = [sys.executable, "-m", "inrcodec", "encode", str(few), "-o", str(tmp_path / "out"), "-1", "-j", "2"]
+    with subprocess.Popen(program, cwd=HERE, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and len(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()) < children:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate()
+    assert (process.returncode, len(said.splitlines())) == (130, 1)
 
 
 def test_an_output_inside_the_input(few: Path) -> None:

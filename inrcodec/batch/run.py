@@ -85,14 +85,12 @@ class Workers:
         return isinstance(self.executor, ThreadPoolExecutor | InTurn)
 
     def _start(self) -> ProcessPoolExecutor:
-        import multiprocessing
+        from .processes import context
 
-        # a fork of this process would have only one of its threads, and their locks for ever; a server that is forked has none
-        known = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
+        found = context([tasks_.__name__])
         global _compiling
-        self._event, _compiling = context.Event(), context.Event()
-        return ProcessPoolExecutor(self.jobs, context, _begin, (self._event, _compiling))
+        self._event, _compiling = found.Event(), found.Event()
+        return ProcessPoolExecutor(self.jobs, found, _begin, (self._event, _compiling))
 
     def again(self) -> bool:
         """Replace an executor whose processes have died; whether that can be done."""
@@ -111,16 +109,6 @@ class Workers:
         if self.given is None and self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
-
-
-def preload() -> None:
-    """Let the process from which workers are forked import what they need, once for all. It is that of the whole program: so it is for one
-    that does nothing else.
-    """
-    import multiprocessing
-
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        multiprocessing.get_context("forkserver").set_forkserver_preload([tasks_.__name__])
 
 
 def compiling() -> bool:

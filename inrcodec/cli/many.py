@@ -165,10 +165,8 @@ def _how(action: Action, switches: Mapping[str, Any], manifest: Any, told: str) 
 
     Raises InrcodecError: there is no such cluster; click.UsageError.
     """
-    from ..batch import run
     from ..batch.doing import How
 
-    run.preload()
     with _executor(switches) as executor, interruptible(told) as stop:
         how = How(executor, switches.get("jobs") or 0, manifest, None, stop)
         if not on_terminal() or is_quiet():

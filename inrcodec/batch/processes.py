@@ -21,7 +21,7 @@ _usual: Any = multiprocessing.get_context(METHOD)
 _Process = _usual.Process
 
 
-class Apart(_Process):  # type: ignore[misc]  # the class depends on the system
+class Apart(_Process):  # type: ignore[misc, valid-type]  # the class depends on the system
     """A process that does not import the main module of the program that starts it."""
 
     @staticmethod
@@ -30,7 +30,7 @@ class Apart(_Process):  # type: ignore[misc]  # the class depends on the system
             return _Process._Popen(process)
 
 
-class Context(type(_usual)):  # type: ignore[misc, valid-type]  # likewise
+class Context(type(_usual)):  # type: ignore[misc]  # likewise
     """The context of such processes."""
 
     Process = Apart

@@ -14,7 +14,6 @@ import atexit
 import ctypes
 import gc
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import chunks
-from .errors import FormatError, InrcodecError, Notice, UnsupportedError
+from .errors import FormatError, InrcodecError, UnsupportedError, notice
 from .files import optional
 from .options import Options
 
@@ -127,7 +126,7 @@ def _undisturbed() -> Iterator[None]:
 def _tell(what: str, fault: BaseException) -> None:
     """Warn of a fault, which cannot go through C: of it HDF5 learns only that there was one."""
     with suppress(Exception):  # where warnings are errors
-        warnings.warn(Notice(f"filter inrcodec: {what}: {fault if isinstance(fault, InrcodecError) else repr(fault)}"), stacklevel=3)
+        notice(f"filter inrcodec: {what}: {fault if isinstance(fault, InrcodecError) else repr(fault)}", 3)
 
 
 def _type_of(type_id: int) -> int:

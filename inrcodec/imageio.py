@@ -85,7 +85,7 @@ class LinrPlugin(PluginV3):
             if self._pages:
                 data = self._encoded()
                 with _faults():
-                    storage.replace(Path(self.request.get_local_filename()), lambda path: _fill(path, data), force=True)
+                    storage.replace_bytes(Path(self.request.get_local_filename()), data, force=True)
         finally:
             self.request.finish()
 
@@ -211,10 +211,6 @@ class LinrPlugin(PluginV3):
             samples = np.stack(self._pages, dtype=self._pages[0].dtype) if several else self._pages[0]
             signal = Signal(samples, kind, options.pop(BIT_DEPTH, 0), None, options.pop("metadata", {}))
             return encode(signal, **options)
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from .files.pcm import Pcm, unpack
 from .limits import MAX_SAMPLES
 from .options import Options
 from .signal import Signal, named
-from .storage import replace
+from .storage import replace_bytes
 from .stream import StreamReader
 from .stream.reader import CACHE
 
@@ -162,11 +162,7 @@ def write(file: File, data: npt.ArrayLike, samplerate: int, subtype: str | None 
     if path is None:
         file.write(coded)  # type: ignore[union-attr]
         return
-
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(coded)
-
-    replace(path, fill, force=True)
+    replace_bytes(path, coded, force=True)
 
 
 @dataclass(frozen=True)

@@ -356,7 +356,7 @@ def test_times_are_kept_to_the_nanosecond(few: Path, tmp_path: Path, monkeypatch
     def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EPERM, "not permitted")
 
-    monkeypatch.setattr(storage.os, "utime", refused)
+    monkeypatch.setattr("os.utime", refused)
     assert encode(few / "3.npy", tmp_path / "y.linr").ok
 
 

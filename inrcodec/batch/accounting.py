@@ -245,5 +245,5 @@ _TYPES: tuple[tuple[bytes, Callable[[bytes, bytes], list[str]]], ...] = (
     (rb"BM", _bmp),
     (rb"P[1-6][\s#]", _pnm),
     (rb"fLaC|ID3", _flac),
-    (rb"PK\3\4", _npz),
+    (rb"PK\x03\x04", _npz),
 )

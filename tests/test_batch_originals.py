@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,14 +232,14 @@ def test_an_old_target_is_no_new_result(tmp_path: Path) -> None:
     task = tasks.Task("encode", str(source), str(target), options={"profile": "stored"})
     before = run._there(str(target))
     assert run._ended_in_time(task, before) is None
-    assert run._ended_in_time(tasks.replace(task, force=True), None) is None
+    assert run._ended_in_time(replace(task, force=True), None) is None
     found = run._ended_in_time(task, None)
     assert found
     assert (found.status, found.deleted) == ("done", False)
-    found = run._ended_in_time(tasks.replace(task, delete=True), None)
+    found = run._ended_in_time(replace(task, delete=True), None)
     assert found
     assert (found.status, found.deleted, source.exists()) == ("done", True, False)
-    again = run._ended_in_time(tasks.replace(task, delete=True), None)  # the worker died after it had removed the source
+    again = run._ended_in_time(replace(task, delete=True), None)  # the worker died after it had removed the source
     assert again
     assert (again.status, again.deleted, again.file_digest) == ("done", True, found.file_digest)
     assert run._ended_in_time(task, (1, 2, 3, 4)).status == "failed"  # type: ignore[union-attr]

@@ -108,7 +108,7 @@ def encode(
     import numpy as np
 
     from . import bundle, codec
-    from .options import Options
+    from .options import Options, check_names
     from .signal import Signal, likely_kind
     from .tensors import Tensors
 
@@ -123,6 +123,7 @@ def encode(
     else:
         plain = samples if isinstance(samples, np.ma.MaskedArray) else np.asarray(samples)
         samples = Signal(plain, likely_kind(plain) if kind == "auto" else kind, bit_depth, sample_rate, metadata or {})
+    check_names(options)
     chosen = Options(**options)
     if isinstance(samples, Tensors):
         chosen.check_tensors()
@@ -332,7 +333,7 @@ def encode_arrays(arrays: Mapping[str, npt.ArrayLike | Signal], **options: Any) 
     """
     from . import bundle
     from .arrays import Item
-    from .options import Options
+    from .options import Options, check_names
 
     items = {}
     for name, array in arrays.items():
@@ -342,6 +343,7 @@ def encode_arrays(arrays: Mapping[str, npt.ArrayLike | Signal], **options: Any) 
             items[name] = Item.of(array)
         except UnsupportedError as fault:
             raise UnsupportedError(f"array {name}: {fault}") from None
+    check_names(options)
     return bundle.arrays.encode(bundle.arrays.Decoded(items, {}), Options(**options))
 
 

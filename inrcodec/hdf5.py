@@ -10,12 +10,15 @@ made of Python functions by ctypes, so other programs than Python's cannot have 
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
 import gc
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count as counted
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,7 @@ OPTIONS = len(USUAL)  # a dataset has more values: what `_set_local` adds
 # types of elements, by their numbers in a dataset; 0: any other type, of which the bytes are coded
 NUMBERS = ("u1", "i1", *(f"{order}{kind}{size}" for order in "<>" for size in (2, 4, 8) for kind in "ui"))
 TYPES = tuple(map(np.dtype, (*NUMBERS, *(f"{order}{name}" for order in "<>" for name in ("f2", "f4", "f8", "c8", "c16")))))
+SOON = 0.005  # seconds
 REVERSE = 0x100  # H5Z_FLAG_REVERSE: the filter is to decode
 ENUM = 8  # H5T_ENUM, the class of bool
 MOST_AXES = 32  # H5S_MAX_RANK
@@ -125,8 +129,24 @@ def _undisturbed() -> Iterator[None]:
 
 def _tell(what: str, fault: BaseException) -> None:
     """Warn of a fault, which cannot go through C: of it HDF5 learns only that there was one."""
-    with suppress(Exception):  # where warnings are errors
-        notice(f"filter inrcodec: {what}: {fault if isinstance(fault, InrcodecError) else repr(fault)}", 3)
+    told = fault if isinstance(fault, InrcodecError) else repr(fault)
+    try:
+        notice(f"filter inrcodec: {what}: {told}", 3)
+    except Exception as raised:  # where warnings are errors
+        _show(raised)
+    if isinstance(fault, KeyboardInterrupt):  # raised again soon after HDF5's call, since it would be lost here
+        again = threading.Timer(SOON, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+
+def _show(fault: Exception) -> None:
+    """Let Python show an error that cannot be raised: it gives one of a function that C calls to `sys.unraisablehook`."""
+
+    def again() -> None:
+        raise fault
+
+    ctypes.CFUNCTYPE(None)(again)()
 
 
 def _type_of(type_id: int) -> int:
@@ -178,7 +198,10 @@ def _filter(flags: int, count: int, values: Any, size: int, allocated: Any, buff
             buffer[0], allocated[0] = new, len(found)
             return len(found)
     except BaseException as fault:
-        _tell("a chunk cannot be decoded" if flags & REVERSE else "a chunk is written as it is, not coded", fault)
+        if flags & REVERSE:  # with a number, since Python shows a text once
+            _tell(f"a chunk of {size} bytes cannot be decoded (fault {next(_numbers)} of this process)", fault)
+        else:
+            _tell("a chunk is written as it is, not coded", fault)
         return 0
 
 
@@ -196,6 +219,8 @@ def _array_of(values: Sequence[int]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _encode(data: bytes, values: Sequence[int]) -> bytes:
+    if len(values) <= OPTIONS:  # HDF5 does not call `_set_local` for them
+        raise UnsupportedError("elements of variable length, such as texts, are not supported; HDF5 keeps them outside of chunks")
     shape, dtype = _array_of(values)
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise UnsupportedError("another filter changed the size of the chunk; it must come after this one")
@@ -217,6 +242,7 @@ def _write_open_files() -> None:
 
 
 _lib = _library()
+_numbers = counted(1)  # of faults
 _types = [h5t.py_create(dtype, logical=True) for dtype in TYPES]
 # HDF5 keeps a copy of the class, but not of the functions and the name
 _class = _Class(h5z.CLASS_T_VERS, FILTER_ID, 1, 1, NAME, _CanApply(), _SetLocal(_set_local), _Filter(_filter))

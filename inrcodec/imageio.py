@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import encode, storage
-from .container import COMPACT, MAGIC
+from .container import COMPACT, FIRST, MAGIC, check_start
 from .errors import InrcodecError, UnsupportedError
 from .files import paging
 from .files.optional import require
 from .layout import region_box
-from .options import Options
+from .options import Options, check_has_samples, check_names
 from .signal import Kind, Signal, named, picture_kind
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ from imageio.core.request import InitializationError, IOMode, Request  # noqa: E
 from imageio.core.v3_plugin_api import ImageProperties, PluginV3  # noqa: E402
 
 NAME, EXTENSION = "inrcodec", ".linr"
+BY_CONTENT = "inrcodec-content"  # the plugin that imageio asks first where an extension does not tell which to take
 BIT_DEPTH = "bit_depth"  # among the metadata, beside the keys of `inrcodec.files.metadata`
 Samples = npt.NDArray[Any]
 Index = int | EllipsisType | None
@@ -52,14 +53,19 @@ class LinrPlugin(PluginV3):
     picture of other files.
     """
 
+    _owns = False  # of a request that is not taken, other plugins go on to use the file
+
     def __init__(self, request: Request, *, threads: int = 0) -> None:
         """Open a file. threads: at most this many; 0: as many as there are cores.
 
-        Raises InitializationError: it is no .linr file; OSError: it is damaged, or holds no picture.
+        A file that is damaged or holds no picture raises OSError when it is first asked for something: what is raised here, imageio
+        replaces by a message of its own.
+
+        Raises InitializationError: it is no .linr file.
         """
         super().__init__(request)
-        self._owns = False  # of a request that is not taken, other plugins go on to use the file
         self._reader: StreamReader | None = None
+        self._fault: OSError | None = None  # of opening the file
         self._pages: list[Samples] = []
         self._given: dict[str, Any] = {}
         self._batch = False
@@ -67,10 +73,12 @@ class LinrPlugin(PluginV3):
             if request.extension not in (None, EXTENSION):
                 raise InitializationError(f"inrcodec writes {EXTENSION} files, not {request.extension}")
         else:
-            if not request.firstbytes.startswith((MAGIC, COMPACT)):
-                raise InitializationError("not a .linr file")
+            if reason := _foreign(request):
+                raise InitializationError(reason)
             try:
                 self._reader = _opened(request, threads)
+            except OSError as fault:
+                self._fault = fault
             except BaseException:
                 request.finish()
                 raise
@@ -105,7 +113,7 @@ class LinrPlugin(PluginV3):
             (height, width[, channels]), or (pages, height, width[, channels]), of the type in the file.
 
         Raises:
-            OSError: it is damaged.
+            OSError: it is damaged, or holds no picture.
             ValueError: there is no picture of this index, or the region does not lie inside it.
         """
         reader, number = self._at(index)
@@ -135,13 +143,17 @@ class LinrPlugin(PluginV3):
             options: bit_depth, and fields of `inrcodec.Options`.
 
         Raises:
-            OSError: the samples are no picture, or their pages differ.
+            OSError: the samples are no picture, there are none, or their pages differ.
             ValueError, TypeError: an option is not known, or not valid.
         """
+        check_names(options, (BIT_DEPTH,))
+        check_has_samples(options, "imageio")
         is_list = isinstance(ndimage, list | tuple)
         pages = [np.asarray(page) for page in ndimage] if isinstance(ndimage, list | tuple) else [np.asarray(ndimage)]
         if not is_list and (is_batch if is_batch is not None else picture_kind(pages[0].shape) == "stack"):
-            is_list, pages = True, list(pages[0])
+            is_list, pages = True, list(np.atleast_1d(pages[0]))
+        if not pages or not pages[0].ndim:
+            raise OSError(f"{self.request.filename}: there is nothing to encode: no pictures")
         self._batch = self._batch or is_list
         self._pages += pages
         own = dict(metadata or {})
@@ -176,7 +188,9 @@ class LinrPlugin(PluginV3):
         return reader.shape[0] if reader.kind == "stack" else 1
 
     def _at(self, index: Index) -> tuple[StreamReader, int | None]:
-        """(the open file, the number of the picture that an index asks for; None: all). Raises ValueError; OSError: it is not open."""
+        """(the open file, the number of the picture that an index asks for; None: all). Raises ValueError; OSError: see `read`."""
+        if self._fault is not None and self._owns:
+            raise self._fault
         if self._reader is None or not self._owns:
             raise OSError("the file is closed, or open for writing")
         several = self._reader.kind == "stack"
@@ -213,6 +227,24 @@ class LinrPlugin(PluginV3):
             return encode(signal, **options)
 
 
+class LinrByContent(LinrPlugin):
+    """Reads .linr files whose names do not tell that they are: bytes, open files, and names without a known extension.
+
+    imageio asks one plugin after the other then. This one comes first, before Pillow's, which reads a stack's first page only once
+    `inrcodec.pillow` is imported. It looks at the first bytes alone.
+    """
+
+    def __init__(self, request: Request, *, threads: int = 0) -> None:
+        """See `LinrPlugin`. Raises InitializationError: it is no .linr file, or is to be written, which other plugins may do."""
+        if request.mode.io_mode == IOMode.write:
+            raise InitializationError(f"inrcodec writes {EXTENSION} files")
+        try:
+            super().__init__(request, threads=threads)
+        except InitializationError:
+            request.finish()  # the next plugin gets a request of its own
+            raise
+
+
 @contextmanager
 def _faults() -> Iterator[None]:
     """Raise InrcodecError as OSError, which is what imageio's users expect of a damaged file."""
@@ -220,6 +252,19 @@ def _faults() -> Iterator[None]:
         yield
     except InrcodecError as fault:
         raise OSError(str(fault)) from fault
+
+
+def _foreign(request: Request) -> str | None:
+    """What to say of a file that is left to other plugins; None: it is a .linr file, maybe cut or damaged, or empty and named so."""
+    start = request.firstbytes[:FIRST]
+    if start.startswith((MAGIC, COMPACT)) or (not start and request.extension == EXTENSION):
+        return None
+    try:
+        check_start(start)
+    except InrcodecError as fault:
+        if not str(fault).startswith(("truncated", "damaged")):
+            return f"{request.filename}: {fault}"
+    return None
 
 
 def _opened(request: Request, threads: int) -> StreamReader:
@@ -234,6 +279,10 @@ def _opened(request: Request, threads: int) -> StreamReader:
 
 
 if NAME not in known_plugins:
+    _others = dict(known_plugins)
+    known_plugins.clear()  # the same dict, since modules hold it; imageio asks plugins in this order
+    known_plugins[BY_CONTENT] = PluginConfig(name=BY_CONTENT, class_name="LinrByContent", module_name=__name__, install_name=NAME)
+    known_plugins.update(_others)
     known_plugins[NAME] = PluginConfig(name=NAME, class_name="LinrPlugin", module_name=__name__, install_name=NAME)
     _extension = FileExtension(extension=EXTENSION, priority=[NAME], name="LINR losslessly compressed image")
     extension_list.append(_extension)

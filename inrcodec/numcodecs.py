@@ -15,23 +15,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import chunks, codec
+from . import bundle, chunks, codec
+from .arrays import Item
+from .errors import FormatError
 from .files import optional
 from .options import Options
+from .signal import BFLOAT16
 
 optional.require("inrcodec.numcodecs", {"numcodecs": "numcodecs"})
 
 from numcodecs.abc import Codec  # noqa: E402
 from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy  # noqa: E402
 
+ARRAY = "array"  # the name of an array that no signal holds, in a file of arrays
 FORTRAN = {"npy/fortran_order": b"1"}  # as the reader of .npy files has it
 
 
 class Inrcodec(Codec):  # type: ignore[misc]  # numcodecs has no types
     """A codec of arrays. It gains most where it sees the shape of a chunk, so as a compressor, with no filter before it.
 
-    `decode` gives the array in its type, shape and order if it has 1 to 4 axes of numbers. Of other arrays it gives the elements as
-    integers or bytes, in the order in which they are in memory, for `view` and `reshape`; that is what Zarr does with them.
+    `decode` gives the array in its type, shape and order if it has 1 to 4 axes of numbers, and in its type and shape if it has no axes or
+    no elements. Of other arrays it gives the elements as integers or bytes, in the order in which they are in memory, for `view` and
+    `reshape`; that is what Zarr does with them.
 
     Attributes:
         effort, profile: see `inrcodec.Options`.
@@ -50,11 +55,16 @@ class Inrcodec(Codec):  # type: ignore[misc]  # numcodecs has no types
         self.effort, self.profile, self.sample_rate = effort, profile, sample_rate
 
     def encode(self, buf: Any) -> bytes:
-        """The .linr file of an array, or of anything that has a buffer; empty if it is empty.
+        """The .linr file of an array, or of anything that has a buffer.
 
         Raises inrcodec.UnsupportedError: an array of Python objects; TypeError: buf has no buffer.
         """
         array = ensure_ndarray(buf)
+        chunks.check_type(array.dtype)
+        if not (array.ndim and array.nbytes):  # no signal holds it
+            if array.dtype.name == BFLOAT16:
+                array = array.view(np.uint16)
+            return bundle.arrays.encode(bundle.arrays.Decoded({ARRAY: Item.of(array)}, {}), self._options)
         fortran = array.flags.f_contiguous and not array.flags.c_contiguous
         if fortran and chunks.coded_like(array.shape, array.dtype)[0] != array.shape:
             array, fortran = array.reshape(-1, order="A"), False
@@ -71,13 +81,16 @@ class Inrcodec(Codec):  # type: ignore[misc]  # numcodecs has no types
         """
         data = ensure_bytes(buf)
         into = None if out is None else ensure_ndarray(out)
-        if into is not None and data:
-            h = codec.open_bytes(data, self._options.limits).header
-            size = math.prod(h.shape) * h.dtype.itemsize
+        is_bundle = bundle.holds_arrays(data)
+        if into is not None:
+            size = _bundled(data, self._options) if is_bundle else _coded(data, self._options)
             if into.nbytes != size:  # before anything of that size is allocated
                 raise ValueError(f"out has {into.nbytes} bytes, and the array has {size}")
-        found: npt.NDArray[Any] = np.zeros(0, np.uint8)
-        if data:
+        found: npt.NDArray[Any]
+        if is_bundle:
+            _bundled(data, self._options)
+            found = bundle.arrays.decode(data, self._options).items[ARRAY].array()
+        else:
             signal = codec.decode(data, self._options)
             found = np.asfortranarray(signal.samples) if FORTRAN.items() <= signal.metadata.items() else signal.samples
         return found if into is None else ndarray_copy(found, into)
@@ -95,3 +108,17 @@ class Inrcodec(Codec):  # type: ignore[misc]  # numcodecs has no types
     def __repr__(self) -> str:
         given = chunks.stored(self)
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _coded(data: bytes, options: Options) -> int:
+    """Bytes of the array in the file of a signal. Raises FormatError; LimitError."""
+    h = codec.open_bytes(data, options.limits).header
+    return math.prod(h.shape) * h.dtype.itemsize
+
+
+def _bundled(data: bytes, options: Options) -> int:
+    """Bytes of the array in a file of arrays. Raises FormatError, also if it is none that `encode` makes; LimitError."""
+    entries = bundle.arrays.open_bytes(data, options.limits).entries
+    if [entry.name for entry in entries] != [ARRAY] or not entries[0].type:
+        raise FormatError("it holds several arrays, not one")
+    return entries[0].nbytes

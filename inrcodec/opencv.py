@@ -15,7 +15,7 @@ from .errors import UnsupportedError, naming, notice, spelling
 from .files.images import is_cmyk
 from .layout import region_box
 from .limits import MAX_SAMPLES
-from .options import Options
+from .options import Options, check_names
 from .signal import Signal, named, picture_kind
 
 Order = Literal["rgb", "bgr"]
@@ -103,6 +103,7 @@ def imwrite(
     kind = picture_kind(plain.shape)
     signal = Signal(_ordered(plain, order, plain.ndim == (3 if kind == "image" else 4)), kind, bit_depth, None, metadata or {})
     if path.suffix.lower() == EXTENSION:
+        check_names(options)
         storage.replace_bytes(path, _encoded(signal, Options(**options)), force=True)
         return
     if options:

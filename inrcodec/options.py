@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, get_args
@@ -67,7 +67,7 @@ class Goal(NamedTuple):
 
 def goal_of(until: str) -> Goal:
     """The goal that a text stands for, see `Options.until`. Raises ValueError if it is none."""
-    kind, _, number = until.partition("=")
+    kind, _, number = until.partition("=") if isinstance(until, str) else ("", "", "")
     if kind in ("exact", "mdl") and until == kind:
         return Goal(kind)
     below = {"rate": 1000, "psnr": 1000, "iou": 1}.get(kind, 0)
@@ -231,7 +231,8 @@ class Options:
             ("loss", self.loss, LOSSES),
             ("prior", self.prior, PRIORS),
         )
-        for name, value, allowed in choices:
+        yes_or_no = [field.name for field in fields(self) if isinstance(field.default, bool)]
+        for name, value, allowed in (*choices, *((name, getattr(self, name), (True, False)) for name in yes_or_no)):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; it can be {', '.join(repr(x) for x in allowed)}")
         goal_of(self.until or "exact")
@@ -375,3 +376,16 @@ class Options:
     def workers(self) -> int:
         """Threads to use, at least 1."""
         return self.threads or os.cpu_count() or 1
+
+
+def check_names(given: Collection[str], more: Collection[str] = ()) -> None:
+    """Raise TypeError if there is a name among those given that is no option of an encoder. more: what the caller takes besides."""
+    able = {*(field.name for field in fields(Options)), *more} - {"max_samples", "max_memory"}
+    if unknown := sorted(set(given) - able):
+        raise TypeError(f"{', '.join(unknown)}: there is no such option of .linr files; there are {', '.join(sorted(able))}")
+
+
+def check_has_samples(given: Mapping[str, Any], reader: str) -> None:
+    """Raise ValueError if options ask for a file without samples. reader: the library that could not read it."""
+    if not given.get("payload", True):
+        raise ValueError(f"payload=False makes a file without samples, which {reader} cannot read; inrcodec.encode makes such files")

@@ -24,23 +24,25 @@ the tiles that it meets. Pictures are read in these modes:
 The pages of a stack are frames. Grey of up to 16 bits where 0 is white is turned, so that 0 is black. All else raises
 UnidentifiedImageError.
 
-`save` takes these modes, and writes exactly what is in the image; a mode that is not in the table raises OSError. Its options are the
-fields of `inrcodec.Options`; icc_profile, exif, xmp, dpi, gamma and text (a dict), which are the image's own if they are not given; and
-save_all with append_images, which write a stack of pages of one mode and size.
+`save` takes these modes, I;16L and I;16N, and writes exactly what is in the image; any other mode raises OSError. Its options are the
+fields of `inrcodec.Options` but payload=False; icc_profile, exif, xmp, dpi, gamma and text (a dict), which are the image's own if they are
+not given; and save_all with append_images, which write a stack of pages of one mode and size. What the image says of an animation, as
+durations, is not kept; a `Notice` names it.
 """
 
 from __future__ import annotations
 
+import reprlib
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL._util import DeferredError
 
 from .container import COMPACT, MAGIC
-from .errors import InrcodecError, UnsupportedError
+from .errors import InrcodecError, Notice, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -71,8 +73,9 @@ MEANINGS = {
     "RGBa": {EXTRA_SAMPLES: ASSOCIATED},
     "La": {EXTRA_SAMPLES: ASSOCIATED},
 }
-WRITTEN = {"1", "I", "F", "I;16", "I;16L", "I;16B", *MODES.values()}
+WRITTEN = {"1", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", *MODES.values()}
 INSTEAD = {"P": "RGB", "PA": "RGBA", "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB"}  # modes to convert others to
+ANIMATION = ("duration", "loop", "timestamp", "disposal", "blend", "default_image")  # keys of `info` that tell how frames are shown
 WITH_ALPHA = {"1": "LA", "L": "LA", "RGB": "RGBA", "P": "RGBA"}  # and those that have a transparent colour
 
 
@@ -291,27 +294,33 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
 
 def _save_all(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     """What `Image.save` does with save_all."""
-    _write(_frames([image, *image.encoderinfo.get("append_images", ())]), image.encoderinfo, file)
+    more = image.encoderinfo.get("append_images") or ()
+    if not isinstance(more, Iterable):
+        raise TypeError(f"append_images is {reprlib.repr(more)}; it must be a list of images")
+    images = [image, *more]
+    if any(not isinstance(one, Image.Image) for one in images):
+        raise TypeError("append_images must hold images of Pillow, and nothing else")
+    _write(_frames(images), image.encoderinfo, file)
 
 
 def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]) -> None:
     """Write an image, or several as a stack. given: options of `Image.save`. Nothing is written if it fails.
 
-    Raises OSError: they cannot be written so; TypeError, ValueError: an option is not known, or not valid.
+    Warns with a `Notice` if they are frames of an animation. Raises OSError: they cannot be written so; TypeError, ValueError: an option is
+    not known, or not valid.
     """
     import numpy as np
 
     from . import encode
     from .files import paging, pillowinfo
-    from .options import Options
+    from .options import check_has_samples, check_names
     from .signal import Signal
 
     described = {name: given[name] for name in pillowinfo.OPTIONS if name in given}
     options = {name: value for name, value in given.items() if name not in {"append_images", *described}}
-    known = {field.name for field in fields(Options)} - {"max_samples", "max_memory"}
-    if unknown := sorted(options.keys() - known):
-        able = ", ".join(sorted({*known, *pillowinfo.OPTIONS}))
-        raise TypeError(f"{', '.join(unknown)}: there is no such option of .linr files; there are {able}")
+    check_names(options, pillowinfo.OPTIONS)
+    check_has_samples(options, "Pillow")
+    animated: set[str] = set()
     pages: list[Samples] = []
     metadata: list[dict[str, bytes]] = []
     first: tuple[str, tuple[int, int]] | None = None
@@ -320,6 +329,7 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
         first = first or (image.mode, image.size)
         if (image.mode, image.size) != first:
             raise OSError(f"cannot write frames of several modes or sizes as LINR: {first[0]} {first[1]}, then {image.mode} {image.size}")
+        animated.update(name for name in ANIMATION if name in image.info)
         pages.append(samples)
         metadata.append(pillowinfo.from_image(image, described) | MEANINGS.get(image.mode, {}))
     several = len(pages) > 1
@@ -327,6 +337,9 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
         samples = np.stack(pages, dtype=pages[0].dtype) if several else pages[0]
         signal = Signal(samples, "stack" if several else "image", depth, None, paging.joined(metadata))
         data = encode(signal, **options)
+    if several and animated:
+        kept = ", ".join(name for name in ANIMATION if name in animated)
+        warnings.warn(Notice(f"of the animation only the frames are kept, as a stack; lost: {kept}"), stacklevel=4)
     file.write(data)
 
 

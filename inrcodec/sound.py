@@ -9,35 +9,39 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os import SEEK_CUR, SEEK_END, SEEK_SET
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypedDict, Unpack
+from typing import Any, BinaryIO, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from . import encode
 from .errors import UnsupportedError, naming
+from .files import registry
 from .files.libsndfile import TAGS
 from .files.pcm import Pcm, unpack
-from .limits import MAX_SAMPLES
-from .options import Options
+from .options import Options, check_names
 from .signal import Signal, named
 from .storage import replace_bytes
 from .stream import StreamReader
 from .stream.reader import CACHE
 
-__all__ = ["SoundFile", "SoundInfo", "blocks", "info", "read", "write"]
+__all__ = ["SEEK_CUR", "SEEK_END", "SEEK_SET", "SoundFile", "SoundInfo", "blocks", "info", "read", "write"]
 
 Samples = npt.NDArray[Any]
 File = str | os.PathLike[str] | BinaryIO
 
+LOSSY = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma")  # extensions of sound that `inrcodec.files` does not know
 FORMAT, FORMAT_INFO = "LINR", "inrcodec"
+OTHERS = "inrcodec.files.write and soundfile.write make other files"
 DTYPES = ("float64", "float32", "int32", "int16")  # that samples are converted to
 WRITTEN = ("int8", "int16", "int32", "float16", "float32", "float64")  # that are stored as they are
 SUBTYPES = {
@@ -143,19 +147,21 @@ def write(file: File, data: npt.ArrayLike, samplerate: int, subtype: str | None 
     """Write a sound to a .linr file. A file of that name is replaced when the new one is whole.
 
     Args:
-        file: its name, or an open file.
+        file: its name, of which the extension is .linr or none of another type of file; or an open file.
         data: (frames,) or (frames, channels), at most 8 channels; int8, int16, int32, float16, float32 or float64.
         samplerate: frames per second.
         subtype: what the samples become, as soundfile.write would make them: PCM_S8, PCM_U8, PCM_16, PCM_24, PCM_32, FLOAT or DOUBLE.
             Unlike in soundfile, by default nothing is converted: every bit comes back.
-        options: of `inrcodec.encode`: effort, threads, metadata, …
+        options: of `inrcodec.encode`: effort, threads, metadata, …; and format: "LINR" or None.
 
     Raises:
-        UnsupportedError: samples of another type or shape, none at all, or a rate that is no whole number above 0.
+        UnsupportedError: samples of another type or shape, none at all, a rate that is no whole number above 0, or the extension of another
+            type of file.
         ValueError: there is no such subtype, or an option has a value that it cannot have. TypeError: there is no such option.
-        InrcodecError: the file cannot be written, or verification failed.
+        InrcodecError: the file cannot be written, or verification failed. A fault of an open file is what its `write` raises.
     """
     path = None if _is_open(file) else Path(file)  # type: ignore[arg-type]
+    _check_options(path, options)
     with naming(path or _label(file)):
         signal = _signal(np.asarray(data), samplerate, subtype, options.pop("metadata", None) or {})
         coded = encode(signal, **options)
@@ -212,8 +218,8 @@ def info(file: File, **bounds: Unpack[Bounds]) -> SoundInfo:
             sound.frames / sound.samplerate,
             sound.format,
             sound.subtype,
-            FORMAT_INFO,
-            _subtype_info(sound.subtype),
+            sound.format_info,
+            sound.subtype_info,
             sound.profile,
             sound.tags,
         )
@@ -225,32 +231,41 @@ class SoundFile:
     Decoded tiles are kept, 64 MiB of them or the last one, so reading on decodes each tile once.
 
     Attributes:
-        name, samplerate, channels, frames, format, subtype, tags, profile: see `SoundInfo`.
+        name, samplerate, channels, frames, format, format_info, subtype, subtype_info, tags, profile: see `SoundInfo`.
+        title, artist, album, date, comment, genre, copyright: texts among the tags; "" if there is none.
+        mode, sections, endian: always "r", 1 and "FILE".
         decoded: how many tiles were decoded up to now, but for those of a sound that was read as a whole.
         closed: whether it is closed.
     """
 
-    format = FORMAT
+    format, format_info = FORMAT, FORMAT_INFO
+    mode, sections, endian = "r", 1, "FILE"
 
-    def __init__(self, file: File, mode: str = "r", *, threads: int = 0, max_samples: int = MAX_SAMPLES, max_memory: int = 0) -> None:
+    def __init__(self, file: File, mode: str = "r", *others: object, **bounds: Unpack[Bounds]) -> None:
         """Open a file. Nothing is decoded yet.
 
         Args:
             file: its name, or an open file, which is read from where it stands, and left open. One that cannot seek is taken into memory.
             mode: "r"; `inrcodec.open` writes a sound piece by piece.
-            threads: at most this many; 0: as many as there are cores.
-            max_samples, max_memory: what the file may ask for; see `inrcodec.decode`.
+            others: none; soundfile has here what tells how to write.
+            bounds: threads: at most this many; 0: as many as there are cores. max_samples, max_memory: what the file may ask for; see
+                `inrcodec.decode`.
 
         Raises:
             OSError: the file is not there, or cannot be read.
             FormatError: it is damaged, or no .linr file of a signal.
             UnsupportedError: it holds no sound.
             LossyError: it holds no samples. LimitError: its metadata take too much memory.
-            ValueError: another mode, or an option has a value that it cannot have. TypeError: file is none.
+            ValueError: another mode, or an option has a value that it cannot have. TypeError: file is none, or there is no such argument.
         """
         if mode != "r":
-            raise ValueError(f"mode is {mode!r}; it can be 'r'; inrcodec.open writes a sound piece by piece")
-        options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+            raise ValueError(
+                f"mode is {mode!r}; it can be 'r': inrcodec.sound.SoundFile reads only; inrcodec.sound.write writes a sound, "
+                "and inrcodec.open writes one piece by piece"
+            )
+        if others:
+            raise TypeError(f"{len(others)} more arguments than file and mode: samplerate, channels and so on are for writing")
+        options = Options(**_bounds(bounds))
         self._reader = StreamReader(_source(file), options)
         r = self._reader
         if r.kind != "audio" or r.sample_rate is None:
@@ -266,6 +281,11 @@ class SoundFile:
         self._at = 0
 
     @property
+    def subtype_info(self) -> str:
+        """The subtype in words."""
+        return _subtype_info(self.subtype)
+
+    @property
     def decoded(self) -> int:
         """How many tiles were decoded up to now."""
         return self._reader.decoded
@@ -273,6 +293,17 @@ class SoundFile:
     def __repr__(self) -> str:
         told = f"samplerate={self.samplerate}, channels={self.channels}, format={self.format!r}, subtype={self.subtype!r}"
         return f"SoundFile({self.name!r}, mode='r', {told})"
+
+    def __getattr__(self, name: str) -> str:
+        if name not in TAGS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.tags.get(TAGS[name], "")
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __bool__(self) -> bool:
+        return True  # of no frames, too
 
     def __enter__(self) -> SoundFile:
         return self
@@ -294,15 +325,15 @@ class SoundFile:
         self._check_open()
         return self._at
 
-    def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, frames: int, whence: int = SEEK_SET) -> int:
         """Go to a frame, counted from the beginning, from here (SEEK_CUR) or from the end (SEEK_END). Returns it.
 
         Raises ValueError: the sound has no such place, or whence is none of these.
         """
         self._check_open()
-        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+        if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
             raise ValueError(f"whence is {whence!r}; it can be SEEK_SET, SEEK_CUR or SEEK_END")
-        place = frames + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.frames}[whence]
+        place = frames + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self.frames}[whence]
         if not 0 <= place <= self.frames:
             raise ValueError(f"{self.name}: there is no frame {place}; it has {self.frames}")
         self._at = place
@@ -458,6 +489,17 @@ def _signal(data: Samples, samplerate: int, subtype: str | None, metadata: dict[
     return Signal(samples.reshape(data.shape), "audio", depth, samplerate, metadata)
 
 
+def _check_options(path: Path | None, options: dict[str, Any]) -> None:
+    """Check what `write` is given, and take "format" out of it. Raises TypeError, ValueError, UnsupportedError."""
+    check_names(options, ("subtype", "format", "metadata"))
+    given = options.pop("format", None)
+    if given is not None and str(given).upper() != FORMAT:
+        raise ValueError(f"format is {given!r}; it can be {FORMAT!r}; {OTHERS}")
+    extension = path.suffix.lower() if path else ""
+    if path and extension not in ("", ".linr") and (extension in LOSSY or registry.is_named(path)):
+        raise UnsupportedError(f"{path}: inrcodec.sound.write makes .linr files, and {extension} names another type; {OTHERS}")
+
+
 def _is_open(file: object) -> bool:
     """Whether this is an open file rather than a name. Raises TypeError if it is neither."""
     if isinstance(file, str | os.PathLike):
@@ -471,6 +513,8 @@ def _is_open(file: object) -> bool:
 def _source(file: File) -> Path | BinaryIO:
     """The path of a file, or an open one that can seek. Raises TypeError."""
     if isinstance(file, str | os.PathLike):
+        if not os.fspath(file):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)  # pathlib takes "" for the folder
         return Path(file)
     _is_open(file)
     return file if file.seekable() else io.BytesIO(file.read())
@@ -481,9 +525,11 @@ def _label(file: object) -> Path:
     return Path(str(getattr(file, "name", f"<{type(file).__name__}>")))
 
 
-def _bounds(more: Blocks | Reading) -> Bounds:
-    """What is left for `SoundFile`; one that it does not know is told there."""
-    return more
+def _bounds(more: Mapping[str, Any]) -> Bounds:
+    """What is left for `SoundFile`. Raises TypeError: there is no such argument."""
+    if unknown := sorted(more.keys() - Bounds.__annotations__):
+        raise TypeError(f"{', '.join(unknown)}: there is no such argument for .linr files; there are {', '.join(Bounds.__annotations__)}")
+    return cast(Bounds, more)
 
 
 def _subtype_info(subtype: str) -> str:

@@ -1,5 +1,6 @@
-"""Hypothesis without deadlines, since the first example may compile kernels; Ctrl-C for programs of tests; the standalone decoder."""
+"""Hypothesis without deadlines, since the first example may compile kernels; threads of torch; Ctrl-C; the standalone decoder."""
 
+import os
 import signal
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +8,8 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores have a worker each; threads of torch that wait for each other's cores take minutes
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("inrcodec", deadline=None)
 settings.load_profile("inrcodec")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts programs in the background so, and they hand it on

@@ -21,12 +21,13 @@ import soundfile
 import tifffile
 from PIL import Image
 
+from bench.fuzz.science_seeds import nifti, volume
 from inrcodec import batch, errors, files, parallel
 from inrcodec.batch import accounting, originals, run, tasks
 from inrcodec.errors import Notice
 from tests import trees
 from tests.test_batch import chunk, encode
-from tests.test_files_science import nifti, slices, volume
+from tests.test_files_science import slices
 
 UNTOLD = originals.UNTOLD
 COLOURS = trees.picture(0, 9, 13, 3)

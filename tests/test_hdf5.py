@@ -2,6 +2,10 @@
 
 import gc
 import importlib
+import re
+import sys
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -155,6 +159,20 @@ def test_what_cannot_be_coded_is_written_as_it_is(tmp_path: Path, options: dict[
         assert (f["x"][...] == array).all()
 
 
+def test_elements_of_variable_length_are_written_as_they_are(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        with pytest.warns(Notice, match="not coded: elements of variable length, such as texts, are not supported"):
+            f.create_dataset("texts", data=["a", "bcd"], chunks=(2,), **FILTER)
+        lists = f.create_dataset("lists", (2,), h5py.vlen_dtype("i4"), chunks=(1,), **FILTER)
+        lists[0] = [1, 2]
+        with pytest.warns(Notice, match="elements of variable length"):
+            f.flush()
+    with h5py.File(tmp_path / "a.h5") as f:
+        assert f["texts"][:].tolist() == [b"a", b"bcd"]
+        assert f["lists"][0].tolist() == [1, 2]
+        assert f["texts"].id.get_chunk_info(0).filter_mask == 1
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"inrcodec.hdf5 needs h5py; install with: pip install h5py"):
@@ -176,9 +194,52 @@ def test_a_damaged_chunk_is_a_fault_of_h5py(tmp_path: Path) -> None:
         data[place.byte_offset + at] ^= 1
         path.write_bytes(data)
         with h5py.File(path) as f:
-            with pytest.warns(Notice, match="filter inrcodec: a chunk cannot be decoded: "), pytest.raises(OSError, match="filter"):
+            with (
+                pytest.warns(Notice, match=r"filter inrcodec: a chunk of \d+ bytes cannot be decoded "),
+                pytest.raises(OSError, match="filter"),
+            ):
                 f["x"][:]
             assert (f["x"][20:] == array[20:]).all()
+
+
+def damaged(path: Path) -> None:
+    """Write a file with two chunks that are damaged in the same way."""
+    with h5py.File(path, "w") as f:
+        x = f.create_dataset("x", (100,), "i4", chunks=(50,), **FILTER)
+        for at in (0, 50):
+            x.id.write_direct_chunk((at,), inrcodec.encode(np.arange(50, dtype="i4"), effort=1)[:-1])
+
+
+def read_both(path: Path) -> None:
+    with h5py.File(path) as f:
+        for at in (0, 50, 0):
+            with pytest.raises(OSError, match="filter"):
+                f["x"][at]
+
+
+def test_each_damaged_chunk_is_told(tmp_path: Path) -> None:
+    """By Python's usual filter of warnings, which shows a text once."""
+    damaged(tmp_path / "a.h5")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        read_both(tmp_path / "a.h5")
+    texts = [str(one.message) for one in told]
+    assert len(set(texts)) == len(texts) == 3
+    assert all(re.search(r"a chunk of \d+ bytes cannot be decoded \(fault \d+ of this process\): damaged", text) for text in texts)
+
+
+def test_faults_are_told_where_warnings_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged(tmp_path / "a.h5")
+    told: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: told.append(f"{one.exc_type.__name__}: {one.exc_value}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_both(tmp_path / "a.h5")
+        with h5py.File(tmp_path / "b.h5", "w") as f:
+            f.create_dataset("texts", data=["a", "bcd"], chunks=(2,), **FILTER)
+    assert len(told) == 4
+    assert all(text.startswith("Notice: filter inrcodec: a chunk of ") for text in told[:3])
+    assert "elements of variable length" in told[3]
 
 
 @pytest.mark.parametrize("array", [np.zeros((20, 41), "i4"), np.zeros((20, 40), "f4"), b"", b"abc"], ids=str)
@@ -234,3 +295,16 @@ with h5py.File(sys.argv[1]) as f:
 def test_another_process_reads_it(tmp_path: Path) -> None:
     cold.python(WRITE, tmp_path / "a.h5")
     assert cold.python(READ, tmp_path / "a.h5") == "missing\n[0, 0, 0, 0]\n"
+
+
+def test_ctrl_c_within_the_filter_is_raised_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f.create_dataset("x", data=np.arange(100), chunks=(100,), **FILTER)
+    with h5py.File(tmp_path / "a.h5") as f, pytest.raises(KeyboardInterrupt):
+        monkeypatch.setattr(hdf5, "_decode", interrupted)
+        with pytest.warns(Notice, match="KeyboardInterrupt"), pytest.raises(OSError, match="filter"):
+            f["x"][...]
+        threading.Event().wait(30)

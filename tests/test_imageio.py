@@ -84,6 +84,39 @@ def test_bytes_are_recognized(picture: Path) -> None:
             assert not file.closed
 
 
+@pytest.mark.parametrize("order", ["inrcodec.pillow, inrcodec.imageio", "inrcodec.imageio, inrcodec.pillow"])
+def test_content_is_read_by_this_plugin_and_not_by_that_of_pillow(order: str, stack: Path, tmp_path: Path) -> None:
+    """Whichever is imported first. Other files are left to their own plugins, and warnings are errors."""
+    (tmp_path / "noname").write_bytes(stack.read_bytes())
+    code = (
+        f"import sys, io, pathlib, {order}, numpy as np, imageio.v3 as iio\n"
+        "path, noname = map(pathlib.Path, sys.argv[1:])\n"
+        "data = path.read_bytes()\n"
+        "for source in (data, io.BytesIO(data), path.open('rb'), noname):\n"
+        "    def asked(call, **given):\n"
+        "        if hasattr(source, 'seek'): source.seek(0)\n"
+        "        return call(source, **given)\n"
+        "    assert asked(iio.imread).shape == (5, 24, 32)\n"
+        "    assert asked(iio.imread, region=(3, 4, 5, 6)).shape == (5, 6, 5)\n"
+        "    assert asked(iio.improps).n_images == 5\n"
+        "    assert asked(iio.immeta)['bit_depth'] == 12\n"
+        "    if hasattr(source, 'seek'): assert not source.closed; source.close()\n"
+        "picture = np.arange(30, dtype=np.uint8).reshape(5, 6)\n"
+        "png = iio.imwrite('<bytes>', picture, extension='.png')\n"
+        "assert (iio.imread(png) == picture).all() and (iio.imread(io.BytesIO(png)) == picture).all()\n"
+        "noname.write_bytes(png)\n"
+        "assert (iio.imread(noname) == picture).all()\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(stack), str(tmp_path / "noname")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_what_has_no_extension_is_written_by_others() -> None:
+    with pytest.warns(UserWarning, match="file format"):
+        assert iio.imwrite("<bytes>", PICTURE, format="png").startswith(b"\x89PNG")
+
+
 def test_a_picture(picture: Path) -> None:
     assert same(iio.imread(picture, index=0), PICTURE)
     assert same(iio.imread(picture, index=...), PICTURE[None])
@@ -198,6 +231,35 @@ def test_damage_is_an_os_error(compact: bool, tmp_path: Path) -> None:
                     iio.imread(path, **({"plugin": "inrcodec"} if at < 12 else {}))
 
 
+@pytest.mark.parametrize("given_", [{}, {"plugin": "inrcodec"}])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:0], "it is empty"),
+        (lambda data: data[:1], "truncated"),
+        (lambda data: data[:2], "truncated"),
+        (lambda data: data[:9], "truncated"),
+        (lambda data: data[:-9], "truncated"),
+        (lambda data: data.replace(b"\r\n", b"\n", 1), "transfer it in binary mode"),
+        (lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:], "damaged"),
+        (lambda data: inrcodec.encode(np.zeros((100, 2), np.int16), kind="array"), "holds an array, not a picture"),
+    ],
+)
+def test_faults_are_told_with_the_name_of_the_file(change: Any, message: str, given_: dict[str, str], stack: Path) -> None:
+    stack.write_bytes(change(stack.read_bytes()))
+    for call in (iio.imread, iio.improps, iio.immeta, lambda *a, **k: list(iio.imiter(*a, **k))):
+        with pytest.raises(OSError, match=rf"s\.linr: .*{message}"):
+            call(stack, **given_)
+
+
+def test_what_is_not_taken_is_told() -> None:
+    with pytest.raises(OSError, match="can not handle") as caught:
+        iio.imread(b"", plugin="inrcodec")
+    assert "it is empty" in str(caught.value.__cause__)
+    with pytest.raises(OSError, match="it is empty"):
+        iio.imread(b"", extension=".linr")
+
+
 def test_damage_of_a_brick_is_named(stack: Path) -> None:
     data = bytearray(stack.read_bytes())
     data[data.index(b"TILE") + 8] ^= 1
@@ -209,8 +271,14 @@ def test_damage_of_a_brick_is_named(stack: Path) -> None:
 
 def test_nothing_is_lost_by_a_write_that_fails(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = picture.read_bytes()
-    with pytest.raises(TypeError, match="quality"):
+    with pytest.raises(TypeError, match=r"^quality: there is no such option of \.linr files; there are .*bit_depth, .*effort"):
         iio.imwrite(picture, PICTURE, quality=3)
+    with pytest.raises(ValueError, match="payload=False makes a file without samples, which imageio cannot read"):
+        iio.imwrite(picture, PICTURE, payload=False)
+    nothings: list[Any] = [[], np.zeros((0, 9, 9, 3), np.uint8), 5, [5]]
+    for nothing in nothings:
+        with pytest.raises(OSError, match=r"a\.linr: there is nothing to encode"):
+            iio.imwrite(picture, nothing)
     with pytest.raises(OSError, match="one shape and type"):
         iio.imwrite(picture, [PICTURE, PICTURE[1:]])
     with pytest.raises(OSError, match="not supported"):

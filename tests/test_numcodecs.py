@@ -73,14 +73,47 @@ def test_type_shape_and_order_come_back(array: Array) -> None:
             assert found.flags.f_contiguous
 
 
+SMALL = [
+    np.array(3.5),
+    np.array(3, ">i2"),
+    np.array("ab"),
+    np.array(5, "M8[s]"),
+    RECORDS[0:1].reshape(()),
+    np.zeros((0, 3)),
+    np.zeros((3, 0, 2, 2, 2), ">i2"),
+    np.zeros(0, "M8[s]"),
+    RECORDS[:0],
+]
+
+
+@pytest.mark.parametrize("array", SMALL, ids=lambda array: f"{array.dtype}{array.shape}")
+def test_type_and_shape_of_arrays_without_axes_or_elements_come_back(array: Array) -> None:
+    data = CODEC.encode(array)
+    found = CODEC.decode(data)
+    assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    for damaged in (data[:-1], data[:40], bytes([*data[:30], data[30] ^ 1, *data[31:]])):
+        with pytest.raises(FormatError):
+            CODEC.decode(damaged)
+    with pytest.raises(ValueError, match=r"^out has 99 bytes, and the array has \d+$"):
+        CODEC.decode(data, out=bytearray(99))
+
+
+@pytest.mark.parametrize("arrays", [{}, {"array": np.zeros(3)}, {"other": np.array(1)}, {"array": np.array(1), "b": np.array(2)}], ids=str)
+def test_a_file_of_other_arrays_is_no_chunk(arrays: dict[str, Array]) -> None:
+    data = inrcodec.encode_arrays(arrays, effort=1)
+    for out in (None, bytearray(8)):
+        with pytest.raises(FormatError, match="it holds several arrays, not one"):
+            CODEC.decode(data, out=out)
+
+
 def test_records_come_back_as_their_bytes() -> None:
     assert CODEC.decode(CODEC.encode(RECORDS)).tobytes() == RECORDS.tobytes()
 
 
 def test_bfloat16_comes_back_as_its_bits() -> None:
     bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
-    for shape in ((3, 5), (2, 2, 2, 2, 2)):
-        array = random.normal(size=shape).astype(bfloat16)
+    for shape in ((3, 5), (2, 2, 2, 2, 2), (), (0, 2)):
+        array = np.asarray(random.normal(size=shape)).astype(bfloat16)
         out = np.empty_like(array)
         CODEC.decode(CODEC.encode(array), out=out)
         assert out.tobytes() == array.tobytes()
@@ -138,7 +171,7 @@ def test_objects_are_refused() -> None:
 DATA = CODEC.encode(random.integers(0, 99, (40, 40)).astype("u2"))
 
 
-@pytest.mark.parametrize("data", [DATA[:-1], DATA[:9], bytes([*DATA[:50], DATA[50] ^ 1, *DATA[51:]]), b"x" * 99, DATA + b"\0"])
+@pytest.mark.parametrize("data", [DATA[:-1], DATA[:9], bytes([*DATA[:50], DATA[50] ^ 1, *DATA[51:]]), b"x" * 99, DATA + b"\0", b""])
 def test_a_damaged_chunk_is_told(data: bytes) -> None:
     out = np.full((40, 40), 7, "u2")
     with pytest.raises(FormatError):

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import inrcodec
 from inrcodec import UnsupportedError, cli, codec
 from inrcodec.cli.fitoptions import OPTIONS as FIT
 from inrcodec.options import FIT_OPTIONS, LIMITS, MAX_SIZES, Goal, Options, configurations_of, goal_of
@@ -255,3 +256,24 @@ def test_wrong_options_are_wrong_usage(arguments: list[str], picture: Path) -> N
     assert result.exit_code == 2
     assert "Error: " in result.output
     assert not picture.with_suffix(".linr").exists()
+
+
+def test_an_option_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    samples = np.zeros((9, 9), np.uint8)
+    calls: list[Any] = [
+        lambda: inrcodec.encode(samples, quality=3),
+        lambda: inrcodec.encode_arrays({"a": samples}, quality=3),
+        lambda: inrcodec.imwrite("no/a.linr", samples, quality=3),
+        lambda: inrcodec.sound.write("no/a.linr", samples.astype(np.int16)[:, 0], 8000, quality=3),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"^quality: there is no such option of \.linr files; there are activation, .*effort, "):
+            call()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Options) if isinstance(field.default, bool)])
+def test_yes_or_no(name: str) -> None:
+    values: tuple[Any, ...] = ("x", 3, None)
+    for value in values:
+        with pytest.raises(ValueError, match=f"^{name} is {value!r}; it can be True, False$"):
+            Options(**{name: value})

@@ -100,9 +100,12 @@ def test_modes_are_saved_by_name(mode: str, tmp_path: Path) -> None:
         assert same(found, image)
 
 
-def test_little_endian_16_bits_are_16_bits() -> None:
-    image = Image.frombytes("I;16L", (2, 2), bytes(range(8)))
-    assert (opened(linr(image)).mode, opened(linr(image)).tobytes()) == ("I;16", bytes(range(8)))
+@pytest.mark.parametrize("mode", ["I;16L", "I;16N"])
+def test_other_names_of_16_bits(mode: str) -> None:
+    image = Image.frombytes(mode, (2, 2), bytes(range(8)))
+    found = opened(linr(image))
+    assert found.mode == ("I;16B" if mode == "I;16N" and sys.byteorder == "big" else "I;16")
+    assert found.tobytes() == bytes(range(8))
 
 
 @pytest.mark.parametrize(
@@ -354,6 +357,32 @@ def test_frames_of_every_mode(mode: str) -> None:
         assert same(image, frame)
 
 
+ANIMATED: dict[str, dict[str, Any]] = {
+    "WEBP": {"lossless": True, "duration": [10, 20, 30], "loop": 2},
+    "PNG": {"duration": [10, 20, 30], "loop": 2, "disposal": 1, "blend": 0},
+}
+
+
+@pytest.mark.parametrize(("name", "lost"), [("WEBP", "duration, loop, timestamp"), ("PNG", "duration, loop, disposal, blend")])
+def test_what_is_lost_of_an_animation_is_told(name: str, lost: str) -> None:
+    frames, file, written = [made("RGB", 12, 9, seed) for seed in range(3)], io.BytesIO(), io.BytesIO()
+    frames[0].save(file, name, save_all=True, append_images=frames[1:], **ANIMATED[name])
+    with Image.open(file) as image:
+        with pytest.warns(inrcodec.Notice, match=f"only the frames are kept, as a stack; lost: {lost}$") as told:
+            image.save(written, "LINR", save_all=True, profile="stored")
+        assert told[0].filename == __file__
+        image.seek(1)
+        assert same(opened(linr(image)), frames[1])  # without a warning: a picture is no animation
+    found = opened(written.getvalue())
+    assert all(same(frame, wanted) for frame, wanted in zip(ImageSequence.Iterator(found), frames, strict=True))
+
+
+@pytest.mark.parametrize("more", [3, [3], "ab"])
+def test_append_images_that_are_none(more: Any) -> None:
+    with pytest.raises(TypeError, match="append_images"):
+        linr(made("L", 9, 9), save_all=True, append_images=more)
+
+
 def test_frames_of_several_sizes_are_refused(tmp_path: Path) -> None:
     first, path = made("L", 9, 9), tmp_path / "a.linr"
     for other in (made("L", 9, 8), made("RGB", 9, 9)):
@@ -452,7 +481,22 @@ def test_metadata_that_is_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"exif": b"no"}, {"exif": 5}, {"gamma": -1}, {"gamma": "x"}, {"dpi": (0, 1)}, {"dpi": 72}, {"dpi": (1, float("nan"))}, {"xmp": 7}],
+    [
+        {"exif": b"no"},
+        {"exif": 5},
+        {"gamma": -1},
+        {"gamma": "x"},
+        {"dpi": (0, 1)},
+        {"dpi": 72},
+        {"dpi": (1, float("nan"))},
+        {"xmp": 7},
+        {"icc_profile": 3},
+        {"icc_profile": "x"},
+        {"text": 3},
+        {"text": [("a", "b")]},
+        {"text": {3: "x"}},
+        {"text": {"Title": None}},
+    ],
 )
 def test_metadata_that_is_not_valid(given: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not valid"):
@@ -517,7 +561,17 @@ def test_a_transparent_colour_of_16_bits_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("options", "fault"),
-    [({"quality": 3}, TypeError), ({"max_samples": 3}, TypeError), ({"effort": 9}, ValueError), ({"profile": "no"}, ValueError)],
+    [
+        ({"quality": 3}, TypeError),
+        ({"max_samples": 3}, TypeError),
+        ({"effort": 9}, ValueError),
+        ({"profile": "no"}, ValueError),
+        ({"preview": "x"}, ValueError),
+        ({"verify": 3}, ValueError),
+        ({"until": 3}, ValueError),
+        ({"payload": False}, ValueError),
+        ({"payload": False, "profile": "inr"}, ValueError),
+    ],
 )
 def test_options_that_are_refused(options: dict[str, Any], fault: type[Exception], tmp_path: Path) -> None:
     with pytest.raises(fault, match=next(iter(options))):

@@ -142,6 +142,13 @@ def test_samples_come_as_they_are_stored(tmp_path: Path) -> None:
         sound.read(tmp_path / "a.linr", dtype=None, out=np.zeros((50, 2), np.int8))
 
 
+def test_floats_of_64_bits_are_rounded_from_all_their_bits(tmp_path: Path) -> None:
+    """libsndfile cuts them to 32 bits first."""
+    x = np.array([2**30 + 1, 0.49999999999, 2.5, -(2**31) + 3], np.float64)
+    sound.write(tmp_path / "a.linr", x, RATE, profile="stored")
+    assert sound.read(tmp_path / "a.linr", dtype="int32")[0].tolist() == [2**30 + 1, 0, 2, -(2**31) + 3]
+
+
 def test_nan_is_0_among_integers(tmp_path: Path) -> None:
     sound.write(tmp_path / "a.linr", np.array([np.nan, 5], np.float32), RATE, profile="stored")
     for dtype in ("int16", "int32"):
@@ -166,20 +173,29 @@ def test_wrong_arguments_are_told(tmp_path: Path) -> None:
         sound.read(linr, out=np.zeros(5))
     with pytest.raises(ValueError, match=r"out has shape \(5, 3\)"):
         sound.read(linr, out=np.zeros((5, 3)))
-    with pytest.raises(TypeError, match="samplerate"):
-        sound.read(linr, samplerate=8000)  # type: ignore[call-arg]
+    unknown = "samplerate: there is no such argument for .linr files; there are threads, max_samples, max_memory"
+    uses: tuple[Any, ...] = (sound.read, sound.info, sound.SoundFile, lambda path, **more: list(sound.blocks(path, 9, **more)))
+    for use in uses:
+        with pytest.raises(TypeError, match=unknown):
+            use(linr, samplerate=8000)
     with pytest.raises(TypeError, match=r"neither a name nor an open file; bytes are read by io\.BytesIO"):
         sound.read(linr.read_bytes())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="of type int"):
         sound.info(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="threads is -1"):
         sound.info(linr, threads=-1)
-    with pytest.raises(ValueError, match="mode is 'w'"):
-        sound.SoundFile(linr, "w")
+    for more in ((), (RATE, 2)):
+        with pytest.raises(ValueError, match=r"mode is 'w'; .*SoundFile reads only; .*write writes a sound, and inrcodec\.open"):
+            sound.SoundFile(linr, "w", *more)
+    with pytest.raises(TypeError, match="2 more arguments than file and mode"):
+        sound.SoundFile(linr, "r", RATE, 2)
+    with pytest.raises(FileNotFoundError):
+        sound.read("")
 
 
 def test_parameters_have_soundfiles_order() -> None:
     """Of `blocks` only the first seven; the others are by name."""
+    assert (sound.SEEK_SET, sound.SEEK_CUR, sound.SEEK_END) == (soundfile.SEEK_SET, soundfile.SEEK_CUR, soundfile.SEEK_END)
     for name in ("read", "blocks"):
         ours = [p.name for p in inspect.signature(getattr(sound, name)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
         assert ours == list(inspect.signature(getattr(soundfile, name)).parameters)[: len(ours)]
@@ -279,8 +295,11 @@ def test_blocks_that_cannot_be_are_told(tmp_path: Path, blocksize: int, overlap:
 def test_sound_file_goes_on_where_it_stands(tmp_path: Path) -> None:
     wav, linr = pair(tmp_path, "PCM_16", 2)
     with sound.SoundFile(linr) as ours, soundfile.SoundFile(wav) as theirs:
-        for name in ("samplerate", "channels", "frames", "subtype"):
-            assert getattr(ours, name) == getattr(theirs, name)
+        for name in ("samplerate", "channels", "frames", "subtype", "subtype_info", "mode", "sections", "endian", "title", "genre"):
+            assert getattr(ours, name) == getattr(theirs, name), name
+        assert len(ours) == len(theirs) == FRAMES
+        assert ours
+        assert not hasattr(ours, "bitrate_mode")
         assert repr(ours).startswith(f"SoundFile({str(linr)!r}, mode='r', samplerate={RATE}, channels=2, format='LINR'")
         assert ours.seekable()
         for frames, whence in ((5, io.SEEK_SET), (20, io.SEEK_CUR), (-3, io.SEEK_CUR), (-100, io.SEEK_END)):
@@ -316,6 +335,7 @@ def test_info_tells_what_soundfile_tells(tmp_path: Path) -> None:
         assert found.tags["TITLE"] == "Étude"
         with sound.SoundFile(tmp_path / "a.linr") as ours, soundfile.SoundFile(tmp_path / "a.wav") as theirs:
             known = {name: text for name, text in theirs.copy_metadata().items() if name != "software"}
+            assert (ours.title, ours.artist, ours.album) == (theirs.title, theirs.artist, theirs.album) == ("Étude", "Nobody", "")
             assert ours.copy_metadata() == known == {"title": "Étude", "artist": "Nobody"}
     shown = str(found)
     assert f"samplerate: {RATE} Hz\nchannels: 2\nduration: 0.044 s\nformat: inrcodec [LINR]\nsubtype: 64 bit float [DOUBLE]" in shown
@@ -399,11 +419,30 @@ def test_wrong_options_are_told(tmp_path: Path) -> None:
         sound.write(tmp_path / "a.linr", x, RATE, "VORBIS")
     with pytest.raises(ValueError, match="effort is 9"):
         sound.write(tmp_path / "a.linr", x, RATE, effort=9)
-    with pytest.raises(TypeError, match="endian"):
-        sound.write(tmp_path / "a.linr", x, RATE, endian="BIG")
+    for name in ("endian", "closefd", "compression_level", "max_samples"):
+        given: dict[str, Any] = {name: 1}
+        with pytest.raises(TypeError, match=f"^{name}: there is no such option of .linr files; there are .*effort, .*metadata, "):
+            sound.write(tmp_path / "a.linr", x, RATE, **given)
+    with pytest.raises(ValueError, match="format is 'WAV'; it can be 'LINR'"):
+        sound.write(tmp_path / "a.linr", x, RATE, format="WAV")
     with pytest.raises(InrcodecError, match="there is no directory"):
         sound.write(tmp_path / "none" / "a.linr", x, RATE)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.FLAC", "a.mp3", "a.png", "a.nii.gz"])
+def test_the_extension_of_another_type_is_refused(tmp_path: Path, name: str) -> None:
+    extension = Path(name).suffix.lower()
+    with pytest.raises(UnsupportedError, match=rf"{name}: inrcodec\.sound\.write makes \.linr files, and {extension} names another type"):
+        sound.write(tmp_path / name, np.zeros(5, np.int16), RATE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a", "a.LINR", "take.2"])
+def test_other_names_are_written(tmp_path: Path, name: str) -> None:
+    x = np.arange(5, dtype=np.int16)
+    sound.write(tmp_path / name, x, RATE, profile="stored", format=None if name == "a" else "linr")
+    assert same(sound.read(tmp_path / name, dtype=None)[0], x)
 
 
 # --- open files -------------------------------------------------------------------------------------------------------

@@ -82,10 +82,17 @@ def from_image(image: Image.Image, given: Mapping[str, Any]) -> dict[str, bytes]
     if "text" in given:
         for key in [key for key in metadata if key.startswith("text/")]:
             del metadata[key]
-    for keyword, text in (given["text"] or {} if "text" in given else _texts(image)).items():
+    for keyword, text in (_checked(given["text"] or {}) if "text" in given else _texts(image)).items():
         if f"text/{keyword}" not in metadata:
             metadata.add(f"text/{keyword}", str(text).encode())
     return dict(metadata)
+
+
+def _checked(texts: Any) -> Mapping[str, str]:
+    """Texts by keyword that are given. Raises ValueError: they are none."""
+    if not isinstance(texts, Mapping) or not all(isinstance(key, str) and key and isinstance(text, str) for key, text in texts.items()):
+        raise ValueError(f"text is {reprlib.repr(texts)}, which is not valid: it must be a dict of keywords and texts")
+    return texts
 
 
 def _own(image: Image.Image, name: str) -> Any:
@@ -98,9 +105,11 @@ def _own(image: Image.Image, name: str) -> Any:
 
 
 def _block(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode()
     return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+
+def _xmp(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else _block(value)
 
 
 def _exif(value: Any) -> bytes:
@@ -147,7 +156,7 @@ def _fields(x: Fraction, y: Fraction, unit: str) -> bytes:
 CODED: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "icc_profile": ("icc", _block),
     "exif": ("exif", _exif),
-    "xmp": ("xmp", _block),
+    "xmp": ("xmp", _xmp),
     "gamma": ("gamma", _gamma),
     "dpi": ("density", _dpi),
 }

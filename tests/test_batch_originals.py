@@ -98,6 +98,8 @@ GOES: dict[str, Callable[[], bytes]] = {
     "i.pgm": lambda: b"P2\n# words\n3 2\n255\n" + b"1 2 3\n4 5 6\n",
     "j.png": lambda: pillow("PNG", (COLOURS[:, :, 0] // 64 * 64), bits=2),
     "k.au": lambda: sound("AU"),
+    "l.tif": lambda: pillow("TIFF", COLOURS, save_all=True, append_images=[Image.fromarray(COLOURS[::-1])]),
+    "m.tif": lambda: pillow("TIFF", COLOURS[:, :, 0] > 99, compression="group4"),
 }
 # what stays, and why
 STAYS: dict[str, tuple[Callable[[], bytes], str]] = {

@@ -21,6 +21,9 @@ from ..limits import NO_LIMITS
 
 # how pixels are packed in a TIFF file, which is no loss: strips, tiles, compression, predictor, a palette
 PACKING = {254, 255, 259, 266, 273, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325}
+SAMPLES = {258, 277, 339}  # bits, number and type of samples, which were compared
+# what writers leave in short gaps: the header of a TIFF file that has become a page of another (Pillow), unused resolutions of 1 (tifffile)
+LEFT = re.compile(rb"(?:\0|(?:II\*\0|MM\0\*).{4}|\x01\0{3}){1,64}", re.DOTALL)
 PLACES = {273: 279, 324: 325}  # tags of TIFF that say where strips and tiles are: the tags that say how long these are
 ONCE = (b"IHDR", b"PLTE", b"tRNS", b"hIST")  # chunks that PNG has once
 END = "bytes after its end"
@@ -93,13 +96,15 @@ def _after(data: bytes, end: int) -> list[str]:
     return [END] if any(data[end:]) else []
 
 
-def _uncovered(data: bytes, spans: Iterable[Span]) -> list[str]:
-    """What to say of bytes that are not zero and in none of the spans."""
-    at, gaps = 0, False
-    for start, end in sorted(spans):
-        gaps = gaps or any(data[at : max(at, start)])
+def _uncovered(data: bytes, spans: Iterable[Span], left: re.Pattern[bytes] | None = None) -> list[str]:
+    """What to say of bytes that are not zero and in none of the spans. left: what may be there all the same."""
+    at, said = 0, set()
+    for start, end in (*sorted(spans), (len(data), len(data))):
+        gap = data[at : max(at, start)]
+        if any(gap) and not (left and left.fullmatch(gap)):
+            said.add(END if start == len(data) else GAP)
         at = max(at, end)
-    return ([GAP] if gaps else []) + _after(data, at)
+    return sorted(said, reverse=True)
 
 
 def _tiff(one: bytes, other: bytes) -> list[str]:
@@ -110,7 +115,7 @@ def _tiff(one: bytes, other: bytes) -> list[str]:
             raise UnknownForm
         missing |= _missing_tags(page, theirs, others[0])
     spans, unread = _tiff_spans(one)
-    return sorted(f"tag {tag}" for tag in missing | unread) + _uncovered(one, spans)
+    return sorted(f"tag {tag}" for tag in missing | unread) + _uncovered(one, spans, LEFT)
 
 
 def _missing_tags(page: ifd.Tags, theirs: ifd.Tags, first: ifd.Tags) -> set[int]:
@@ -120,7 +125,7 @@ def _missing_tags(page: ifd.Tags, theirs: ifd.Tags, first: ifd.Tags) -> set[int]
         mine = theirs.get(tag)
         if isinstance(value, dict):
             found |= _missing_tags(value, mine, mine) if isinstance(mine, dict) else {tag}
-        elif mine is None and first.get(tag) != value and tag not in PACKING:
+        elif mine is None and first.get(tag) != value and tag not in PACKING | SAMPLES:
             found.add(tag)
     return found
 

@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import FormatError, InrcodecError, LimitError, LossyError, MissingError, Notice, Stopped, UnsupportedError
+from .errors import notice as _notice
 from .limits import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def encode(
         Stopped: `stop` said so, and there is no file that could be finished.
         InrcodecError: verification failed, a fit diverged, or the device is not there.
     """
-    import warnings
 
     import numpy as np
 
@@ -133,7 +133,7 @@ def encode(
     watched, stages = chosen.watched()
     data = codec.encode(samples, watched)
     if unused := watched.unused(stages, codec.activation_of(data)):
-        warnings.warn(Notice(unused), stacklevel=2)
+        _notice(unused, 2)
     return data
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FormatError, UnsupportedError
+from .errors import FormatError, UnsupportedError, quiet
 from .signal import MAX_DIMENSIONS, Signal, likely_kind
 from .tensors import MAX_AXES, shape_fault
 
@@ -117,8 +116,7 @@ class Item:
 def dtype_of(text: str) -> np.dtype[Any]:
     """The type that a text of NumPy says. Raises UnsupportedError: none that is known, or one of Python objects."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old names
+        with quiet():  # of old names
             found: np.dtype[Any] | None = np.lib.format.descr_to_dtype(ast.literal_eval(text[:LONGEST_TYPE]))
     except Exception:  # it is a Python literal: a damaged one fails in a dozen ways
         found = None

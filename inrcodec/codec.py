@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from . import averages, compact, container, finebits, floats, known, parallel, preview, profiles, subjects, values
 from .container import Reader, Section, varint
-from .errors import FormatError, InrcodecError, LossyError, Notice, UnsupportedError
+from .errors import FormatError, InrcodecError, LossyError, UnsupportedError, notice
 from .files import paging, registry
 from .header import HEAD, INDEX, META, TILE, Header, digest, matches, peak_of, read_header, read_metadata, write_header, write_metadata
 from .layout import Box, Layout, box_shape
@@ -501,7 +500,7 @@ def _preview(signal: Signal, others: Sequence[Section]) -> list[Section]:
         found = preview.encode(means, max(signal.bit_depth, averages.LEAST_DEPTH), whole)
     if isinstance(found, bytes):
         return [Section(preview.TYPE, found)]
-    warnings.warn(Notice(f"without effect: preview ({found})"), stacklevel=4)
+    notice(f"without effect: preview ({found})", 4)
     return []
 
 

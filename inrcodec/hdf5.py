@@ -10,11 +10,12 @@ made of Python functions by ctypes, so other programs than Python's cannot have 
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
 import gc
 import math
-import warnings
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count as counted
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from . import chunks
-from .errors import FormatError, InrcodecError, Notice, UnsupportedError
+from .errors import FormatError, InrcodecError, UnsupportedError, notice
 from .files import optional
 from .options import Options
 
@@ -39,6 +40,7 @@ OPTIONS = len(USUAL)  # a dataset has more values: what `_set_local` adds
 # types of elements, by their numbers in a dataset; 0: any other type, of which the bytes are coded
 NUMBERS = ("u1", "i1", *(f"{order}{kind}{size}" for order in "<>" for size in (2, 4, 8) for kind in "ui"))
 TYPES = tuple(map(np.dtype, (*NUMBERS, *(f"{order}{name}" for order in "<>" for name in ("f2", "f4", "f8", "c8", "c16")))))
+SOON = 0.005  # seconds
 REVERSE = 0x100  # H5Z_FLAG_REVERSE: the filter is to decode
 ENUM = 8  # H5T_ENUM, the class of bool
 MOST_AXES = 32  # H5S_MAX_RANK
@@ -129,9 +131,13 @@ def _tell(what: str, fault: BaseException) -> None:
     """Warn of a fault, which cannot go through C: of it HDF5 learns only that there was one."""
     told = fault if isinstance(fault, InrcodecError) else repr(fault)
     try:
-        warnings.warn(Notice(f"filter inrcodec: {what}: {told}"), stacklevel=3)
+        notice(f"filter inrcodec: {what}: {told}", 3)
     except Exception as raised:  # where warnings are errors
         _show(raised)
+    if isinstance(fault, KeyboardInterrupt):  # raised again soon after HDF5's call, since it would be lost here
+        again = threading.Timer(SOON, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
 
 
 def _show(fault: Exception) -> None:

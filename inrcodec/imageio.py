@@ -93,7 +93,7 @@ class LinrPlugin(PluginV3):
             if self._pages:
                 data = self._encoded()
                 with _faults():
-                    storage.replace(Path(self.request.get_local_filename()), lambda path: _fill(path, data), force=True)
+                    storage.replace_bytes(Path(self.request.get_local_filename()), data, force=True)
         finally:
             self.request.finish()
 
@@ -243,10 +243,6 @@ class LinrByContent(LinrPlugin):
         except InitializationError:
             request.finish()  # the next plugin gets a request of its own
             raise
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 @contextmanager

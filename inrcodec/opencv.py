@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import codec, container, files, storage
-from .errors import InrcodecError, Notice, UnsupportedError, naming
+from .errors import UnsupportedError, naming, notice, spelling
 from .files.images import is_cmyk
 from .layout import region_box
 from .limits import MAX_SAMPLES
@@ -105,21 +104,15 @@ def imwrite(
     signal = Signal(_ordered(plain, order, plain.ndim == (3 if kind == "image" else 4)), kind, bit_depth, None, metadata or {})
     if path.suffix.lower() == EXTENSION:
         check_names(options)
-        data = _encoded(signal, Options(**options))
-
-        def write(temporary: Path) -> None:
-            temporary.write_bytes(data)
-    elif options:
+        storage.replace_bytes(path, _encoded(signal, Options(**options)), force=True)
+        return
+    if options:
         raise TypeError(f"{', '.join(options)}: for .linr files only")
-    else:
-        files.check(path)
+    files.check(path)
 
-        def write(temporary: Path) -> None:
-            try:
-                files.write(temporary, signal)
-            except InrcodecError as fault:  # its message names the temporary file
-                fault.args = (str(fault).replace(str(temporary), str(path)),)
-                raise
+    def write(temporary: Path) -> None:
+        with spelling(temporary, path):
+            files.write(temporary, signal)
 
     storage.replace(path, write, force=True)
 
@@ -142,5 +135,5 @@ def _encoded(signal: Signal, options: Options) -> bytes:
     watched, stages = options.watched()
     data = codec.encode(signal, watched)
     if unused := watched.unused(stages, codec.activation_of(data)):
-        warnings.warn(Notice(unused), stacklevel=3)
+        notice(unused, 3)
     return data

@@ -33,7 +33,6 @@ durations, is not kept; a `Notice` names it.
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -42,7 +41,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL._util import DeferredError
 
 from .container import COMPACT, MAGIC
-from .errors import InrcodecError, Notice, UnsupportedError
+from .errors import InrcodecError, UnsupportedError, notice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -339,7 +338,7 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
         data = encode(signal, **options)
     if several and animated:
         kept = ", ".join(name for name in ANIMATION if name in animated)
-        warnings.warn(Notice(f"of the animation only the frames are kept, as a stack; lost: {kept}"), stacklevel=4)
+        notice(f"of the animation only the frames are kept, as a stack; lost: {kept}", 4)
     file.write(data)
 
 

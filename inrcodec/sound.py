@@ -30,7 +30,7 @@ from .files.libsndfile import TAGS
 from .files.pcm import Pcm, unpack
 from .options import Options, check_names
 from .signal import Signal, named
-from .storage import replace
+from .storage import replace_bytes
 from .stream import StreamReader
 from .stream.reader import CACHE
 
@@ -168,11 +168,7 @@ def write(file: File, data: npt.ArrayLike, samplerate: int, subtype: str | None 
     if path is None:
         file.write(coded)  # type: ignore[union-attr]
         return
-
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(coded)
-
-    replace(path, fill, force=True)
+    replace_bytes(path, coded, force=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import platform
 import re
@@ -26,10 +27,12 @@ except ImportError:  # Windows
 TEMPORARY = ".inrcodec-"
 OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?(\.gz)?")  # the first digits: see `host`
 FOLDER = ".folder"  # what the name of a temporary folder ends with
+AGAIN = 600.0  # seconds after which a folder is swept again by a process that writes many files to it
 OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
 
 _unfinished: set[Path] = set()
+_swept: dict[Path, float] = {}  # when this process swept a folder, which takes long where there are many files
 
 
 def host() -> str:
@@ -96,6 +99,15 @@ def replace(path: Path, write: Callable[[Path], None], force: bool, source: Path
         replacement.discard()
 
 
+def replace_bytes(path: Path, data: bytes, force: bool, source: Path | None = None, like: Path | None = None) -> None:
+    """As `replace`, with a file of these bytes."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+
+    replace(path, write, force, source, like)
+
+
 class Replacement:
     """A temporary file in the directory of `path`, to be filled, which `commit` moves to `path` in one step. `discard` must be called last.
 
@@ -114,7 +126,7 @@ class Replacement:
         check_output(path, force, source)
         self.path, self.force = path, force
         self.target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        sweep(self.target.parent)
+        sweep(self.target.parent, again=False)
         self._open = ExitStack()
         extension = "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
         try:
@@ -161,7 +173,7 @@ def new_folder(path: Path, write: Callable[[Path], None]) -> None:
     """
     check_new_folder(path)
     parent = path.absolute().parent
-    sweep(parent)
+    sweep(parent, again=False)
     try:
         with _temporary_folder(parent) as temporary:
             write(temporary)
@@ -183,7 +195,7 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
     with ExitStack() as opened:
         try:
             parent = parent or Path(tempfile.gettempdir())
-            sweep(parent)
+            sweep(parent, again=False)
             folder = opened.enter_context(_temporary_folder(parent))
         except OSError as fault:
             raise InrcodecError(f"{parent or 'temporary files'}: cannot be written: {reason(fault)}") from fault
@@ -237,6 +249,12 @@ def _mode(target: Path, wanted: int | None = None) -> int:
         return 0o666 & ~_masked() if wanted is None else wanted & 0o777
 
 
+def set_times(path: Path, accessed: int, changed: int) -> None:
+    """Give a file its times, in nanoseconds since 1970. Where they cannot be set, they stay as they are: the file is whole all the same."""
+    with suppress(OSError, OverflowError):
+        os.utime(path, ns=(accessed, changed))
+
+
 def copy_times(source: Path, target: Path) -> int | None:
     """Give a file the times of another one; the permissions of that, None if they cannot be told or if it is a folder.
 
@@ -244,8 +262,7 @@ def copy_times(source: Path, target: Path) -> int | None:
     """
     with suppress(OSError):
         found = source.stat()
-        with suppress(OSError):
-            os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+        set_times(target, found.st_atime_ns, found.st_mtime_ns)
         return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
     return None
 
@@ -324,12 +341,19 @@ def abandon() -> None:
                 path.unlink()
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, again: bool = True) -> None:
     """Remove temporary files that this user's runs have left in a folder because they were killed.
+
+    again: whether also if this process has done so within AGAIN.
 
     Those of runs that go on are locked. But on some network file systems another machine does not see the lock. So a file that was made
     under another machine's name, or that cannot be locked here, is removed only when it has not changed for a day.
     """
+    with suppress(OSError):
+        key, now = folder.absolute(), time.monotonic()
+        if not again and now - _swept.get(key, -math.inf) < AGAIN:
+            return
+        _swept[key] = now
     with suppress(OSError), os.scandir(folder) as entries:
         left = [(Path(entry.path), match[1] == host()) for entry in entries if (match := OURS.fullmatch(entry.name))]
         for path, here in left:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import averages, compact, preview
 from .averages import Averages
-from .errors import FormatError, Notice, UnsupportedError
+from .errors import FormatError, UnsupportedError, notice
 from .files import density
 from .header import HEAD, META, read_header, read_metadata
 from .layout import Box, box_shape
@@ -83,7 +82,7 @@ def of_preview(data: bytes, side: int, limits: Limits) -> Signal | None:
     samples = preview.decode(single[preview.TYPE], shape, depth, dtype, limits)
     if side > preview.SIDE:
         samples = averages.of_samples(samples, side // preview.SIDE, depth)
-    warnings.warn(Notice(LOSSY), stacklevel=4)
+    notice(LOSSY, 4)
     return Signal(samples, "image", depth, None, metadata)
 
 

@@ -30,7 +30,7 @@ from PIL import Image
 
 import inrcodec
 from inrcodec import batch, files, storage
-from inrcodec.batch import content, doing, manifest, naming, originals, places, plan, run, tasks
+from inrcodec.batch import accounting, content, doing, manifest, naming, places, plan, run, tasks
 from inrcodec.batch.report import Report, Status
 from inrcodec.errors import FormatError, InrcodecError, UnsupportedError
 from inrcodec.files import pngchunks, series
@@ -398,12 +398,46 @@ def test_update_of_what_is_decoded(few: Path, tmp_path: Path) -> None:
 
 
 def test_times_that_file_systems_cut() -> None:
-    assert tasks._same_time(1600000001.75, 1600000001.75)
-    assert tasks._same_time(1600000001.7500004, 1600000001.75)
-    assert tasks._same_time(1600000001.75, 1600000001.0)
-    assert tasks._same_time(1600000001.75, 1600000000.0)
-    assert not tasks._same_time(1600000001.75, 1600000002.0)
-    assert not tasks._same_time(1600000001.75, 1600000001.5)
+    def same(source: float, target: float, status: float) -> bool:
+        return tasks._same_time(*(round(time * places.SECOND) for time in (source, target, status)))
+
+    now = 1700000000
+    assert same(1600000001.75, 1600000001.75, now + 0.5)
+    assert same(1600000001.7500004, 1600000001.75, now + 0.5)
+    assert same(1600000001.75, 1600000001.0, now + 1)
+    assert same(1600000001.75, 1600000000.0, now + 2)
+    assert not same(1600000001.75, 1600000000.0, now + 1)  # times are cut to 1 s there, not to 2
+    assert not same(1600000001.75, 1600000002.0, now)
+    assert not same(1600000001.75, 1600000001.5, now)
+    assert not same(1600000001.75, 1600000001.0, now + 0.5)  # times are not cut there
+    assert not same(1600000001.75, 1600000000.0, now + 0.5)
+
+
+def test_a_source_that_is_changed_within_two_seconds_is_done_again(few: Path, tmp_path: Path) -> None:
+    source = few / "2.npy"
+    os.utime(source, (1000.0, 1000.0))
+    encode(source, tmp_path / "x.linr")
+    assert encode(source, tmp_path / "x.linr", update=True).skipped
+    np.save(source, np.arange(7))
+    os.utime(source, (1001.7, 1001.7))
+    assert encode(source, tmp_path / "x.linr", update=True).done
+    found = inrcodec.decode((tmp_path / "x.linr").read_bytes())
+    assert isinstance(found, Signal)
+    assert found.samples.shape == (7,)
+
+
+@posix
+def test_times_are_kept_to_the_nanosecond(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = few / "2.npy", tmp_path / "x.linr"
+    os.utime(source, ns=(1, 1_600_000_000_123_456_789))
+    encode(source, target)
+    assert target.stat().st_mtime_ns == source.stat().st_mtime_ns
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr("os.utime", refused)
+    assert encode(few / "3.npy", tmp_path / "y.linr").ok
 
 
 # --- manifests ----------------------------------------------------------------------------------------------------
@@ -551,8 +585,8 @@ def tiff(**more: Any) -> bytes:
 
 def test_tags_that_are_missing() -> None:
     tagged = tiff(extratags=[(65000, 2, 3, "xyz", True), (65001, 3, 1, 7, True)], compression="zlib", predictor=True, tile=(16, 16))
-    assert originals._missing(tagged, tiff()) == ["tag 65000", "tag 65001"]
-    assert originals._missing(tiff(), tagged) == []
+    assert accounting.left_out(tagged, tiff()) == ["tag 65000", "tag 65001"]
+    assert accounting.left_out(tiff(), tagged) == []
 
 
 def test_originals_are_deleted(tmp_path: Path) -> None:

@@ -105,9 +105,9 @@ def test_a_file_is_written_whole_or_not_at_all(root: str, tmp_path: Path) -> Non
 def test_times_and_permissions(tmp_path: Path) -> None:
     for root in (str(tmp_path / "a"), f"file://{tmp_path}/b"):
         name = places.join(root, "x.bin")
-        places.put(name, b"", mtime=1_000_000_000.25, mode=0o640)
+        places.put(name, b"", mtime_ns=1_000_000_000_250_000_001, mode=0o640)
         found = places.stat(name)
-        assert found.mtime == 1_000_000_000.25
+        assert found.mtime_ns == 1_000_000_000_250_000_001
         assert os.name == "nt" or found.mode == 0o640
 
 

@@ -4,6 +4,7 @@ import gc
 import importlib
 import re
 import sys
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -294,3 +295,20 @@ with h5py.File(sys.argv[1]) as f:
 def test_another_process_reads_it(tmp_path: Path) -> None:
     cold.python(WRITE, tmp_path / "a.h5")
     assert cold.python(READ, tmp_path / "a.h5") == "missing\n[0, 0, 0, 0]\n"
+
+
+def test_ctrl_c_within_the_filter_is_raised_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f.create_dataset("x", data=np.arange(100), chunks=(100,), **FILTER)
+
+    def read(file: Any) -> None:
+        with pytest.warns(Notice, match="KeyboardInterrupt"), pytest.raises(OSError, match="filter"):
+            file["x"][...]
+        threading.Event().wait(30)
+
+    monkeypatch.setattr(hdf5, "_decode", interrupted)
+    with h5py.File(tmp_path / "a.h5") as f, pytest.raises(KeyboardInterrupt):
+        read(f)

@@ -106,6 +106,7 @@ def test_only_our_own_files_are_swept(tmp_path: Path) -> None:
 
 def test_where_files_cannot_be_locked_their_age_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "fcntl", None)
+    monkeypatch.setattr(storage, "AGAIN", 0)
     path = left_over(tmp_path)
     storage.replace(tmp_path / "a.linr", writes(b"new"), force=False)
     assert names(tmp_path) == [path.name, "a.linr"]
@@ -129,6 +130,17 @@ def test_a_file_that_is_swept_before_it_is_locked_is_made_again(tmp_path: Path, 
     storage.replace(tmp_path / "a.linr", writes(b"new"), force=False)
     assert names(tmp_path) == ["a.linr"]
     assert len(swept) == 1
+
+
+@posix
+def test_a_folder_is_swept_once(tmp_path: Path) -> None:
+    """Listing it takes long where there are many files. After a worker has died it is swept all the same."""
+    storage.replace_bytes(tmp_path / "a.linr", b"1", force=False)
+    path = left_over(tmp_path)
+    storage.replace_bytes(tmp_path / "b.linr", b"2", force=False)
+    assert names(tmp_path) == [path.name, "a.linr", "b.linr"]
+    storage.sweep(tmp_path)
+    assert names(tmp_path) == ["a.linr", "b.linr"]
 
 
 def test_sweeping_a_folder_that_is_not_there_is_no_fault(tmp_path: Path) -> None:

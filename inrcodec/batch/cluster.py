@@ -17,7 +17,6 @@ import pickle
 import re
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import deque
@@ -30,8 +29,9 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from .. import __version__, parallel
-from ..errors import InrcodecError, Stopped
+from ..errors import InrcodecError, Stopped, spelling
 from ..files.optional import require
+from ..storage import scratch
 from . import content, places
 from . import tasks as tasks_
 from .run import TaskExecutor
@@ -401,9 +401,8 @@ def _run_away(task: Task, source: None, cores: int) -> Result:
 
 def _work_away(task: Task, source: bytes | dict[str, bytes] | None, cores: int) -> Product | Result:
     """Do what needs no more than the source. source: its bytes; of a folder, those of its files; None: it is at an address."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, places.last_part(task.source))
-        try:
+    try:
+        with scratch() as folder, spelling(path := folder / places.last_part(task.source), task.source):
             if source is None:
                 with places.local(task.source) as copy:
                     return _worked(task, copy, cores)
@@ -412,10 +411,8 @@ def _work_away(task: Task, source: bytes | dict[str, bytes] | None, cores: int) 
             for name, data in source.items() if isinstance(source, dict) else [("", source)]:
                 (path / name).write_bytes(data)
             return _worked(task, path, cores)
-        except (InrcodecError, OSError, MemoryError) as fault:
-            if isinstance(fault, InrcodecError):
-                fault.args = (str(fault).replace(str(path), task.source),)
-            return tasks_.failed(task, fault)
+    except (InrcodecError, OSError, MemoryError) as fault:
+        return tasks_.failed(task, fault)
 
 
 def _worked(task: Task, path: Path, cores: int) -> Product:
@@ -425,13 +422,10 @@ def _worked(task: Task, path: Path, cores: int) -> Product:
     output = product.output
     if output is None or isinstance(output, bytes) or content.is_folder(output):
         return product
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder, places.last_part(task.target))
-        try:
+    with scratch() as folder:
+        made = folder / places.last_part(task.target)
+        with spelling(made, task.target):
             lost = content.write(made, output)
-        except InrcodecError as fault:
-            fault.args = (str(fault).replace(str(made), task.target),)
-            raise
         told = tasks_.told_lost(task, lost)
         result = replace(product.result, notices=(*product.result.notices, *told))
         return Product(result, made.read_bytes())

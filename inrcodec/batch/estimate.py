@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ import numpy as np
 
 from ..arrays import Item
 from ..bundle.arrays import Decoded
-from ..errors import InrcodecError
+from ..errors import InrcodecError, keeping_notices, quiet
 from ..header import write_metadata
 from ..layout import tile_of
 from ..options import Options
@@ -181,8 +180,7 @@ class _Look:
     def __call__(self, task: Task) -> Seen:
         """Encode a file. Raises InrcodecError; OSError; MemoryError."""
         options = Options(**{name: value for name, value in task.options.items() if name not in READING} | {"threads": 1})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet(), keeping_notices():
             with places.local(task.source) as path:
                 started = time.process_time()
                 found = content.read(path, task.options)

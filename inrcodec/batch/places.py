@@ -6,24 +6,25 @@ A name is a path or an address. An address file:// stands for the path in it. fs
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
 import secrets
 import shutil
 import stat as stats
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from ..errors import InrcodecError, MissingError
+from ..errors import InrcodecError, MissingError, spelling
 from ..files.optional import require
-from ..storage import TEMPORARY, Replacement, reason
+from ..storage import TEMPORARY, Replacement, reason, scratch, set_times
 
 Name = str | os.PathLike[str]
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters or more: C:// is a drive
+SECOND = 1_000_000_000  # in nanoseconds
 DISK = ("file", "local")
 AT_ONCE = {
     "s3",
@@ -60,15 +61,20 @@ class Entry(NamedTuple):
         name: its full name, a path or an address.
         relative: its name from the folder that was walked, with "/" between the parts; of a file that was asked for alone, its last part.
         size: in bytes.
-        mtime: when it was last changed, in seconds since 1970; None if the place does not say.
+        mtime_ns: when it was last changed, in nanoseconds since 1970; None if the place does not say.
         mode: its permissions; None if the place has none.
     """
 
     name: str
     relative: str
     size: int
-    mtime: float | None
+    mtime_ns: int | None
     mode: int | None
+
+    @property
+    def mtime(self) -> float | None:
+        """When it was last changed, in seconds since 1970."""
+        return None if self.mtime_ns is None else self.mtime_ns / SECOND
 
 
 def is_address(name: Name) -> bool:
@@ -223,7 +229,7 @@ def _on_disk(path: Path, relative: str) -> Entry:
     found = path.stat()
     if stats.S_ISDIR(found.st_mode):
         raise IsADirectoryError
-    return Entry(str(path), relative, found.st_size, found.st_mtime, stats.S_IMODE(found.st_mode))
+    return Entry(str(path), relative, found.st_size, found.st_mtime_ns, stats.S_IMODE(found.st_mode))
 
 
 def check_folder(name: Name, folder: Path) -> None:
@@ -247,14 +253,14 @@ def local(name: Name) -> Iterator[Path]:
     if path is not None:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        copy = Path(folder, last_part(name))
+    with scratch() as folder:
+        copy = folder / last_part(name)
         with _faults(name, "read"):
             fs, inside = _system(name)
             if fs.isdir(inside):
                 raise IsADirectoryError
             fs.get_file(inside, str(copy))
-        with _spelling(copy, name):
+        with spelling(copy, os.fspath(name)):
             yield copy
 
 
@@ -280,24 +286,24 @@ def first_bytes(name: Name, count: int) -> bytes:
 
 
 @contextmanager
-def writing(name: Name, *, force: bool = False, mtime: float | None = None, mode: int | None = None) -> Iterator[Path]:
+def writing(name: Name, *, force: bool = False, mtime_ns: int | None = None, mode: int | None = None) -> Iterator[Path]:
     """A temporary path to be filled inside the `with` block, which then becomes the file `name`, whole or not at all.
 
     The temporary file has the extension of `name`. Folders above the file are made.
 
     Args:
         force: whether a file of this name may be there already; it is replaced.
-        mtime, mode: what `Entry` calls so, for the new file. A file that is replaced keeps its permissions. Addresses keep neither.
+        mtime_ns, mode: what `Entry` calls so, for the new file. A file that is replaced keeps its permissions. Addresses keep neither.
 
     Raises:
         InrcodecError: a file is there already and `force` does not say that it may be; or it cannot be written.
     """
     path = disk_path(name)
     if path is None:
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-            copy = Path(folder, last_part(name))
+        with scratch() as folder:
+            copy = folder / last_part(name)
             _check_free(name, force)
-            with _system_faults(name, "written"), _spelling(copy, name):
+            with _system_faults(name, "written"), spelling(copy, os.fspath(name)):
                 yield copy
             _send(name, copy, force)
         return
@@ -306,20 +312,20 @@ def writing(name: Name, *, force: bool = False, mtime: float | None = None, mode
         replacement = Replacement(path, force)
         try:
             yield replacement.temporary
-            if mtime is not None:
-                os.utime(replacement.temporary, (mtime, mtime))
+            if mtime_ns is not None:
+                set_times(replacement.temporary, mtime_ns, mtime_ns)
             replacement.commit(mode)
         finally:
             replacement.discard()
 
 
-def put(name: Name, data: bytes | Path, *, force: bool = False, mtime: float | None = None, mode: int | None = None) -> None:
+def put(name: Name, data: bytes | Path, *, force: bool = False, mtime_ns: int | None = None, mode: int | None = None) -> None:
     """Write a file, whole or not at all. data: its bytes, or a file on this machine that is copied. Else as `writing`."""
     if disk_path(name) is None:
         _check_free(name, force)
         _send(name, data, force)
         return
-    with writing(name, force=force, mtime=mtime, mode=mode) as temporary:
+    with writing(name, force=force, mtime_ns=mtime_ns, mode=mode) as temporary:
         if isinstance(data, Path):
             shutil.copyfile(data, temporary)
         else:
@@ -408,8 +414,8 @@ def _named(pattern: Name, fs: Any, inside: str) -> str:
     return f"{fs.unstrip_protocol(inside)}{chain}{rest}"
 
 
-def _mtime(info: dict[str, Any]) -> float | None:
-    """When a file was changed, from what its file system says: each has its own word for that."""
+def _mtime(info: dict[str, Any]) -> int | None:
+    """When a file was changed, in nanoseconds since 1970, from what its file system says: each has its own word for that."""
     for word in ("mtime", "LastModified", "last_modified", "modified", "updated", "created"):
         when = info.get(word)
         if isinstance(when, str):
@@ -418,20 +424,10 @@ def _mtime(info: dict[str, Any]) -> float | None:
             except ValueError:
                 continue
         if isinstance(when, datetime):
-            return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-        if isinstance(when, int | float):
-            return float(when)
+            return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * SECOND)
+        if isinstance(when, int | float) and math.isfinite(when):
+            return round(when * SECOND)
     return None
-
-
-@contextmanager
-def _spelling(copy: Path, name: Name) -> Iterator[None]:
-    """Put a file's own name where an InrcodecError names its copy."""
-    try:
-        yield
-    except InrcodecError as fault:
-        fault.args = (str(fault).replace(str(copy), os.fspath(name)),)
-        raise
 
 
 @contextmanager

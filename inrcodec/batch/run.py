@@ -178,6 +178,7 @@ class _Run:
     def __init__(self, workers: Workers, stop: Callable[[], bool] | None) -> None:
         self.workers, self._asked = workers, stop
         self.running: dict[Future[Result], Task] = {}
+        self.before: dict[str, object] = {}  # what was at their targets when they were handed out, if anything was
         self.full = 0
 
     def stopped(self) -> bool:
@@ -218,6 +219,8 @@ class _Run:
     def _submit(self, task: Task) -> bool:
         """Hand a task out; False: the workers have died."""
         executor = self.workers.executor
+        if task.target and (there := _there(task.target)) is not None:
+            self.before[task.target] = there
         try:
             if isinstance(executor, TaskExecutor):
                 future = executor.submit_task(task, self.stopped)
@@ -242,6 +245,7 @@ class _Run:
                 continue
             except Stopped:
                 continue
+            self.before.pop(task.target, None)
             self.full = self.full + 1 if result.full else 0 if result.status == "done" else self.full
             yield result, task
 
@@ -258,7 +262,7 @@ class _Run:
             yield from (Result(task, "failed", f"{task.source}: {GONE}", task.size) for task in suspects)
             return
         for task in suspects:
-            if (found := _ended_in_time(task)) is not None:
+            if (found := _ended_in_time(task, self.before.get(task.target))) is not None:
                 yield found
                 continue
             ended = self._submit(task)
@@ -289,16 +293,34 @@ def _sweep(task: Task) -> None:
         sweep(target.parent)
 
 
-def _ended_in_time(task: Task) -> Result | None:
-    """The result of a task whose target is in place, although its worker has died; None: it must be done again."""
-    if not task.target:
+def _there(name: str) -> object:
+    """What tells the file at a target from another one that replaces it; None: none is there, or it is at an address."""
+    path = places.disk_path(name)
+    try:
+        found = None if path is None else path.lstat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns)
+
+
+def _ended_in_time(task: Task, before: object) -> Result | None:
+    """The result of a task whose target is in place, although its worker has died; None: it must be done again.
+
+    before: what was at the target when the task was handed out, see `_there`.
+    """
+    if not task.target or task.force:  # what is forced can be done again
         return None
     _sweep(task)
-    try:
-        found = tasks_.done_already(replace(task, update=True))
-    except InrcodecError:
+    if (now := _there(task.target)) is None or now == before:
         return None
-    return None if found is None or task.update else replace(found, task=task, status="done", fault="")
+    try:
+        if task.delete and not places.exists(task.source):  # which is removed last
+            found = tasks_.of_target(task)
+            return found and replace(found, deleted=True)
+        found = tasks_.done_already(replace(task, update=True))
+        return found and tasks_.without_original(replace(found, task=task, status="done", fault=""))
+    except InrcodecError as fault:
+        return tasks_.failed(task, fault)
 
 
 def _with_threads(task: Task, left: int, jobs: int) -> Task:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from .. import container
-from ..errors import FormatError, InrcodecError, Notice, naming
+from ..errors import FormatError, InrcodecError, keeping_notices, naming, spelling
 from ..files import bounds
 from ..files.registry import is_named
 from ..options import Options
-from ..storage import new_folder, reason, same_file
+from ..storage import new_folder, reason, same_file, scratch
 from . import content as contents
 from . import originals, places
 from .content import READING, Content, limits_of
@@ -29,8 +27,8 @@ from .content import READING, Content, limits_of
 Action = Literal["encode", "decode", "verify"]
 Status = Literal["done", "skipped", "failed"]
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}  # faults after which nothing more may be written
-CLOSE = 1e-6  # seconds by which two times differ that are the same
-COARSE = (1, 2)  # seconds to which some file systems cut times
+CLOSE = 1000  # nanoseconds by which two times differ that are the same
+COARSE = (places.SECOND, 2 * places.SECOND)  # nanoseconds to which some file systems cut times
 DONE = "done already"
 MOST_NAMES = 20  # of metadata in a notice
 
@@ -161,10 +159,9 @@ def work(task: Task, path: Path, stop: Callable[[], bool] | None = None) -> Prod
     """
     options = Options(stop=stop, **{name: value for name, value in task.options.items() if name not in READING})
     options = replace(options, max_samples=limits_of(task.options).max_samples, max_memory=limits_of(task.options).max_memory)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Notice)
+    with keeping_notices() as told:
         product = _WORK[task.action](task, path, options)
-    notices = (str(w.message).removeprefix(f"{path}: ") for w in caught if issubclass(w.category, Notice))
+    notices = (line.removeprefix(f"{path}: ") for line in told)
     return replace(product, result=replace(product.result, notices=(*product.result.notices, *notices)))
 
 
@@ -262,15 +259,12 @@ def _put(task: Task, output: bytes | Content | None, source: places.Entry) -> li
         return []
     lost: list[str] = []
     force = task.force or (task.update and task.action == "encode" and _is_linr(task.target))
-    with places.writing(task.target, force=force, mtime=source.mtime, mode=source.mode) as path:
-        try:
-            if isinstance(output, bytes):
-                path.write_bytes(output)
-            elif output is not None:
+    with places.writing(task.target, force=force, mtime_ns=source.mtime_ns, mode=source.mode) as path:
+        if isinstance(output, bytes):
+            path.write_bytes(output)
+        elif output is not None:
+            with spelling(path, task.target):
                 lost = contents.write(path, output)
-        except InrcodecError as fault:  # its message names the temporary file
-            fault.args = (str(fault).replace(str(path), task.target),)
-            raise
     return lost
 
 
@@ -284,19 +278,16 @@ def _put_folder(name: str, found: Content) -> None:
     folder = places.disk_path(name)
 
     def write(path: Path) -> None:
-        try:
+        with spelling(path, name):
             contents.write(path, found)
-        except InrcodecError as fault:
-            fault.args = (str(fault).replace(str(path), name),)
-            raise
 
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         new_folder(folder, write)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        write(Path(temporary))
-        for path in sorted(Path(temporary).iterdir()):
+    with scratch() as temporary:
+        write(temporary)
+        for path in sorted(temporary.iterdir()):
             places.put(places.join(name, path.name), path)
 
 
@@ -316,7 +307,7 @@ def facts(name: str) -> places.Entry:
     if path is None or not path.is_dir():
         return places.stat(name)
     size = sum(entry.size for entry in places.walk(name))
-    return places.Entry(name, path.name, size, path.stat().st_mtime, None)
+    return places.Entry(name, path.name, size, path.stat().st_mtime_ns, None)
 
 
 def stamp(name: str) -> object:
@@ -338,28 +329,41 @@ def done_already(task: Task) -> Result | None:
     if path is not None and path.is_dir():
         return Result(task, "skipped", DONE, source_bytes=source.size, mtime=source.mtime)
     target = places.stat(task.target)
-    if source.mtime is None or target.mtime is None:
+    if source.mtime_ns is None or target.mtime_ns is None:
         return None
-    elsewhere = path is None
-    if not (target.mtime >= source.mtime if elsewhere else _same_time(source.mtime, target.mtime)):
+    if path is None:
+        same = target.mtime_ns >= source.mtime_ns
+    else:
+        same = _same_time(source.mtime_ns, target.mtime_ns, path.stat().st_ctime_ns)
+    if not same:
         return None
-    if task.action == "decode":
-        return Result(task, "skipped", DONE, source_bytes=source.size, mtime=source.mtime)
-    try:
-        with places.local(task.target) as target_path:
-            data = read_linr(target_path, task.options)
-            about = contents.info(data, Options(threads=1))
+    if (found := of_target(task)) is None:
+        return None
+    digest = ""
+    if task.digests and task.action == "encode":
         with places.local(task.source) as source_path:
-            digest = digest_of(source_path) if task.digests else ""
-    except InrcodecError:  # damaged, or no .linr file
-        return None
-    found = _described(task, data, about)
+            digest = digest_of(source_path)
     return replace(found, status="skipped", fault=DONE, source_bytes=source.size, mtime=source.mtime, source_digest=digest)
 
 
-def _same_time(source: float, target: float) -> bool:
-    """Whether a target has the time of its source, as well as its file system can hold it."""
-    return abs(source - target) < CLOSE or any(source // step * step == target for step in COARSE)
+def of_target(task: Task) -> Result | None:
+    """The result of a task by its target alone; None: that is damaged, or no .linr file where it is to be one."""
+    if task.action == "decode":
+        return Result(task)
+    try:
+        with places.local(task.target) as path:
+            data = read_linr(path, task.options)
+            return _described(task, data, contents.info(data, Options(threads=1)))
+    except InrcodecError:
+        return None
+
+
+def _same_time(source: int, target: int, status: int) -> bool:
+    """Whether a target has the time of its source, as well as its file system can hold it. All in nanoseconds.
+
+    status: when the status of the target was changed, which the system sets itself: it has a fraction unless the file system cuts times.
+    """
+    return abs(source - target) < CLOSE or any(source // step * step == target and status % step == 0 for step in COARSE)
 
 
 def digest_of(path: Path) -> str:

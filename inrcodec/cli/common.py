@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import InrcodecError, naming
+from ..errors import InrcodecError, naming, spelling
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
-from ..storage import new_folder, reason, replace
+from ..storage import new_folder, reason, replace, replace_bytes
 from .headings import LIMITING, under
 from .output import is_quiet, report, say
 from .pipes import PIPE
@@ -239,11 +239,8 @@ def write_as(output: Path, write: Callable[[Path], None], force: bool, source: P
     """Write a file by a function that is given the name of a temporary one. source: must not be overwritten; its times are kept."""
 
     def named(path: Path) -> None:
-        try:
+        with spelling(path, output):
             write(path)
-        except InrcodecError as fault:  # its message names the temporary file
-            fault.args = (str(fault).replace(str(path), str(output)),)
-            raise
 
     replace(output, named, force, source, like=source)
 
@@ -269,11 +266,7 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
 
 def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
     """Write the bytes of a .linr file. source: must not be overwritten; its times are kept."""
-
-    def write(path: Path) -> None:
-        path.write_bytes(data)
-
-    replace(target, write, force, source, like=source)
+    replace_bytes(target, data, force, source, like=source)
 
 
 def report_coded(source: Path, target: Path, found: Mapping[str, Any], seconds: float, **more: Any) -> None:
@@ -337,11 +330,8 @@ def write_folder(output: Path, found: Signal) -> None:
     from .. import files
 
     def write(path: Path) -> None:
-        try:
+        with spelling(path, output):
             files.write(path, found)
-        except InrcodecError as fault:  # its message names the temporary folder
-            fault.args = (str(fault).replace(str(path), str(output)),)
-            raise
 
     new_folder(output, write)
 

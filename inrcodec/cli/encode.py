@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace as changed
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from .. import codec, files, profiles
 from .. import plot as drawing
-from ..errors import InrcodecError, Notice, UnsupportedError, naming
+from ..errors import InrcodecError, UnsupportedError, naming, notice
 from ..files.mesh import LEAST_VOXELS, MOST_VOXELS
 from ..options import LEAST_TILE, LIMITS
 from ..profiles.inr import alone
@@ -255,9 +254,9 @@ def _encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str,
     if plot and drawing.can_draw(data, recorder):
         replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
     elif plot:
-        warnings.warn(Notice("without effect: --plot (the file holds no network of profile inr that was fitted)"), stacklevel=1)
+        notice("without effect: --plot (the file holds no network of profile inr that was fitted)", 1)
     if unused := options.unused(stages, codec.activation_of(data), lambda name: f"--{name.replace('_', '-')}"):
-        warnings.warn(Notice(unused), stacklevel=1)
+        notice(unused, 1)
     found = codec.info(data)
     report_coded(input, target, found, time.perf_counter() - started, kind=found["kind"], shape=found["shape"], profile=found["profile"])
     if not quiet:

@@ -84,8 +84,8 @@ CLUSTER = click.option(
 DELETE = click.option(
     "--delete-original",
     is_flag=True,
-    help="Remove each source after its output was read back from the disk, decoded, and compared with it. A source stays if it holds "
-    "something that is known not to come back, such as private chunks of PNG. How it was packed is lost, such as PNG's compression.",
+    help="Remove each source after its output was read back from the disk, decoded, and compared with it. A source stays if it "
+    "holds what does not come back, or if that cannot be told of its type. How it was packed is lost, such as PNG's compression.",
 )
 MANIFEST = click.option(
     "--manifest", type=NEW_PLACE, help="Write a list of all files with sizes, times and digests, as JSON. inrcodec verify checks it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -119,7 +120,7 @@ def _link(made: Path, path: Path) -> None:
         made.symlink_to(path.absolute())
     except OSError:
         with suppress(OSError):
-            made.write_bytes(path.read_bytes())
+            shutil.copyfile(path, made)
 
 
 def _check_type(path: Path, extension: str | None, guess: bool) -> None:
@@ -179,7 +180,7 @@ def _even_if_damaged(made: Path, deliver: Any) -> Iterator[None]:
 
 
 def _copy(made: Path, at: Path) -> None:
-    at.write_bytes(made.read_bytes())
+    shutil.copyfile(made, at)
 
 
 def _send(made: Path) -> None:

@@ -6,10 +6,9 @@ bytes, and by its extension only where these say nothing; a file that is written
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
-from ..errors import naming
+from ..errors import keeping_notices, naming
 from ..limits import NO_LIMITS, Limits
 from ..signal import Signal
 from . import lossy, registry, series
@@ -87,7 +86,7 @@ def lost(path: Path | str, signal: Signal) -> set[str]:
         OSError: it cannot be opened.
     """
     wanted = signal.metadata
-    with warnings.catch_warnings(record=True):  # Notices were told when the file was encoded
+    with keeping_notices():  # they were told when the file was encoded
         found = read(path, NO_LIMITS).metadata if wanted else {}
     kind = {"that its samples are bfloat16"} if signal.bfloat16 else set()
     return {_listed(key) for key, value in wanted.items() if found.get(key) != value} | kind

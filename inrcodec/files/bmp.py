@@ -14,13 +14,12 @@ Source: BITMAPFILEHEADER, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER of
 from __future__ import annotations
 
 import struct
-import warnings
 from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InrcodecError, Notice, UnsupportedError
+from ..errors import InrcodecError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import density
@@ -62,7 +61,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         if (icc := _profile(data, size)) is not None:
             metadata["icc"] = icc
         elif size >= V5_HEADER and data[COLOURS_AT : COLOURS_AT + 4] == LINKED:
-            warnings.warn(Notice(f"{path}: its ICC profile is in another file, which the header names, and is not kept"), stacklevel=2)
+            notice(f"{path}: its ICC profile is in another file, which the header names, and is not kept", 2)
     if bits == 16:
         raise UnsupportedError("BMP files of 16 bits per pixel are not supported: their channels have 5 or 6 bits")
     if bits > 8:

@@ -22,7 +22,6 @@ import struct
 import sys
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, InrcodecError, MissingError, Notice, UnsupportedError
+from ..errors import FormatError, InrcodecError, MissingError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import MAX_CHANNELS, Signal
 from . import opencv
@@ -122,7 +121,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     half = channels.dtype == np.float16
     if header.compression in (DWAA, DWAB) or (header.compression in (B44, B44A) and half) or (header.compression == PXR24 and not half):
         said = "its compression is lossy; the samples that the library decodes are coded, and other decoders may give others"
-        warnings.warn(Notice(f"{path}: {said}"), stacklevel=2)
+        notice(f"{path}: {said}", 2)
     return Signal(samples[:, :, 0] if len(channels.names) == 1 else samples, "image", 0, None, _to_metadata(header, channels))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import InrcodecError, Notice
+from ..errors import InrcodecError, quiet
 
 
 @contextmanager
@@ -20,9 +19,7 @@ def faults(what: str) -> Iterator[None]:
     Args:
         what: what is wrong if a library's exception says no more than its own concern.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", Notice)
+    with quiet():
         try:
             yield
         except InrcodecError:

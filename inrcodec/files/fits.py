@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError, Notice, UnsupportedError
+from ..errors import FormatError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import hollow
@@ -77,9 +76,7 @@ def of_bytes(path: Path, data: bytes, limits: Limits) -> Signal:
     size = sum(len(data[unit.body : unit.end]) for unit in others)
     if size > TOLD * len(data):
         what = f"only its largest image is coded as samples; {len(others)} other unit{'s' if len(others) > 1 else ''}"
-        warnings.warn(
-            Notice(f"{path}: {what}, {size} of {len(data)} bytes, {'are' if len(others) > 1 else 'is'} kept as metadata"), stacklevel=2
-        )
+        notice(f"{path}: {what}, {size} of {len(data)} bytes, {'are' if len(others) > 1 else 'is'} kept as metadata", 2)
     return signal
 
 

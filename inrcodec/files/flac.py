@@ -53,8 +53,8 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         FormatError: not a FLAC file, damaged, or truncated.
     """
     data = contents(file, limits)
-    id3, blocks, frames_at = _blocks(data)
-    info = _Info.parse(blocks[0][1])
+    id3, blocks, frames_at = metadata_blocks(data)
+    info = StreamInfo.parse(blocks[0][1])
     metadata = Collected({"flac/id3": id3} if id3 else {})
     for kind, body in blocks[1:]:
         if kind == COMMENTS and "flac/vendor" not in metadata:
@@ -72,7 +72,7 @@ def write(path: Path, signal: Signal) -> None:
         UnsupportedError: not sound, another depth than 8, 16 or 24 bits, a rate that FLAC lacks, or tags of over 16 MiB.
     """
     data = _encode(signal)
-    _, (info, *_), frames_at = _blocks(data)
+    _, (info, *_), frames_at = metadata_blocks(data)
     blocks = [info]
     if (comments := _comments(signal)) is not None:
         blocks.append((COMMENTS, comments))
@@ -89,7 +89,7 @@ def write(path: Path, signal: Signal) -> None:
 
 
 @dataclass(frozen=True)
-class _Info:
+class StreamInfo:
     """What STREAMINFO says of the samples."""
 
     rate: int
@@ -99,13 +99,13 @@ class _Info:
     md5: bytes
 
     @classmethod
-    def parse(cls, body: bytes) -> _Info:
+    def parse(cls, body: bytes) -> StreamInfo:
         """The fields of a STREAMINFO block of 34 bytes."""
         packed = int.from_bytes(body[10:18], "big")  # 20 bits of rate, 3 of channels − 1, 5 of bits − 1, 36 of frames
         return cls(packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & (1 << 36) - 1, body[18:34])
 
 
-def _blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
+def metadata_blocks(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], int]:
     """ID3v2 tags before the stream, (type, body) of each metadata block, position of the first audio frame."""
     at = _id3_end(data)
     id3 = data[:at]
@@ -139,7 +139,7 @@ def _block(kind: int, body: bytes, last: bool) -> bytes:
     return bytes([kind | (128 if last else 0)]) + len(body).to_bytes(3, "big") + body
 
 
-def _decode(info: _Info, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
+def _decode(info: StreamInfo, frames: memoryview, limits: Limits) -> npt.NDArray[Any]:
     """The samples, (frames, channels), of a stream whose header says what `info` does."""
     if info.bits < MIN_BITS:
         raise FormatError(f"damaged: {info.bits} bits per sample")

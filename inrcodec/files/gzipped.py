@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 
-from ..errors import FormatError, Notice, UnsupportedError
+from ..errors import FormatError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import fits, hollow, nifti
@@ -68,7 +67,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     signal = fits.of_bytes(path, inside, limits) if inside.startswith(b"SIMPLE  =") else _volume(inside, limits)
     level = _level(data, first) if len(parts) == 1 and end == len(data) else None
     if level is None:
-        warnings.warn(Notice(f"{path}: what is inside comes back byte for byte, the gzip file itself does not"), stacklevel=2)
+        notice(f"{path}: what is inside comes back byte for byte, the gzip file itself does not", 2)
     own = {} if (level or LEVEL, first.head) == (LEVEL, USUAL) else {HEAD_KEY: first.head}
     own |= {LEVEL_KEY: b"%d" % level} if level not in (None, LEVEL) else {}
     return replace(signal, metadata={**signal.metadata, **own}) if own else signal

@@ -11,7 +11,6 @@ Source: ITU-T T.81 for the markers of JPEG; ISO/IEC 23000-22 and the AV1 codec c
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InrcodecError, Notice, UnsupportedError
+from ..errors import InrcodecError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import webp
@@ -57,7 +56,7 @@ def _read(name: str, refused: Callable[[bytes], str | None], data: bytes, limits
             if getattr(picture, "n_frames", 1) > 1 and name != "JPEG":
                 raise UnsupportedError(f"animated {name} is not supported")
             if "mp" in picture.info:
-                warnings.warn(Notice(f"{path}: holds other pictures behind the first, which are not kept"), stacklevel=2)
+                notice(f"{path}: holds other pictures behind the first, which are not kept", 2)
             mode = _mode(picture)
             check_size(limits, (picture.height, picture.width, CHANNELS[mode]), 1, COPIES, 2 * len(data))
             samples = np.asarray(picture if mode == picture.mode else picture.convert(mode))

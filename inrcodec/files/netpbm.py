@@ -66,7 +66,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
     if magic not in CHANNELS or not re.match(rb"[\s#]", data[2:3]):
         raise InrcodecError("not a netpbm file")
     bitmap = magic in (b"P1", b"P4")
-    numbers, at, comments = _header(data, 2 if bitmap else 3)
+    numbers, at, comments = header_of(data, 2 if bitmap else 3)
     maxval = 1 if bitmap else numbers[2]
     shape = (numbers[1], numbers[0], CHANNELS[magic])
     plain = magic in (b"P1", b"P2", b"P3")
@@ -109,7 +109,7 @@ def write(path: Path, signal: Signal) -> None:
         raster.tofile(file)
 
 
-def _header(data: bytes, count: int) -> tuple[list[int], int, list[bytes]]:
+def header_of(data: bytes, count: int) -> tuple[list[int], int, list[bytes]]:
     """The numbers of the header, where the raster begins, and the comments."""
     numbers: list[int] = []
     comments: list[bytes] = []

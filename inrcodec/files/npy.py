@@ -19,7 +19,6 @@ import math
 import os
 import stat
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError, UnsupportedError, quiet
 from ..limits import Limits
 from ..signal import Signal
 from ..tensors import shape_fault
@@ -155,8 +154,7 @@ def _parsed(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
         raise FormatError(f"damaged: a header of {_header_size(data)} bytes")
     file = io.BytesIO(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old headers are read, with a warning
+        with quiet():  # old headers are read, with a warning
             version = np.lib.format.read_magic(file)
             if version == (3, 0):
                 shape, fortran, dtype = _parsed_utf8(file)
@@ -189,8 +187,7 @@ def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
 def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]] | None:
     """The array on disk, None if it is not a valid one. Mapping it checks its size before any memory is taken."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old headers are read, with a warning
+        with quiet():  # old headers are read, with a warning
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InrcodecError, Notice, UnsupportedError
+from ..errors import InrcodecError, UnsupportedError, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import codestream
@@ -70,7 +69,7 @@ def read(path: Path, file: BufferedReader, limits: Limits) -> Signal:
         )
     if stream.irreversible:
         said = "its wavelet is irreversible; the pixels that OpenCV decodes are coded, and other decoders may give others"
-        warnings.warn(Notice(f"{path}: {said}"), stacklevel=2)
+        notice(f"{path}: {said}", 2)
     if stream.channels in RGB_ORDER:
         samples = samples[:, :, RGB_ORDER[stream.channels]]
     return image(samples, stream.bit_depth, {"icc": stream.icc} if stream.icc else {})

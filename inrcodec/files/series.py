@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InrcodecError, Notice, UnsupportedError, naming
+from ..errors import InrcodecError, UnsupportedError, naming, notice
 from ..limits import Limits
 from ..signal import Signal
 from . import dicom, hollow
@@ -68,7 +67,7 @@ def read(folder: Path, limits: Limits) -> Signal:
         limits.check_shape((len(found), *found[0].signal.samples.shape))
         hollow.kept("dicom", b"".join(one.head for one in found), b"".join(one.tail for one in found))
     if hidden:
-        warnings.warn(Notice(f"{folder}: passed over: {', '.join(hidden[:5])}{' and more' if len(hidden) > 5 else ''}"), stacklevel=2)
+        notice(f"{folder}: passed over: {', '.join(hidden[:5])}{' and more' if len(hidden) > 5 else ''}", 2)
     found = _sorted(found)
     volume = np.stack([one.signal.samples for one in found])
     depth = max(one.signal.bit_depth for one in found)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 
-from ..errors import Notice
+from ..errors import Notice, keep_notice
 
 _lock = Lock()
 _first_compile: Callable[[], None] | None = None
@@ -40,6 +40,6 @@ def notice(text: str) -> None:
     global _noticed
     with _lock:
         first, _noticed = not _noticed, True
-    if first:
+    if first and not keep_notice(text):
         with suppress(Notice):
             warnings.warn_explicit(text, Notice, __name__.partition(".")[0], 1)

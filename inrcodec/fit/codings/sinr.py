@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ import torch
 from sklearn.linear_model import orthogonal_mp, orthogonal_mp_gram
 from torch import nn
 
+from ...errors import quiet
 from ...kernels.dictionary import atoms, deviation
 from ...weights import sinr
 from ...weights.network import sparse_layers
@@ -83,8 +83,7 @@ def pursue(matrix: np.ndarray, share: float, seed: int, form: sinr.Form = sinr.U
     for i, target in enumerate(targets):
         chosen = np.zeros(0, np.int64)
         if target.any():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # it warns when it ends early
+            with quiet():  # it warns when it ends early
                 if gram is None:
                     path = orthogonal_mp(dictionary.T, target, n_nonzero_coefs=most, return_path=True)
                 else:

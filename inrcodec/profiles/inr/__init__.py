@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from ... import fit
-from ...errors import FitError, FormatError, Notice, Stopped
+from ...errors import FitError, FormatError, Stopped, notice
 from ...layout import Layout
 from ...options import Goal, Options
 from ...weights.network import CodedNetwork
@@ -46,7 +45,7 @@ class Inr(Profile):
             coded = fit_network(subject.values, subject.bits, options, subject.peak)
         parts = coding.encode_with(coded, subject.values, options)
         if missed := self._missed(parts, subject, goal_for(options, usual_goal(subject.values, subject.bits))):
-            warnings.warn(Notice(missed), stacklevel=2)
+            notice(missed, 2)
         return Encoded(self, parts)
 
     def _missed(self, parts: Parts, subject: Subject, goal: Goal) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from .... import fit, parallel
 from ....container import Section
-from ....errors import FormatError, MissingError, Notice, Stopped
+from ....errors import FormatError, MissingError, Stopped, notice
 from ....kernels import contextnet
 from ....layout import Box, Layout, box_shape, tile_of
 from ....options import Options
@@ -135,7 +134,7 @@ def tune(plain: CodedPicture, shape: tuple[int, ...], options: Options) -> Coded
                 break
             found = pays
         if best is plain:
-            warnings.warn(Notice("what was fitted saved less than it takes: the file is as it is without"), stacklevel=2)
+            notice("what was fitted saved less than it takes: the file is as it is without", 2)
     return best
 
 

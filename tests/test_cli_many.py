@@ -361,3 +361,74 @@ def test_a_terminal_shows_the_bar_and_pipes_do_not(few: Path) -> None:
     assert b"5 files" in shown
     assert b"\x1b[?25l" not in shown  # the cursor stays
     assert stdout.decode().startswith("out: 5 files encoded, ")
+
+
+def test_a_single_file_that_changes_meanwhile(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its .linr file would have the time of the new content and hold the old one, and --update would pass it over."""
+    from inrcodec import codec
+
+    encode, source = codec.encode, few / "2.png"
+
+    def slow(*given: Any) -> bytes:
+        Image.fromarray(trees.picture(9, 30, 30)).save(source)
+        return encode(*given)
+
+    monkeypatch.setattr(codec, "encode", slow)
+    result = run("encode", source, "-o", "x.linr", "-1")
+    assert (result.exit_code, result.stderr) == (1, f"inrcodec: {source}: was changed while it was read; nothing was written\n")
+    assert not Path("x.linr").exists()
+
+
+def test_a_manifest_of_other_folders_is_not_replaced(few: Path) -> None:
+    assert run("encode", "in", "-o", "out", "-1", "-j1", "--manifest", "m.json").exit_code == 0
+    before = Path("m.json").read_bytes()
+    result = run("encode", few / "a", "-o", "other", "-1", "-j1", "--manifest", "m.json")
+    assert (result.exit_code, Path("m.json").read_bytes(), Path("other").exists()) == (1, before, False)
+    assert result.stderr == "inrcodec: m.json: is the manifest of other folders; --force replaces it\n"
+    assert run("encode", "in", "-o", "out", "-1", "-j1", "-u", "--manifest", "m.json").exit_code == 0
+    assert run("encode", few / "a", "-o", "other", "-1", "-j1", "-f", "--manifest", "m.json").exit_code == 0
+    assert len(json.loads(Path("m.json").read_bytes())["files"]) == 2
+
+
+def test_a_folder_of_originals_is_no_folder_to_verify(few: Path) -> None:
+    """It is not compared: that is for one file and its original."""
+    assert run("encode", "in", "-o", "out", "-1", "-j1").exit_code == 0
+    result = run("verify", "out", "in", "-j1")
+    assert (result.exit_code, result.stderr) == (1, "inrcodec: in: holds no .linr file\n")
+    assert "5 files verified" in result.stdout
+
+
+def test_a_sound_that_is_named_as_a_picture_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    sound = inrcodec.Signal(np.arange(900, dtype=np.int16), "audio", sample_rate=8000)
+    inrcodec.files.write(tmp_path / "in" / "a.wav", sound)
+    data = (tmp_path / "in" / "a.wav").read_bytes()
+    (tmp_path / "in" / "a.wav").rename(tmp_path / "in" / "a.png")
+    assert run("encode", tmp_path / "in", "-o", tmp_path / "out", "-1", "-j1").exit_code == 0
+    assert run("decode", tmp_path / "out", "-o", tmp_path / "back", "-j1").exit_code == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == {"a.png.wav": data}
+
+
+def test_a_pattern_that_nothing_matches_is_named(few: Path) -> None:
+    for arguments in (("-o", "out"), ()):
+        result = run("encode", "in/*.xyz", *arguments)
+        assert (result.exit_code, result.stderr) == (1, "inrcodec: in/*.xyz: no file has such a name\n")
+
+
+def test_what_is_no_linr_file_is_passed_over(few: Path) -> None:
+    """A link that leads nowhere, too; and of lossy pictures those that can be known by their first bytes."""
+    Image.fromarray(trees.picture(1, 20, 20)).save(few / "lossy.webp", quality=60)
+    assert run("encode", "in", "-o", "out", "-1", "-j1").exit_code == 0
+    (Path("out") / "dangling.png").symlink_to("nowhere")
+    assert run("decode", "out", "-o", "back", "-j1").exit_code == 0
+    assert run("verify", "out", "-j1").exit_code == 0
+    (Path("out") / "dangling.linr").symlink_to("nowhere")
+    assert run("verify", "out", "-j1").exit_code == 1
+
+
+def test_json_names_the_fault(few: Path) -> None:
+    (few / "2.png").write_bytes(b"")
+    for arguments in (("encode", "in", "-o", "out", "-n"), ("info", "in/2.png", "in/3.png")):
+        found = json.loads(run(*arguments, "--json").stdout)
+        assert (found["ok"], found["fault"]) == (False, found["faults"][0])
+    assert json.loads(run("encode", "--json").stdout)["fault"] == "Missing argument 'IN…'."

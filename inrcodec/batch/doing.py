@@ -67,7 +67,7 @@ def run(plan: Plan, template: Task, how: How) -> Report:
     results: list[Result] = list(plan.settled)
     started = time.perf_counter()
     if how.manifest is not None:
-        manifest.check(how.manifest)
+        manifest.check(how.manifest, plan.root, plan.output, template.force)
     folders = _to_make(plan)
     tell(status)
     for result in plan.settled:

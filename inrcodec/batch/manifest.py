@@ -40,8 +40,11 @@ PRESENT = ("done", "current")  # the statuses of files that are there
 LARGEST = 1 << 32  # bytes of a manifest
 
 
-def check(name: places.Name) -> None:
-    """Raise InrcodecError if a manifest cannot be written, before long work. A manifest of this name is replaced; another file is not."""
+def check(name: places.Name, root: str, output: str, force: bool) -> None:
+    """Raise InrcodecError if a manifest cannot be written, before long work.
+
+    A manifest of this name is replaced if it is of the same folders, or by force; another file is not.
+    """
     path = places.disk_path(name)
     if path is None:
         return
@@ -50,7 +53,9 @@ def check(name: places.Name) -> None:
     else:
         places.check_folder(name, path.parent)  # which is made, as when it is that of the output
     if path.exists():
-        read(path)
+        found, folder = read(path), path.absolute().parent
+        if not force and (found.get("root"), found.get("output")) != (_from(folder, root), _from(folder, output or root)):
+            raise InrcodecError(f"{path}: is the manifest of other folders; --force replaces it")
 
 
 def write(name: places.Name, report: Report, options: Mapping[str, Any]) -> None:

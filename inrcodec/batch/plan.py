@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from .. import container
 from ..errors import InrcodecError, UnsupportedError
-from ..files import checkpoints, lossy, npz, registry, series
+from ..files import checkpoints, lossy, npz, refused, registry, series
 from ..storage import TEMPORARY, reason, same_file
 from . import naming, places
 from .naming import SEPARATORS, SUFFIX, is_output
@@ -29,9 +29,11 @@ from .tasks import Action, Result, Status, Task, about, facts, failed
 UNKNOWN = "not a known type"
 CODED = "a .linr file, compressed already"
 NOT_CODED = "not a .linr file"
+NO_LINR = "holds no .linr file"
 LINK = "a link to a folder, which is not followed"
 SPECIAL = "no regular file"
 NO_TYPE = "its first bytes are of no known type"  # what the fault of such a file begins with
+LOSSY_WEBP = b"WEBPVP8 "  # at byte 8; of others it is known only further on, and they are faults
 MAGIC_SIGNS = re.compile(r"[*?[]")
 
 
@@ -97,22 +99,19 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
             result = _result(template, item, "failed", str(fault))
         if result is not None:
             settled.append(result)
+    if template.action != "encode" and len(names) > 1:
+        settled += [_result(template, Found(name, name), "failed", f"{name}: {NO_LINR}") for name in names if _holds_none(name, tasks)]
     _check_targets(tasks)
     return Plan(tuple(tasks), tuple(settled), root, plain, _folders(tasks, root, plain))
 
 
 def is_single(action: Action, names: Sequence[str], output: str) -> bool:
     """Whether there is one source, and an output of its own name: a file, or a folder of a series, and no folder to write to."""
-    if action == "verify" or len(names) != 1 or _is_pattern(names[0]):
+    if action == "verify" or len(names) != 1 or places.has_magic(names[0]):
         return False
     if output and (output.endswith(SEPARATORS) or _is_folder(output)):
         return action == "decode" and _holds_folder(names[0])
     return not _is_folder(names[0]) or (action == "encode" and _is_series(names[0]))
-
-
-def _is_pattern(name: str) -> bool:
-    """Whether a name is a pattern that something matches. Raises InrcodecError."""
-    return places.has_magic(name) and bool(places.expand(name))
 
 
 def _is_folder(name: str) -> bool:
@@ -121,6 +120,12 @@ def _is_folder(name: str) -> bool:
         return places.is_folder(name)
     except InrcodecError:
         return False
+
+
+def _holds_none(name: str, tasks: Sequence[Task]) -> bool:
+    """Whether a name is that of a folder, and no task has its source in it."""
+    start = _key(name).rstrip("/\\")
+    return _is_folder(name) and not any(_key(task.source).startswith((f"{start}/", f"{start}{os.sep}")) for task in tasks)
 
 
 def _holds_folder(name: str) -> bool:
@@ -306,7 +311,8 @@ def _result(template: Task, item: Found, status: Status, fault: str) -> Result:
 def _settled(template: Task, item: Found) -> Result | None:
     """The result of what is no task; None: it is one."""
     if item.fault:
-        return _result(template, item, "failed", item.fault)
+        no_linr = template.action != "encode" and not item.explicit and os.path.islink(item.name) and not item.name.lower().endswith(SUFFIX)
+        return _result(template, item, "skipped" if no_linr else "failed", f"{item.name}: {NOT_CODED}" if no_linr else item.fault)
     path = places.disk_path(item.name)
     if path is not None and path.is_dir() and not item.aside:
         return None
@@ -336,6 +342,8 @@ def _aside(template: Task, item: Found, head: bytes) -> str:
         return UNKNOWN
     if not head:
         raise InrcodecError("empty file")
+    if head.startswith(b"RIFF") and head[8:16] == LOSSY_WEBP and not template.options.get("pixels"):
+        return refused.LOSSY.format("WebP", "WebP")
     if path.suffix.lower() in registry.MESHES:
         return "" if template.options.get("voxels") else "a mesh; --voxels makes voxels of it"
     of_tensors = any(kind.magic and re.match(kind.magic, head, re.DOTALL) for kind in checkpoints.CHECKPOINTS)
@@ -357,7 +365,7 @@ def _task(template: Task, item: Found, output: str) -> Task:
     if task.action == "verify":
         return task
     if task.action == "encode":
-        relative = item.relative + SUFFIX
+        relative = item.relative + _true_extension(item.name) + SUFFIX
     else:
         plain = naming.default_output(Path(places.last_part(item.name)), lambda: about_of(item.name, template.options)).name
         relative = item.relative[: len(item.relative) - len(places.last_part(item.name))] + plain
@@ -367,6 +375,19 @@ def _task(template: Task, item: Found, output: str) -> Task:
     if path is None:
         raise InrcodecError(f"{item.name}: name a folder for the output (-o)")
     return replace(task, target=str(path.with_name(Path(relative).name)), target_name=relative)
+
+
+def _true_extension(name: str) -> str:
+    """What is to follow the name of a source, so that its output decodes to a file of its type: "" if its own extension names a type
+    that holds such a signal. A WAV file may be named .png. Raises InrcodecError: it cannot be read.
+    """
+    disk = places.disk_path(name)
+    if disk is not None and disk.is_dir():
+        return ""
+    path, head = Path(places.last_part(name)), places.first_bytes(name, registry.HEAD)
+    kind = next((kind for kind in registry.types() if kind.recognizes(head)), None)
+    named = next((kind for kind in registry.types() if path.name.lower().endswith(kind.extensions)), None)
+    return "" if kind is None or named is None or named.holds in (kind.holds, "array") else kind.extensions[0]
 
 
 def about_of(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ POLL = 0.2  # seconds after which it is asked again whether to stop
 MOST_FULL = 3  # tasks that fail one after the other since the disk is full, after which no more is tried
 DIED = "the worker process ended, as when the system runs out of memory; it was tried again alone and ended again"
 GONE = "the workers have ended, and none can be started"
-NOT_TRIED = "not tried: the disk is full"
+NOT_TRIED = f"not tried: {MOST_FULL} files in a row could not be written"
 
 _stop: Any = None  # in a worker: the event that is set when the work is to stop
 _compiling: Any = None  # in the parent of workers: the event that is set when one of them compiles its first kernel
@@ -228,7 +228,7 @@ class _Run:
                 future = executor.submit(tasks_.run, task, self.stopped)
             else:
                 future = executor.submit(run_task, task)
-        except BrokenExecutor:
+        except (BrokenExecutor, OSError):  # the server that forks them may be gone
             return False
         self.running[future] = task
         return True

@@ -36,8 +36,8 @@ def read(path: Path, limits: Limits) -> Decoded:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, bool], given: dict[str, Any]) -> None:
-    """Encode a .npz file. switches: force, no_verify, quiet; given: the other options. Raises InrcodecError; click.UsageError."""
+def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, Any], given: dict[str, Any]) -> None:
+    """Encode a .npz file. switches: force, no_verify, quiet, stamp; given: the other options. Raises InrcodecError; click.UsageError."""
     from ..bundle import arrays as bundles
 
     limits = limits_of(given)
@@ -57,7 +57,7 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
         started = time.perf_counter()
         found = read(input, limits)
         data = coded(line, input, lambda: bundles.encode(found, options))
-    write_linr(target, data, switches["force"], input)
+    write_linr(target, data, switches, input)
     found_in_file = bundles.info(data, Options(threads=1))
     report_coded(input, target, found_in_file, time.perf_counter() - started, arrays=len(found.items))
     if not quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -264,8 +265,25 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
         line.clear()
 
 
-def write_linr(target: Path, data: bytes, force: bool, source: Path) -> None:
-    """Write the bytes of a .linr file. source: must not be overwritten; its times are kept."""
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes when a file is changed; None of a folder, or what cannot be looked at."""
+    with suppress(OSError):
+        found = path.stat()
+        return None if path.is_dir() else (found.st_ino, found.st_size, found.st_mtime_ns)
+    return None
+
+
+def write_linr(target: Path, data: bytes, switches: Mapping[str, Any], source: Path) -> None:
+    """Write the bytes of a .linr file. source: must not be overwritten; its times are kept.
+
+    switches: force; stamp: that of the source before it was read. Raises InrcodecError: the source was changed since.
+    """
+    if switches["stamp"] != stamp(source):
+        raise InrcodecError(f"{source}: was changed while it was read; nothing was written")
+    force = switches["force"]
     replace_bytes(target, data, force, source, like=source)
 
 

@@ -31,6 +31,7 @@ from .common import (
     options_of,
     read_input,
     report_coded,
+    stamp,
     with_limits,
     write_linr,
 )
@@ -217,16 +218,16 @@ def encode(
         if target.suffix.lower() != SUFFIX:
             raise click.UsageError(f"the output must be named {SUFFIX}, not {target}")
         check_output(target, force, input)
-    switches = {"force": force, "no_verify": no_verify, "quiet": is_quiet()}
     with (
         pipes.source(input, extension, limits_of(given), guess=True) as source,
         pipes.target(target, SUFFIX, force, input) as made,
     ):
+        switches = {"force": force, "no_verify": no_verify, "quiet": is_quiet(), "stamp": stamp(source)}
         _encode(source, made, plot, switches, given)
 
 
-def _encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, bool], given: dict[str, Any]) -> None:
-    """Encode a file. switches: force, no_verify, quiet; given: the other options. Raises InrcodecError; click.UsageError."""
+def _encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, Any], given: dict[str, Any]) -> None:
+    """Encode a file. switches: force, no_verify, quiet, stamp; given: the other options. Raises InrcodecError; click.UsageError."""
     force, quiet, pixels = switches["force"], switches["quiet"], given.pop("pixels")
     if files.checkpoints.type_of(input):
         tensors.encode(input, target, plot, switches, given)
@@ -250,7 +251,7 @@ def _encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str,
         given = {name: value for name, value in given.items() if value is not None}
         options, stages = options_of(progress=recorder, stop=stop, verify=not switches["no_verify"], **given).watched()
         data = coded(line, input, lambda: codec.encode(original, options))
-    write_linr(target, data, force, input)
+    write_linr(target, data, switches, input)
     if plot and drawing.can_draw(data, recorder):
         replace(plot, lambda path: drawing.draw(path, data, original, recorder), force, input)
     elif plot:

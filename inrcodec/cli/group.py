@@ -79,7 +79,7 @@ def _faults() -> Iterator[None]:
         yield
     except click.UsageError as fault:
         message = "\n".join(map(plain, fault.format_message().split("\n")))
-        tell(fault.message)
+        tell(message)
         raise click.UsageError(message, fault.ctx) from None
     except InrcodecError as fault:
         _fail(str(fault))

@@ -202,7 +202,7 @@ def _finish(done: Report, action: Action, more: Sequence[str] = ()) -> None:
     if not (len(done.results) == 1 and done.failed):
         say(_summary(done, action))
     if not done.complete:
-        say(f"inrcodec: interrupted; {_count(len(done.results))} were looked at", err=True)
+        say(f"inrcodec: interrupted; {_count(len(done.results))} looked at", err=True)
         raise click.exceptions.Exit(130)
     if done.failed:
         raise click.exceptions.Exit(1)
@@ -227,7 +227,7 @@ def _summary(done: Report, action: Action) -> str:
     if action == "encode" and done.source_bytes:
         share = 100 * done.file_bytes / done.source_bytes
         parts.append(f"{size(done.source_bytes)} → {size(done.file_bytes)} ({share:.1f} %)")
-    for reason, count in Counter(_reason(result) for result in done.skipped).most_common(3):
+    for reason, count in Counter(_reason(result) for result in done.skipped).most_common():
         parts.append(f"{count} {reason}" if reason == "done already" else f"{count} skipped ({reason})")
     if done.failed:
         parts.append(f"{len(done.failed)} failed")
@@ -270,6 +270,8 @@ def _list(found: Plan, action: Action, switches: Mapping[str, Any]) -> None:
         skipped=[result.fault for result in skipped],
         faults=[result.fault for result in failed],
     )
+    if failed:
+        report(fault=failed[0].fault)
     for task in todo:
         say(f"{task.source} → {task.target}" if action != "verify" else task.source)
     for result in skipped:
@@ -375,4 +377,5 @@ def info(inputs: Sequence[Any], given: Mapping[str, Any]) -> None:
         say(table.total(rows))
     _tell(faults)
     if faults:
+        report(fault=faults[0])
         raise click.exceptions.Exit(1)

@@ -50,8 +50,8 @@ def read(path: Path, limits: Any) -> Tensors:
         raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
 
 
-def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, bool], given: dict[str, Any]) -> None:
-    """Encode a checkpoint. switches: force, no_verify, quiet; given: the other options. Raises InrcodecError; click.UsageError."""
+def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, Any], given: dict[str, Any]) -> None:
+    """Encode a checkpoint. switches: force, no_verify, quiet, stamp; given: the other options. Raises InrcodecError; click.UsageError."""
     from .. import bundle
 
     limits = limits_of(given)
@@ -69,7 +69,7 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
         started = time.perf_counter()
         tensors = read(input, limits)
         data = coded(line, input, lambda: bundle.encode(tensors, options))
-    write_linr(target, data, switches["force"], input)
+    write_linr(target, data, switches, input)
     found = bundle.info(data, Options(threads=1))
     report_coded(input, target, found, time.perf_counter() - started, tensors=len(tensors.tensors))
     if quiet:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from . import files
     from .damage import Salvaged
-    from .opencv import imread, imwrite
     from .options import Options, Progress
+    from .pictures import imread, imwrite
     from .signal import Kind, Signal
     from .stream import StreamReader, StreamWriter
     from .tensors import Tensor, Tensors
@@ -51,8 +51,8 @@ _ON_DEMAND = {
     "View": "views",
     "Tensor": "tensors",
     "Tensors": "tensors",
-    "imread": "opencv",
-    "imwrite": "opencv",
+    "imread": "pictures",
+    "imwrite": "pictures",
 }
 
 

@@ -127,6 +127,15 @@ def _silence() -> None:
 
 
 @contextmanager
+def as_os_errors() -> Iterator[None]:
+    """Raise an InrcodecError inside the `with` block as OSError, which users of libraries for pictures expect of a damaged file."""
+    try:
+        yield
+    except InrcodecError as fault:
+        raise OSError(str(fault)) from fault
+
+
+@contextmanager
 def naming(path: Path | str) -> Iterator[None]:
     """Put a file's name before the message of an InrcodecError raised inside."""
     try:

@@ -11,7 +11,6 @@ types that a picture can have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import encode, storage
-from .container import COMPACT, FIRST, MAGIC, check_start
-from .errors import InrcodecError, UnsupportedError
+from .container import FIRST, check_start, is_linr
+from .errors import InrcodecError, UnsupportedError, as_os_errors
 from .files import paging
 from .files.optional import require
 from .layout import region_box
@@ -92,7 +91,7 @@ class LinrPlugin(PluginV3):
         try:
             if self._pages:
                 data = self._encoded()
-                with _faults():
+                with as_os_errors():
                     storage.replace_bytes(Path(self.request.get_local_filename()), data, force=True)
         finally:
             self.request.finish()
@@ -118,7 +117,7 @@ class LinrPlugin(PluginV3):
         """
         reader, number = self._at(index)
         box = self._box(region)
-        with _faults():
+        with as_os_errors():
             if number is not None and reader.kind == "stack":
                 return np.asarray(reader[(number, *box)])
             found = reader[(slice(None),) * (reader.kind == "stack") + box] if box else reader.read()
@@ -221,7 +220,7 @@ class LinrPlugin(PluginV3):
             raise OSError(f"the pages of a stack must have one shape and type; these have {shapes}")
         kind: Kind = "stack" if several else "image"
         options = dict(self._given)
-        with _faults():
+        with as_os_errors():
             samples = np.stack(self._pages, dtype=self._pages[0].dtype) if several else self._pages[0]
             signal = Signal(samples, kind, options.pop(BIT_DEPTH, 0), None, options.pop("metadata", {}))
             return encode(signal, **options)
@@ -245,19 +244,10 @@ class LinrByContent(LinrPlugin):
             raise
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Raise InrcodecError as OSError, which is what imageio's users expect of a damaged file."""
-    try:
-        yield
-    except InrcodecError as fault:
-        raise OSError(str(fault)) from fault
-
-
 def _foreign(request: Request) -> str | None:
     """What to say of a file that is left to other plugins; None: it is a .linr file, maybe cut or damaged, or empty and named so."""
     start = request.firstbytes[:FIRST]
-    if start.startswith((MAGIC, COMPACT)) or (not start and request.extension == EXTENSION):
+    if is_linr(start) or (not start and request.extension == EXTENSION):
         return None
     try:
         check_start(start)
@@ -271,7 +261,7 @@ def _opened(request: Request, threads: int) -> StreamReader:
     """The file of a request. Raises OSError: it is damaged, or holds no picture."""
     from .stream import StreamReader
 
-    with _faults():
+    with as_os_errors():
         reader = StreamReader(request.get_file(), Options(threads=threads))
         if reader.kind not in ("image", "stack"):
             raise UnsupportedError(f"{reader.path}: it holds {named(reader.kind)}, not a picture; inrcodec.decode gives the samples")

@@ -34,14 +34,13 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL._util import DeferredError
 
-from .container import COMPACT, MAGIC
-from .errors import InrcodecError, UnsupportedError, notice
+from .container import is_linr
+from .errors import InrcodecError, UnsupportedError, as_os_errors, notice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -142,7 +141,7 @@ class LinrImageFile(ImageFile.ImageFile):
         """Decode this frame, if it is not decoded yet. Raises OSError: it is damaged, or takes too much memory."""
         if self._waiting:
             reader = self._opened()
-            with _faults():
+            with as_os_errors():
                 found = image_of(pixels_of(reader[self._frame] if self._stack else reader.read(), reader), self.mode)
             self.im, self.readonly, self._waiting = found.im, found.readonly, False
             if self._close_exclusive_fp_after_loading:
@@ -172,7 +171,7 @@ class LinrImageFile(ImageFile.ImageFile):
         sizes = zip(spans, reader.chunks[self._stack :], reader.shape[self._stack :], strict=False)
         if all(s.start < tile and s.stop > (n - 1) // tile * tile for s, tile, n in sizes):
             return super().crop(box)  # all tiles are met, so the picture is kept
-        with _faults():
+        with as_os_errors():
             part = pixels_of(reader[(self._frame,) * self._stack + tuple(spans)], reader)
         whole = np.zeros((bottom - top, right - left, *part.shape[2:]), part.dtype)
         whole[tuple(slice(s.start - first, s.stop - first) for s, first in zip(spans, (top, left), strict=True))] = part
@@ -182,7 +181,7 @@ class LinrImageFile(ImageFile.ImageFile):
         """Compare all checksums of the file, without decoding it, and close it. Raises OSError: it is damaged."""
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
-        with _faults():
+        with as_os_errors():
             self._opened().check()
         super().verify()
 
@@ -190,15 +189,6 @@ class LinrImageFile(ImageFile.ImageFile):
         if self._reader is None or self.fp is None:
             raise ValueError("Operation on closed image")
         return self._reader
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Raise InrcodecError as OSError, which is what Pillow's users expect of a damaged file."""
-    try:
-        yield
-    except InrcodecError as fault:
-        raise OSError(str(fault)) from fault
 
 
 def mode_of(reader: StreamReader) -> str:
@@ -332,7 +322,7 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
         pages.append(samples)
         metadata.append(pillowinfo.from_image(image, described) | MEANINGS.get(image.mode, {}))
     several = len(pages) > 1
-    with _faults():
+    with as_os_errors():
         samples = np.stack(pages, dtype=pages[0].dtype) if several else pages[0]
         signal = Signal(samples, "stack" if several else "image", depth, None, paging.joined(metadata))
         data = encode(signal, **options)
@@ -344,7 +334,7 @@ def _write(images: Iterable[Image.Image], given: dict[str, Any], file: IO[bytes]
 
 def _accept(prefix: bytes) -> bool:
     """Whether these are the first bytes of a .linr file."""
-    return prefix.startswith((MAGIC, COMPACT))
+    return is_linr(prefix)
 
 
 Image.register_open(FORMAT, LinrImageFile, _accept)

@@ -32,7 +32,7 @@ ROOMS = (
     "hdf5",
     "chunks",
     "",
-    "opencv",
+    "pictures",
     "damage",
     "plot",
     "views",

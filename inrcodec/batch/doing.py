@@ -18,6 +18,7 @@ from .run import Workers, run_all, workers_of
 from .tasks import Action, Result, Task
 
 SWITCHES = {"force", "delete_original"}
+NOT_DELETED = "an original is deleted only if it is coded whole and verified: not with lossy, voxels, payload=False or verify=False"
 OF_DECODING = {"threads", "max_samples", "max_memory"}  # the options that decoding has
 
 
@@ -44,9 +45,7 @@ def template(action: Action, update: bool, digests: bool, options: Mapping[str, 
     chosen = Options(**{name: value for name, value in plain.items() if name not in READING}, **_limits(plain))
     delete = bool(options.get("delete_original"))
     if delete and (not chosen.verify or not chosen.payload or chosen.lossy or plain.get("voxels")):
-        raise ValueError(
-            "an original is deleted only if it is coded whole and verified: not with lossy, voxels, payload=False or verify=False"
-        )
+        raise ValueError(NOT_DELETED)
     return Task(action, "", options=plain, update=update, force=bool(options.get("force")), delete=delete, digests=digests)
 
 

@@ -48,6 +48,7 @@ class Commands(click.Group):
             text = ", ".join(f"{t.name} ({' '.join(t.extensions)}{'' if t.write else ', read only'})" for t in known)
             yield f"{title}: {text}"
         yield "pictures, with --pixels: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.lossy.LOSSY)
+        yield f"several arrays: NumPy ({files.npz.EXTENSION})"
         yield "checkpoints: " + ", ".join(f"{t.name} ({' '.join(t.extensions)})" for t in files.CHECKPOINTS)
 
     def main(self, *given: Any, **more: Any) -> Any:

@@ -68,12 +68,13 @@ UPDATE = click.option(
     help="Skip files that are done: the output is there with the time of its source, and whole. Outputs with another time are made again: "
     "of encode they replace .linr files only, of decode nothing is replaced without --force.",
 )
-DRY_RUN = click.option(
+LISTED = "List what would be done, and write nothing."
+DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help=LISTED)
+ESTIMATE = click.option(
     "-n",
     "--dry-run",
     is_flag=True,
-    help="List what would be done, and write nothing. Of encode, some files are encoded, for half a minute at most, to estimate core-hours "
-    "and bytes saved.",
+    help=f"{LISTED} Some files are encoded, for half a minute at most, to estimate core-hours and bytes saved.",
 )
 CLUSTER = click.option(
     "--cluster",
@@ -90,7 +91,7 @@ DELETE = click.option(
 MANIFEST = click.option(
     "--manifest", type=NEW_PLACE, help="Write a list of all files with sizes, times and digests, as JSON. inrcodec verify checks it."
 )
-OF_ENCODE = under("Many files", JOBS, UPDATE, DRY_RUN, MANIFEST, DELETE, CLUSTER)
+OF_ENCODE = under("Many files", JOBS, UPDATE, ESTIMATE, MANIFEST, DELETE, CLUSTER)
 OF_DECODE = under("Many files", JOBS, UPDATE, DRY_RUN, DELETE, CLUSTER)
 OPTIONS = ("jobs", "update", "dry_run", "manifest", "delete_original", "cluster")
 
@@ -133,7 +134,9 @@ def do(action: Action, inputs: Sequence[Any], output: Any, switches: Mapping[str
     try:
         template = doing.template(action, bool(switches.get("update")), manifest is not None, plain)
     except ValueError as fault:
-        raise click.UsageError(str(fault)) from None
+        kept = plain["delete_original"] and str(fault) == doing.NOT_DELETED
+        told = "--delete-original does not go with --no-verify, --no-payload, --lossy and --voxels" if kept else str(fault)
+        raise click.UsageError(told) from None
     found = plan.make(template, names, None if output is None else os.fspath(output))
     _check_some(found, action, names)
     if switches.get("dry_run"):

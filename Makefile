@@ -12,7 +12,7 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bounds: $(VENV)/installed
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/test_fuzz.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/test_fuzz.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

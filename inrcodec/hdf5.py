@@ -15,6 +15,7 @@ import atexit
 import ctypes
 import gc
 import math
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -135,9 +136,18 @@ def _tell(what: str, fault: BaseException) -> None:
     except Exception as raised:  # where warnings are errors
         _show(raised)
     if isinstance(fault, KeyboardInterrupt):  # raised again soon after HDF5's call, since it would be lost here
-        again = threading.Timer(SOON, _thread.interrupt_main)
+        again = threading.Timer(SOON, _interrupt)
         again.daemon = True
         again.start()
+
+
+def _interrupt() -> None:
+    """Raise KeyboardInterrupt in the main thread, also where it waits, if the system can do that."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _show(fault: Exception) -> None:

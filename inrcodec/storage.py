@@ -29,6 +29,8 @@ OURS = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-[0-9a-f]{16}(\.[^.]*)?(
 FOLDER = ".folder"  # what the name of a temporary folder ends with
 AGAIN = 600.0  # seconds after which a folder is swept again by a process that writes many files to it
 OLD = 24 * 3600.0  # seconds; where locks say nothing, a temporary file of this age belongs to no run any more
+CHANGED = "was changed while it was read; nothing was written"  # what is said of a source
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # at the end of the name of a folder
 CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # what fsync says on a file system that has no such thing
 
 _unfinished: set[Path] = set()
@@ -253,6 +255,15 @@ def set_times(path: Path, accessed: int, changed: int) -> None:
     """Give a file its times, in nanoseconds since 1970. Where they cannot be set, they stay as they are: the file is whole all the same."""
     with suppress(OSError, OverflowError):
         os.utime(path, ns=(accessed, changed))
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a regular file is changed. None of all else: the time of a pipe changes while it is read."""
+    with suppress(OSError):
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def copy_times(source: Path, target: Path) -> int | None:

@@ -625,29 +625,27 @@ def test_originals_of_what_was_done_already(few: Path, tmp_path: Path) -> None:
     assert not contents(few)
 
 
-def test_an_original_that_is_changed_meanwhile_stays(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put = tasks._put
+def change_source_after(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another program change the source after a step of its task. name: of that function in `tasks`."""
+    step = getattr(tasks, name)
 
     def change(task: tasks.Task, *given: Any) -> Any:
-        found = put(task, *given)
+        found = step(task, *given)
         np.save(task.source, np.arange(5))
         return found
 
-    monkeypatch.setattr(tasks, "_put", change)
+    monkeypatch.setattr(tasks, name, change)
+
+
+def test_an_original_that_is_changed_meanwhile_stays(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_source_after("_put", monkeypatch)
     report = encode(few / "2.npy", tmp_path / "x.linr", delete_original=True)
     assert "does not decode to" in report.failed[0].fault
     assert np.load(few / "2.npy").size == 5
 
 
 def test_a_source_that_is_changed_while_it_is_read(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = tasks.work
-
-    def change(task: tasks.Task, *given: Any) -> Any:
-        found = work(task, *given)
-        np.save(task.source, np.arange(5))
-        return found
-
-    monkeypatch.setattr(tasks, "work", change)
+    change_source_after("work", monkeypatch)
     report = encode(few / "2.npy", tmp_path / "x.linr")
     assert "was changed while it was read" in report.failed[0].fault
     assert not (tmp_path / "x.linr").exists()

@@ -51,14 +51,6 @@ PROGRAM = [sys.executable, "-m", "inrcodec"]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such thing on Windows")
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    path = tmp_path / "photo.png"
-    Image.fromarray(np.cumsum(rng.integers(-2, 3, (20, 24, 3)), axis=1).astype(np.uint8)).save(path, dpi=(300, 300))
-    return path
-
-
 def inputs(folder: Path) -> list[Path]:
     """One small file of each kind."""
     rng = np.random.default_rng(0)

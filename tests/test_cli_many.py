@@ -18,12 +18,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import inrcodec
-from inrcodec import cli
-from inrcodec.batch import naming, tasks
+from inrcodec import cli, storage
+from inrcodec.batch import tasks
 from inrcodec.batch.report import Status
 from inrcodec.cli import many, manybar
 from tests import trees
 
+HERE = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "inrcodec"]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such thing on Windows")
 
@@ -256,8 +257,8 @@ def test_options_reach_the_encoder(few: Path) -> None:
 
 def test_the_end_of_a_folder_s_name(few: Path) -> None:
     assert many.PLACE.convert("in/a/", None, None) == "in/a/"  # on Windows too, where "\\" is another one
-    assert "/" in many.SEPARATORS
-    assert many.SEPARATORS == naming.SEPARATORS
+    assert "/" in storage.SEPARATORS
+    assert os.sep in storage.SEPARATORS
     assert run("encode", "in/2.png", "-o", "x.LINR", "-1").exit_code == 0
     assert run("decode", "x.LINR", "--format", "npy").exit_code == 0
     assert Path("x.npy").exists()
@@ -377,6 +378,18 @@ def test_a_single_file_that_changes_meanwhile(few: Path, monkeypatch: pytest.Mon
     result = run("encode", source, "-o", "x.linr", "-1")
     assert (result.exit_code, result.stderr) == (1, f"inrcodec: {source}: was changed while it was read; nothing was written\n")
     assert not Path("x.linr").exists()
+
+
+@posix
+def test_a_named_pipe_is_encoded(few: Path) -> None:
+    """Its time changes while it is read."""
+    os.mkfifo("pipe.png")
+    with subprocess.Popen(
+        [*PROGRAM, "encode", "pipe.png", "-o", "x.linr", "-1", "-q"], env={**os.environ, "PYTHONPATH": str(HERE)}
+    ) as process:
+        Path("pipe.png").write_bytes((few / "2.png").read_bytes())
+    assert process.returncode == 0
+    assert run("verify", "x.linr", few / "2.png").exit_code == 0
 
 
 def test_a_manifest_of_other_folders_is_not_replaced(few: Path) -> None:

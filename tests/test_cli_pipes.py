@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 import inrcodec
 from inrcodec import cli, files
@@ -31,14 +30,6 @@ def fault(result: Result, *says: str) -> None:
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert result.stdout_bytes == b""
     assert all(word in result.stderr for word in says), result.stderr
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    path = tmp_path / "photo.png"
-    Image.fromarray(np.cumsum(rng.integers(-2, 3, (20, 24, 3)), axis=1).astype(np.uint8)).save(path, dpi=(300, 300))
-    return path
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@
 >>> inrcodec.batch.verify([folder / "coded"], jobs=1).ok
 True
 
-A fault of one file does not end the work: it is a result with status "failed". With more than one job, processes are started; as always in
-Python, a script then does its work under `if __name__ == "__main__":`.
+A fault of one file does not end the work: it is a result with status "failed". With more than one job, processes are started, which do not
+run the calling script.
 """
 
 from __future__ import annotations

@@ -219,8 +219,7 @@ class RayExecutor(TaskExecutor):
         product = self._work(_work_away, task, None if _is_away(task.source) else _read(task.source), stop)
         if isinstance(product, Result):
             return product
-        if tasks_.stamp(task.source) != before:
-            raise InrcodecError(f"{task.source}: was changed while it was read; nothing was written")
+        tasks_.check_unchanged(task, before)
         return tasks_.finish(task, product)
 
     def _work(self, work: Callable[..., R], task: Task, source: Any, stop: Callable[[], bool]) -> R | Product | Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from ..errors import UnsupportedError
 
 SUFFIX = ".linr"
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep, "/")))  # at the end of the name of a folder
 PNG_DEPTHS = {1: (1, 2, 4, 8, 16), 2: (8, 16), 3: (8, 16), 4: (8, 16)}  # bits that PNG has of its own, by the number of channels
 FLAC_DEPTHS = (8, 16, 24)  # bits that a FLAC file is written with
 

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 from .. import container
 from ..errors import InrcodecError, UnsupportedError
 from ..files import checkpoints, lossy, npz, refused, registry, series
-from ..storage import TEMPORARY, reason, same_file
+from ..storage import SEPARATORS, TEMPORARY, reason, same_file
 from . import naming, places
-from .naming import SEPARATORS, SUFFIX, is_output
+from .naming import SUFFIX, is_output
 from .tasks import Action, Result, Status, Task, about, facts, failed
 
 UNKNOWN = "not a known type"
@@ -91,14 +91,14 @@ def make(template: Task, inputs: Sequence[places.Name], output: places.Name | No
         raise InrcodecError(f"{names[0]}: name a folder for the output (-o); it may be that of the input")
     tasks, settled = [], []
     for item in sorted(found.values(), key=lambda item: item.relative.split("/")):
-        result = _settled(template, item)
+        looked = _looked_at(template, item)
+        if isinstance(looked, Result):
+            settled.append(looked)
+            continue
         try:
-            if result is None:
-                tasks.append(_task(template, item, plain))
+            tasks.append(_task(template, item, plain, looked))
         except InrcodecError as fault:
-            result = _result(template, item, "failed", str(fault))
-        if result is not None:
-            settled.append(result)
+            settled.append(_result(template, item, "failed", str(fault)))
     if template.action != "encode" and len(names) > 1:
         settled += [_result(template, Found(name, name), "failed", f"{name}: {NO_LINR}") for name in names if _holds_none(name, tasks)]
     _check_targets(tasks)
@@ -308,15 +308,15 @@ def _result(template: Task, item: Found, status: Status, fault: str) -> Result:
     return Result(task, status, fault, source_bytes=item.size)
 
 
-def _settled(template: Task, item: Found) -> Result | None:
-    """The result of what is no task; None: it is one."""
+def _looked_at(template: Task, item: Found) -> Result | bytes:
+    """The result of what is no task; of what is one, its first bytes, of a folder none."""
     if item.fault:
         no_linr = template.action != "encode" and not item.explicit and os.path.islink(item.name) and not item.name.lower().endswith(SUFFIX)
         return _result(template, item, "skipped" if no_linr else "failed", f"{item.name}: {NOT_CODED}" if no_linr else item.fault)
     path = places.disk_path(item.name)
     if path is not None and path.is_dir() and not item.aside:
-        return None
-    aside = item.aside
+        return b""
+    aside, head = item.aside, b""
     try:
         if not aside:
             head = places.first_bytes(item.name, registry.HEAD)
@@ -326,7 +326,7 @@ def _settled(template: Task, item: Found) -> Result | None:
         return _result(template, item, "failed", text if text.startswith(item.name) else f"{item.name}: {text}")
     if aside:
         return _result(template, item, "failed" if item.explicit else "skipped", f"{item.name}: {aside}")
-    return None
+    return head
 
 
 def _aside(template: Task, item: Found, head: bytes) -> str:
@@ -359,13 +359,13 @@ def _aside(template: Task, item: Found, head: bytes) -> str:
     return ""
 
 
-def _task(template: Task, item: Found, output: str) -> Task:
-    """The task of a file. Raises InrcodecError: its target cannot be named."""
+def _task(template: Task, item: Found, output: str, head: bytes) -> Task:
+    """The task of a file. head: its first bytes. Raises InrcodecError: its target cannot be named."""
     task = replace(template, source=item.name, name=item.relative, size=item.size)
     if task.action == "verify":
         return task
     if task.action == "encode":
-        relative = item.relative + _true_extension(item.name) + SUFFIX
+        relative = item.relative + _true_extension(item.name, head) + SUFFIX
     else:
         plain = naming.default_output(Path(places.last_part(item.name)), lambda: about_of(item.name, template.options)).name
         relative = item.relative[: len(item.relative) - len(places.last_part(item.name))] + plain
@@ -377,14 +377,11 @@ def _task(template: Task, item: Found, output: str) -> Task:
     return replace(task, target=str(path.with_name(Path(relative).name)), target_name=relative)
 
 
-def _true_extension(name: str) -> str:
+def _true_extension(name: str, head: bytes) -> str:
     """What is to follow the name of a source, so that its output decodes to a file of its type: "" if its own extension names a type
-    that holds such a signal. A WAV file may be named .png. Raises InrcodecError: it cannot be read.
+    that holds such a signal. A WAV file may be named .png. head: its first bytes.
     """
-    disk = places.disk_path(name)
-    if disk is not None and disk.is_dir():
-        return ""
-    path, head = Path(places.last_part(name)), places.first_bytes(name, registry.HEAD)
+    path = Path(places.last_part(name))
     kind = next((kind for kind in registry.types() if kind.recognizes(head)), None)
     named = next((kind for kind in registry.types() if path.name.lower().endswith(kind.extensions)), None)
     return "" if kind is None or named is None or named.holds in (kind.holds, "array") else kind.extensions[0]

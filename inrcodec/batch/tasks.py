@@ -19,7 +19,7 @@ from ..errors import FormatError, InrcodecError, keeping_notices, naming, spelli
 from ..files import bounds
 from ..files.registry import is_named
 from ..options import Options
-from ..storage import new_folder, reason, same_file, scratch
+from ..storage import CHANGED, new_folder, reason, same_file, scratch
 from . import content as contents
 from . import originals, places
 from .content import READING, Content, limits_of
@@ -131,8 +131,7 @@ def run(task: Task, stop: Callable[[], bool] | None = None) -> Result:
         before = stamp(task.source)
         with places.local(task.source) as path:
             product = work(task, path, stop)
-        if stamp(task.source) != before:
-            raise InrcodecError(f"{task.source}: was changed while it was read; nothing was written")
+        check_unchanged(task, before)
         return _timed(finish(task, product), started)
     except (InrcodecError, OSError, MemoryError) as fault:
         return _timed(failed(task, fault), started)
@@ -314,6 +313,12 @@ def stamp(name: str) -> object:
     """Something that changes when a source is changed. Raises InrcodecError."""
     path = places.disk_path(name)
     return [entry[1:4] for entry in places.walk(name)] if path is not None and path.is_dir() else places.stat(name)[1:4]
+
+
+def check_unchanged(task: Task, before: object) -> None:
+    """Raise InrcodecError if the source was changed. before: its `stamp` before it was read."""
+    if stamp(task.source) != before:
+        raise InrcodecError(f"{task.source}: {CHANGED}")
 
 
 def done_already(task: Task) -> Result | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -15,7 +14,7 @@ from click.shell_completion import CompletionItem
 from ..errors import InrcodecError, naming, spelling
 from ..limits import MAX_SAMPLES, UNLIMITED, Limits
 from ..options import LIMITS, Options
-from ..storage import new_folder, reason, replace, replace_bytes
+from ..storage import CHANGED, SEPARATORS, new_folder, reason, replace, replace_bytes, stamp
 from .headings import LIMITING, under
 from .output import is_quiet, report, say
 from .pipes import PIPE
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from ..signal import Signal
 
 SUFFIX = ".linr"
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only
@@ -265,26 +263,14 @@ def coded(line: ProgressLine, source: Path, encode: Callable[[], bytes]) -> byte
         line.clear()
 
 
-Stamp = tuple[int, int, int]
-
-
-def stamp(path: Path) -> Stamp | None:
-    """What changes when a file is changed; None of a folder, or what cannot be looked at."""
-    with suppress(OSError):
-        found = path.stat()
-        return None if path.is_dir() else (found.st_ino, found.st_size, found.st_mtime_ns)
-    return None
-
-
 def write_linr(target: Path, data: bytes, switches: Mapping[str, Any], source: Path) -> None:
     """Write the bytes of a .linr file. source: must not be overwritten; its times are kept.
 
-    switches: force; stamp: that of the source before it was read. Raises InrcodecError: the source was changed since.
+    switches: force; stamp: see `storage.stamp`, of the source before it was read. Raises InrcodecError: the source was changed since.
     """
     if switches["stamp"] != stamp(source):
-        raise InrcodecError(f"{source}: was changed while it was read; nothing was written")
-    force = switches["force"]
-    replace_bytes(target, data, force, source, like=source)
+        raise InrcodecError(f"{source}: {CHANGED}")
+    replace_bytes(target, data, switches["force"], source, like=source)
 
 
 def report_coded(source: Path, target: Path, found: Mapping[str, Any], seconds: float, **more: Any) -> None:

@@ -17,7 +17,7 @@ from ..files.mesh import LEAST_VOXELS, MOST_VOXELS
 from ..options import LEAST_TILE, LIMITS
 from ..profiles.inr import alone
 from ..signal import KINDS, MAX_RATE, Kind, Signal, likely_kind
-from ..storage import check_output, replace
+from ..storage import check_output, replace, stamp
 from . import arrays, many, pipes, tensors
 from .common import (
     FORCE,
@@ -31,7 +31,6 @@ from .common import (
     options_of,
     read_input,
     report_coded,
-    stamp,
     with_limits,
     write_linr,
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InrcodecError
+from ..storage import SEPARATORS
 from .common import MOST_LINES, FileName
 from .headings import under
 from .output import is_quiet, report, reporting, say
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 MOST_JOBS = 1024
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # as `places` has it, which takes time to import
 PIPE = "-"
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep, "/")))  # as `naming` has them
 VERBS = {"encode": "encoding", "decode": "decoding", "verify": "verifying"}
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..signal import Kind, Signal
+from ..values import bits_of
 
 Samples = npt.NDArray[Any]
 FLOATS = ("float16", "float32", "float64")
@@ -27,13 +28,17 @@ class Peer(ABC):
         name: of the codec; kinds: of signals that it may take; settings: what it was told, in words.
     """
 
-    name: ClassVar[str]
-    kinds: ClassVar[tuple[Kind, ...]]
+    name: str
+    kinds: tuple[Kind, ...]
 
     @property
     @abstractmethod
     def settings(self) -> str:
         """What it is told, in words."""
+
+    def told(self, kind: Kind) -> str:
+        """What it is told for signals of a kind, in words."""
+        return self.settings
 
     def missing(self) -> str:
         """What is not installed, and how to get it; "" if it is there."""
@@ -70,6 +75,10 @@ class Peer(ABC):
     def peak(self) -> int | None:
         """Bytes of memory that its last programs took at most; None: it runs in this process, or they cannot be told."""
         return None
+
+    def notes(self, coded: Any) -> dict[str, Any]:
+        """What else there is to say of what `encode` gave."""
+        return {}
 
     @property
     def is_program(self) -> bool:
@@ -109,15 +118,21 @@ def integers(array: Samples, most: int, floats: tuple[str, ...] = ()) -> None:
 
 
 def unsigned(array: Samples) -> Samples:
-    """Integers less their least value, in the smallest unsigned type; floats as they are."""
+    """Integers less their least value, in the smallest unsigned type; floats as they are. Both in native byte order."""
     if array.dtype.kind == "f":
-        return array
+        return native(array)
     size = bits(array)
-    return (array.astype(np.int64) - int(array.min())).astype(np.uint8 if size <= 8 else np.uint16 if size <= 16 else np.uint32)
+    return (bits_of(array) - bits_of(array.min())).astype(np.uint8 if size <= 8 else np.uint16 if size <= 16 else np.uint32)
 
 
 def restored(found: Samples, like: Samples) -> Samples:
     """What `unsigned` was made from. like: an array of the same shape, type and least value."""
     if like.dtype.kind == "f":
-        return found.reshape(like.shape)
-    return (found.astype(np.int64) + int(like.min())).astype(like.dtype).reshape(like.shape)
+        return found.astype(like.dtype, copy=False).reshape(like.shape)
+    least = bits_of(like.min())
+    return (found.astype(least.dtype) + least).view(like.dtype.newbyteorder("=")).astype(like.dtype, copy=False).reshape(like.shape)
+
+
+def native(array: Samples) -> Samples:
+    """An array in the byte order of this machine."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

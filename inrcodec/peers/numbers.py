@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any
 
 import imagecodecs as ic
 import numpy as np
 
 from ..signal import Kind, Signal
 from ..values import parts_of
-from .base import FLOATS, Peer, Samples, Unsuited, package, types
+from .base import FLOATS, Peer, Samples, Unsuited, native, package, types
 
 SHUFFLES = ("bitshuffle", "shuffle")  # of Blosc2
 DELTAS = ("auto", "order 1", "order 2", "lookback", "convolution")  # of pcodec
@@ -60,13 +60,15 @@ def decode_pcodec(data: bytes, like: Samples) -> Samples:
 class _OfArrays(Peer):
     """A codec of arrays: one string of bytes."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("array",)
+    kinds: tuple[Kind, ...] = ("array",)
 
     def size(self, coded: bytes) -> int:
         return len(coded)
 
     def samples(self, decoded: Samples, signal: Signal) -> Samples:
-        return decoded.view(signal.samples.dtype).reshape(signal.samples.shape)
+        like = signal.samples
+        whole = decoded.view(like.dtype.newbyteorder("=")) if like.dtype.kind == "c" and decoded.dtype.kind == "f" else decoded
+        return whole.astype(like.dtype, copy=False).reshape(like.shape)
 
 
 class Blosc2(_OfArrays):
@@ -104,7 +106,7 @@ class Pcodec(_OfArrays):
         suits_pcodec("auto", parts_of(signal.samples[..., :1]))
 
     def prepare(self, signal: Signal, folder: Any) -> Samples:
-        return parts_of(signal.samples)
+        return parts_of(native(signal.samples))
 
     def encode(self, prepared: Samples, threads: int) -> bytes:
         return encode_pcodec("auto", prepared)

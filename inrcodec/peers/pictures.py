@@ -18,7 +18,7 @@ import numpy as np
 from ..files import pngchunks
 from ..files.png import PALETTE, packed_rows
 from ..signal import Kind, Signal
-from .base import Peer, Samples, Unsuited, bits, integers, restored, unsigned
+from .base import Peer, Samples, Unsuited, bits, integers, native, restored, unsigned
 
 FLOATS = ("float16", "float32")  # that JPEG XL takes
 NO_FILTER = 8  # what libpng calls it
@@ -125,7 +125,7 @@ class Pages(NamedTuple):
 
 def pages_of(signal: Signal) -> Pages:
     """The pictures of an image or a stack, (height, width) or (height, width, 2 to 64); the slices of an array of two axes or more."""
-    x = signal.samples.view(np.uint8) if signal.samples.dtype.kind == "b" else signal.samples
+    x = signal.samples.view(np.uint8) if signal.samples.dtype.kind == "b" else native(signal.samples)
     depth = 0 if x.dtype.kind == "f" else signal.bit_depth
     if signal.kind == "array" or x.dtype.kind == "i" or x.dtype.itemsize > 2:
         depth, x = (0, x) if x.dtype.kind == "f" else (bits(x), unsigned(x))
@@ -144,7 +144,7 @@ class _OfPictures(Peer):
     channels: how many a picture may have; most: bits of its samples; floats: types of such that it takes.
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("image", "stack")
+    kinds: tuple[Kind, ...] = ("image", "stack")
     channels: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
     most: ClassVar[int] = 16
     floats: ClassVar[tuple[str, ...]] = ()
@@ -152,6 +152,8 @@ class _OfPictures(Peer):
     def check(self, signal: Signal) -> None:
         x = signal.samples
         if signal.kind == "array":
+            if x.ndim < 2:
+                raise Unsuited("takes no arrays of one axis")
             integers(x.view(np.uint8) if x.dtype.kind == "b" else x, self.most, self.floats)
             return
         count = x.shape[-1] if signal.channel_axis else 1
@@ -164,6 +166,9 @@ class _OfPictures(Peer):
         depth = bits(x) if x.dtype.kind == "i" or x.dtype.itemsize > 2 else signal.bit_depth
         if depth > self.most:
             raise Unsuited(f"takes no pictures of {depth} bits")
+
+    def told(self, kind: Kind) -> str:
+        return self.settings + {"array": ", a picture for each slice", "stack": ", a file for each page"}.get(kind, "")
 
     def prepare(self, signal: Signal, folder: Path) -> Pages:
         return pages_of(signal)
@@ -250,12 +255,15 @@ class JpegXl(_OfPictures):
     """JPEG XL."""
 
     name = "JPEG XL"
-    settings = "effort 10; of arrays 9, a picture for each slice"
+    settings = "effort 10"
     kinds = ("image", "stack", "array")
     floats = FLOATS
 
     def version(self) -> str:
         return str(ic.jpegxl_version())
+
+    def told(self, kind: Kind) -> str:
+        return super().told(kind).replace("10", "9") if kind == "array" else super().told(kind)
 
     def prepare(self, signal: Signal, folder: Path) -> Pages:
         self.effort = 9 if signal.kind == "array" else 10
@@ -272,7 +280,7 @@ class Jpeg2000(_OfPictures):
     """JPEG 2000."""
 
     name = "JPEG 2000"
-    settings = "reversible wavelet; of arrays, a picture for each slice"
+    settings = "reversible wavelet"
     kinds = ("image", "stack", "array")
 
     def version(self) -> str:
@@ -289,7 +297,7 @@ class JpegLs(_OfPictures):
     """JPEG-LS."""
 
     name = "JPEG-LS"
-    settings = "lossless; of arrays, a picture for each slice"
+    settings = "lossless"
     kinds = ("image", "stack", "array")
     channels = (1, 3, 4)
 
@@ -312,7 +320,7 @@ class Avif(_OfPictures):
     most = 12
 
     def missing(self) -> str:
-        return "" if ic.AVIF.available else "this build of imagecodecs has no AVIF; install with: pip install imagecodecs"
+        return "" if is_available("AVIF") else "this build of imagecodecs has no AVIF; install with: pip install imagecodecs"
 
     def version(self) -> str:
         return str(ic.avif_version())

@@ -19,7 +19,8 @@ from ..signal import Kind, Signal
 from .base import Peer, Samples, Unsuited
 
 LOOK = 0.005  # seconds after which a program's memory is looked at again
-FLAC = ("flac", "-s", "-f", "-8", "-p", "-e")
+# without what makes room for tags, and a table to seek by; sounds of many channels need not say which is where
+FLAC = ("flac", "-s", "-f", "-8", "-p", "-e", "--no-padding", "--no-seektable", "--channel-map=none")
 WAVPACK = ("wavpack", "-q", "-y", "-hhx6")
 SUBTYPES = (8, 16, 24)  # bits that libsndfile writes
 
@@ -75,7 +76,7 @@ class _Program(Peer):
     program, back: the commands; package: that has them, in most systems; suffix: of its files; floats: whether it takes such.
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("audio",)
+    kinds: tuple[Kind, ...] = ("audio",)
     program: ClassVar[str]
     back: ClassVar[str]
     package: ClassVar[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from ..batch.plan import UNKNOWN
@@ -20,7 +19,7 @@ def lines(found: Comparison) -> Iterator[str]:
         yield from _group(summary)
         yield ""
     settings = dict.fromkeys((one.codec, one.settings) for file in found.files for one in file.measurements)
-    for codec, told in settings:
+    for codec, told in sorted(settings, key=lambda pair: found.codecs().index(pair[0])):
         version = found.versions.get("inrcodec" if is_ours(codec) else codec, "")
         yield f"{codec}: {', '.join(filter(None, (version if not is_ours(codec) else f'version {version}', told)))}"
     for codec, why in found.missing.items():
@@ -41,7 +40,7 @@ def _group(summary: Summary) -> Iterator[str]:
         yield "  The sums are over the files that all codecs of the table took."
     first = next((row for row in summary.rows if is_ours(row.codec)), None)
     heads = ("", "bytes", "of raw", f"bits/{summary.unit}", "encode", "decode", "memory")
-    cells = [heads, ("as they came", f"{summary.source}", *_shares(summary, summary.source), "", "", "")]
+    cells: list[tuple[str, ...]] = [heads, ("as they came", f"{summary.source}", *_shares(summary, summary.source), "", "", "")]
     if summary.rows:
         cells += [_cells(summary, row, first) for row in summary.rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
@@ -106,8 +105,6 @@ def _refused(found: Comparison) -> Iterator[str]:
     """What was not measured: unknown types are counted, others are named."""
     unknown = sum(why == UNKNOWN for why in found.refused.values())
     named = [f"not measured: {path}: {why}" for path, why in found.refused.items() if why != UNKNOWN]
-    faults = Counter((codec, why) for file in found.files for codec, why in file.faults.items() if is_ours(codec))
-    yield from (f"{codec} gave nothing of {_count(n)}: it {why}" for (codec, why), n in faults.items())
     yield from named[:MOST_LINES]
     if len(named) > MOST_LINES:
         yield f"not measured: {len(named) - MOST_LINES} more; --json lists all"

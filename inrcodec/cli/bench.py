@@ -110,7 +110,7 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
         found = compare([os.fspath(path) for path in paths], settings, progress, stop)
     if not found.files:
         raise Stopped
-    report(**found.to_json())
+    report(comparison=found.to_json())
     if table:
         replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
     if page:
@@ -142,7 +142,7 @@ def _command(ctx: click.Context) -> str:
     words: list[str] = []
     for param in ctx.command.params:
         source, value = ctx.get_parameter_source(param.name or ""), ctx.params.get(param.name or "")
-        if source is not click.core.ParameterSource.COMMANDLINE or not isinstance(param, click.Option):
+        if source is not click.core.ParameterSource.COMMANDLINE or not (isinstance(param, click.Option) and param.expose_value):
             continue
         name = param.opts[-1]
         if param.is_flag:

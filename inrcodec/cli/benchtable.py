@@ -79,7 +79,7 @@ def _beaten(summary: Summary, first: Row | None) -> Iterator[str]:
     """Where other codecs are smaller than inrcodec."""
     if first is None:
         return
-    if not summary.smaller:
+    if not summary.smaller and any(not is_ours(row.codec) for row in summary.rows):
         yield "  inrcodec is the smallest of each file."
         return
     for other in summary.smaller:
@@ -93,7 +93,7 @@ def _named(other: Smaller) -> str:
 
 
 def _less(share: float) -> str:
-    percent = 100 * (1 - share)
+    percent = round(100 * (1 - share), 1)
     return f"−{percent:.0f} %" if percent >= 10 else f"−{percent:.1f} %" if percent >= 0.1 else "less than −0.1 %"
 
 

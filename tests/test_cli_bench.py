@@ -21,7 +21,7 @@ from inrcodec import Signal, cli
 from inrcodec.cli import bench, benchtable
 from inrcodec.compare import Comparison, FileResult, Measurement
 from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN
-from inrcodec.compare.run import planned
+from inrcodec.compare.run import Settings, planned
 
 
 def run(*arguments: object, status: int = 0) -> Result:
@@ -56,14 +56,13 @@ def file(path: str, group: str = PLAIN, faults: dict[str, str] | None = None, **
 def test_a_folder_is_measured(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "all.csv"
     result = run(folder, "-e", 1, "-c", "png", "-c", "JPEG-LS", "-t", 1, "--csv", table, "--json")
-    found = json.loads(result.stdout)
-    assert (found["ok"], found["command"]) == (
-        True,
-        f"inrcodec bench {folder} --effort 1 --codec png --codec jpeg-ls --threads 1 --csv {table}",
-    )
+    plain = json.loads(result.stdout)
+    assert (plain["ok"], plain["command"]) == (True, "bench")
+    found = plain["comparison"]
+    assert found["command"] == f"inrcodec bench {folder} --effort 1 --codec png --codec jpeg-ls --threads 1 --csv {table}"
     assert [one["path"] for one in found["files"]] == ["a.png", "inside/b.png"]
     assert [one["codec"] for one in found["files"][0]["measurements"]] == ["inrcodec", "PNG", "JPEG-LS"]
-    assert Comparison.from_json({name: value for name, value in found.items() if name != "ok"}).refused == {"notes.txt": "not a known type"}
+    assert Comparison.from_json(found).refused == {"notes.txt": "not a known type"}
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [(row["path"], row["codec"]) for row in rows[:3]] == [("a.png", "inrcodec"), ("a.png", "PNG"), ("a.png", "JPEG-LS")]
     before = table.read_bytes()
@@ -191,4 +190,4 @@ def test_names_of_pictures(folder: Path) -> None:
     assert bench._wanted(pictures, "photos/x/b.png").path == "x/b.png"
     with pytest.raises(inrcodec.InrcodecError, match=r"c\.png: is none of the pictures"):
         bench._wanted(pictures, "c.png")
-    assert [task.name for task in planned([folder], bench.Settings()).tasks] == ["a.png", "inside/b.png"]
+    assert [task.name for task in planned([folder], Settings()).tasks] == ["a.png", "inside/b.png"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..batch.plan import UNKNOWN
-from ..compare.result import Comparison, is_ours
+from ..compare.result import OURS, Comparison, is_ours
 from ..compare.summary import Row, Smaller, Summary, summarize
 from .common import MOST_LINES
 from .progress import size
@@ -18,10 +18,11 @@ def lines(found: Comparison) -> Iterator[str]:
     for summary in summarize(found):
         yield from _group(summary)
         yield ""
-    settings = dict.fromkeys((one.codec, one.settings) for file in found.files for one in file.measurements)
-    for codec, told in sorted(settings, key=lambda pair: found.codecs().index(pair[0])):
-        version = found.versions.get("inrcodec" if is_ours(codec) else codec, "")
-        yield f"{codec}: {', '.join(filter(None, (version if not is_ours(codec) else f'version {version}', told)))}"
+    for codec in found.codecs():
+        settings = dict.fromkeys(one.settings for file in found.files if (one := file.of(codec)))
+        version = f"version {found.versions.get(OURS, '?')}" if is_ours(codec) else found.versions.get(codec, "")
+        if settings:
+            yield f"{codec}: {', '.join(filter(None, (version, '; '.join(settings))))}"
     for codec, why in found.missing.items():
         yield f"{codec} was not measured: {why}"
     yield from _refused(found)

@@ -166,9 +166,9 @@ def _shown() -> Iterator[Callable[[Status], None] | None]:
         return
     from .bar import Bar
 
-    bar = Bar()
+    bar = Bar(brief=True)
     try:
-        yield lambda status: bar.show(f"{status.done + 1} of {status.total} files  {status.codec}", status.share)
+        yield lambda status: bar.show("measuring", status.share, f"{status.done + 1} of {status.total} files, {status.codec}")
     finally:
         bar.close()
 

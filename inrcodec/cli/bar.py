@@ -66,7 +66,7 @@ class Bar:
         return self.progress.add_task(stage, total=total)
 
     def show(self, stage: str, share: float | None = None, rest: str = "") -> None:
-        """Show how far a stage is. share: of 1, None: not known; rest: a text behind it, for which the bar makes room, unless it is brief."""
+        """Show how far a stage is. share: of 1, None: not known; rest: a text behind it, for which the bar makes room unless brief."""
         now = self.progress.tasks[0]
         if stage != now.description or (share is None) != (now.total is None) or (share or 0.0) < now.completed:
             self.progress.remove_task(self.task)  # another stage: the time left is that of one

@@ -22,6 +22,8 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "report",
+    "compare",
     "batch",
     "torch",
     "sound",

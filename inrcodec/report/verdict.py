@@ -1,0 +1,90 @@
+"""The result in a few sentences, of what is smaller and of what is larger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..compare.result import OURS, Comparison, is_ours
+from .totals import Totals, smallest_other
+from .words import NAMES, counted, listed, number, significant
+
+
+@dataclass(frozen=True)
+class Score:
+    """inrcodec against all others on the files of a group.
+
+    Attributes:
+        group: its name; codec: which inrcodec.
+        files: on which there is another codec to compare with.
+        smaller, equal: on how many it is smaller than all others, and as small as the smallest.
+        losses: by codec, on how many files that one is smaller.
+    """
+
+    group: str
+    codec: str
+    files: int
+    smaller: int
+    equal: int
+    losses: dict[str, int]
+
+
+def score(comparison: Comparison, table: Totals) -> Score:
+    """Count a group's files."""
+    pairs = [(file, mine, best) for file in comparison.of_group(table.group) if (mine := file.of(table.ours)) and (best := smallest_other(file))]
+    losses = Counter(one.codec for file, mine, _ in pairs for one in file.measurements if not is_ours(one.codec) and one.size < mine.size)
+    return Score(
+        table.group,
+        table.ours,
+        len(pairs),
+        sum(mine.size < best.size for _, mine, best in pairs),
+        sum(mine.size == best.size for _, mine, best in pairs),
+        dict(losses.most_common()),
+    )
+
+
+def verdict(scores: Sequence[Score]) -> str:
+    """One sentence on all groups."""
+    told = [one for one in scores if one.files]
+    if not told:
+        return f"Nothing can be said of {OURS}: no file was taken both by it and by another codec."
+    # one name does for all groups if the same effort is told of in each
+    names = {one.codec for one in told}
+    name = names.pop() if len(names) == 1 else OURS
+    wins = listed([f"{number(one.smaller)} of {counted(one.files, one.group)}{_ties(one)}" for one in told])
+    return f"{name} is the smallest on {wins}; {_losses(told)}."
+
+
+def _ties(one: Score) -> str:
+    return f" (and as small as the smallest on {number(one.equal)})" if one.equal else ""
+
+
+def _losses(told: Sequence[Score]) -> str:
+    lost = [one for one in told if one.losses]
+    if not lost:
+        return "no other codec is smaller on any" if sum(one.files for one in told) > 1 else "no other codec is smaller"
+    several = len(told) > 1
+    parts = []
+    for one in lost:
+        where = f" {NAMES[one.group][1]}" if several and one.group in NAMES else ""
+        counts = list(one.losses.items())
+        said = [f"{codec} is smaller on {number(n)}{where if not i else ''}" for i, (codec, n) in enumerate(counts[:1])]
+        said += [f"{codec} on {number(n)}" for codec, n in counts[1:]]
+        parts.append(listed(said))
+    return "; ".join(parts)
+
+
+def cost(table: Totals) -> str:
+    """A sentence on the time that inrcodec takes, beside that of the smallest other codec; "" if there is none."""
+    ours = next((row for row in table.rows if row.codec == table.ours), None)
+    other = next((row for row in table.rows if not row.ours), None)
+    if ours is None or other is None:
+        return ""
+    size = f"In total {ours.codec} takes {significant(ours.size / max(other.size, 1))} × the bytes of {other.codec}, the smallest other codec"
+    encode, decode = _times(ours.encode, other.encode), _times(ours.decode, other.decode)
+    return f"{size}. Encoding takes {encode} × as long, decoding {decode} × as long."
+
+
+def _times(ours: float, other: float) -> str:
+    return significant(ours / max(other, 1e-9), 2)

@@ -35,6 +35,7 @@ ROOMS = (
     "pictures",
     "damage",
     "plot",
+    "figures",
     "views",
     "bundle",
     "thumbnails",

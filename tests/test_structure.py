@@ -37,6 +37,7 @@ ROOMS = (
     "pictures",
     "damage",
     "plot",
+    "figures",
     "views",
     "bundle",
     "thumbnails",

@@ -14,8 +14,8 @@ from .front import front
 from .totals import Row, Totals
 from .words import significant, visible
 
-WIDTH, HEIGHT = 460.0, 340.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 16.0, 46.0  # margins around the plot
+WIDTH, HEIGHT = 400.0, 320.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 20.0, 46.0  # margins around the plot
 LETTER, LINE = 7.0, 14.0  # width of a letter, and height of a line, of labels
 RADIUS = 5.0
 LONGEST = 22  # letters of a label
@@ -117,7 +117,7 @@ def _chart(table: Totals, what: str, seconds: Sequence[float]) -> Chart:
         f"seconds per {unit.amount} to {what}",
         f"bits per {unit.place}",
         [Tick(x(value), text) for value, text in x_ticks],
-        [Tick(y(value), significant(value)) for value in y_ticks],
+        [Tick(y(value), text) for value, text in y_ticks],
         [point for _, point in sorted(zip(times, points, strict=True), key=lambda pair: pair[0])],
         staircase([places[i] for i in on]),
         PLOT,
@@ -152,16 +152,17 @@ def decades(least: float, largest: float) -> tuple[float, float, list[tuple[floa
     return low, high, marks
 
 
-def steps(least: float, largest: float) -> tuple[float, float, list[float]]:
-    """A linear axis for sizes, with room at both ends: its ends, and its marks at round numbers."""
+def steps(least: float, largest: float) -> tuple[float, float, list[tuple[float, str]]]:
+    """A linear axis for sizes, with room at both ends: its ends, and its marks at round numbers, with their texts."""
     span = max(largest - least, 0.05 * largest, 1e-9)
     middle = (least + largest) / 2
     bottom, top = max(middle - 0.62 * span, 0.0), middle + 0.62 * span
     rough = (top - bottom) / 5
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first = math.ceil(bottom / step)
-    return bottom, top, [i * step for i in range(first, math.floor(top / step) + 1)]
+    return bottom, top, [(i * step, f"{i * step:.{decimals}f}") for i in range(first, math.floor(top / step) + 1)]
 
 
 def staircase(points: Sequence[tuple[float, float]]) -> str:

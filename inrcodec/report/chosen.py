@@ -7,17 +7,19 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import figures
-from ..costs import Costs, costs
 from ..errors import InrcodecError, UnsupportedError
 from ..files.images import is_cmyk
 from ..signal import Signal
 from .words import number, significant
+
+if TYPE_CHECKING:
+    from ..costs import Costs
 
 MOST = 1024  # pixels of the longest side of a picture in the page
 PICTURE_BYTES, MAP_BYTES, PLANE_BYTES = 1_200_000, 1_100_000, 1_100_000  # of PNG files, of all of a sort; a third more in the page
@@ -88,6 +90,8 @@ class Chosen:
 
 def chosen(choice: Choice) -> Chosen:
     """Draw a chosen picture: of a stack its first page, of an array the first slice along its last two axes."""
+    from ..costs import costs  # decodes, so it needs the kernels, and a page without a picture does not
+
     signal, faults = choice.signal, []
     shape = " × ".join(number(n) for n in signal.samples.shape)
     facts = f"{shape}, {signal.samples.dtype.name}; {number(len(choice.data))} bytes as .linr"

@@ -69,6 +69,7 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
         verdict=verdict(scores) if tables else "Nothing was measured.",
         sections=sections,
         codecs=codecs,
+        first=max(tables, key=lambda table: table.count).ours if tables else "",
         rows=[(file, [file.of(codec) for codec in codecs], gain(file, ours[file.group])) for file in comparison.files],
         faults=faults(comparison),
         chosen=None if choice is None else chosen(choice),
@@ -141,6 +142,7 @@ def _environment() -> Environment:
         percent=words.percent,
         files=words.files,
         counted=words.counted,
+        date=words.date,
     )
     return environment
 

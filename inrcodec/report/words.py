@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from ..compare.result import ARRAYS, LATTICE, PLAIN, SOUND
 
@@ -53,6 +54,15 @@ def counted(n: int, group: str) -> str:
 def files(n: int) -> str:
     """So many files, in words."""
     return f"{number(n)} {'file' if n == 1 else 'files'}"
+
+
+def date(iso: str) -> str:
+    """A moment as ISO 8601 has it, to the minute and in UTC; another text as it is."""
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if moment.tzinfo else iso
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -69,7 +69,7 @@
     const state = { page: 0 };
     const reference = id("reference");
     columns.forEach((name, i) => option(reference, i, name));
-    reference.value = Math.max(columns.findIndex(isOurs), 0);
+    reference.value = Math.max(columns.indexOf(reference.dataset.first), 0);
     columns.forEach((name, i) => {
       const label = made("label");
       const box = made("input");

@@ -15,7 +15,7 @@ from .totals import Row, Totals
 from .words import significant, visible
 
 WIDTH, HEIGHT = 400.0, 320.0
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 20.0, 46.0  # margins around the plot
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 22.0, 46.0  # margins around the plot
 LETTER, LINE = 7.0, 14.0  # width of a letter, and height of a line, of labels
 RADIUS = 5.0
 LONGEST = 22  # letters of a label
@@ -113,7 +113,7 @@ def _chart(table: Totals, what: str, seconds: Sequence[float]) -> Chart:
         Point(names[i], *places[i], i in on, row.ours, labels[i], _told(row, table, what, times[i])) for i, row in enumerate(table.rows)
     ]
     return Chart(
-        "Encoding" if what == "encode" else "Decoding",
+        f"Size against time to {what}",
         f"seconds per {unit.amount} to {what}",
         f"bits per {unit.place}",
         [Tick(x(value), text) for value, text in x_ticks],
@@ -157,9 +157,9 @@ def steps(least: float, largest: float) -> tuple[float, float, list[tuple[float,
     span = max(largest - least, 0.05 * largest, 1e-9)
     middle = (least + largest) / 2
     bottom, top = max(middle - 0.62 * span, 0.0), middle + 0.62 * span
-    rough = (top - bottom) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    largest_step = (top - bottom) / 4
+    power = 10.0 ** math.floor(math.log10(largest_step))
+    step = max(factor * power for factor in (1, 2, 5) if factor * power <= largest_step)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first = math.ceil(bottom / step)
     return bottom, top, [(i * step, f"{i * step:.{decimals}f}") for i in range(first, math.floor(top / step) + 1)]

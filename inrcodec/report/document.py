@@ -64,20 +64,24 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
     style, script = _asset("page.css"), _asset("page.js")
     ours = {table.group: table.ours for table in tables}
     codecs = comparison.codecs()
-    return _environment().get_template("page.html").render(
-        comparison=comparison,
-        verdict=verdict(scores) if tables else "Nothing was measured.",
-        sections=sections,
-        codecs=codecs,
-        first=max(tables, key=lambda table: table.count).ours if tables else "",
-        rows=[(file, [file.of(codec) for codec in codecs], gain(file, ours[file.group])) for file in comparison.files],
-        faults=faults(comparison),
-        chosen=None if choice is None else chosen(choice),
-        raw=sum(file.raw for file in comparison.files),
-        version=__version__,
-        style=style,
-        script=script,
-        policy=policy(style, script),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            comparison=comparison,
+            verdict=verdict(scores) if tables else "Nothing was measured.",
+            sections=sections,
+            codecs=codecs,
+            first=max(tables, key=lambda table: table.count).ours if tables else "",
+            rows=[(file, [file.of(codec) for codec in codecs], gain(file, ours[file.group])) for file in comparison.files],
+            faults=faults(comparison),
+            chosen=None if choice is None else chosen(choice),
+            raw=sum(file.raw for file in comparison.files),
+            version=__version__,
+            style=style,
+            script=script,
+            policy=policy(style, script),
+        )
     )
 
 
@@ -110,9 +114,7 @@ def faults(comparison: Comparison) -> list[Fault]:
     for file in comparison.files:
         for codec, reason in file.faults.items():
             paths[codec, reason].append(file.path)
-    found = [
-        Fault(codec, reason, len(named), named[:NAMED], max(len(named) - NAMED, 0)) for (codec, reason), named in paths.items()
-    ]
+    found = [Fault(codec, reason, len(named), named[:NAMED], max(len(named) - NAMED, 0)) for (codec, reason), named in paths.items()]
     return sorted(found, key=lambda fault: (not is_ours(fault.codec), -fault.count, fault.codec))
 
 

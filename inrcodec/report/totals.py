@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Partial:
-    """A codec that took only some files, beside inrcodec on these: how many, its bytes, and those of inrcodec; None: it took none of them."""
+    """A codec that took only some files: how many, its bytes, and those of inrcodec on the same; None: it did not take all of them."""
 
     codec: str
     settings: str

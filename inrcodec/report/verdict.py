@@ -32,7 +32,9 @@ class Score:
 
 def score(comparison: Comparison, table: Totals) -> Score:
     """Count a group's files."""
-    pairs = [(file, mine, best) for file in comparison.of_group(table.group) if (mine := file.of(table.ours)) and (best := smallest_other(file))]
+    pairs = [
+        (file, mine, best) for file in comparison.of_group(table.group) if (mine := file.of(table.ours)) and (best := smallest_other(file))
+    ]
     losses = Counter(one.codec for file, mine, _ in pairs for one in file.measurements if not is_ours(one.codec) and one.size < mine.size)
     return Score(
         table.group,
@@ -52,8 +54,14 @@ def verdict(scores: Sequence[Score]) -> str:
     # one name does for all groups if the same effort is told of in each
     names = {one.codec for one in told}
     name = names.pop() if len(names) == 1 else OURS
-    wins = listed([f"{number(one.smaller)} of {counted(one.files, one.group)}{_ties(one)}" for one in told])
+    wins = listed([f"{_share(one.smaller, one.files, one.group)}{_ties(one)}" for one in told])
     return f"{name} is the smallest on {wins}; {_losses(told)}."
+
+
+def _share(n: int, of: int, group: str) -> str:
+    if n == of:
+        return counted(of, group) if of == 1 else f"all {counted(of, group)}"
+    return f"{number(n) if n else 'none'} of {counted(of, group)}"
 
 
 def _ties(one: Score) -> str:
@@ -63,7 +71,7 @@ def _ties(one: Score) -> str:
 def _losses(told: Sequence[Score]) -> str:
     lost = [one for one in told if one.losses]
     if not lost:
-        return "no other codec is smaller on any" if sum(one.files for one in told) > 1 else "no other codec is smaller"
+        return "no other codec is smaller on any of them" if sum(one.files for one in told) > 1 else "no other codec is smaller"
     several = len(told) > 1
     parts = []
     for one in lost:
@@ -81,7 +89,9 @@ def cost(table: Totals) -> str:
     other = next((row for row in table.rows if not row.ours), None)
     if ours is None or other is None:
         return ""
-    size = f"In total {ours.codec} takes {significant(ours.size / max(other.size, 1))} × the bytes of {other.codec}, the smallest other codec"
+    size = (
+        f"In total {ours.codec} takes {significant(ours.size / max(other.size, 1))} × the bytes of {other.codec}, the smallest other codec"
+    )
     encode, decode = _times(ours.encode, other.encode), _times(ours.decode, other.decode)
     return f"{size}. Encoding takes {encode} × as long, decoding {decode} × as long."
 

@@ -232,7 +232,8 @@ def _lines(corners: Sequence[tuple[float, float]]) -> list[Box]:
     """The steps of the front, as thin boxes."""
     found = []
     above = PLOT.top
-    for (x, y), following in zip(corners, [*(x for x, _ in corners[1:]), PLOT.right], strict=True):
+    for i, (x, y) in enumerate(corners):
+        following = corners[i + 1][0] if i + 1 < len(corners) else PLOT.right
         found += [Box(x - 1, above, x + 1, y), Box(x, y - 1, following, y + 1)]
         above = y
     return found

@@ -16,7 +16,7 @@ from .. import figures
 from ..errors import InrcodecError, UnsupportedError
 from ..files.images import is_cmyk
 from ..signal import Signal
-from .words import number, significant
+from .words import number, percent, significant
 
 if TYPE_CHECKING:
     from ..costs import Costs
@@ -93,8 +93,7 @@ def chosen(choice: Choice) -> Chosen:
     from ..costs import costs  # decodes, so it needs the kernels, and a page without a picture does not
 
     signal, faults = choice.signal, []
-    shape = " × ".join(number(n) for n in signal.samples.shape)
-    facts = f"{shape}, {signal.samples.dtype.name}; {number(len(choice.data))} bytes as .linr"
+    facts = f"{_shape(signal)}, {signal.samples.dtype.name}; {number(len(choice.data))} bytes as .linr"
     if not figures.pages_of(signal):
         return Chosen(choice.path, facts, faults=["This is no picture, so there is nothing to look at."])
     if (pages := figures.pages_of(signal)) > 1:
@@ -125,6 +124,14 @@ def chosen(choice: Choice) -> Chosen:
     )
 
 
+def _shape(signal: Signal) -> str:
+    """The size of a picture as people say it, width first; of others the shape."""
+    if signal.kind != "image":
+        return " × ".join(number(n) for n in signal.samples.shape)
+    height, width, channels = signal.parts.shape
+    return f"{number(width)} × {number(height)} pixels, {channels} {'channel' if channels == 1 else 'channels'}"
+
+
 def _maps(found: Costs) -> list[Image]:
     """Where the bits go, of all coded planes together, then of each."""
     all_planes = ("all planes", found.places)
@@ -137,8 +144,10 @@ def _maps(found: Costs) -> list[Image]:
         top = figures.heat(_means(value, max(height, width)))[1]
         bits = float(np.sum(places, dtype=np.float64))
         note = f"{significant(bits / places.size)} bits per pixel on average"
-        if places is not found.places:
-            note += f", {significant(100 * bits / max(total, 1e-9))} % of all"
+        if places is found.places:
+            note += f"; {number(round(found.overhead))} bits of the file belong to no pixel"
+        else:
+            note += f", {percent(bits / max(total, 1e-9))} of all that pixels take"
         images.append(Image(_address(file), width, height, name, top=significant(top), note=note + "."))
     return images
 

@@ -21,11 +21,11 @@ class Unit:
 
     def bits(self, row: Row) -> float:
         """Bits per place."""
-        return 8 * row.size / row.places
+        return 8 * row.size / max(row.places, 1)
 
     def time(self, seconds: float, row: Row) -> float:
         """Seconds for the unit's amount."""
-        return seconds * self.per / (row.raw if self.amount == "MB" else row.places)
+        return seconds * self.per / max(row.raw if self.amount == "MB" else row.places, 1)
 
 
 PICTURES = Unit("pixel", "megapixel", 1e6)

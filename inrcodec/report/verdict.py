@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..compare.result import OURS, Comparison, is_ours
 from .totals import Totals, smallest_other
-from .words import NAMES, counted, listed, number, significant
+from .words import counted, listed, number, significant
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def verdict(scores: Sequence[Score]) -> str:
 def _share(n: int, of: int, group: str) -> str:
     if n == of:
         return counted(of, group) if of == 1 else f"all {counted(of, group)}"
-    return f"{number(n) if n else 'none'} of {counted(of, group)}"
+    return f"{number(n)} of {counted(of, group)}"
 
 
 def _ties(one: Score) -> str:
@@ -75,11 +75,9 @@ def _losses(told: Sequence[Score]) -> str:
     several = len(told) > 1
     parts = []
     for one in lost:
-        where = f" {NAMES[one.group][1]}" if several and one.group in NAMES else ""
-        counts = list(one.losses.items())
-        said = [f"{codec} is smaller on {number(n)}{where if not i else ''}" for i, (codec, n) in enumerate(counts[:1])]
-        said += [f"{codec} on {number(n)}" for codec, n in counts[1:]]
-        parts.append(listed(said))
+        (first, n), *others = one.losses.items()
+        said = f"{first} is smaller on {counted(n, one.group) if several else number(n)}"
+        parts.append(listed([said, *(f"{codec} on {number(n)}" for codec, n in others)]))
     return "; ".join(parts)
 
 

@@ -167,6 +167,11 @@
     form.querySelector("input[name=view]").checked = true;
 
     const frames = figures.map((figure) => figure.querySelector(".frame"));
+    let zoomed = 1;
+    for (const frame of frames) { // it keeps its size when the picture in it is enlarged
+      const image = frame.firstElementChild;
+      frame.style.aspectRatio = `${image.getAttribute("width")} / ${image.getAttribute("height")}`;
+    }
     function sharpen() {
       for (const frame of frames) {
         const image = frame.firstElementChild;
@@ -179,8 +184,15 @@
       const plane = of("plane").find((figure) => figure.dataset.group === id("channel").value && figure.dataset.name === id("bit").value);
       for (const figure of figures) figure.hidden = figure.dataset.view !== "picture" && figure !== (view === "map" ? map : plane);
       for (const label of form.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== view;
-      for (const frame of frames) frame.firstElementChild.style.width = `${100 * Number(id("zoom").value)}%`;
-      follow(frames[0]);
+      const zoom = Number(id("zoom").value);
+      const by = zoom / zoomed;
+      zoomed = zoom;
+      for (const frame of frames) frame.firstElementChild.style.width = `${100 * zoom}%`;
+      // what is in the middle stays there
+      const frame = frames[0];
+      const to = (from, size) => (from + size / 2) * by - size / 2;
+      frame.scrollTo({ left: to(frame.scrollLeft, frame.clientWidth), top: to(frame.scrollTop, frame.clientHeight), behavior: "instant" });
+      follow(frame);
       sharpen();
     }
     // both pictures show the same part

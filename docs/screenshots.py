@@ -76,13 +76,13 @@ def plucked(pitches: tuple[float, ...], seconds: float = 3.0) -> npt.NDArray[np.
             part[:] = string[: len(part)]
             string = 0.499 * (string + np.roll(string, -1))
         total[i * RATE // 3 :] += sound
-    return total / (np.abs(total).max() * 1.2)
+    return np.asarray(total / (np.abs(total).max() * 1.2))
 
 
 def report(browser: Browser, folder: Path) -> None:
     """The page of `inrcodec bench`: its beginning in light, a picture and its map in dark, its beginning on a phone."""
     make_files(folder / "files")
-    command = "bench files --effort 1 --effort 4 --html report.html --picture files/photographs/china.png".split()
+    command = ["bench", "files", "--effort", "1", "--effort", "4", "--html", "report.html", "--picture", "files/photographs/china.png"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-m", "inrcodec", *command], cwd=folder, env=environment, check=True)
     shoot_report(browser, folder / "report.html")

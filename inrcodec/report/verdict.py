@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..compare.result import OURS, Comparison, is_ours
 from .totals import Totals, smallest_other
-from .words import counted, listed, number, significant
+from .words import THIN, counted, listed, number, significant
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,13 @@ def cost(table: Totals) -> str:
     other = next((row for row in table.rows if not row.ours), None)
     if ours is None or other is None:
         return ""
-    size = (
-        f"In total {ours.codec} takes {significant(ours.size / max(other.size, 1))} × the bytes of {other.codec}, the smallest other codec"
+    size = _times(ours.size, other.size, 3)
+    encode, decode = _times(ours.encode, other.encode, 2), _times(ours.decode, other.decode, 2)
+    return (
+        f"In total {ours.codec} takes {size} the bytes of {other.codec}, the smallest other codec. "
+        f"Encoding takes {encode} as long, decoding {decode} as long."
     )
-    encode, decode = _times(ours.encode, other.encode), _times(ours.decode, other.decode)
-    return f"{size}. Encoding takes {encode} × as long, decoding {decode} × as long."
 
 
-def _times(ours: float, other: float) -> str:
-    return significant(ours / max(other, 1e-9), 2)
+def _times(ours: float, other: float, digits: int) -> str:
+    return f"{significant(ours / max(other, 1e-9), digits)}{THIN}×"

@@ -24,6 +24,7 @@ ROOMS = (
     "cli",
     "report",
     "compare",
+    "peers",
     "batch",
     "torch",
     "sound",

@@ -35,6 +35,7 @@ ROOMS = (
     "pictures",
     "damage",
     "plot",
+    "costs",
     "figures",
     "views",
     "bundle",

@@ -38,6 +38,7 @@ ROOMS = (
     "pictures",
     "damage",
     "plot",
+    "costs",
     "figures",
     "views",
     "bundle",

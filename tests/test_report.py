@@ -177,22 +177,25 @@ def test_totals_are_over_common_files() -> None:
         file("b", inrcodec=30, PNG=20, WebP=25),
         file("c", faults={"WebP": "takes no such thing"}, inrcodec=50, PNG=50),
     )
-    table = totals(found, PLAIN)
-    assert [one.path for one in table.files] == ["a", "b"]
-    assert [(row.codec, row.size, row.smallest) for row in table.rows] == [("inrcodec", 40, 1), ("PNG", 40, 1), ("WebP", 40, 0)]
-    assert table.count == 3
+    table = totals(found)[0]
+    assert [one.path for one in table.summary.files] == ["a", "b"]
+    assert [(row.codec, row.size, table.smallest[row.codec]) for row in table.rows] == [
+        ("inrcodec", 40, 1),
+        ("PNG", 40, 1),
+        ("WebP", 40, 0),
+    ]
+    assert table.summary.total == 3
     assert table.partial == ()
-    assert table.rows[0].raw == table.rows[0].places == 200
-    assert table.unit.bits(table.rows[0]) == pytest.approx(1.6)
-    assert table.unit.time(40.0, table.rows[0]) == pytest.approx(0.2e6)
+    assert table.bits(table.rows[0]) == pytest.approx(1.6)
+    assert table.time(40.0) == pytest.approx(0.2e6)
 
 
 def test_codecs_of_few_files_stand_apart() -> None:
     files = [file(str(i), inrcodec=10 + i, PNG=20) for i in range(7)] + [file("7", inrcodec=13, PNG=20, Rare=5)]
-    table = totals(comparison(*files), PLAIN)
+    table = totals(comparison(*files))[0]
     assert [row.codec for row in table.rows] == ["inrcodec", "PNG"]
-    assert len(table.files) == 8
-    assert [(one.codec, one.files, one.size, one.ours) for one in table.partial] == [("Rare", 1, 5, 13)]
+    assert len(table.summary.files) == 8
+    assert [(one.aside.codec, one.aside.taken, one.size, one.ours) for one in table.partial] == [("Rare", 1, 5, 13)]
     assert "Rare" in Page(page(comparison(*files))).said()
 
 
@@ -204,26 +207,26 @@ def test_verdict_tells_both_directions() -> None:
         file("d", inrcodec=30),
         file("e", SOUND, inrcodec=9, FLAC=8),
     )
-    scores = [score(found, totals(found, group)) for group in found.groups]
+    scores = [score(found, table) for table in totals(found)]
     assert [(one.files, one.smaller, one.equal, one.losses) for one in scores] == [(3, 1, 1, {"PNG": 1, "WebP": 1}), (1, 0, 0, {"FLAC": 1})]
     assert verdict(scores) == (
         "inrcodec is the smallest on 1 of 3 pictures without a lattice (and as small as the smallest on 1) and 0 of 1 sound; "
         "PNG is smaller on 1 picture without a lattice and WebP on 1; FLAC is smaller on 1 sound."
     )
     best = comparison(*(file(name, LATTICE, inrcodec=1, PNG=2) for name in "ab"))
-    assert verdict([score(best, totals(best, LATTICE))]) == (
+    assert verdict([score(best, totals(best)[0])]) == (
         "inrcodec is the smallest on all 2 pictures with a hidden lattice; no other codec is smaller on any of them."
     )
     alone = comparison(file("a", inrcodec=1))
-    assert verdict([score(alone, totals(alone, PLAIN))]).startswith("Nothing can be said")
+    assert verdict([score(alone, totals(alone)[0])]).startswith("Nothing can be said")
     others = comparison(file("a", PNG=1, WebP=2))
     assert "Nothing can be said" in Page(page(others)).said()
-    assert totals(others, PLAIN).ours == ""
+    assert totals(others)[0].ours == ""
 
 
 def test_effort_of_fewest_bytes_is_told_of() -> None:
     found = comparison(file("a", inrcodec_1=12, inrcodec_4=10, PNG=20), file("b", inrcodec_1=12, inrcodec_4=11, PNG=5))
-    table = totals(found, PLAIN)
+    table = totals(found)[0]
     assert table.ours == "inrcodec 4"
     assert score(found, table).smaller == 1
     assert [gain(one, table.ours) for one in found.files] == [0.5, pytest.approx(-1.2)]
@@ -290,7 +293,7 @@ def test_charts_mark_the_front() -> None:
     found = comparison(
         replace(file("a"), measurements=tuple(measured(*m) for m in (("inrcodec", 10, 9, 9), ("PNG", 20, 1, 1), ("Slow", 20, 5, 1))))
     )
-    encode, decode = charts(totals(found, PLAIN))
+    encode, decode = charts(totals(found)[0])
     assert {p.codec: p.front for p in encode.points} == {"inrcodec": True, "PNG": True, "Slow": False}
     assert {p.codec: p.front for p in decode.points} == {"inrcodec": True, "PNG": True, "Slow": True}
     assert [p.codec for p in encode.points] == ["PNG", "Slow", "inrcodec"]

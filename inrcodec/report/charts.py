@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..compare.result import is_ours
+from ..compare.summary import Row
 from .front import front
-from .totals import Row, Totals
+from .totals import Totals
 from .words import significant, visible
 
 WIDTH, HEIGHT = 400.0, 320.0
@@ -93,9 +95,8 @@ def charts(table: Totals) -> list[Chart]:
 
 
 def _chart(table: Totals, what: str, seconds: Sequence[float]) -> Chart:
-    unit = table.unit
-    times = [max(unit.time(s, row), LEAST_TIME) for s, row in zip(seconds, table.rows, strict=True)]
-    sizes = [unit.bits(row) for row in table.rows]
+    times = [max(table.time(s), LEAST_TIME) for s in seconds]
+    sizes = [table.bits(row) for row in table.rows]
     low, high, x_ticks = decades(min(times), max(times))
     bottom, top, y_ticks = steps(min(sizes), max(sizes))
 
@@ -110,12 +111,13 @@ def _chart(table: Totals, what: str, seconds: Sequence[float]) -> Chart:
     names = [shortened(row.codec) for row in table.rows]
     labels = placed(places, names, [places[i] for i in on])
     points = [
-        Point(names[i], *places[i], i in on, row.ours, labels[i], _told(row, table, what, times[i])) for i, row in enumerate(table.rows)
+        Point(names[i], *places[i], i in on, is_ours(row.codec), labels[i], _told(row, table, what, times[i]))
+        for i, row in enumerate(table.rows)
     ]
     return Chart(
         f"Size against time to {what}",
-        f"seconds per {unit.amount} to {what}",
-        f"bits per {unit.place}",
+        f"seconds per {table.amount} to {what}",
+        f"bits per {table.summary.unit}",
         [Tick(x(value), text) for value, text in x_ticks],
         [Tick(y(value), text) for value, text in y_ticks],
         [point for _, point in sorted(zip(times, points, strict=True), key=lambda pair: pair[0])],
@@ -125,8 +127,8 @@ def _chart(table: Totals, what: str, seconds: Sequence[float]) -> Chart:
 
 
 def _told(row: Row, table: Totals, what: str, time: float) -> str:
-    unit = table.unit
-    return f"{row.codec}: {significant(unit.bits(row))} bits per {unit.place}, {significant(time)} s per {unit.amount} to {what}"
+    bits = f"{significant(table.bits(row))} bits per {table.summary.unit}"
+    return f"{row.codec}: {bits}, {significant(time)} s per {table.amount} to {what}"
 
 
 def shortened(name: str) -> str:

@@ -55,7 +55,7 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
 
     choice: a picture to show, with the map of where its bits go and its bit-planes.
     """
-    tables = [totals(comparison, group) for group in comparison.groups]
+    tables = totals(comparison)
     scores = [score(comparison, table) for table in tables]
     sections = [
         Section(f"group-{i}", title(table.group), table, charts(table) if table.rows else [], table.fronts(), cost(table))
@@ -72,7 +72,7 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
             verdict=verdict(scores) if tables else "Nothing was measured.",
             sections=sections,
             codecs=codecs,
-            first=max(tables, key=lambda table: table.count).ours if tables else "",
+            first=max(tables, key=lambda table: table.summary.total).ours if tables else "",
             rows=[(file, [file.of(codec) for codec in codecs], gain(file, ours[file.group])) for file in comparison.files],
             faults=faults(comparison),
             chosen=None if choice is None else chosen(choice),
@@ -146,6 +146,7 @@ def _environment() -> Environment:
         counted=words.counted,
         date=words.date,
     )
+    environment.tests["ours"] = is_ours
     return environment
 
 

@@ -1,4 +1,4 @@
-"""Sums over a group of files, and who is smaller where."""
+"""A group's table as the page shows it: the sums of `compare.summary`, in units that fit, and who is on the front."""
 
 from __future__ import annotations
 
@@ -6,68 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..compare.result import ARRAYS, SOUND, Comparison, FileResult, Measurement, is_ours
+from ..compare.summary import Aside, Row, Summary, summarize
 from .front import front
 
-LEAST = 0.5  # share of a group's files that the codecs of a table have in common; codecs that take fewer stand apart
-
-
-@dataclass(frozen=True)
-class Unit:
-    """In what the sizes and times of a group are told: bits per place, and seconds per so many places or bytes."""
-
-    place: str
-    amount: str
-    per: float
-
-    def bits(self, row: Row) -> float:
-        """Bits per place."""
-        return 8 * row.size / max(row.places, 1)
-
-    def time(self, seconds: float, row: Row) -> float:
-        """Seconds for the unit's amount."""
-        return seconds * self.per / max(row.raw if self.amount == "MB" else row.places, 1)
-
-
-PICTURES = Unit("pixel", "megapixel", 1e6)
-UNITS = {SOUND: Unit("sample", "million samples", 1e6), ARRAYS: Unit("sample", "MB", 1e6)}
-
-
-@dataclass(frozen=True)
-class Row:
-    """Sums of a codec over the files of a table.
-
-    Attributes:
-        codec: its name; settings: those it was given, "" if they differ.
-        size, raw: bytes of its files, and of the samples.
-        places: pixels or samples.
-        encode, decode: seconds.
-        memory: bytes of the largest peak; None: not told of any file.
-        smallest: on how many files no other codec is smaller.
-    """
-
-    codec: str
-    settings: str
-    size: int
-    raw: int
-    places: int
-    encode: float
-    decode: float
-    memory: int | None
-    smallest: int
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is inrcodec."""
-        return is_ours(self.codec)
+AMOUNTS = {SOUND: "million samples", ARRAYS: "MB"}  # in which times are told; of pictures it is the megapixel
 
 
 @dataclass(frozen=True)
 class Partial:
-    """A codec that took only some files: how many, its bytes, and those of inrcodec on the same; None: it did not take all of them."""
+    """A codec that is not in the table but took some files.
 
-    codec: str
+    Attributes:
+        aside: how many it took, and why not the others; settings: those it was given.
+        size: its bytes; ours: those of inrcodec on the same files, None: that did not take all of them.
+    """
+
+    aside: Aside
     settings: str
-    files: int
     size: int
     ours: int | None
 
@@ -77,24 +32,36 @@ class Totals:
     """A group's table.
 
     Attributes:
-        group: its name; count: how many files are in it, those of the table or not.
-        files: those that every codec of the table took; none: there are no rows.
-        rows: from the smallest to the largest.
-        partial: codecs that stand apart.
-        ours: which inrcodec is told of: the row of the fewest bytes; "": none took the files.
+        summary: the sums.
+        rows: those of the summary from the smallest to the largest; none if no file was taken by all.
+        smallest: by codec of a row, on how many files of the table no other codec is smaller.
+        partial: codecs that are not in the table and took some files.
+        ours: which inrcodec is told of: that of the fewest bytes; "": none took the files.
     """
 
-    group: str
-    count: int
-    files: tuple[FileResult, ...]
+    summary: Summary
     rows: tuple[Row, ...]
+    smallest: dict[str, int]
     partial: tuple[Partial, ...]
     ours: str
 
     @property
-    def unit(self) -> Unit:
-        """In what its sizes and times are told."""
-        return UNITS.get(self.group, PICTURES)
+    def group(self) -> str:
+        """Its name."""
+        return self.summary.group
+
+    @property
+    def amount(self) -> str:
+        """For how much a time is told."""
+        return AMOUNTS.get(self.group, "megapixel")
+
+    def bits(self, row: Row) -> float:
+        """Bits per pixel or sample."""
+        return 8 * row.size / max(self.summary.places, 1)
+
+    def time(self, seconds: float) -> float:
+        """Seconds for the amount."""
+        return seconds * 1e6 / max(self.summary.raw if self.group == ARRAYS else self.summary.places, 1)
 
     def fronts(self) -> tuple[set[str], set[str]]:
         """The codecs than which no other is both smaller and faster: at encoding, at decoding."""
@@ -103,21 +70,9 @@ class Totals:
         return encode, decode
 
 
-def totals(comparison: Comparison, group: str) -> Totals:
-    """The table of a group."""
-    files = comparison.of_group(group)
-    taken = {codec: {i for i, file in enumerate(files) if file.of(codec)} for codec in comparison.codecs(group)}
-    taken = {codec: found for codec, found in taken.items() if found}
-    table = list(taken)
-    while len(table) > 2 and len(_common(taken, table)) < LEAST * len(files):
-        others = [codec for codec in table if not is_ours(codec)] or table
-        table.remove(min(reversed(others), key=lambda codec: len(taken[codec])))
-    common = tuple(files[i] for i in sorted(_common(taken, table)))
-    rows = sorted((_row(codec, common) for codec in table if common), key=lambda row: row.size)
-    ours = next((row.codec for row in rows if row.ours), next(filter(is_ours, taken), ""))
-    apart = [codec for codec in taken if codec not in {row.codec for row in rows}]
-    partial = tuple(_partial(codec, ours, files) for codec in apart)
-    return Totals(group, len(files), common, tuple(rows), partial, ours)
+def totals(comparison: Comparison) -> list[Totals]:
+    """The tables of all groups."""
+    return [_totals(comparison.of_group(summary.group), summary) for summary in summarize(comparison)]
 
 
 def gain(file: FileResult, ours: str) -> float | None:
@@ -131,33 +86,22 @@ def smallest_other(file: FileResult) -> Measurement | None:
     return min((one for one in file.measurements if not is_ours(one.codec)), key=lambda one: one.size, default=None)
 
 
-def _common(taken: dict[str, set[int]], table: Sequence[str]) -> set[int]:
-    return set.intersection(*(taken[codec] for codec in table)) if table else set()
+def _totals(files: Sequence[FileResult], summary: Summary) -> Totals:
+    rows = tuple(sorted(summary.rows, key=lambda row: row.size)) if summary.files else ()
+    least = [min(one.size for one in file.measurements) for file in summary.files]
+    smallest = {
+        row.codec: sum((one := file.of(row.codec)) is not None and one.size == n for file, n in zip(summary.files, least, strict=True))
+        for row in rows
+    }
+    some = next((one.codec for file in files for one in file.measurements if is_ours(one.codec)), "")
+    ours = next((row.codec for row in rows if is_ours(row.codec)), some)
+    partial = tuple(_partial(aside, ours, files) for aside in summary.aside if aside.taken)
+    return Totals(summary, rows, smallest, partial, ours)
 
 
-def _row(codec: str, files: Sequence[FileResult]) -> Row:
-    ones = _of(codec, files)
-    settings = {one.settings for one in ones}
-    return Row(
-        codec,
-        settings.pop() if len(settings) == 1 else "",
-        sum(one.size for one in ones),
-        sum(file.raw for file in files),
-        sum(file.places for file in files),
-        sum(one.encode for one in ones),
-        sum(one.decode for one in ones),
-        max((one.memory for one in ones if one.memory is not None), default=None),
-        sum(one.size == min(other.size for other in file.measurements) for file, one in zip(files, ones, strict=True)),
-    )
-
-
-def _partial(codec: str, ours: str, files: Sequence[FileResult]) -> Partial:
-    both = [file for file in files if file.of(codec)]
-    ones, mine = _of(codec, both), _of(ours, both)
-    settings = {one.settings for one in ones}
-    told = sum(one.size for one in mine) if len(mine) == len(both) and codec != ours else None
-    return Partial(codec, settings.pop() if len(settings) == 1 else "", len(both), sum(one.size for one in ones), told)
-
-
-def _of(codec: str, files: Sequence[FileResult]) -> list[Measurement]:
-    return [one for file in files if (one := file.of(codec))]
+def _partial(aside: Aside, ours: str, files: Sequence[FileResult]) -> Partial:
+    pairs = [(one, file.of(ours)) for file in files if (one := file.of(aside.codec))]
+    mine = [other.size for _, other in pairs if other]
+    settings = "; ".join(dict.fromkeys(one.settings for one, _ in pairs))
+    told = sum(mine) if len(mine) == len(pairs) and aside.codec != ours else None
+    return Partial(aside, settings, sum(one.size for one, _ in pairs), told)

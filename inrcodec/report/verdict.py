@@ -84,7 +84,7 @@ def _losses(told: Sequence[Score]) -> str:
 def cost(table: Totals) -> str:
     """A sentence on the time that inrcodec takes, beside that of the smallest other codec; "" if there is none."""
     ours = next((row for row in table.rows if row.codec == table.ours), None)
-    other = next((row for row in table.rows if not row.ours), None)
+    other = next((row for row in table.rows if not is_ours(row.codec)), None)
     if ours is None or other is None:
         return ""
     size = _times(ours.size, other.size, 3)

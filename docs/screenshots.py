@@ -53,7 +53,7 @@ def make_files(folder: Path) -> None:
         _save(folder / "resampled" / f"{name}, turned.png", turned(photograph)[80:336, 160:480])
     for name, pitches in (("string", (110.0,)), ("chord", (196.0, 246.94, 293.66)), ("bass", (55.0,))):
         soundfile.write(folder / "sounds" / f"{name}.wav", plucked(pitches), RATE, subtype="PCM_16")
-    np.save(folder / "arrays" / "elevation.npy", elevation(240, 1))
+    np.save(folder / "arrays" / "elevation.npy", (elevation(240, 1) // 200).astype(np.int16))  # steps of 0.2 metres
     np.save(folder / "arrays" / "sea temperature.npy", sea(60, float("nan"), 2))
 
 

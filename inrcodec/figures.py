@@ -118,7 +118,7 @@ def map_of(values: npt.NDArray[Any]) -> tuple[Picture, float]:
     """
     if values.ndim == 1:
         return bars(values, min(len(values), MAP_WIDTH), MAP_HEIGHT)
-    return heat(values.reshape(-1, *values.shape[-2:]).mean(axis=0, dtype=np.float64))
+    return heat(values if values.ndim == 2 else values.reshape(-1, *values.shape[-2:]).mean(axis=0, dtype=np.float64))
 
 
 def waveform(signal: Signal, width: int, height: int) -> str:

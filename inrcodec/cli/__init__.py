@@ -41,6 +41,7 @@ def main() -> None:
     inrcodec verify photo.linr photo.png   compare it with its original
     inrcodec render photo.linr -o large.png --scale 2
                                            ask its network between the pixels
+    inrcodec bench photos                  compare it with other codecs
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16
     to 64 bits, with 1 to 4 dimensions. Checkpoints are coded tensor by tensor.

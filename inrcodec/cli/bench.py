@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from .signals import interruptible, on_terminal
 
 if TYPE_CHECKING:
     from ..batch.tasks import Task
-    from ..report import Choice
 
 PLACEHOLDER = "-"  # for the spaces in the names of codecs
 NAMES = {peer.name.lower().replace(" ", PLACEHOLDER): peer for peer in PEERS}
@@ -75,7 +75,7 @@ OUTPUT = under(
 @with_limits
 @under(TELLING, QUIET, JSON)
 @click.pass_context
-def bench(ctx: click.Context, paths: tuple[Any, ...], table: Path | None, page: Path | None, picture: str | None, **given: Any) -> None:
+def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, page: Path | None, picture: str | None, **given: Any) -> None:
     """Measure inrcodec and other lossless codecs on files, and on all files in folders. The files are only read.
 
     Each codec encodes the samples of each file and decodes them again, and every sample is compared. Bytes, the seconds of encoding and
@@ -104,13 +104,13 @@ def bench(ctx: click.Context, paths: tuple[Any, ...], table: Path | None, page: 
     for target in filter(None, (table, page)):
         check_output(target, force)
     if page:
-        _check_report()
+        _pages()
     settings = _settings(ctx, given)
     with interruptible("; what is measured is told") as stop, _shown() as progress:
         found = compare([os.fspath(path) for path in paths], settings, progress, stop)
     if not found.files:
         raise Stopped
-    report(**found.to_json())
+    report(comparison=found.to_json())
     if table:
         replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
     if page:
@@ -142,7 +142,7 @@ def _command(ctx: click.Context) -> str:
     words: list[str] = []
     for param in ctx.command.params:
         source, value = ctx.get_parameter_source(param.name or ""), ctx.params.get(param.name or "")
-        if source is not click.core.ParameterSource.COMMANDLINE or not isinstance(param, click.Option):
+        if source is not click.core.ParameterSource.COMMANDLINE or not (isinstance(param, click.Option) and param.expose_value):
             continue
         name = param.opts[-1]
         if param.is_flag:
@@ -168,26 +168,22 @@ def _shown() -> Iterator[Callable[[Status], None] | None]:
         bar.close()
 
 
-def _check_report() -> None:
-    """Raise MissingError if what makes the page is not installed."""
+def _pages() -> Any:
+    """What makes the page. Raises MissingError: a package that it needs is not installed."""
     try:
-        from .. import report as pages  # noqa: F401
+        return import_module("inrcodec.report")
     except ModuleNotFoundError as fault:
-        raise MissingError("--html", [fault.name.partition(".")[0] if fault.name else "jinja2"]) from None
+        raise MissingError("--html", [fault.name or "jinja2"]) from None
 
 
 def _write_page(page: Path, found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> None:
     """Write the page. Raises InrcodecError: there is no such picture, or the page cannot be written."""
-    from .. import report as pages
-
-    pages.write(page, found, _choice(found, paths, picture, settings))
+    _pages().write(page, found, _choice(found, paths, picture, settings))
 
 
-def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Choice | None:
+def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Any:
     """The picture that the page shows, coded as it was measured; None: there is none. Raises InrcodecError: there is no such picture."""
-    from .. import codec
     from ..batch import content, places
-    from ..report import Choice
 
     pictures = [file for file in found.files if file.kind in ("image", "stack")]
     wanted = _wanted(pictures, picture) if picture else median_file(pictures)
@@ -196,8 +192,8 @@ def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settin
     task = _task_of(paths, wanted, settings)
     with places.local(task.source) as path:
         signal = content.read(path, task.options)
-    data = codec.encode(signal, Options(effort=settings.efforts[0], threads=settings.threads))  # type: ignore[arg-type]
-    return Choice(wanted.path, signal, data)  # type: ignore[arg-type]
+    data = content.encode(signal, Options(effort=settings.efforts[0], threads=settings.threads))
+    return _pages().Choice(wanted.path, signal, data)
 
 
 def _wanted(pictures: Sequence[FileResult], name: str) -> FileResult:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from ..batch.plan import UNKNOWN
-from ..compare.result import Comparison, is_ours
+from ..compare.result import OURS, Comparison, is_ours
 from ..compare.summary import Row, Smaller, Summary, summarize
 from .common import MOST_LINES
 from .progress import size
@@ -19,10 +18,11 @@ def lines(found: Comparison) -> Iterator[str]:
     for summary in summarize(found):
         yield from _group(summary)
         yield ""
-    settings = dict.fromkeys((one.codec, one.settings) for file in found.files for one in file.measurements)
-    for codec, told in settings:
-        version = found.versions.get("inrcodec" if is_ours(codec) else codec, "")
-        yield f"{codec}: {', '.join(filter(None, (version if not is_ours(codec) else f'version {version}', told)))}"
+    for codec in found.codecs():
+        settings = dict.fromkeys(one.settings for file in found.files if (one := file.of(codec)))
+        version = f"version {found.versions.get(OURS, '?')}" if is_ours(codec) else found.versions.get(codec, "")
+        if settings:
+            yield f"{codec}: {', '.join(filter(None, (version, '; '.join(settings))))}"
     for codec, why in found.missing.items():
         yield f"{codec} was not measured: {why}"
     yield from _refused(found)
@@ -41,7 +41,7 @@ def _group(summary: Summary) -> Iterator[str]:
         yield "  The sums are over the files that all codecs of the table took."
     first = next((row for row in summary.rows if is_ours(row.codec)), None)
     heads = ("", "bytes", "of raw", f"bits/{summary.unit}", "encode", "decode", "memory")
-    cells = [heads, ("as they came", f"{summary.source}", *_shares(summary, summary.source), "", "", "")]
+    cells: list[tuple[str, ...]] = [heads, ("as they came", f"{summary.source}", *_shares(summary, summary.source), "", "", "")]
     if summary.rows:
         cells += [_cells(summary, row, first) for row in summary.rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
@@ -80,7 +80,7 @@ def _beaten(summary: Summary, first: Row | None) -> Iterator[str]:
     """Where other codecs are smaller than inrcodec."""
     if first is None:
         return
-    if not summary.smaller:
+    if not summary.smaller and any(not is_ours(row.codec) for row in summary.rows):
         yield "  inrcodec is the smallest of each file."
         return
     for other in summary.smaller:
@@ -94,7 +94,7 @@ def _named(other: Smaller) -> str:
 
 
 def _less(share: float) -> str:
-    percent = 100 * (1 - share)
+    percent = round(100 * (1 - share), 1)
     return f"−{percent:.0f} %" if percent >= 10 else f"−{percent:.1f} %" if percent >= 0.1 else "less than −0.1 %"
 
 
@@ -106,8 +106,6 @@ def _refused(found: Comparison) -> Iterator[str]:
     """What was not measured: unknown types are counted, others are named."""
     unknown = sum(why == UNKNOWN for why in found.refused.values())
     named = [f"not measured: {path}: {why}" for path, why in found.refused.items() if why != UNKNOWN]
-    faults = Counter((codec, why) for file in found.files for codec, why in file.faults.items() if is_ours(codec))
-    yield from (f"{codec} gave nothing of {_count(n)}: it {why}" for (codec, why), n in faults.items())
     yield from named[:MOST_LINES]
     if len(named) > MOST_LINES:
         yield f"not measured: {len(named) - MOST_LINES} more; --json lists all"

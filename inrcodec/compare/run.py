@@ -160,8 +160,8 @@ def _why(result: Result) -> str:
 
 def _nothing(paths: Sequence[places.Name], refused: dict[str, str]) -> str:
     """The line that says why nothing could be measured."""
-    if len(refused) == 1:
-        return f"{next(iter(refused))}: {next(iter(refused.values()))}"
+    if len(refused) == 1 == len(paths):
+        return f"{os.fspath(paths[0])}: {next(iter(refused.values()))}"
     why = f" ({len(refused)} were refused; the first: {next(iter(refused))}: {next(iter(refused.values()))})" if refused else ""
     return f"{os.fspath(paths[0])}: there is no file to measure{why}"
 

@@ -59,7 +59,7 @@ class Bench:
         return True
 
     def measure(self, signal: Signal, fresh: bool = False) -> Trial:
-        """Encode, decode and compare; the least times and memory of three runs if they are short. fresh: whether kernels may have to be loaded.
+        """Encode, decode and compare; the least of three runs if they are short. fresh: whether kernels may have to be loaded.
 
         Raises Unsuited: the codec cannot take the signal, fails, or does not give it back.
         """

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import Signal
+from inrcodec import Signal, cli
 from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
 from inrcodec.errors import InrcodecError
 from inrcodec.report import Choice, page, write
@@ -396,3 +397,13 @@ def test_words() -> None:
 @given(st.floats(1e-9, 1e12), st.integers(1, 6))
 def test_significant_is_near(x: float, digits: int) -> None:
     assert float(significant(x, digits).replace(T, "")) == pytest.approx(x, rel=0.51 * 10.0 ** (1 - digits))
+
+
+def test_bench_writes_the_page(photo: Path, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    result = CliRunner().invoke(cli.main, ["bench", str(photo), "-e", "1", "-c", "png", "--html", str(target)])
+    assert result.exit_code == 0, result.output
+    read = Page(target.read_text(encoding="utf-8"))
+    assert f"{photo.name}: 24 × 20 pixels, 3 channels, uint8" in read.said()
+    assert next(text for tag, text in read.texts if tag == "h1").startswith("inrcodec is the smallest on ")
+    assert "picture" in {a.get("data-view") for a in read.of("figure")}

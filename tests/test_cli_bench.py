@@ -86,6 +86,7 @@ def test_the_table_and_the_picture_of_the_page(folder: Path, tmp_path: Path, mon
 
     pages.write = write
     monkeypatch.setitem(sys.modules, "inrcodec.report", pages)
+    monkeypatch.setattr(inrcodec, "report", pages, raising=False)
     page = tmp_path / "page.html"
     result = run(folder, "-e", 1, "-c", "png", "--html", page, "--picture", "b.png")
     assert page.read_text(encoding="utf-8") == "page"
@@ -114,15 +115,6 @@ def test_wrong_use_and_nothing_to_measure(folder: Path, tmp_path: Path) -> None:
     assert result.stderr == f"inrcodec: {empty}: there is no file to measure\n"
     assert not table.exists()
     assert "no such file" in run(tmp_path / "none.png", status=1).stderr
-
-
-def test_a_page_needs_its_packages(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> Any:
-        raise ModuleNotFoundError(name="jinja2")
-
-    monkeypatch.setattr(bench, "import_module", absent)
-    result = run(folder, "--html", tmp_path / "page.html", status=1)
-    assert result.stderr == "inrcodec: --html needs jinja2; install with: pip install jinja2\n"
 
 
 def with_result(monkeypatch: pytest.MonkeyPatch, found: Comparison) -> None:

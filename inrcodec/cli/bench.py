@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ import click
 from ..compare.result import NOT_BACK, Comparison, FileResult, is_ours
 from ..compare.run import TIMEOUT, Settings, Status, compare
 from ..compare.summary import median_file, to_csv
-from ..errors import InrcodecError, MissingError, Stopped
+from ..errors import InrcodecError, Stopped
 from ..options import LIMITS, Options
 from ..peers import PEERS
+from ..signal import Signal
 from ..storage import check_output, replace_bytes
 from . import benchtable, many
 from .common import FORCE, IN, PIXELS, THREADS, with_limits
@@ -27,6 +27,7 @@ from .signals import interruptible, on_terminal
 
 if TYPE_CHECKING:
     from ..batch.tasks import Task
+    from ..report import Choice
 
 PLACEHOLDER = "-"  # for the spaces in the names of codecs
 NAMES = {peer.name.lower().replace(" ", PLACEHOLDER): peer for peer in PEERS}
@@ -108,8 +109,6 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
         raise click.UsageError("--picture is for the page that --html writes")
     for target in filter(None, (table, page)):
         check_output(target, force)
-    if page:
-        _pages()
     settings = _settings(ctx, given)
     with interruptible("; what is measured is told") as stop, _shown() as progress:
         found = compare([os.fspath(path) for path in paths], settings, progress, stop)
@@ -173,22 +172,17 @@ def _shown() -> Iterator[Callable[[Status], None] | None]:
         bar.close()
 
 
-def _pages() -> Any:
-    """What makes the page. Raises MissingError: a package that it needs is not installed."""
-    try:
-        return import_module("inrcodec.report")
-    except ModuleNotFoundError as fault:
-        raise MissingError("--html", [fault.name or "jinja2"]) from None
-
-
 def _write_page(page: Path, found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> None:
     """Write the page. Raises InrcodecError: there is no such picture, or the page cannot be written."""
-    _pages().write(page, found, _choice(found, paths, picture, settings))
+    from .. import report as pages
+
+    pages.write(page, found, _choice(found, paths, picture, settings))
 
 
-def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Any:
+def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Choice | None:
     """The picture that the page shows, coded as it was measured; None: there is none. Raises InrcodecError: there is no such picture."""
     from ..batch import content, places
+    from ..report import Choice
 
     pictures = [file for file in found.files if file.kind in ("image", "stack")]
     wanted = _wanted(pictures, picture) if picture else median_file(pictures)
@@ -197,8 +191,10 @@ def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settin
     task = _task_of(paths, wanted, settings)
     with places.local(task.source) as path:
         signal = content.read(path, task.options)
+    if not isinstance(signal, Signal):
+        raise InrcodecError(f"{task.source}: is no picture any more")
     data = content.encode(signal, Options(effort=settings.efforts[0], threads=settings.threads))
-    return _pages().Choice(wanted.path, signal, data)
+    return Choice(wanted.path, signal, data)
 
 
 def _wanted(pictures: Sequence[FileResult], name: str) -> FileResult:

@@ -1,6 +1,7 @@
 """Runs the examples of a page of documentation from top to bottom, as a reader would: Python blocks and command lines, in one folder.
 
     python -m tests.pages PAGE…                     writes anew the outputs that are shown and differ from those that come
+    python -m tests.pages PAGE… --all               writes all outputs anew, also where only times differ
     python -m tests.pages PAGE… --keep FOLDER       also keeps the files that the page makes
 
 - A `python` block runs in the namespace of those before it. A `text` block right below it is what it prints.
@@ -131,12 +132,12 @@ def command(line: str, where: str) -> str:
     return result.output
 
 
-def write(page: Page) -> None:
-    """Run a page, and put the outputs that came in the place of those that differ."""
+def write(page: Page, everything: bool) -> None:
+    """Run a page, and put the outputs that came in the place of those that differ, or of all."""
     text = page.text
     for step, came in reversed(list(outputs(page))):
-        if step.shown is not None and not alike(step, came):
-            shown = "\n".join(line.rstrip() for line in came.strip("\n").splitlines())
+        if step.shown is not None and (everything or not alike(step, came)):
+            shown = "\n".join(line.rstrip() for line in came.strip("\n").replace(os.getcwd(), "…").splitlines())
             text = text[: step.place[0]] + shown + "\n" * bool(shown) + text[step.place[1] :]
     page.path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -145,6 +146,7 @@ def main() -> None:
     """Parse the command line, and write pages anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", type=Path)
+    parser.add_argument("--all", action="store_true", help="write all outputs anew")
     parser.add_argument("--keep", type=Path, help="an empty or new folder for the files that the pages make")
     arguments = parser.parse_args()
     for path in arguments.pages:
@@ -155,7 +157,7 @@ def main() -> None:
             before = Path.cwd()
             stack.callback(os.chdir, before)
             os.chdir(folder)
-            write(page)
+            write(page, arguments.all)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ include_patterns = [
     "formats/README.md",
     "bench/results/**.md",
 ]
-exclude_patterns = [".*", "build", "dist", "demo", "htmlcov", "inrcodec", "share", "tests", "formats/*/**", "*.egg-info"]
+exclude_patterns = ["docs/README.md", ".*", "build", "dist", "demo", "htmlcov", "inrcodec", "share", "tests", "formats/*/**", "*.egg-info"]
 
 # Markdown as GitHub reads it
 source_suffix = {".md": "markdown"}
@@ -53,16 +53,19 @@ myst_links_external_new_tab = False
 
 # docstrings: plain text with sections of Google's style; names in backquotes become links
 add_module_names = False
-autodoc_class_signature = "separated"
+autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_use_type_comments = False
 default_role = "name"
 maximum_signature_line_length = 88
-napoleon_custom_sections = [("Raises", "params_style")]
+napoleon_custom_sections = [("Raises", "params_style"), ("Attributes", "params_style")]
 napoleon_numpy_docstring = False
 napoleon_use_param = False
+suppress_warnings = ["toc.empty_glob"]  # pages of commands may be added
 nitpick_ignore_regex = [(r"py:.*", r"(?!inrcodec\b).*")]  # types of other packages, whose pages are elsewhere
+INSIDE = ("arrays.Item", "batch.cluster.R", "batch.doing.How", "stream.writer.Declared")  # types that no user of the package meets
+nitpick_ignore = [("py:class", f"inrcodec.{name}") for name in INSIDE]
 
 if os.environ.get("INVENTORIES"):
     extensions.append("sphinx.ext.intersphinx")

@@ -6,6 +6,8 @@ A name in backquotes becomes a link if the site documents an object of this name
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from docutils import nodes
@@ -17,7 +19,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 
 ROOT = "inrcodec."
-MARKUP = re.compile(r"(?<![\w`:])\*{1,2}(?=\w)|(?<=\w)_(?=\W|$)|\|")  # what means something else in reStructuredText
+MARKUP = re.compile(r"\*|(?<=\w)_(?=\W|$)|\|")  # what means something else in reStructuredText
+COLUMNS = re.compile(r"\S {3,}\S")
+SECTION = re.compile(r"\w+:$")
 QUOTED = re.compile(r"(``[^`]+``|`[^`]+`)")
 
 
@@ -29,8 +33,22 @@ def plain(line: str) -> str:
 
 
 def _escape(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Before napoleon: escape markup."""
-    lines[:] = [line if line.lstrip().startswith((">>>", "...", ":")) else plain(line) for line in lines]
+    """Before napoleon: escape markup, and make literal blocks of code and of columns."""
+    end = next((i for i, line in enumerate(lines) if SECTION.match(line)), len(lines))
+    lines[:] = [*_blocks(lines[:end]), *(plain(line) for line in lines[end:])]
+
+
+def _blocks(lines: list[str]) -> Iterator[str]:
+    """What is above the sections, paragraph by paragraph."""
+    for blank, group in groupby(lines, key=lambda line: not line.strip()):
+        paragraph = list(group)
+        if blank or paragraph[0].startswith(">>>"):
+            yield from paragraph
+        elif all(line.startswith("    ") for line in paragraph) or any(COLUMNS.search(line) for line in paragraph):
+            yield from (".. code-block:: " + ("python" if "import" in paragraph[0] else "text"), "")
+            yield from ("    " + line for line in paragraph)
+        else:
+            yield from map(plain, paragraph)
 
 
 def _name_errors(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:

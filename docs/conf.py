@@ -51,6 +51,8 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 6
 myst_links_external_new_tab = False
 
+smartquotes = False  # "" is a value of options
+
 # docstrings: plain text with sections of Google's style; names in backquotes become links
 add_module_names = False
 autodoc_class_signature = "mixed"
@@ -62,7 +64,6 @@ maximum_signature_line_length = 88
 napoleon_custom_sections = [("Raises", "params_style"), ("Attributes", "params_style")]
 napoleon_numpy_docstring = False
 napoleon_use_param = False
-suppress_warnings = ["toc.empty_glob"]  # pages of commands may be added
 nitpick_ignore_regex = [(r"py:.*", r"(?!inrcodec\b).*")]  # types of other packages, whose pages are elsewhere
 INSIDE = ("arrays.Item", "batch.cluster.R", "batch.doing.How", "stream.writer.Declared")  # types that no user of the package meets
 nitpick_ignore = [("py:class", f"inrcodec.{name}") for name in INSIDE]
@@ -92,3 +93,4 @@ pygments_dark_style = "github-dark"
 
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"

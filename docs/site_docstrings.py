@@ -98,10 +98,16 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: Element, content: Element
     return content if node["reftype"] == "maybe" else None
 
 
+def _defaults(app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None) -> Any:
+    """Defaults that a factory makes have no text that Python reads: show that of an empty mapping."""
+    return (signature.replace("<factory>", "{}"), returned) if signature and "<factory>" in signature else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_role("name", _name)
     app.connect("autodoc-process-docstring", _escape, priority=400)
     app.connect("autodoc-process-docstring", _name_errors, priority=600)
+    app.connect("autodoc-process-signature", _defaults)
     app.connect("missing-reference", _resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -142,7 +142,7 @@ def name_points(axes: Any, points: Sequence[Point]) -> None:
         text = point.name.removeprefix(f"{OWN} ")
         width, height = 4.6 * len(text), 8.0
         x, y = places[point]
-        boxes = []
+        boxes: list[tuple[int, int, tuple[float, float], tuple[float, float, float, float]]] = []
         for left, low in ((6, -3), (4, 5), (-width - 6, -3), (-width - 4, 5), (-width / 2, 8), (-width / 2, -height - 6), (4, -height - 2)):
             box = (x + left, y + low, x + left + width, y + low + height)
             met = sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
@@ -186,12 +186,12 @@ def main() -> None:
     with plt.rc_context(SETTINGS):  # type: ignore[arg-type,unused-ignore]
         figure, axes = plt.subplots(3, 2, figsize=(8.6, 10))
         figure.patch.set_alpha(0)
-        card = FancyBboxPatch(
-            (0.005, 0.005), 0.99, 0.99, boxstyle="round,pad=0,rounding_size=0.01", fc=CARD, ec=FRAME, lw=1, transform=figure.transFigure, zorder=-1
-        )
+        card = FancyBboxPatch((0.005, 0.005), 0.99, 0.99, boxstyle="round,pad=0,rounding_size=0.01", fc=CARD, ec=FRAME, lw=1)
+        card.set(transform=figure.transFigure, zorder=-1)
         figure.add_artist(card)
         figure.text(0.03, 0.967, TITLE, fontsize=13, weight="bold", color=INK)
-        what = "Further right is faster, lower is smaller. The line is the Pareto front: to the left of it and above, another codec is better in both."
+        what = "Further right is faster, lower is smaller. The line is the Pareto front: to the left of it and above, "
+        what += "another codec is better in both."
         what += "\nNumbers beside green points are efforts of inrcodec. Arrays: each codec with the settings of the fewest bytes."
         figure.text(0.03, 0.93, what, fontsize=8.5, color=SOFT)
         figure.subplots_adjust(left=0.085, right=0.965, top=0.87, bottom=0.055, wspace=0.24, hspace=0.46)

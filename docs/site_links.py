@@ -1,6 +1,6 @@
 """Links of the site: to files that are no pages, from the root of the site to its first page, and whether all of them lead somewhere.
 
-GitHub shows a file of the repository whatever it is. On the site, a link to a file that is no page leads to a copy of it, at the same place.
+GitHub shows every file of the repository. On the site, a link to a file that is no page leads to a copy of it, at the same place.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def faults(site: Path) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             anchor = unquote(parts.fragment)
             if not target.is_file():
-                found.append(f"{path.relative_to(site)}: {link} is not there")
+                found.append(f"{path.relative_to(site).as_posix()}: {link} is not there")
             elif anchor and target in pages and anchor not in pages[target].targets | {"top"}:
-                found.append(f"{path.relative_to(site)}: {link} has no such anchor")
+                found.append(f"{path.relative_to(site).as_posix()}: {link} has no such anchor")
     return found
 
 

@@ -5,7 +5,7 @@
     python -m tests.pages PAGE… --keep FOLDER       also keeps the files that the page makes
 
 - A `python` block runs in the namespace of those before it. A `text` block right below it is what it prints.
-- In a `console` block, lines that begin with `$ inrcodec` are run by the command line in this process; the lines below each are what it prints.
+- In a `console` block, lines that begin with `$ inrcodec` are run by the command line in this process; below each is what it prints.
 - Times are not compared: "3.2 s", "1.4 × real time". `<!-- numbers vary -->` above a block: none of its numbers are compared.
 - `…` in an output that is shown stands for anything.
 """
@@ -118,7 +118,7 @@ def outputs(page: Page) -> Iterator[tuple[Step, str]]:
 
 
 def command(line: str, where: str) -> str:
-    """What `inrcodec …` prints, on both outputs. Raises AssertionError for another program, and if the command is used wrongly or crashes."""
+    """What `inrcodec …` prints, on both outputs. Raises AssertionError for another program, for wrong usage, and for a crash."""
     from inrcodec.cli import main
 
     program, *arguments = shlex.split(line)

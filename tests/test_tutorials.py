@@ -38,11 +38,9 @@ def written(folder: Path, text: str) -> Page:
 
 
 def test_steps_of_a_page(tmp_path: Path) -> None:
-    page = written(
-        tmp_path,
-        "# A\n\n```python\nx = 3\nprint(x)\n```\n\n```text\n3\n```\n\n<!-- numbers vary -->\n```console\n$ inrcodec a \\\n> b\nc 5\nd\n$ inrcodec e\n```\n"
-        "\nWords.\n\n```text\nof no step\n```\n",
-    )
+    text = "# A\n\n```python\nx = 3\nprint(x)\n```\n\n```text\n3\n```\n\n"
+    text += "<!-- numbers vary -->\n```console\n$ inrcodec a \\\n> b\nc 5\nd\n$ inrcodec e\n```\n\nWords.\n\n```text\nof no step\n```\n"
+    page = written(tmp_path, text)
     assert [(s.code, s.command, s.line, s.shown, s.numbers_vary) for s in page.steps] == [
         ("x = 3\nprint(x)\n", False, 4, "3\n", False),
         ("inrcodec a b", True, 14, "c 5\nd\n", True),
@@ -70,11 +68,12 @@ def test_what_is_alike(shown: str, came: str, numbers_vary: bool, same: bool) ->
 
 def test_pages_run_in_one_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    page = written(tmp_path, "```python\nx = 3\n```\n\n```python\nprint(x + 1)\n```\n\n```console\n$ inrcodec --version\n$ inrcodec info none.linr\n```\n")
+    blocks = "```python\nx = 3\n```\n\n```python\nprint(x + 1)\n```\n\n"
+    page = written(tmp_path, blocks + "```console\n$ inrcodec --version\n$ inrcodec info none.linr\n```\n")
     came = [output for _, output in outputs(page)]
     assert came[:2] == ["", "4\n"]
     assert came[2].startswith("inrcodec")
-    assert came[3] == "inrcodec: none.linr: no such file or directory\n"
+    assert came[3] == "inrcodec: none.linr: cannot be read: no such file or directory\n"
 
 
 @pytest.mark.parametrize("command", ["rm x", "inrcodec info --no-such-option", "inrcodec nothing"])

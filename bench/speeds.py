@@ -138,14 +138,15 @@ def name_points(axes: Any, points: Sequence[Point]) -> None:
     """Write the name of each point beside it, where it meets no other name and no point; of inrcodec's, the effort if it is known."""
     places = {point: axes.transData.transform((point.speed, point.size)) * 72 / axes.figure.dpi for point in points}  # in points
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places.values()]
+    edge = axes.get_window_extent().x1 * 72 / axes.figure.dpi
     for point in sorted(points, key=lambda p: (not p.ours, p.size)):
         text = point.name.removeprefix(f"{OWN} ")
-        width, height = 4.6 * len(text), 8.0
+        width, height = 4.3 * len(text), 8.0
         x, y = places[point]
         boxes: list[tuple[int, int, tuple[float, float], tuple[float, float, float, float]]] = []
-        for left, low in ((6, -3), (4, 5), (-width - 6, -3), (-width - 4, 5), (-width / 2, 8), (-width / 2, -height - 6), (4, -height - 2)):
+        for left, low in ((6, -3), (4, 5), (-width - 2, 5), (-width - 6, -3), (-width / 2, 8), (-width / 2, -height - 6), (4, -height - 2)):
             box = (x + left, y + low, x + left + width, y + low + height)
-            met = sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+            met = 2 * (box[2] > edge) + sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
             boxes.append((met, len(boxes), (left, low), box))
         _, _, offset, box = min(boxes)
         taken.append(box)
@@ -164,7 +165,9 @@ def draw(axes: Any, panel: Panel) -> None:
         axes.scatter([point.speed], [point.size], s=26, color=OURS if point.ours else "#98a3af", zorder=3 if point.ours else 2)
     axes.set_xscale("log")
     axes.margins(x=0.16, y=0.16)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right * (right / left) ** 0.12)  # room for names
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if right / left > 300 else (1, 2, 5), numticks=20))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     name_points(axes, panel.points)

@@ -51,7 +51,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 6
 myst_links_external_new_tab = False
 
-smartquotes = False  # "" is a value of options
+smartquotes_action = "D"  # dashes alone: "" is a value of options
 
 # docstrings: plain text with sections of Google's style; names in backquotes become links
 add_module_names = False

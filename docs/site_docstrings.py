@@ -12,17 +12,23 @@ from typing import Any
 
 from docutils import nodes
 from docutils.nodes import Element
+from numpy.typing import ArrayLike, DTypeLike
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PythonDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
+from sphinx.util.typing import stringify_annotation
 
 ROOT = "inrcodec."
 MARKUP = re.compile(r"\*|(?<=\w)_(?=\W|$)|\|")  # what means something else in reStructuredText
 COLUMNS = re.compile(r"\S {3,}\S")
+NO_TYPE = "NO_TYPE"
 SECTION = re.compile(r"\w+:$")
 QUOTED = re.compile(r"(``[^`]+``|`[^`]+`)")
+UNIONS = {
+    stringify_annotation(union, "smart"): f"~numpy.typing.{name}" for name, union in (("ArrayLike", ArrayLike), ("DTypeLike", DTypeLike))
+}
 
 
 def plain(line: str) -> str:
@@ -36,6 +42,9 @@ def _escape(app: Sphinx, what: str, name: str, thing: object, options: object, l
     """Before napoleon: escape markup, and make literal blocks of code and of columns."""
     end = next((i for i, line in enumerate(lines) if SECTION.match(line)), len(lines))
     lines[:] = [*_blocks(lines[:end]), *(plain(line) for line in lines[end:])]
+    for i, line in enumerate(lines[:-1]):
+        if line == "Returns:":  # what is before a colon would be taken for a type
+            lines[i + 1] = f"    {NO_TYPE}: {lines[i + 1].strip()}"
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:
@@ -44,7 +53,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
         paragraph = list(group)
         if blank or paragraph[0].startswith(">>>"):
             yield from paragraph
-        elif all(line.startswith("    ") for line in paragraph) or any(COLUMNS.search(line) for line in paragraph):
+        elif all(line.startswith("    ") for line in paragraph) or any(line.startswith("|") or COLUMNS.search(line) for line in paragraph):
             yield from (".. code-block:: " + ("python" if "import" in paragraph[0] else "text"), "")
             yield from ("    " + line for line in paragraph)
         else:
@@ -53,6 +62,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
 
 def _name_errors(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """After napoleon: names of errors are links."""
+    lines[:] = [line for line in lines if line != f":rtype: {NO_TYPE}"]
     inside = False
     for i, line in enumerate(lines):
         if line.startswith(":"):
@@ -99,8 +109,13 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: Element, content: Element
 
 
 def _defaults(app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None) -> Any:
-    """Defaults that a factory makes have no text that Python reads: show that of an empty mapping."""
-    return (signature.replace("<factory>", "{}"), returned) if signature and "<factory>" in signature else None
+    """Make signatures short: NumPy's unions by their names; defaults that a factory makes, which have no text, as an empty mapping."""
+    if signature is None:
+        return None
+    signature = signature.replace("<factory>", "{}")
+    for union, short in UNIONS.items():
+        signature = signature.replace(union, short)
+    return signature, returned
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

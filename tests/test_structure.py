@@ -22,6 +22,9 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "report",
+    "compare",
+    "peers",
     "batch",
     "torch",
     "sound",
@@ -35,6 +38,8 @@ ROOMS = (
     "pictures",
     "damage",
     "plot",
+    "costs",
+    "figures",
     "views",
     "bundle",
     "thumbnails",

@@ -33,6 +33,7 @@ ROOMS = (
     "chunks",
     "",
     "pictures",
+    "facts",
     "damage",
     "plot",
     "views",

@@ -36,6 +36,7 @@ ROOMS = (
     "facts",
     "damage",
     "plot",
+    "figures",
     "views",
     "bundle",
     "thumbnails",

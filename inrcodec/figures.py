@@ -1,0 +1,221 @@
+"""Pictures to look at: of signals, of their bits, and of what places cost. All are uint8 arrays; `png` makes a file of one."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import UnsupportedError
+from .signal import Signal, named
+from .values import bits_of
+
+Picture = npt.NDArray[np.uint8]  # (height, width), or (height, width, 1, 3 or 4 channels): grey, RGB, RGBA
+
+INKS = b"5"  # TIFF's number of pictures whose channels are inks
+MISSING = (255, 0, 255)  # the colour of NaN
+BRIGHTEST = 0.995  # share of values that are below the top colour of a heat map, if no top is given
+PAPER = 255  # grey behind bars
+SHOWN_DEPTH = 8  # integers of up to so many bits keep their meaning; deeper ones are stretched
+
+
+def pages_of(signal: Signal) -> int:
+    """How many pictures `shown` can make: pages of a stack, or slices of an array along its last two axes; 0 of sound and of rows."""
+    if signal.kind == "audio" or (signal.kind == "array" and signal.samples.ndim < 2):
+        return 0
+    return math.prod(signal.parts.shape[:-3])
+
+
+def shown(signal: Signal, page: int = 0) -> Picture:
+    """How a picture looks: (height, width, channels), 1 (grey), 3 (RGB) or 4 (RGBA) channels.
+
+    Unsigned integers of up to 8 bits are stretched from 0 … 2^depth − 1. Deeper and signed ones and floats are stretched from the least to
+    the largest of the page, all colours alike; alpha keeps its range, and that of floats is left out. Infinities are the ends; NaN is
+    magenta. Of complex numbers the magnitude is shown. Channels after the third are left out if there are more than four. CMYK is
+    shown as RGB, without a colour profile.
+
+    page: of a stack; or which slice of an array along its last two axes, counted in raster order.
+
+    Raises:
+        UnsupportedError: it is sound, or an array of one axis, or has no such page.
+    """
+    x = _numbers(signal, _parts(signal, page))
+    channels, full, unsigned = x.shape[2], (1 << signal.bit_depth) - 1, signal.samples.dtype.kind in "bu" and not signal.bfloat16
+    if channels >= 4 and signal.kind != "array" and signal.metadata.get("tiff/photometric") == INKS:
+        light = 255 - _stretched(x[..., :4], *((0, full) if unsigned else _range(x[..., :4]))).astype(np.uint16)
+        return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+    alpha = _stretched(x[..., -1], 0, full) if channels in (2, 4) and unsigned else None
+    x = x[..., : 1 if channels == 2 else 3]
+    found = _stretched(x, *((0, full) if unsigned and signal.bit_depth <= SHOWN_DEPTH else _range(x)))
+    missing = np.isnan(x).any(axis=2) if x.dtype.kind == "f" else np.zeros(x.shape[:2], bool)
+    if found.shape[2] == 1 and (alpha is not None or missing.any()):
+        found = np.repeat(found, 3, axis=2)
+    found[missing] = MISSING[: found.shape[2]]
+    return found if alpha is None else np.dstack([found, alpha])
+
+
+def bit_plane(signal: Signal, plane: int, channel: int = 0, page: int = 0) -> Picture:
+    """One bit of each sample of a picture: (height, width), 255 where it is 1, else 0.
+
+    plane: 0 is the lowest bit. Negative integers have the bits of their two's complement, floats those of their format. channel: counted
+    from 0; of complex numbers, the real parts are even and the imaginary ones odd. page: see `shown`.
+
+    Raises:
+        UnsupportedError: as `shown`; or there is no such plane or channel.
+    """
+    x = _parts(signal, page)
+    depth = 8 * x.dtype.itemsize if x.dtype.kind == "f" else signal.bit_depth
+    for what, i, count in (("bit-plane", plane, depth), ("channel", channel, x.shape[2])):
+        if not 0 <= i < count:
+            raise UnsupportedError(f"there is no {what} {i}: it has {count}, counted from 0")
+    bits = bits_of(np.ascontiguousarray(x[..., channel]))
+    found: Picture = ((bits >> bits.dtype.type(plane)) & bits.dtype.type(1)).astype(np.uint8) * np.uint8(255)
+    return found
+
+
+def heat(values: npt.NDArray[Any], top: float | None = None) -> tuple[Picture, float]:
+    """Values as colours of viridis, from 0 (dark blue) to `top` and above (yellow): ((height, width, 3), top).
+
+    values: (height, width), 0 or more; NaN is magenta. top: None: what 99.5 % of the values do not exceed, so that a few large ones do
+    not darken the rest; 1 if that is 0.
+    """
+    import cv2
+
+    known = values[np.isfinite(values)]
+    if top is None:
+        top = float(np.quantile(known, BRIGHTEST)) if known.size else 0.0
+    top = top if top > 0 else 1.0
+    colours = cv2.applyColorMap(_stretched(values, 0, top), cv2.COLORMAP_VIRIDIS)
+    found: Picture = np.ascontiguousarray(colours[..., ::-1])
+    found[np.isnan(values)] = MISSING
+    return found, top
+
+
+def bars(values: npt.NDArray[Any], width: int, height: int, top: float | None = None) -> tuple[Picture, float]:
+    """Values along one axis as bars in the colours of `heat`, on white: ((height, width, 3), top).
+
+    values: (places,), 0 or more; a column is the mean of the places in it. top: the value of a full bar; None: that of the tallest.
+    """
+    start, stop = _columns(len(values), width)
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    means = (sums[stop] - sums[start]) / (stop - start)
+    colours, top = heat(means[None], float(means.max()) if top is None else top)
+    filled = np.rint(np.clip(means / top, 0, 1) * height)
+    found = np.full((height, width, 3), PAPER, np.uint8)
+    inside = np.arange(height)[::-1, None] < filled
+    found[inside] = np.broadcast_to(colours, found.shape)[inside]
+    return found, top
+
+
+def waveform(signal: Signal, width: int, height: int) -> str:
+    """The waveform of a sound, or of an array of one axis: the attribute `d` of an SVG path, to be filled.
+
+    Channels stand one above the other, each in its share of a box of `width` × `height` units from (0, 0) on. Each column shows the least
+    and the largest sample in it, never thinner than 1 unit. A full lane is the range of the samples' type; of floats, −1 … 1, or more if
+    there are larger ones. NaN and infinities count as 0. In a browser, `new Path2D(d)` takes it as well.
+
+    Raises:
+        UnsupportedError: it is neither of both.
+    """
+    if signal.kind != "audio" and signal.samples.ndim != 1:
+        raise UnsupportedError(f"only sound has a waveform, and this is {named(signal.kind)}")
+    x = signal.parts if signal.samples.dtype.kind == "c" else _numbers(signal, signal.parts)
+    start, _ = _columns(len(x), width)
+    if x.dtype.kind == "f":
+        x = np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    least, largest = (take(x, start, axis=0).astype(np.float64) for take in (np.minimum.reduceat, np.maximum.reduceat))
+    low, high = (-1.0, 1.0) if signal.floating else map(float, signal.nominal_range)
+    if signal.floating:
+        high = max(high, float(np.abs(x).max()))
+        low = -high
+    lane, paths = height / x.shape[1], []
+    for c in range(x.shape[1]):
+        up, down = ((high - v[:, c]) / (high - low) * lane for v in (largest, least))
+        thin = np.maximum(1 - (down - up), 0) / 2
+        edges = np.concatenate([up - thin, (down + thin)[::-1]]) + c * lane
+        across = np.concatenate([np.arange(width), np.arange(width)[::-1]]) + 0.5
+        points = (f"{a:.1f},{min(max(b, 0.0), height):.1f}" for a, b in zip(across, edges, strict=True))
+        paths.append("M" + "L".join(points) + "Z")
+    return "".join(paths)
+
+
+def png(picture: Picture) -> bytes:
+    """The PNG file of a picture: (height, width), or (height, width, 1, 3 or 4 channels)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture)).save(file, "PNG")
+    return file.getvalue()
+
+
+def shrunk(picture: Picture, most: int) -> Picture:
+    """A picture whose sides are at most `most` pixels, by the means of what falls into each pixel. A smaller one is returned as it is.
+
+    picture: (height, width), or (height, width, 1, 3 or 4 channels). Colours count as much as they are opaque.
+    """
+    import cv2
+
+    longest = max(picture.shape[:2])
+    if longest <= most:
+        return picture
+    sides = [max(1, round(n * most / longest)) for n in picture.shape[:2]]
+
+    def means(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = cv2.resize(x, sides[::-1], interpolation=cv2.INTER_AREA)
+        return found
+
+    if picture.ndim < 3 or picture.shape[2] < 4:
+        return means(picture).astype(np.uint8, copy=False).reshape(*sides, *picture.shape[2:])
+    alpha = picture[..., 3:].astype(np.float32)
+    opaque = means(alpha)[..., None]
+    colours = means(picture[..., :3] * alpha) / np.maximum(opaque, 1e-6)
+    found: Picture = np.rint(np.dstack([np.clip(colours, 0, 255), opaque])).astype(np.uint8)
+    return found
+
+
+def _parts(signal: Signal, page: int) -> npt.NDArray[Any]:
+    """The samples of a page, (height, width, channels), of complex numbers their floats. Raises UnsupportedError, see `shown`."""
+    count = pages_of(signal)
+    if not count:
+        what = "an array of one axis" if signal.kind == "array" else "sound"
+        raise UnsupportedError(f"{what} cannot be shown as a picture")
+    if not 0 <= page < count:
+        raise UnsupportedError(f"there is no page {page}: it has {count}, counted from 0")
+    x = signal.parts
+    found: npt.NDArray[Any] = x.reshape(-1, *x.shape[-3:])[page]
+    return found
+
+
+def _numbers(signal: Signal, parts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Samples from `_parts` as numbers, in native byte order; of complex numbers, the magnitudes: (height, width, channels)."""
+    parts = parts.astype(parts.dtype.newbyteorder("="), copy=False)
+    if signal.samples.dtype.kind == "c":
+        sizes: npt.NDArray[Any] = np.hypot(parts[..., ::2].astype(np.float64), parts[..., 1::2])
+        return sizes
+    return (parts.astype(np.uint32) << 16).view(np.float32) if signal.bfloat16 else parts
+
+
+def _range(x: npt.NDArray[Any]) -> tuple[float, float]:
+    """The least and the largest number that is finite."""
+    known = x[np.isfinite(x)] if x.dtype.kind == "f" else x
+    return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+
+
+def _stretched(x: npt.NDArray[Any], low: float, high: float) -> Picture:
+    """Numbers from low to high as 0 … 255, of the same shape; others are clipped, NaN is 0. If low is high, that is 0."""
+    if x.dtype == np.uint8 and (low, high) == (0, 255):
+        return x.copy()
+    halves, span = x.astype(np.float64) * 0.5, high * 0.5 - low * 0.5  # of all, so that no difference is too large
+    share = (halves - low * 0.5) / span if span > 0 else (halves > low * 0.5).astype(np.float64)
+    share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0)
+    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+
+def _columns(places: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The first place of each of `width` columns and the one after its last, (width,); columns overlap if there are fewer places."""
+    edges = np.arange(width + 1, dtype=np.int64) * places // width
+    start = np.minimum(edges[:-1], places - 1)
+    return start, np.maximum(edges[1:], start + 1)

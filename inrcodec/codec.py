@@ -28,6 +28,8 @@ from .signal import Signal, named
 
 MAPPED = 160  # bytes that a sample takes while it becomes a float
 BROTLI = 1 << 25  # bytes that a Brotli decoder takes, its window included
+NOTED = 16  # bytes that it takes to note what a value took, at most
+NOTED_BLOCK = 1 << 20  # and that the edges of a tile take besides
 BUNDLE = b"BNDL"  # the manifest of a bundle, see `bundle`
 
 
@@ -98,6 +100,20 @@ def placed(index: Index, tiles: Sequence[Tile]) -> list[Tile]:
 
 Failed = Callable[[int, FormatError], None]  # called with the number of a tile that cannot be decoded, and why
 Taken = Callable[[Box, npt.NDArray[Any]], None]  # called with where samples are, and with them
+
+
+class Costed(NamedTuple):
+    """The samples of a box, in the header's shape and dtype, and what they took.
+
+    Attributes:
+        samples: see `Opened.decode`.
+        bits: (planes, *sizes of the box) float32, bits of each place in each of `Opened.planes`.
+        rest: bits of the tiles that lie in the box that belong to no place.
+    """
+
+    samples: npt.NDArray[Any]
+    bits: npt.NDArray[np.float32]
+    rest: float
 
 
 @dataclass(frozen=True)
@@ -275,7 +291,11 @@ class Opened:
     def cut(self, index: int, data: bytes, threads: int, tick: parallel.Tick, here: Box) -> npt.NDArray[Any]:
         """The samples of a part of a tile, (*sizes of the part, channels). data: the bytes of the tile. Raises FormatError."""
         coded, fine = self.divided(data)
-        h, found = self.header, self._tile(index, coded, threads, tick)
+        return self._mapped(self._tile(index, coded, threads, tick), fine, here)
+
+    def _mapped(self, found: values.Values, fine: bytes, here: Box) -> npt.NDArray[Any]:
+        """The samples of a part of a tile, from its values and its fine bits. Raises FormatError."""
+        h = self.header
         if h.float_map is None:
             return values.from_values(found[here], h.value_map, h.dtype)
         if not h.split:
@@ -292,16 +312,42 @@ class Opened:
 
     def _tile(self, index: int, data: bytes, threads: int, tick: parallel.Tick) -> values.Values:
         """The values of a tile, with reports of 1 in all. data: what the profile coded. Raises FormatError."""
-        done = 0.0
+        with _whole(tick) as count:
+            return self.decoder.decode_tile(self.layout.box(index), data, threads, count)
 
-        def count(share: float) -> None:
-            nonlocal done
-            done += share
-            tick(share)
+    @property
+    def planes(self) -> list[str]:
+        """Names of what is coded at each place, for `decode_costs`."""
+        return [*self.decoder.planes, *["fine bits"] * self.header.split]
 
-        tile = self.decoder.decode_tile(self.layout.box(index), data, threads, count)
-        tick(1.0 - done)  # some profiles report no progress within a tile
-        return tile
+    def decode_costs(self, spans: Box, options: Options) -> Costed:
+        """The samples in a box, and the bits that each place took. Raises FormatError; LimitError; Stopped. The digest is not checked.
+
+        Fine bits of floats, which are compressed as a whole, are an equal share for each place of a tile.
+        """
+        h, sizes, wanted, count = self.header, box_shape(spans), self.meeting(spans), len(self.planes)
+        tile = NOTED * (count + 4 * self.layout.channels) * math.prod(self.layout.tile) + NOTED_BLOCK
+        noted = 4 * (2 * count + 1) * math.prod(sizes) + tile * min(options.workers, len(wanted))
+        self.check_limits(spans, wanted, options, noted)
+        samples, bits = np.empty((*sizes, self.layout.channels), h.part_type), np.zeros((count, *sizes), np.float32)
+        inner, every = self._threads(wanted, options), (slice(None),)
+        ticker = Ticker(options, "decoding")
+        ticker.expect(len(wanted))
+
+        def decode_tile(index: int) -> float:
+            here, there = self._meeting(index, spans)
+            box, data = self.layout.box(index), self.tile(index)
+            coded, fine = self.divided(data)
+            with _whole(ticker) as tick:
+                found, costs = self.decoder.decode_costs(box, coded, inner, tick)
+            if h.split:
+                costs = np.concatenate([costs, profiles.evenly(8 * len(fine), (1, *box_shape(box)))])
+            samples[there] = self._mapped(found, fine, here)
+            bits[every + there] = costs[every + here]
+            return 8 * len(data) - float(costs.sum(dtype=np.float64))
+
+        rest = parallel.run(decode_tile, wanted, options.workers, ticker.cancel)
+        return Costed(h.shaped(samples), bits, sum(rest))
 
     @staticmethod
     def _threads(wanted: Sequence[int], options: Options) -> int:
@@ -336,6 +382,20 @@ class Opened:
             return 0
         fine = 3 * finebits.size_limit(count, self.header.part_type) + BROTLI if self.header.split else 0
         return 3 * count * self.header.part_type.itemsize + MAPPED * min(count, floats.BLOCK) + fine
+
+
+@contextmanager
+def _whole(tick: parallel.Tick) -> Iterator[parallel.Tick]:
+    """A tick for the work of the `with` block, of which the reports add up to 1: some profiles report no progress within a tile."""
+    done = 0.0
+
+    def count(share: float) -> None:
+        nonlocal done
+        done += share
+        tick(share)
+
+    yield count
+    tick(1.0 - done)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "viewer",
     "batch",
     "torch",
     "sound",

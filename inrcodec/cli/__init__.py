@@ -18,7 +18,7 @@ except KeyboardInterrupt:  # from here on, `signals` handles it
     raise SystemExit(130) from None
 
 # the module of this folder in which a command is
-COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "render": "render", "demo": "demo"}
+COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "render": "render", "view": "view", "demo": "demo"}
 
 
 @click.group(cls=Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,6 +33,7 @@ def main() -> None:
     inrcodec verify photo.linr photo.png   compare it with its original
     inrcodec render photo.linr -o large.png --scale 2
                                            ask its network between the pixels
+    inrcodec view photo.linr               show it in a browser
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16
     to 64 bits, with 1 to 4 dimensions. Checkpoints are coded tensor by tensor.

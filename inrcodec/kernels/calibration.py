@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from . import adaptive
 from .adaptive import update
-from .arrays import Bytes2, Int, Ints1, Words1, Words2
-from .coder import BitCoder, Input, Output, code_bit
+from .arrays import Bytes2, Floats2, Int, Ints1, Words1, Words2
+from .coder import UNREAD, BitCoder, Input, Output, bits_read, code_bit
 from .compiling import kernel, stage
 from .tables import CALIBRATED_BITS, LOGIT_LIMIT, squash
 
@@ -58,12 +58,12 @@ class Calibration:
 
     def encode(self, output: Output, logits: Words2, bits: Bytes2) -> None:
         """Code bits[i, p], 0 or 1, with logits[i, p], × 2^10 (natural logarithm). Both are (places, bit-planes)."""
-        code_planes(output.coder(bits.size), logits, bits, self.state)
+        code_planes(output.coder(bits.size), logits, bits, self.state, UNREAD)
 
-    def decode(self, stream: Input, logits: Words2) -> Bytes2:
-        """Decode bits with the logits, × 2^10: both (places, bit-planes)."""
+    def decode(self, stream: Input, logits: Words2, read: Floats2 = UNREAD) -> Bytes2:
+        """Decode bits with the logits, × 2^10: both (places, bit-planes). read: see `code_planes`."""
         bits: Bytes2 = np.empty(logits.shape, np.uint8)
-        code_planes(stream.coder(bits.size), logits, bits, self.state)
+        code_planes(stream.coder(bits.size), logits, bits, self.state, read)
         return bits
 
 
@@ -80,10 +80,15 @@ def predict(m: Any, logit: Int, plane: Int) -> tuple[Int, Int]:
 
 
 @kernel
-def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps) -> None:
-    """Code bits, (places, bit-planes), with the logits of the same shape; decoding fills them in."""
+def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps, read: Floats2) -> None:
+    """Code bits, (places, bit-planes), with the logits of the same shape; decoding fills them in.
+
+    read: (places, bit-planes), decoding fills in how many bits of the stream had been read before each; (0, 0): not wanted.
+    """
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
+            if read.shape[0] > 0:
+                read[i, plane] = bits_read(coder)
             p, node = predict(m, logits[i, plane], plane)
             bit = code_bit(coder, p, np.int64(bits[i, plane]))
             bits[i, plane] = bit

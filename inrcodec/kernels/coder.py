@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import FormatError
-from .arrays import Bytes1, Int, Ints1
+from .arrays import Bytes1, Floats2, Int, Ints1
 from .compiling import kernel, shared
+from .functions import log2
 
 # the encoder's state is an array because Numba passes arrays by reference: low, range, cache, pending, position
 STATE = 5
@@ -161,6 +162,11 @@ class Input:
         self._check_end()
         return BitCoder(False, self.state, self.data)
 
+    @property
+    def bits(self) -> float:
+        """See `bits_read`."""
+        return float(8 * self.state[DPOSITION] - log2(float(self.state[DRANGE])))
+
     def _check_end(self) -> None:
         if int(self.state[DPOSITION]) > self.size + SPARED:
             raise FormatError("damaged: a coded string ends too early")
@@ -188,6 +194,23 @@ def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
         state[DRANGE] <<= 8
         state[CODE] = (state[CODE] << 8) | next_byte(state, data)
     return bit
+
+
+@shared
+def bits_read(coder: BitCoder) -> float:
+    """Bits that were decoded so far: those of the bytes that were read, less what the range can still tell. Only while decoding.
+
+    What is decoded between two calls took their difference, as exactly as an arithmetic coder spends.
+    """
+    return 8.0 * np.float64(coder.state[DPOSITION]) - log2(np.float64(coder.state[DRANGE]))
+
+
+UNREAD: Floats2 = np.zeros((0, 0))  # what kernels get in place of an array for `bits_read` before each value, if that is not wanted
+
+
+def costs_of(read: Floats2, end: float) -> Floats2:
+    """The bits of each value, from those that had been read before each; end: after the last. read: of any shape, in coding order."""
+    return np.maximum(np.diff(read.ravel(), append=end), 0.0).reshape(read.shape)
 
 
 @shared

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Bytes2, Floats1, Floats2, Int, Ints1, Ints2, Ints3, Shorts3, Singles1, Unsigned3, Words3
-from .coder import BitCoder, as_probability, code_bit
+from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
 from .compiling import kernel, part, shared, stage
 from .mixer import NODES, Contexts, Mixer, adjust, calibrate, contexts, find_lines, look_up, mix, mix_hash, mixer, rate_of, refine, remember
 
@@ -182,6 +182,7 @@ class Corrector(NamedTuple):
     wrong: Bytes2  # (3, width + 2) whether a component was corrected: of this row up to the pixel before, then of the row above
     guess: Singles1  # (GUESSES,) probability that a component is corrected
     mixed: Ints1  # (1,) number of decisions that the mixer has coded
+    read: Floats2  # (rows, width) of the rows that are coded, bits that had been read before each pixel; (0, 0): not wanted
 
 
 def corrector(width: int, lines: int) -> Corrector:
@@ -192,6 +193,7 @@ def corrector(width: int, lines: int) -> Corrector:
         wrong=np.zeros((3, width + 2), np.uint8),
         guess=np.full(GUESSES, START, np.float32),
         mixed=np.zeros(1, np.int64),
+        read=UNREAD,
     )
 
 
@@ -253,6 +255,8 @@ def correct_rows(coder: BitCoder, labels: Ints3, image: Words3, to: Affine, s: C
     selected = s.mixer.selected
     for y in range(rows):
         for x in range(width):
+            if s.read.shape[0] > 0:
+                s.read[y, x] = bits_read(coder)
             a, b, c = labels[0, y, x], labels[1, y, x], labels[2, y, x]
             for i in range(3):
                 t = component(to, i, a, b, c)

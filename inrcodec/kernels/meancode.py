@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from .adaptive import update
 from .architecture import MEAN_BITS
-from .arrays import Int, Ints1, Ints2, Shorts1, Words1
+from .arrays import Floats2, Int, Ints1, Ints2, Shorts1, Words1
 from .calibration import AGE_LIMIT, START_AGE, first_estimates, gain, predict
-from .coder import BitCoder, Input, Output, code_bit
+from .coder import UNREAD, BitCoder, Input, Output, bits_read, code_bit
 from .compiling import kernel, stage
 from .tables import SIGMOID_LIMIT, exp2_fractions, sigmoids, squash, stretches
 
@@ -86,12 +86,12 @@ class MeanCoder:
 
     def encode(self, output: Output, means: Ints2, scales: Ints2, values: Ints2) -> None:
         """Code values, (places, channels) int64, with the means and scales of a network, of the same shape."""
-        code_values(output.coder(values.size * self.bits), means, scales, values, self.bits, self.model)
+        code_values(output.coder(values.size * self.bits), means, scales, values, self.bits, self.model, UNREAD)
 
-    def decode(self, stream: Input, means: Ints2, scales: Ints2) -> Ints2:
-        """Decode values, (places, channels) int64."""
+    def decode(self, stream: Input, means: Ints2, scales: Ints2, read: Floats2 = UNREAD) -> Ints2:
+        """Decode values, (places, channels) int64. read: see `code_values`."""
         values: Ints2 = np.empty(means.shape, np.int64)
-        code_values(stream.coder(values.size * self.bits), means, scales, values, self.bits, self.model)
+        code_values(stream.coder(values.size * self.bits), means, scales, values, self.bits, self.model, read)
         return values
 
 
@@ -108,8 +108,12 @@ def _mass(value: Int, mean: Int, power: Int, shift: Int, bits: Int, table: Ints1
 
 
 @kernel
-def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bits: int, m: Model) -> None:
-    """Code values, (places, channels), with means and scales of the same shape; decoding fills them in."""
+def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bits: int, m: Model, read: Floats2) -> None:
+    """Code values, (places, channels), with means and scales of the same shape; decoding fills them in.
+
+    read: (places, channels·bits), in coding order: decoding fills in how many bits of the stream had been read before each; (0, 0): not
+    wanted.
+    """
     unit = MEAN_BITS - bits
     farthest = np.int64(1) << 32
     joint, whole = m.joint, np.int64(1) << MASS_BITS
@@ -133,6 +137,8 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
             below: Any = np.int64(0)
             upto: Any = whole
             for b in range(bits):
+                if read.shape[0] > 0:
+                    read[i, k * bits + b] = bits_read(coder)
                 middle = (low + high) >> 1
                 mass = _mass(middle, mean, power, shift, bits, m.sigmoids)
                 p = ((upto - mass) << 16) // (upto - below)

@@ -18,7 +18,7 @@ from . import mixer as mx
 from . import predictors as pr
 from .adaptive import RATE
 from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Singles3, Words1, Words2, Words3
-from .coder import BitCoder, as_probability, code_bit
+from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import cost, log2, sigmoid, soft
@@ -117,6 +117,7 @@ class State(NamedTuple):
     tables: Ints2  # (2, NUMBERS·TABLE) for plain coding: probability << 8 | number of bits learnt, by node and by one of two contexts
     worth: Floats1  # (KINDS,) bits that mixing saves per noisy bit, by kind
     tally: Floats2  # (TALLY, 2) bits spent and decisions coded, by kind, and for the flag; only reported
+    read: Floats2  # (rows, columns) of the pass, bits that had been read before each value; (0, 0): not wanted
     context_taps: Ints2  # (contexts, longest) for each context, indices into `gathered`, then −1
     sines: Singles1  # (2^16,) sine by the fraction of a turn
 
@@ -162,6 +163,7 @@ def fresh_state(taps: int, context_taps: Ints2, columns: int, largest: int, swit
         tables=np.full((2, NUMBERS * TABLE if switches.plain else 1), 1 << 29, np.int64),
         worth=np.zeros(KINDS),
         tally=np.zeros((TALLY, 2)),
+        read=UNREAD,
         context_taps=context_taps,
         sines=SINES,
     )
@@ -822,10 +824,13 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
     """
     g, st = p.geometry, p.state
     own = residuals[g.plane]
+    noting = st.read.shape[0] > 0
     for row in range(first, last):
         y = g.top + row * g.step
         for column in range((g.width - g.left + g.step - 1) // g.step):
             x = g.left + column * g.step
+            if noting:
+                st.read[row, column] = bits_read(coder)
             gather(planes, g, p.taps, y, x, st.gathered)
             value: Int = np.int64(planes[g.plane, y, x]) if coder.encoding else np.int64(0)
             begin(p, column)

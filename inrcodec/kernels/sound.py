@@ -32,7 +32,7 @@ from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
 from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
-from .coder import BitCoder, as_probability, code_bit
+from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .functions import LN2, cost, log2, sigmoid, soft
@@ -152,6 +152,7 @@ class Decisions(NamedTuple):
     leaves: Ints1  # (c,) leaf of the last sample
     mixed: Ints1  # (c,) number of decisions mixed
     tally: Floats1  # (3,) bits of decisions that are mixed, inside a leaf, and even; only reported
+    read: Floats2  # (frames, c) bits that had been read before each sample; (0, 0): not wanted
 
 
 class Steps(NamedTuple):
@@ -346,6 +347,7 @@ def _decisions(channels: int, networked: bool) -> Decisions:
         leaves=np.full(c, LEAVES // 2, np.int64),
         mixed=np.zeros(c, np.int64),
         tally=np.zeros(3),
+        read=UNREAD,
     )
 
 
@@ -857,6 +859,8 @@ def code_all(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samp
         for g in range(here.shape[0]):
             looking = looking or here[g] > 0
         for c in range(channels):
+            if s.decisions.read.shape[0] > 0:
+                s.decisions.read[t, c] = bits_read(coder)
             at = Spot(c, t, slot, past.low[c], past.high[c])
             known = 1 if 0 <= past.partner[c] < c else 0
             opinion = predict(s, at, here, looking, known)

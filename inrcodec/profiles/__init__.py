@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..errors import FormatError, UnsupportedError
 from ..options import Options
-from .base import Encoded, Ordered, Parts, Profile, Stream, Subject, TileCoder, TileDecoder
+from .base import Encoded, Ordered, Parts, Profile, Stream, Subject, TileCoder, TileDecoder, evenly
 from .hybrid import Hybrid
 from .inr import Inr
 from .stored import Stored
 
 __all__ = [
-    "FLOOR", "Encoded", "Ordered", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "named", "numbered",
-    "registered", "tile_coder",
+    "FLOOR", "Encoded", "Ordered", "Parts", "Profile", "Stream", "Subject", "TileCoder", "TileDecoder", "encode", "evenly", "named",
+    "numbered", "registered", "tile_coder",
 ]  # fmt: skip
 
 FLOOR = Stored()  # codes everything

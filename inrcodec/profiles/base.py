@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from .. import floats
 from ..container import Section
 from ..errors import UnsupportedError
 from ..kernels import tables
-from ..layout import Box, Layout
+from ..layout import Box, Layout, box_shape
 from ..options import Options
 from ..signal import Kind
 from ..values import Values
@@ -129,14 +130,24 @@ class TileCoder(ABC):
         """The bytes of a tile, which do not depend on where it lies. values: (*sizes of the tile, channels), unsigned, below 2^bits."""
 
 
+Bits = npt.NDArray[np.float32]  # that places took: (planes, *sizes of a tile)
+
+
+def evenly(bits: float, shape: tuple[int, ...]) -> Bits:
+    """So many bits, an equal share for each element of an array of this shape."""
+    return np.full(shape, bits / math.prod(shape), np.float32)
+
+
 class TileDecoder(ABC):
     """Decodes the tiles of an opened file, in any order, from any thread.
 
     Attributes:
         known: names of files in inrcodec/known that use the same kernels.
+        planes: names of what is coded at each place, for `decode_costs`.
     """
 
     known: tuple[str, ...] = ()
+    planes: Sequence[str] = ("values",)
 
     @abstractmethod
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
@@ -145,6 +156,14 @@ class TileDecoder(ABC):
         box: where the tile lies; data: its bytes; threads: at most this many; tick: called now and then; what it raises ends the work.
         Raises FormatError.
         """
+
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        """`decode_tile`, and the bits of the tile that each place took in each of `planes`, (planes, *sizes of the box) float32.
+
+        Bits that belong to no place are in none of them. Without a model all places took the same.
+        """
+        values = self.decode_tile(box, data, threads, tick)
+        return values, evenly(8 * len(data), (1, *box_shape(box)))
 
     def memory(self, box: Box, threads: int = 1) -> int:
         """The most bytes that `decode_tile` takes at once for this tile with so many threads, its values included, and without `shared`."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Opened
-from ..errors import UnsupportedError
+from ..errors import InrcodecError, UnsupportedError
 from .held import Held
 from .samples import Parts, Piece, Samples
 
@@ -104,7 +104,10 @@ def _scaled(opened: Opened, parts: Parts) -> npt.NDArray[np.float64]:
 
 
 async def wav(samples: Samples, held: Held, first: int, last: int) -> AsyncIterator[bytes]:
-    """The bytes from `first` to `last` of the WAV file of a sound, both included; what is lost is silence. Raises InrcodecError."""
+    """The bytes from `first` to `last` of the WAV file of a sound, both included. What cannot be decoded is silence.
+
+    Raises InrcodecError: it is no sound that browsers play.
+    """
     wave = Wave.of(held.tiled)
     if first < HEAD:
         yield wave.head()[first : last + 1]
@@ -113,7 +116,10 @@ async def wav(samples: Samples, held: Held, first: int, last: int) -> AsyncItera
     while first <= last:
         frame, skip = divmod(first - HEAD, wave.frame)
         stop = min(wave.frames, (frame // tile + 1) * tile, (last - HEAD) // wave.frame + 1)
-        (piece,) = await samples.pieces(held, (slice(frame, stop),))
+        try:
+            (piece,) = await samples.pieces(held, (slice(frame, stop),))
+        except InrcodecError as fault:  # the headers are sent already; the page is told by its next question
+            piece = Piece((slice(frame, stop),), None, str(fault))
         packed = bytes(wave.frame * (stop - frame)) if piece.parts is None else wave.packed(held.tiled, piece.parts)
         part = packed[skip : skip + last + 1 - first]
         yield part

@@ -7,20 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...container import Section
 from ...errors import FormatError
 from ...layout import Box, Layout
 from ...options import Options
 from ...values import Values
-from ..base import Parts, Subject, Tick, TileDecoder, ignore
+from ..base import Bits, Parts, Subject, Tick, TileDecoder, ignore
 from .limits import SECTION, TURNED
 
 UP, LEFT, ACROSS = 1, 2, 4  # rows from below, columns from the right; after rows and columns were exchanged
 TURNS = (UP, UP | LEFT | ACROSS)  # that are tried
 
 
-def _flipped(values: Values, way: int) -> Values:
+def _flipped(values: npt.NDArray[Any], way: int) -> npt.NDArray[Any]:
     return np.flip(values, tuple(axis for axis, bit in ((0, UP), (1, LEFT)) if way & bit))
 
 
@@ -30,7 +31,7 @@ def turn(values: Values, way: int) -> Values:
     return np.ascontiguousarray(_flipped(moved, way))
 
 
-def back(values: Values, way: int) -> Values:
+def back(values: npt.NDArray[Any], way: int) -> npt.NDArray[Any]:
     """The inverse of `turn`."""
     moved = _flipped(values, way)
     return np.ascontiguousarray(moved.transpose(1, 0, 2) if way & ACROSS else moved)
@@ -55,11 +56,15 @@ class Decoder(TileDecoder):
     """Decodes a turned array, of one tile, by the decoder of what was turned."""
 
     def __init__(self, inner: TileDecoder, way: int, layout: Layout) -> None:
-        self.inner, self.way, self.known = inner, way, inner.known
+        self.inner, self.way, self.known, self.planes = inner, way, inner.known, inner.planes
         self.box: Box = _layout(layout, way).box(0)
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         return back(self.inner.decode_tile(self.box, data, threads, tick), self.way)
+
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        values, costs = self.inner.decode_costs(self.box, data, threads, tick)
+        return back(values, self.way), np.moveaxis(back(np.moveaxis(costs, 0, -1), self.way), -1, 0)
 
     def check(self) -> None:
         self.inner.check()

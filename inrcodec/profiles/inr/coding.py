@@ -30,7 +30,7 @@ from ...values import Values, from_gray, join_bits, plane_bits, to_gray, value_t
 from ...weights import adapted, network, prior
 from ...weights.adapted import Adapted
 from ...weights.network import FINE_ERROR_BITS, CodedNetwork, error_bits
-from ..base import Parts, Tick, TileDecoder, ignore
+from ..base import Bits, Parts, Tick, TileDecoder, ignore
 from . import NETW
 
 TILE_PLACES = 1 << 18
@@ -136,14 +136,20 @@ class TileCoder:
         found = join_bits((logits > 0).astype(np.uint8), a.bits)
         return Compared.of(from_gray(found) if self.coded.gray else found, values, a.bits)
 
-    def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64]) -> Values:
-        """Values, (places, channels) unsigned, in raster order."""
+    def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64], read: npt.NDArray[np.float64] = coder.UNREAD) -> Values:
+        """Values, (places, channels) unsigned, in raster order. read: (places, channels·bits), see `calibration.code_planes`."""
         n, a = self.coded.network, self.coded.network.architecture
         if self.means is not None:
-            return self.means.decode(stream, *n.means(coordinates)).astype(value_type(a.bits))
+            return self.means.decode(stream, *n.means(coordinates), read).astype(value_type(a.bits))
         assert self.logits is not None
-        found = join_bits(self.logits.decode(stream, n.logits(coordinates)), a.bits)
+        found = join_bits(self.logits.decode(stream, n.logits(coordinates), read), a.bits)
         return from_gray(found) if self.coded.gray else found
+
+    def order(self) -> npt.NDArray[np.int64]:
+        """The numbers of the bits of a place, channel by channel, in the order in which they are coded."""
+        a = self.coded.network.architecture
+        found = np.arange(a.channels * a.bits)
+        return found if self.means is None else found.reshape(a.channels, a.bits)[self.means.model.joint.order].ravel()
 
 
 def encode_tile(
@@ -220,10 +226,22 @@ class Decoder(TileDecoder):
         self.written, self.layout, self.section_bytes = written, layout, section_bytes
         if isinstance(written, adapted.Written):
             self.known = (*self.known, "inr-prior-modulations")
+        a = written.architecture
+        self.planes = [f"channel {channel} bit {bit}" for channel in range(a.channels) for bit in reversed(range(a.bits))]
         self.coded = Once(written.decode)
         self.parts = [Once(partial(self._part, *c)) for c in written.architecture.configurations[: len(written.numbers)]]
 
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        a, sizes = self.written.architecture, box_shape(box)
+        costs = np.zeros((math.prod(sizes), a.channels * a.bits), np.float32)
+        values = self._decode(box, data, tick, costs)
+        return values, np.ascontiguousarray(costs.T).reshape(-1, *sizes)
+
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
+        return self._decode(box, data, tick)
+
+    def _decode(self, box: Box, data: bytes, tick: Tick, costs: Bits | None = None) -> Values:
+        """`decode_tile`. costs: (places, channels·bits), filled in with what each bit took, channel by channel."""
         coded, a = self.coded(), self.written.architecture
         if self.written.exact:
             if data:
@@ -232,7 +250,10 @@ class Decoder(TileDecoder):
         tile, stream = TileCoder(coded, box_shape(box)), coder.Input(data)
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits))
         for places, coordinates in pieces(a, box, self.layout.axes):
-            values[places] = tile.decode(stream, coordinates)
+            read = np.zeros((len(coordinates), a.channels * a.bits)) if costs is not None else coder.UNREAD
+            values[places] = tile.decode(stream, coordinates, read)
+            if costs is not None:
+                costs[places, tile.order()] = coder.costs_of(read, stream.bits)
             tick(len(coordinates) / len(values))
         stream.finish()
         return values.reshape(*box_shape(box), a.channels)

@@ -13,7 +13,7 @@ from ....compression import compress, decompress
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels import contextnet, functions, mixer, picture, volume
-from ....kernels.coder import Input, Output
+from ....kernels.coder import Input, Output, costs_of
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.lanes import LANES, padded
 from ....kernels.picture import HALVINGS, KINDS
@@ -41,7 +41,7 @@ from ....kernels.volume import (
     code_rows,
 )
 from ....values import Values, value_type
-from ...base import Ordered, Tick
+from ...base import Bits, Ordered, Tick, evenly
 from ...stored import as_bytes, from_bytes, width_of
 from . import contexts, mirror, taps
 from . import plan as plans
@@ -197,7 +197,7 @@ class Brick:
         m = plan.model
         self.geometry = g = geometry_of(self.slices, channels, m.in_rows)
         places = (self.slices.steps * channels + 1) * g.slice
-        self.memory = Memory(np.zeros(places, np.int64), np.zeros(places), np.zeros(places), np.zeros(places, np.uint8))
+        self.memory = Memory(np.zeros(places, np.int64), np.zeros(places), np.zeros(places), np.zeros(places, np.uint8), np.zeros(0))
         scale, count = scale_of(plan, floats), len(contexts.SETS[m.contexts])
         self.models: list[Model] = []
         for channel in range(channels):
@@ -238,6 +238,14 @@ class Brick:
                     last = min(first + rows, stop)
                     code_rows(coder.coder((last - first) * self.slices.width * MOST_BITS), model, self.memory, first, last)
                     tick((last - first) / (total * self.channels))
+
+    def note(self) -> None:
+        """Let `run` note what each value takes, for `costs`. Only while decoding."""
+        self.memory = self.memory._replace(read=np.zeros(len(self.memory.marks)))
+
+    def costs(self, stream: Input) -> npt.NDArray[np.float64]:
+        """The bits of each value, (steps, channels, height, width), after `run`."""
+        return costs_of(self.inside(self.memory.read), stream.bits)
 
     def tally(self) -> Tally:
         """The bits by what they were spent on."""
@@ -286,10 +294,13 @@ def encode(values: Values, plan: BrickPlan, floats: Ordered | None, tick: Callab
     return head + low + output.finish()
 
 
-def decode(data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ordered | None, tick: Tick) -> tuple[Values, Tally]:
+def decode(
+    data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ordered | None, tick: Tick, costs: Bits | None = None
+) -> tuple[Values, Tally]:
     """The values of a brick, (axes…, channels), and the bits by what they were spent on. Raises FormatError.
 
-    box: shape of its coordinate axes, and channels; bits: of the values.
+    box: shape of its coordinate axes, and channels; bits: of the values; costs: (channels + 1, axes…) zeros, filled in with the bits of
+    each value, and of the low bits of each place. The twins that a mirror gives take none.
     """
     shape, channels = box
     r = Reader(data, plans.WHAT)
@@ -298,6 +309,8 @@ def decode(data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ord
         count = math.prod(shape) * channels
         raw = r.take(count * width_of(bits))
         r.end()
+        if costs is not None:
+            costs[:channels] = evenly(8 * len(raw), costs[:channels].shape)
         return from_bytes(raw, count, bits, False, plans.WHAT).reshape(*shape, channels), nothing
     if kind != CODED:
         raise FormatError("damaged: a brick has an unknown setting")
@@ -310,10 +323,17 @@ def decode(data: bytes, box: tuple[tuple[int, ...], int], bits: int, floats: Ord
     if not fits(plan, inner, channels):
         raise FormatError("damaged: a brick needs more memory than its size allows")
     brick = Brick(plan, floats, inner, channels)
-    low = decompress(r.take(r.varint()), math.prod(inner) * channels, "the low bits of a brick") if plan.low else b""
+    packed = r.take(r.varint()) if plan.low else b""
+    low = decompress(packed, math.prod(inner) * channels, "the low bits of a brick") if plan.low else b""
     stream = Input(r.rest())
+    if costs is not None:
+        brick.note()
     brick.run(stream, tick)
     stream.finish()
+    if costs is not None:
+        at = mirror.kept_of(shape, plan.mirror)
+        costs[np.ix_(np.arange(channels), *at)] = np.moveaxis(_restored(brick.costs(stream), plan.model, inner), -1, 0)
+        costs[channels:][np.ix_(np.arange(1), *at)] = evenly(8 * len(packed), (1, *inner))
     arranged = brick.inside(brick.memory.integers).astype(np.uint64)
     if plan.low:
         fine = np.frombuffer(low, np.uint8).reshape(arranged.shape)

@@ -17,7 +17,7 @@ from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values
-from ...base import Ordered, Parts, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
+from ...base import Bits, Ordered, Parts, Stream, Subject, Tick, TileCoder, TileDecoder, ignore
 from ...stored import width_of
 from ..limits import MAX_CHANNELS_OF_ARRAY, SECTION
 from . import analysis, brick, mirror
@@ -76,9 +76,15 @@ class Decoder(TileDecoder):
 
     def __init__(self, floats: Ordered | None, layout: Layout, bits: int) -> None:
         self.floats, self.layout, self.bits = floats, layout, bits
+        self.planes = [*(["values"] if layout.channels == 1 else [f"channel {i}" for i in range(layout.channels)]), "low bits"]
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         return brick.decode(data, (box_shape(box), self.layout.channels), self.bits, self.floats, tick)[0]
+
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        shape = box_shape(box)
+        costs = np.zeros((len(self.planes), *shape), np.float32)
+        return brick.decode(data, (shape, self.layout.channels), self.bits, self.floats, tick, costs)[0], costs
 
     def memory(self, box: Box, threads: int = 1) -> int:
         return brick.memory(box_shape(box), self.layout.channels)

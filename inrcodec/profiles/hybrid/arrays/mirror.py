@@ -51,6 +51,11 @@ def folded_shape(shape: tuple[int, ...], mirror: tuple[int, int] | None) -> tupl
     return tuple(len(kept(n, mirror[1])) if mirror is not None and axis == mirror[0] else n for axis, n in enumerate(shape))
 
 
+def kept_of(shape: tuple[int, ...], mirror: tuple[int, int] | None) -> list[npt.NDArray[np.int64]]:
+    """The places that are coded along each axis of an array of this shape."""
+    return [kept(n, mirror[1]) if mirror is not None and axis == mirror[0] else np.arange(n) for axis, n in enumerate(shape)]
+
+
 def unfold(part: npt.NDArray[Any], mirror: tuple[int, int] | None, n: int) -> npt.NDArray[Any]:
     """The inverse of `fold`. n: length of the axis."""
     if mirror is None:

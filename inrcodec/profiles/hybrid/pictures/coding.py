@@ -22,7 +22,7 @@ from ....options import Options
 from ....parallel import Once
 from ....progress import Ticker
 from ....values import Values
-from ...base import Parts, Tick, TileDecoder, ignore
+from ...base import Bits, Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
 from ..priors import shipped
 from . import analysis, deltas, scan, sources, tile_memory
@@ -180,6 +180,24 @@ class TileCoding:
         return data, Counter({(p.plane, p.order.name): len(p.stream) for p in tile.passes})
 
 
+def coded_planes(plan: PicturePlan, pages: int) -> list[tuple[str, list[int]]]:
+    """Names of the coded planes of a picture of so many pages, and of its corrections, and of which pages each one tells.
+
+    With several pages, planes of the same channel share a name: there would be too many else.
+    """
+    found = []
+    for i, p in enumerate(plan.planes):
+        told = plan.transform.told_by(i, p.source, len(plan.sources))
+        name = f"plane {i}" if pages == 1 else f"channel {p.source // pages}" if len(told) == 1 else "colours"
+        found.append((name, [source % pages for source in told] if pages > 1 else [0]))
+    return found + [("corrections", [source % pages for source in range(3)] if pages > 1 else [0])] * plan.transform.corrected
+
+
+def plane_names(plan: PicturePlan, pages: int) -> list[str]:
+    """The names of `coded_planes`, each once."""
+    return list(dict.fromkeys(name for name, _ in coded_planes(plan, pages)))
+
+
 class Decoder(TileDecoder):
     """Decodes the tiles of a picture. starts: where the networks begin; the first call checks tables and deltas, see `checked_starts`."""
 
@@ -187,10 +205,22 @@ class Decoder(TileDecoder):
 
     def __init__(self, plan: PicturePlan, layout: Layout) -> None:
         self.plan, self.layout = plan, layout
+        self.planes = plane_names(plan, math.prod(layout.axes[:-2]))
         self.starts = Once(lambda: checked_starts(plan))
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         return sources.join(self._tile(box).decode(data, threads, tick), (*box_shape(box), self.layout.channels))
+
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        tile, sizes = self._tile(box), box_shape(box)
+        tile.note()
+        values = tile.decode(data, threads, tick)
+        pages = math.prod(sizes[:-2])
+        found = np.zeros((len(self.planes), pages, *sizes[-2:]), np.float32)
+        for (name, told), bits in zip(coded_planes(self.plan, pages), tile.costs(), strict=True):
+            for page in told:
+                found[self.planes.index(name), page] += bits / len(told)
+        return sources.join(values, (*sizes, self.layout.channels)), found.reshape(-1, *sizes)
 
     def check(self) -> None:
         super().check()

@@ -68,6 +68,8 @@ class PlanePass:
         coder: the stream: to decode, an Input that is set before the first row; else an Output.
         stream: the stream that encoding made.
         tally: (TALLY, 2), see `kernels.picture.State`; filled in after the last row.
+        noting: whether decoding is to fill in `costs`.
+        costs: (rows, columns) bits of each value; filled in after the last row.
     """
 
     def __init__(self, order: Pass, plane: int, rows: int, make: Callable[[], picture.PassState]) -> None:
@@ -76,17 +78,24 @@ class PlanePass:
         self.coder: coder.Input | coder.Output = coder.Output()
         self.stream = b""
         self.tally: npt.NDArray[np.float64] = np.zeros((TALLY, 2))
+        self.noting = False
+        self.costs: npt.NDArray[np.float64] = np.zeros((0, 0))
 
     def run(self, first: int, last: int, planes: npt.NDArray[np.int32], residuals: npt.NDArray[np.int32]) -> None:
         """Code rows first … last − 1 of the pass, either way. planes, residuals: (planes, height, width) of the tile."""
         if self.state is None:
             self.state = self.make()
+            if self.noting:
+                read = np.zeros((self.rows, columns_of(self.order, self.state.geometry.width)))
+                self.state = self.state._replace(state=self.state.state._replace(read=read))
         g = self.state.geometry
         most = (last - first) * (g.width // g.step + 1) * (2 * g.bits + 4)  # flag, side, distances and halvings of each value
         code_rows(self.coder.coder(most), first, last, planes, residuals, self.state)
         if last == self.rows:
             self.tally = self.state.state.tally
             self.stream = self.coder.finish()
+            if isinstance(self.coder, coder.Input) and self.noting:
+                self.costs = coder.costs_of(self.state.state.read, self.coder.bits)
             self.state = None
 
 
@@ -307,6 +316,26 @@ class Tile:
                 p = self.passes[i]
                 spent.bits = spent_bits(p.tally[:, 0], self.plan.model.coding, self.plan.planes[p.plane].largest.bit_length())
             yield spent
+
+    def note(self) -> None:
+        """Let `decode` note what each value takes, for `costs`."""
+        for p in self.passes:
+            p.noting = True
+        if self.corrections is not None:
+            self.corrections.note()
+
+    def costs(self) -> Iterator[npt.NDArray[np.float64]]:
+        """The bits of each place, (height, width), in each coded plane, then in the corrections if there are any: after `decode`."""
+        of_plane: dict[int, list[PlanePass]] = {}
+        for p in self.passes:
+            of_plane.setdefault(p.plane, []).append(p)
+        for i in range(len(self.plan.planes)):
+            found = np.zeros(self.planes.shape[1:])
+            for p in of_plane.get(i, []):
+                found[p.order.top :: p.order.step, p.order.left :: p.order.step] = p.costs
+            yield found
+        if self.corrections is not None:
+            yield self.corrections.costs()
 
     def decode(self, data: bytes, threads: int, tick: Callable[[float], None]) -> npt.NDArray[Any]:
         """The values of the sources, (sources, height, width) uint16. tick: see `profiles.base.Tick`. Raises FormatError."""

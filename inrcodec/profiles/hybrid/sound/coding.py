@@ -19,7 +19,7 @@ from ....layout import Box, Layout, box_shape
 from ....options import Options
 from ....progress import Ticker
 from ....values import Values, value_type
-from ...base import Parts, Tick, TileDecoder, ignore
+from ...base import Bits, Parts, Tick, TileDecoder, ignore
 from ..limits import SECTION
 from . import analysis, lookback, steps, tile, transform
 from . import plan as plans
@@ -104,13 +104,22 @@ class Decoder(TileDecoder):
 
     def __init__(self, plan: SoundPlan, layout: Layout, bits: int) -> None:
         self.plan, self.layout, self.bits = plan, layout, bits
+        self.planes = [f"channel {k.channel}" for k in plan.coded]
         if plan.steps:
             self.known = "sound_step_pair", *self.known
 
     def decode_tile(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> Values:
         (frames,) = box_shape(box)
-        values = np.empty((frames, self.layout.channels), value_type(self.bits))
-        indices, _ = self._decode(frames, data, tick)
+        return self._values(self._decode(frames, data, tick)[0])
+
+    def decode_costs(self, box: Box, data: bytes, threads: int = 1, tick: Tick = ignore) -> tuple[Values, Bits]:
+        (frames,) = box_shape(box)
+        costs = np.zeros((len(self.planes), frames), np.float32)
+        return self._values(self._decode(frames, data, tick, costs)[0]), costs
+
+    def _values(self, indices: transform.Indices) -> Values:
+        """The values of a tile, (frames, channels)."""
+        values = np.empty((indices.shape[1], self.layout.channels), value_type(self.bits))
         transform.from_indices(indices, self.plan, values)
         return values
 
@@ -118,12 +127,13 @@ class Decoder(TileDecoder):
         (frames,) = box_shape(box)
         return tile.memory(self.plan, frames) + frames * (value_type(self.bits).itemsize * self.layout.channels + 16)
 
-    def _decode(self, frames: int, data: bytes, tick: Tick = ignore) -> tuple[transform.Indices, tile.Tally]:
+    def _decode(self, frames: int, data: bytes, tick: Tick = ignore, costs: Bits | None = None) -> tuple[transform.Indices, tile.Tally]:
+        """See `tile.decode`."""
         if not self.plan.coded:
             if data:
                 raise FormatError("damaged: a tile of constant channels is not empty")
             return np.zeros((0, frames), np.int64), np.zeros(len(SPENT))
-        return tile.decode(self.plan, frames, data, tick)
+        return tile.decode(self.plan, frames, data, tick, costs)
 
     def stages(self, tiles: Sequence[bytes], decode: bool) -> list[dict[str, Any]]:
         """One stage, "samples", as `TileDecoder.stages` has it. Bits are by the names in SPENT."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels import contextnet, integers
-from ....kernels.coder import Input, Output
+from ....kernels.coder import Input, Output, costs_of
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.predictors import BATCH
 from ....kernels.sound import (
@@ -135,10 +135,12 @@ def encode(
     return b"".join([varint(len(part)) + part for part in parts] + [output.finish()]), state.decisions.tally
 
 
-def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], None]) -> tuple[npt.NDArray[np.int64], Tally]:
+def decode(
+    plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], None], costs: npt.NDArray[np.float32] | None = None
+) -> tuple[npt.NDArray[np.int64], Tally]:
     """The samples of a tile, (coded channels, frames), index − zero, and the bits by what they were spent on. Raises FormatError.
 
-    frames: of the tile; tick: see `profiles.base.Tick`.
+    frames: of the tile; tick: see `profiles.base.Tick`; costs: (coded channels, frames), filled in with the bits of each sample.
     """
     r = Reader(data, "a tile")
     lags = np.zeros((_segments_of(frames), plan.model.lags), np.int64)
@@ -153,10 +155,14 @@ def decode(plan: SoundPlan, frames: int, data: bytes, tick: Callable[[float], No
         pieces = _read_steps(r.take(r.varint()), len(plan.coded), _pieces_of(frames), plan.steps)
     samples = np.zeros((len(plan.coded), frames), np.int64)
     state, stream = _state(plan, frames, pieces), Input(r.rest())
+    if costs is not None:
+        state = state._replace(decisions=state.decisions._replace(read=np.zeros(costs.T.shape)))
     code = code_stepped_frames if plan.steps else code_frames
     for start in range(0, frames, STEP):
         stop = min(frames, start + STEP)
         code(stream.coder(0), start, stop, state, lags, samples)
         tick((stop - start) / frames)
     stream.finish()
+    if costs is not None:
+        costs[:] = costs_of(state.decisions.read, stream.bits).T
     return samples, state.decisions.tally

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from .....container import Reader
 from .....kernels import coder
@@ -23,6 +27,12 @@ class Corrections(Protocol):
     image: Planes
     coder: coder.Input | coder.Output
     job: Job
+
+    def note(self) -> None:
+        """Let decoding note what it reads. To be called before it begins."""
+
+    def costs(self) -> npt.NDArray[np.float64]:
+        """The bits of each place of the tile, (height, width), after decoding that was noted."""
 
 
 class Transform(ABC):
@@ -45,6 +55,10 @@ class Transform(ABC):
     def planes(self, sources: int) -> int:
         """How many planes are coded. sources: number of sources of the picture."""
         return sources
+
+    def told_by(self, plane: int, source: int, sources: int) -> Sequence[int]:
+        """The sources that a coded plane tells of, with the source that its entry in HYBR names. sources: how many there are."""
+        return (source,)
 
     def largest(self, source: Source) -> int:
         """The largest value that a coded plane of this source must have; not asked for planes of labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,9 @@ class Lattice(Transform):
     labels = 3
     chroma = True
     corrected = True
+
+    def told_by(self, plane: int, source: int, sources: int) -> Sequence[int]:
+        return range(3) if plane < 3 else (source,)
 
     def write(self) -> bytes:
         numbers = np.concatenate([self.matrix.ravel(), self.offset, self.least])
@@ -91,6 +95,7 @@ class LabelCorrections:
         _, height, width = planes.shape
         self.image: Any = np.zeros((height, width, 3), np.int32)
         self.state = colours.corrector(width, table_lines((height, width), lines))
+        self.read = coder.UNREAD
         self.coder: coder.Input | coder.Output = coder.Output()
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in before])
 
@@ -98,4 +103,13 @@ class LabelCorrections:
         """Code rows first … last − 1, either way."""
         bits = self.coder.coder((last - first) * self.planes.shape[2] * 3 * colours.MOST_BITS)
         labels = self.planes[:3, first:last].astype(np.int64) + self.lattice.least[:, None, None]
-        colours.correct_rows(bits, labels, self.image[first:last], self.to, self.state)
+        colours.correct_rows(bits, labels, self.image[first:last], self.to, self.state._replace(read=self.read[first:last]))
+
+    def note(self) -> None:
+        """See `Corrections`."""
+        self.read = np.zeros(self.image.shape[:2])
+
+    def costs(self) -> npt.NDArray[np.float64]:
+        """See `Corrections`."""
+        assert isinstance(self.coder, coder.Input)
+        return coder.costs_of(self.read, self.coder.bits)

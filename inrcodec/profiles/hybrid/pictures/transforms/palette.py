@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,9 @@ class Palette(Transform):
 
     def planes(self, sources: int) -> int:
         return 1
+
+    def told_by(self, plane: int, source: int, sources: int) -> Sequence[int]:
+        return range(sources)
 
     def largest(self, source: Source) -> int:
         return len(self.colours) - 1

@@ -14,13 +14,11 @@ from inrcodec.cli import main
 from inrcodec.errors import FormatError
 from inrcodec.options import Options
 
-FAST = {"effort": 1, "threads": 1}
-
 
 def test_floats_of_a_narrower_format_are_described(tmp_path: Path) -> None:
     path = tmp_path / "x.linr"
     narrow = np.random.default_rng(0).normal(size=(40, 50)).astype(np.float16).astype(np.float32)
-    path.write_bytes(inrcodec.encode(narrow, **FAST))
+    path.write_bytes(inrcodec.encode(narrow, effort=1, threads=1))
     found = facts.of(path, Options(threads=1))
     assert found["float_map"]["form"] == "narrow"
     assert ("floats", "patterns of bits of binary16, in the order of the numbers") in facts.rows(found)

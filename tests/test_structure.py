@@ -36,6 +36,7 @@ ROOMS = (
     "pictures",
     "facts",
     "damage",
+    "costs",
     "plot",
     "figures",
     "views",

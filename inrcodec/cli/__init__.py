@@ -18,7 +18,15 @@ except KeyboardInterrupt:  # from here on, `signals` handles it
     raise SystemExit(130) from None
 
 # the module of this folder in which a command is
-COMMANDS = {"encode": "encode", "decode": "decode", "info": "inspect", "verify": "inspect", "render": "render", "view": "view", "demo": "demo"}
+COMMANDS = {
+    "encode": "encode",
+    "decode": "decode",
+    "info": "inspect",
+    "verify": "inspect",
+    "render": "render",
+    "view": "view",
+    "demo": "demo",
+}
 
 
 @click.group(cls=Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -130,7 +130,7 @@ def preview(held: Held, options: Options) -> Picture | None:
 
 
 def thumbnail(held: Held, options: Options) -> Picture | None:
-    """A small picture of a picture, of a page or of a slice; None: it would take long, or there is nothing to be seen. Raises InrcodecError."""
+    """A small picture of a picture, a page or a slice; None: it would take long, or nothing is to be seen. Raises InrcodecError."""
     found = preview(held, options)
     if found is None and held.opened is not None and not held.opened.header.lossy and len(held.opened.layout.axes) > 1:
         opened, axes = held.opened, held.opened.layout.axes
@@ -154,4 +154,3 @@ def verify(held: Held, options: Options) -> str:
     with StreamReader(held.path, options, 0) as reader:  # brick by brick, where the digest is one of bricks
         reader.verify(options)
         return f"{reader.size} samples match their digest"
-

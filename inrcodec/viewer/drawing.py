@@ -14,7 +14,7 @@ from ..averages import Averages
 from ..errors import UnsupportedError
 from ..figures import Picture
 from ..layout import Box, box_shape
-from ..signal import Signal
+from ..signal import Kind, Signal
 from .held import Held
 from .samples import Parts, Samples
 
@@ -167,7 +167,7 @@ def _signal_of(held: Held, parts: Parts) -> Signal:
 def _only(held: Held, signal: Signal) -> Signal:
     """The one page of a signal as a picture, or as an array of two axes."""
     leading = len(held.signal.layout.axes) - 2
-    kind = "array" if signal.kind == "array" else "image"
+    kind: Kind = "array" if signal.kind == "array" else "image"
     samples = signal.samples.reshape(signal.samples.shape[leading:])
     return Signal(samples, kind, signal.bit_depth, None, signal.metadata, signal.bfloat16)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .. import bundle, codec
+from .. import bundle
 from ..codec import Opened
 from ..container import FIRST, check_start
 from ..errors import InrcodecError
@@ -157,5 +157,6 @@ def _opened(name: str, path: Path, stamp: Stamp, limits: Limits) -> Held:
     """Open a file. Raises InrcodecError."""
     file = cast(BinaryIO, Rereading(path, stamp))
     start = file.read(BUNDLE_START)
+    file.seek(0)
     check_start(start[:FIRST])
     return Held(name, path, stamp, None if bundle.is_bundle(start) else open_parts(FileParts(file), limits))

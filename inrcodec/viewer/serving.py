@@ -39,8 +39,8 @@ def bound(port: int) -> socket.socket:
             faults.append(fault)
             if fault.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # this machine has no such addresses
                 break
-    fault = faults[-1]
-    why = "is taken by another program; --port 0 takes a free one" if fault.errno == errno.EADDRINUSE else f"cannot be used: {reason(fault)}"
+    taken = faults[-1].errno == errno.EADDRINUSE
+    why = "is taken by another program; without --port, a free one is taken" if taken else f"cannot be used: {reason(faults[-1])}"
     raise InrcodecError(f"port {port} {why}")
 
 

@@ -55,8 +55,7 @@ class Store:
         job = self._jobs.get(key) or self._begin(key, make, size)
         job.wanted += 1
         try:
-            found = await asyncio.shield(job.future)
-            return found
+            return await asyncio.shield(job.future)
         finally:
             job.wanted -= 1
             if not job.wanted and not job.future.done():

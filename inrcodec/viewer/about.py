@@ -38,8 +38,17 @@ def fault_of(fault: InrcodecError, path: Path | None) -> dict[str, str]:
 
 def about(held: Held, options: Options) -> dict[str, Any]:
     """What a page says of a file. options: limits matter. Raises InrcodecError."""
-    found = facts.of(held.path, options)
-    told: dict[str, Any] = {"name": held.name, "version": held.version, "shows": "table", "rows": facts.rows(found), "info": found}
+    told: dict[str, Any] = {"name": held.name, "version": held.version, "shows": "table"}
+    try:
+        found = facts.of(held.path, options)
+        told |= {"rows": facts.rows(found), "info": found}
+    except FormatError as fault:
+        if held.opened is None:
+            raise
+        header = held.opened.header  # a tile is damaged; the others can be shown
+        signal = f"{header.kind} {facts.times(header.shape)} ({header.type_name})"
+        told |= {"wrong": fault_of(fault, held.path), "rows": [("profile", held.opened.profile.name), ("signal", signal)]}
+        told["info"] = {"file_bytes": held.stamp[0], "raw_bytes": header.raw_bytes}
     if held.opened is None:
         return told | {"table": _table(found)}
     return told | _of_signal(held, held.opened)
@@ -56,7 +65,7 @@ def _of_signal(held: Held, opened: Opened) -> dict[str, Any]:
         "network": held.why_no_network,
         "planes": [] if header.lossy else list(opened.planes),
         "bits": drawing.bits_of(held),
-        "coded": 0 if header.lossy else 8 * sum(map(len, opened.tiles)) / opened.layout.places,  # type: ignore[arg-type]
+        "coded": 8 * held.stamp[0] / opened.layout.places,
     }
     if header.kind == "audio" or len(axes) == 1:
         told |= {"shows": "sound", "rate": header.sample_rate, "floating": header.float_map is not None or header.bfloat16}

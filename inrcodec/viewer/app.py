@@ -155,7 +155,7 @@ class Viewer:
     async def span(self, request: Request, held: Held) -> Response:
         """Which numbers of a page are black and white."""
         span = await drawing.span_of(self.samples, held, _numbers(request, "page", ()))
-        return JSONResponse({"span": span and [str(end) for end in span]})
+        return JSONResponse({"span": span and [f"{end:.6g}" for end in span]})
 
     async def picture(self, request: Request, held: Held) -> Response:
         """A part of a page, as PNG. Header x-fault has what of it is lost."""

@@ -68,7 +68,7 @@ class Samples:
             try:
                 return Piece(there, (await of_tile(held, index))[here])
             except FormatError as fault:
-                return Piece(there, None, f"tile {index + 1} of {opened.layout.tiles} is lost: {fault}")
+                return Piece(there, None, f"tile {index + 1} of {opened.layout.tiles} is lost: {str(fault).removeprefix('damaged: ')}")
 
         return list(await asyncio.gather(*map(piece, opened.meeting(box))))
 

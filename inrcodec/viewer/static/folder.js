@@ -91,7 +91,7 @@ function canvasOf(picture) {
 
 function waveOf(wave) {
   const [width, height] = [wave.low[0].length, 90];
-  const canvas = make('canvas', { width, height });
+  const canvas = make('canvas', { width, height, class: 'wave' });
   const pen = canvas.getContext('2d');
   pen.fillStyle = colour('accent');
   const largest = Math.max(...[...wave.low.flat(), ...wave.high.flat()].map((x) => Math.abs(x ?? 0))) || 1;

@@ -1,5 +1,5 @@
 // Which page is shown: the folder, or the file whose name stands behind #.
-import { ask, bytes, faultLine, make, ratio } from './ask.js';
+import { FileFault, ask, bytes, faultLine, make, ratio } from './ask.js';
 import { showFacts, showTable } from './facts.js';
 import { Folder } from './folder.js';
 import { showPicture } from './picture.js';
@@ -54,7 +54,7 @@ async function showFile(name, number) {
   at('summary').textContent = `${bytes(about.info.file_bytes)} · ${ratio(about.info.file_bytes, about.info.raw_bytes)} of ${bytes(about.info.raw_bytes)}`;
   const shown = make('section', { 'aria-label': 'what the file holds' });
   const facts = make('section', { 'aria-label': 'facts' });
-  file.replaceChildren(make('div', { class: 'split' }, shown, facts));
+  file.replaceChildren(...(about.wrong ? [faultLine(new FileFault(about.wrong))] : []), make('div', { class: 'split' }, shown, facts));
   showFacts(facts, about);
   const show = { picture: showPicture, sound: showSound, table: showTable }[about.shows];
   leave = show(shown, about) || (() => {});

@@ -23,7 +23,7 @@ class PictureView {
     this.plane = -1;
     this.bit = about.bits - 1;
     this.channel = 0;
-    this.top = TOPS.find((top) => top >= 2 * about.coded) || TOPS.at(-1);
+    this.top = TOPS.find((top) => top >= 1.5 * about.coded) || TOPS.at(-1);
     this.parts = new Map(); // by key: a bitmap
     this.asked = new Map(); // by key: an AbortController
     this.failed = new Set();
@@ -70,10 +70,11 @@ class PictureView {
     this.options = make('div', { class: 'tools' });
     this.canvas = make('canvas', { tabindex: '0', role: 'img', 'aria-label': `${about.name}, ${this.width} by ${this.height} pixels. Arrow keys move it, + and − change its size, 0 shows all of it.` });
     this.busy = make('span', { class: 'busy', hidden: true }, 'decoding…');
-    this.stage = make('div', { class: 'stage' }, this.canvas, this.busy);
+    this.over = make('p', { class: 'over', hidden: true });
+    this.stage = make('div', { class: 'stage' }, this.canvas, this.busy, this.over);
     this.status = make('p', { class: 'status', 'aria-live': 'off' }, ' ');
     this.notes = make('div');
-    place.replaceChildren(tools, this.#sliders(), this.options, this.stage, this.status, this.notes);
+    place.replaceChildren(tools, this.#sliders(), this.stage, this.status, this.options, this.notes);
     this.pen = this.canvas.getContext('2d');
   }
 
@@ -113,8 +114,10 @@ class PictureView {
     if (!kept) this.options.replaceChildren(...this.#optionsOf(this.mode));
     this.options.hidden = !this.options.childNodes.length;
     const notes = [];
-    this.blocked = false;
-    if (this.mode === 'network' && about.network) { notes.push(about.network); this.blocked = true; }
+    this.blocked = this.mode === 'network' && about.network !== '';
+    this.over.hidden = !this.blocked;
+    this.over.textContent = about.network;
+    this.busy.hidden = true;
     if (this.mode === 'network' && !about.network) notes.push('What the network alone says, without the coded bits.');
     if (this.mode === 'picture' && about.dropped > 0) notes.push(`The first three of ${about.channels.length} channels are shown.`);
     if (this.mode === 'picture' && about.channels[0].startsWith('real')) notes.push('The magnitudes of complex numbers are shown.');
@@ -249,7 +252,7 @@ class PictureView {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
     this.zoom.textContent = `${scale >= 0.1 ? Math.round(scale * 100) : (scale * 100).toFixed(1)} %`;
-    if (this.blocked) return;
+    if (this.blocked) { this.busy.hidden = true; return; }
     pen.imageSmoothingEnabled = scale < 1;
     this.#chequers();
     if (this.mode === 'picture' && this.preview) this.#put(this.preview, 0, 0, this.width, this.height);

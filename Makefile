@@ -19,6 +19,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python formats/check_digest.py
+	$(BIN)/python formats/seals.py
 	$(BIN)/python docs/draw_architecture.py --check
 	$(BIN)/python docs/make_manual.py --check
 

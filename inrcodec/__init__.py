@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .tensors import Tensor, Tensors
     from .views import View
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
     "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_arrays", "decode_tensors",

@@ -1,0 +1,1 @@
+"""Files × codecs: what each codec makes of each file, measured and checked."""

@@ -1,4 +1,4 @@
-"""Hypothesis without deadlines, since the first example may compile kernels; threads of torch; Ctrl-C; a picture; the second decoder."""
+"""Hypothesis without deadlines, since the first example may compile kernels; torch's threads; Ctrl-C; what many tests ask for."""
 
 import os
 import signal
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from tests.browser import browser as browser
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the cores have a worker each; threads of torch that wait for each other's cores take minutes
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -72,16 +75,32 @@ def run(path: Path, options: Options, port: int, browse: bool, say: Callable[[st
         ws="none",
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=int(GRACE),
     )
+    server = Server(config)
     try:
-        Server(config).run([listening])
-    except KeyboardInterrupt:  # uvicorn ends, and raises it then
-        pass
+        with _ended_by_ctrl_c(server):
+            server.run([listening])
     finally:
         listening.close()
         ended = viewer.store.close(GRACE)
     return ended
+
+
+@contextmanager
+def _ended_by_ctrl_c(server: uvicorn.Server) -> Iterator[None]:
+    """Let Ctrl-C end the server inside the `with` block. uvicorn hears it too, and raises the signal again when it has ended."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    heard = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    before = signal.signal(signal.SIGINT, end) if heard else None
+    try:
+        yield
+    finally:
+        if heard:
+            signal.signal(signal.SIGINT, before)
 
 
 def _browse(address: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from . import files
+    from .costs import Costs
     from .damage import Salvaged
     from .options import Options, Progress
     from .pictures import imread, imwrite
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
 
 __version__ = "1.0.0"
 __all__ = [
-    "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged", "Signal",
-    "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "decode", "decode_arrays", "decode_tensors",
-    "encode", "encode_arrays", "files", "imread", "imwrite", "info", "open", "render", "salvage", "thumbnail",
+    "Costs", "FormatError", "InrcodecError", "LimitError", "LossyError", "MissingError", "Notice", "Options", "Progress", "Salvaged",
+    "Signal", "Stopped", "StreamReader", "StreamWriter", "Tensor", "Tensors", "UnsupportedError", "View", "cost_map", "decode",
+    "decode_arrays", "decode_tensors", "encode", "encode_arrays", "files", "imread", "imwrite", "info", "open", "render", "salvage",
+    "thumbnail",
 ]  # fmt: skip
 
 # the modules of names
 _ON_DEMAND = {
+    "Costs": "costs",
     "Options": "options",
     "Progress": "options",
     "Signal": "signal",
@@ -426,6 +429,40 @@ def info(data: Buffer, stages: bool = False, *, max_samples: int = MAX_SAMPLES, 
 
     plain, options = _bytes(data), Options(threads=1, max_samples=max_samples, max_memory=max_memory)
     return bundle.info(plain, options) if bundle.is_bundle(plain) else codec.info(plain, stages, options)
+
+
+def cost_map(
+    data: Buffer,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    threads: int = 0,
+    max_samples: int = MAX_SAMPLES,
+    max_memory: int = 0,
+) -> Costs:
+    """The bits that each place took in a .linr file, which is decoded for it: see `Costs`. They and the overhead are all bits of the file.
+
+    A place has the bits by which its value moved the arithmetic coder. What is compressed as a whole, as in profile `stored`, is shared
+    evenly among the places of its tile.
+
+    Args:
+        data: see `decode`.
+        region: the part of a picture, or of each picture of a stack, (left, top, width, height) in pixels. Only its tiles are decoded.
+        threads, max_samples, max_memory: see `decode`.
+
+    Raises:
+        FormatError: the data is damaged or is not a .linr file.
+        LimitError: the file asks for more than max_samples or max_memory.
+        LossyError: the samples are not in the file.
+        UnsupportedError: the file holds tensors or several arrays; or a region is given and it holds no picture, or the region does not lie
+            inside it.
+        TypeError: data has no contiguous buffer, or region is not four whole numbers.
+    """
+    from . import costs
+    from .layout import region_box
+    from .options import Options
+
+    options = Options(threads=threads, max_samples=max_samples, max_memory=max_memory)
+    return costs.costs(_bytes(data), options, None if region is None else region_box(region))
 
 
 def _pages(pages: int | tuple[int, int]) -> int | slice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ Picture = npt.NDArray[np.uint8]  # (height, width), or (height, width, 1, 3 or 4
 INKS = b"5"  # TIFF's number of pictures whose channels are inks
 MISSING = (255, 0, 255)  # the colour of NaN
 BRIGHTEST = 0.995  # share of values that are below the top colour of a heat map, if no top is given
+MAP_WIDTH, MAP_HEIGHT = 1600, 240  # of a map of values along one axis, at most
 PAPER = 255  # grey behind bars
 SHOWN_DEPTH = 8  # integers of up to so many bits keep their meaning; deeper ones are stretched
 
@@ -125,6 +126,16 @@ def bars(values: npt.NDArray[Any], width: int, height: int, top: float | None = 
     return found, top
 
 
+def map_of(values: npt.NDArray[Any]) -> tuple[Picture, float]:
+    """Values of the places of any signal as a picture, as `inrcodec info --map` draws it: ((height, width, 3), top).
+
+    values: (height, width), see `heat`; (places,), see `bars`; of more axes, the means of all slices along the last two.
+    """
+    if values.ndim == 1:
+        return bars(values, min(len(values), MAP_WIDTH), MAP_HEIGHT)
+    return heat(values if values.ndim == 2 else values.reshape(-1, *values.shape[-2:]).mean(axis=0, dtype=np.float64))
+
+
 def waveform(signal: Signal, width: int, height: int) -> str:
     """The waveform of a sound, or of an array of one axis: the attribute `d` of an SVG path, to be filled.
 
@@ -166,10 +177,14 @@ def png(picture: Picture) -> bytes:
     return file.getvalue()
 
 
-def shrunk(picture: Picture, most: int) -> Picture:
+Shrinking = TypeVar("Shrinking", Picture, npt.NDArray[np.float32])
+
+
+def shrunk(picture: Shrinking, most: int) -> Shrinking:
     """A picture whose sides are at most `most` pixels, by the means of what falls into each pixel. A smaller one is returned as it is.
 
-    picture: (height, width), or (height, width, 1, 3 or 4 channels). Colours count as much as they are opaque.
+    picture: (height, width), or (height, width, 1, 3 or 4 channels), of which colours count as much as they are opaque; or float32 values,
+    (height, width), as costs are before they become colours.
     """
     import cv2
 
@@ -178,17 +193,17 @@ def shrunk(picture: Picture, most: int) -> Picture:
         return picture
     sides = [max(1, round(n * most / longest)) for n in picture.shape[:2]]
 
-    def means(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        found: npt.NDArray[Any] = cv2.resize(x, sides[::-1], interpolation=cv2.INTER_AREA)
-        return found
+    def means(x: npt.NDArray[Any]) -> Any:
+        return cv2.resize(x, sides[::-1], interpolation=cv2.INTER_AREA)
 
     if picture.ndim < 3 or picture.shape[2] < 4:
-        return means(picture).astype(np.uint8, copy=False).reshape(*sides, *picture.shape[2:])
+        found: Shrinking = means(picture).reshape(*sides, *picture.shape[2:])
+        return found
     alpha = picture[..., 3:].astype(np.float32)
     opaque = means(alpha)[..., None]
     colours = means(picture[..., :3] * alpha) / np.maximum(opaque, 1e-6)
-    found: Picture = np.rint(np.dstack([np.clip(colours, 0, 255), opaque])).astype(np.uint8)
-    return found
+    both: Shrinking = np.rint(np.dstack([np.clip(colours, 0, 255), opaque])).astype(picture.dtype)
+    return both
 
 
 def _parts(signal: Signal, page: int) -> npt.NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -301,12 +301,13 @@ def test_a_mirror_halves_the_file() -> None:
 # --- what the encoder chooses ------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(1, 3000), min_size=1, max_size=4), st.integers(1, 4))
-def test_bricks_are_not_too_large(sizes: list[int], channels: int) -> None:
+@given(st.lists(st.integers(1, 3000) | st.integers(1, 1 << 26), min_size=1, max_size=4), st.integers(1, 4), st.integers(-1, 3))
+@example([1 << 26, 1, 1, 3], 1, 0)  # the mirror's axis has to be cut: this never ended
+def test_bricks_are_not_too_large(sizes: list[int], channels: int, mirrored: int) -> None:
     while math.prod(sizes) * channels > 1 << 36:
         sizes[sizes.index(max(sizes))] //= 2
     values = np.broadcast_to(np.uint8(0), (*sizes, channels))
-    tile = analysis.tile_for(values, None)
+    tile = analysis.tile_for(values, (mirrored, sizes[mirrored]) if 0 <= mirrored < len(sizes) else None)
     assert len(tile) == len(sizes)
     assert all(1 <= cut <= size for cut, size in zip(tile, sizes, strict=True))
     most = analysis.LARGEST_ROW if len(sizes) == 1 else analysis.LARGEST_SET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -80,6 +81,14 @@ def test_it_prints_one_line_serves_and_ends_by_a_signal(folder: Path, number: si
         process.send_signal(number)
         out, err = process.communicate(timeout=WAIT)
         assert (process.returncode, out, err) == ((0, "", "") if number == signal.SIGINT else (143, "", "inrcodec: terminated\n"))
+
+
+def test_json_has_the_address_at_once(folder: Path) -> None:
+    with running(folder, "--json") as (process, line):
+        assert process.stdout is not None
+        found = json.loads(line + "".join(iter(process.stdout.readline, "}\n")) + "}")
+    assert (found["ok"], found["command"], found["input"]) == (True, "view", str(folder))
+    assert found["address"].startswith("http://127.0.0.1:")
 
 
 def view(*given: str | Path) -> Result:

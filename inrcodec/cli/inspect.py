@@ -15,9 +15,12 @@ from .. import bundle, codec, damage, stream
 from .. import facts as described
 from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
+from ..storage import check_output, replace_bytes
 from ..values import bits_of
 from . import arrays, many, pipes, tensors
 from .common import (
+    FORCE,
+    NEW,
     PIXELS,
     THREADS,
     decoded,
@@ -171,37 +174,77 @@ def _difference(a: Signal, b: Signal) -> str:
 
 @click.command(cls=Command, short_help="Show what a .linr file holds.")
 @click.argument("inputs", metavar="IN.linr…", type=many.PLACE, nargs=-1, required=True)
-@under("Contents", click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on."))
+@under(
+    "Contents",
+    click.option("--stages", is_flag=True, help="Also decode the samples, to show what bits and time are spent on."),
+    click.option(
+        "--map",
+        "drawn",
+        type=NEW,
+        metavar="OUT.png",
+        help="Also decode the samples, and draw how many bits each place took: of a sound, bars along the time; of more than two axes, "
+        "the mean of all slices.",
+    ),
+    FORCE,
+)
 @with_limits
 @under(TELLING, QUIET, JSON)
-def info(inputs: tuple[Path | str, ...], stages: bool, **given: Any) -> None:
-    """Show what IN.linr holds and where its bytes go. Without --stages this is fast, as nothing is decoded.
+def info(inputs: tuple[Path | str, ...], stages: bool, drawn: Path | None, force: bool, **given: Any) -> None:
+    """Show what IN.linr holds and where its bytes go. Without --stages and --map this is fast, as nothing is decoded.
 
-    The limits are for --stages, and --max-memory for metadata too: what a file declares is shown in any case. IN.linr can be -, for
-    standard input.
+    The limits are for --stages and --map, and --max-memory for metadata too: what a file declares is shown in any case. IN.linr can be -,
+    for standard input.
 
     \b
     inrcodec info photo.linr               for people
     inrcodec info coded                    a line for each file in a folder
     inrcodec info photo.linr --json        for programs
     inrcodec info photo.linr --stages      where bits and time go
+    inrcodec info photo.linr --map where.png      which places took many bits
     """
     if many.is_info_many(inputs):
-        if stages:
-            raise click.UsageError("--stages is for one file")
+        if stages or drawn:
+            raise click.UsageError("--stages and --map are for one file")
         many.info(inputs, given)
         return
     input = Path(inputs[0])
     report(input=input)
     with pipes.source(input, None, limits_of(given)) as source:
+        if drawn:
+            check_map(drawn, force, source)
         found = info_of(source, given, stages)
-    report(**found)
+        told = _drawn(source, drawn, force, given) if drawn else {}
+    report(**found, **told)
     if reporting() or is_quiet():
         return
     for name, value in described.rows(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
         _tell_stage(stage, *described.unit(found))
+    if told:
+        scale = "dark blue is {least:g} bits, yellow {top:.3g} or more; {overhead} bits belong to no place".format(**told["map"])
+        say(f"{'map:':<15} {told['map']['path']}: {scale}")
+
+
+def check_map(path: Path, force: bool, source: Path) -> None:
+    """Raise InrcodecError if a map cannot be written to this file. source: the input."""
+    if path.suffix.lower() != ".png":
+        raise InrcodecError(f"{path}: a map is a .png file")
+    check_output(path, force, source)
+
+
+def _drawn(source: Path, path: Path, force: bool, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the map of a file into another, and say what its colours mean. Raises InrcodecError, naming the file."""
+    from .. import costs, figures
+
+    limits = {name: given[name] for name in ("max_samples", "max_memory")}
+    data = read_linr(source, limits)
+    with naming(source):
+        tensors.refuse(data, {"--map": True})
+        found = decoded(lambda options: costs.costs(data, options), **limits)
+    picture, top = figures.map_of(found.places)
+    replace_bytes(path, figures.png(picture), force, source)
+    return {"map": {"path": path, "least": 0, "top": top, "overhead": round(found.overhead)}}
 
 
 def info_of(path: Path, given: Mapping[str, Any], stages: bool = False) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import click
 
 from .. import viewer
 from .common import FILE_OR_FOLDER, THREADS, limits_of, options_of, with_limits
-from .headings import Command, under
-from .output import say
+from .headings import TELLING, Command, under
+from .output import JSON, report, reporting, say, tell
 
 
 @click.command(cls=Command, short_help="Show a .linr file, or a folder of them, in a browser.")
@@ -22,6 +22,7 @@ from .output import say
 )
 @with_limits
 @under("Speed", THREADS)
+@under(TELLING, JSON)
 def view(input: Path, port: int, browser: bool, **given: Any) -> None:
     """Show IN, a .linr file or a folder of them, on a page of this machine, until Ctrl-C.
 
@@ -35,11 +36,20 @@ def view(input: Path, port: int, browser: bool, **given: Any) -> None:
     inrcodec view photo.linr               a file
     inrcodec view coded                    all .linr files in a folder
     inrcodec view coded --no-browser       only print the address
+    inrcodec view coded --json             the same, for programs
     """
     viewer.require()
     from ..viewer import serving
 
     limits = limits_of(given)
     options = options_of(threads=given["threads"] or 0, max_samples=limits.max_samples, max_memory=limits.max_memory)
-    if not serving.run(input, options, port, browser, say):
+
+    def started(address: str) -> None:
+        report(input=input, address=address)
+        if reporting():
+            tell()  # now: the command ends when somebody ends it
+        else:
+            say(f"{address} shows {input}; Ctrl-C ends it")
+
+    if not serving.run(input, options, port, browser, started):
         serving.leave()

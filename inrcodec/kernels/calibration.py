@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import adaptive
 from .adaptive import update
 from .arrays import Bytes2, Floats2, Int, Ints1, Words1, Words2
-from .coder import UNREAD, BitCoder, Input, Output, bits_read, code_bit
+from .coder import UNREAD, BitCoder, Input, Output, code_bit, note_bits
 from .compiling import kernel, stage
 from .tables import CALIBRATED_BITS, LOGIT_LIMIT, squash
 
@@ -88,7 +88,7 @@ def code_planes(coder: BitCoder, logits: Words2, bits: Bytes2, m: Maps, read: Fl
     for i in range(logits.shape[0]):
         for plane in range(logits.shape[1]):
             if read.shape[0] > 0:
-                read[i, plane] = bits_read(coder)
+                note_bits(coder.state, read[i], plane)
             p, node = predict(m, logits[i, plane], plane)
             bit = code_bit(coder, p, np.int64(bits[i, plane]))
             bits[i, plane] = bit

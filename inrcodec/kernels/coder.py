@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import FormatError
-from .arrays import Bytes1, Floats2, Int, Ints1
-from .compiling import kernel, shared
+from .arrays import Bytes1, Floats1, Floats2, Int, Ints1
+from .compiling import kernel, part, shared
 from .functions import log2
 
 # the encoder's state is an array because Numba passes arrays by reference: low, range, cache, pending, position
@@ -164,7 +164,7 @@ class Input:
 
     @property
     def bits(self) -> float:
-        """See `bits_read`."""
+        """See `note_bits`."""
         return float(8 * self.state[DPOSITION] - log2(float(self.state[DRANGE])))
 
     def _check_end(self) -> None:
@@ -196,16 +196,17 @@ def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
     return bit
 
 
-@shared
-def bits_read(coder: BitCoder) -> float:
-    """Bits that were decoded so far: those of the bytes that were read, less what the range can still tell. Only while decoding.
+@part
+def note_bits(state: Ints1, read: Floats1, i: Int) -> None:
+    """Fill in read[i]: the bits that were decoded so far. state: see `BitCoder`, while decoding.
 
-    What is decoded between two calls took their difference, as exactly as an arithmetic coder spends.
+    They are those of the bytes that were read, less what the range can still tell: what is decoded between two calls took their difference,
+    as exactly as an arithmetic coder spends. It is no stage, since hardly anyone asks, and code that is never run would slow down loops.
     """
-    return 8.0 * np.float64(coder.state[DPOSITION]) - log2(np.float64(coder.state[DRANGE]))
+    read[i] = 8.0 * np.float64(state[DPOSITION]) - log2(np.float64(state[DRANGE]))
 
 
-UNREAD: Floats2 = np.zeros((0, 0))  # what kernels get in place of an array for `bits_read` before each value, if that is not wanted
+UNREAD: Floats2 = np.zeros((0, 0))  # what kernels get in place of an array for `note_bits` before each value, if that is not wanted
 
 
 def costs_of(read: Floats2, end: float) -> Floats2:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Bytes2, Floats1, Floats2, Int, Ints1, Ints2, Ints3, Shorts3, Singles1, Unsigned3, Words3
-from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
+from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
 from .compiling import kernel, part, shared, stage
 from .mixer import NODES, Contexts, Mixer, adjust, calibrate, contexts, find_lines, look_up, mix, mix_hash, mixer, rate_of, refine, remember
 
@@ -256,7 +256,7 @@ def correct_rows(coder: BitCoder, labels: Ints3, image: Words3, to: Affine, s: C
     for y in range(rows):
         for x in range(width):
             if s.read.shape[0] > 0:
-                s.read[y, x] = bits_read(coder)
+                note_bits(coder.state, s.read[y], x)
             a, b, c = labels[0, y, x], labels[1, y, x], labels[2, y, x]
             for i in range(3):
                 t = component(to, i, a, b, c)

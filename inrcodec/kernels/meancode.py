@@ -21,7 +21,7 @@ from .adaptive import update
 from .architecture import MEAN_BITS
 from .arrays import Floats2, Int, Ints1, Ints2, Shorts1, Words1
 from .calibration import AGE_LIMIT, START_AGE, first_estimates, gain, predict
-from .coder import UNREAD, BitCoder, Input, Output, bits_read, code_bit
+from .coder import UNREAD, BitCoder, Input, Output, code_bit, note_bits
 from .compiling import kernel, stage
 from .tables import SIGMOID_LIMIT, exp2_fractions, sigmoids, squash, stretches
 
@@ -138,7 +138,7 @@ def code_values(coder: BitCoder, means: Ints2, scales: Ints2, values: Ints2, bit
             upto: Any = whole
             for b in range(bits):
                 if read.shape[0] > 0:
-                    read[i, k * bits + b] = bits_read(coder)
+                    note_bits(coder.state, read[i], k * bits + b)
                 middle = (low + high) >> 1
                 mass = _mass(middle, mean, power, shift, bits, m.sigmoids)
                 p = ((upto - mass) << 16) // (upto - below)

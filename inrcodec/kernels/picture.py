@@ -18,7 +18,7 @@ from . import mixer as mx
 from . import predictors as pr
 from .adaptive import RATE
 from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Singles3, Words1, Words2, Words3
-from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
+from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import cost, log2, sigmoid, soft
@@ -830,7 +830,7 @@ def code_rows(coder: BitCoder, first: Int, last: Int, planes: Words3, residuals:
         for column in range((g.width - g.left + g.step - 1) // g.step):
             x = g.left + column * g.step
             if noting:
-                st.read[row, column] = bits_read(coder)
+                note_bits(coder.state, st.read[row], column)
             gather(planes, g, p.taps, y, x, st.gathered)
             value: Int = np.int64(planes[g.plane, y, x]) if coder.encoding else np.int64(0)
             begin(p, column)

@@ -32,7 +32,7 @@ from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
 from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
-from .coder import UNREAD, BitCoder, as_probability, bits_read, code_bit
+from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .functions import LN2, cost, log2, sigmoid, soft
@@ -860,7 +860,7 @@ def code_all(coder: BitCoder, first: Int, last: Int, s: Sound, lags: Ints2, samp
             looking = looking or here[g] > 0
         for c in range(channels):
             if s.decisions.read.shape[0] > 0:
-                s.decisions.read[t, c] = bits_read(coder)
+                note_bits(coder.state, s.decisions.read[t], c)
             at = Spot(c, t, slot, past.low[c], past.high[c])
             known = 1 if 0 <= past.partner[c] < c else 0
             opinion = predict(s, at, here, looking, known)

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from . import contextnet as cn
 from . import mixer as mx
 from .arrays import Bytes1, Floats1, Floats2, Floats3, Int, Ints1, Ints2, Singles1, Singles2
-from .coder import BitCoder, as_probability, bits_read, code_bit, code_uniform
+from .coder import BitCoder, as_probability, code_bit, code_uniform, note_bits
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import bits_of, cost, log2, soft
@@ -759,7 +759,7 @@ def code_place(coder: BitCoder, p: Model, mem: Memory, place: Place) -> None:
     """Code the value at a place, and learn it."""
     at, stride = place.at, p.geometry.stride
     if mem.read.shape[0] > 0:
-        mem.read[at] = bits_read(coder)
+        note_bits(coder.state, mem.read, at)
     value: Int = mem.integers[at] if coder.encoding else np.int64(0)
     if p.specials.shape[0] > 0:
         mark = code_mark(coder, p, mem, at, np.int64(mem.marks[at]) if coder.encoding else np.int64(0))

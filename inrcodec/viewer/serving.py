@@ -47,10 +47,11 @@ def bound(port: int) -> socket.socket:
     raise InrcodecError(f"port {port} {why}")
 
 
-def run(path: Path, options: Options, port: int, browse: bool, say: Callable[[str], None]) -> bool:
+def run(path: Path, options: Options, port: int, browse: bool, started: Callable[[str], None]) -> bool:
     """Show a file or a folder until Ctrl-C or SIGTERM; whether all work in threads has ended then.
 
-    options: threads and limits matter; port: 0: one that is free; browse: whether to open a browser; say: prints a line.
+    options: threads and limits matter; port: 0: one that is free; browse: whether to open a browser; started: called with the address
+    when it is ready.
     Raises InrcodecError: the path cannot be read, or the port is taken.
     """
     viewer = Viewer.of(Library(path), options)
@@ -62,7 +63,7 @@ def run(path: Path, options: Options, port: int, browse: bool, say: Callable[[st
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            say(f"{address}{access.token} shows {path}; Ctrl-C ends it")
+            started(address + access.token)
             if browse:  # a browser of the terminal would hold the server up
                 threading.Thread(target=_browse, args=(address + access.one_visit(),), daemon=True).start()
 

@@ -59,7 +59,7 @@ class Recipe:
 
 
 def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
-    """Sizes of a brick along the axes. values: (axes…, channels); twin: a mirror, whose axis is not cut."""
+    """Sizes of a brick along the axes. values: (axes…, channels); twin: a mirror, whose axis is cut last."""
     axes, channels = values.shape[:-1], values.shape[-1]
     if len(axes) == 1:
         return tile_of(axes, max(1, LARGEST_ROW // channels))
@@ -74,7 +74,8 @@ def tile_for(values: Values, twin: tuple[int, int] | None) -> tuple[int, ...]:
         return 0.0 if axis == fixed else tile[axis] / 2 if axis in slow else tile[axis] if tile[axis] > SHORT else tile[axis] / 1024
 
     while math.prod(tile) > places or math.prod(tile[-2:]) > LARGEST_SLICE:
-        longest = max(range(len(tile)) if math.prod(tile) > places else range(len(tile) - 2, len(tile)), key=cost)
+        several = range(len(tile)) if math.prod(tile) > places else range(len(tile) - 2, len(tile))
+        longest = max((axis for axis in several if tile[axis] > 1), key=cost)
         tile[longest] = -(-tile[longest] // 2)
     return tuple(tile)
 

@@ -44,7 +44,7 @@ def make_files(folder: Path) -> None:
     bell = sum(a * np.sin(2 * np.pi * 440 * f * time) * np.exp(-d * time) for f, a, d in ((1, 9000, 2), (2.76, 5000, 4), (5.4, 2500, 7)))
     beat = 9000 * np.sin(2 * np.pi * 110 * time) * (np.cos(2 * np.pi * 2 * time) > 0) * np.exp(-3 * (time % 0.5))
     stack = np.stack([flower[90 + 8 * n : 250 + 8 * n, 200:440] for n in range(6)])
-    photographs = {"china": china, "flower": flower, "roof": china[20:220, 330:620], "petals": flower[120:330, 240:520]}
+    photographs = {"china": china, "flower": flower, "roof": china[20:220, 90:380], "petals": flower[120:330, 240:520]}
     signals = {
         **{name: Signal(np.ascontiguousarray(pixels), "image") for name, pixels in photographs.items()},
         "in grey": Signal(china.mean(axis=2).astype(np.uint8), "image"),

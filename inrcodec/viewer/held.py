@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, cast
 
 from .. import bundle
@@ -137,19 +138,20 @@ class Files:
     def __init__(self, library: Library, limits: Limits) -> None:
         self.library, self.limits = library, limits
         self._held: OrderedDict[str, Held] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, name: str) -> Held:
         """An opened file, anew if it was changed. Raises NotHereError; InrcodecError."""
         path = self.library.path(name)
         stamp = stamp_of(path)
-        found = self._held.get(name)
+        with self._lock:
+            found = self._held.pop(name, None)
         if found is None or found.stamp != stamp:
-            self._held.pop(name, None)
-            found = self._held[name] = _opened(name, path, stamp, self.limits)
-        self._held.pop(name, None)
-        self._held[name] = found
-        while len(self._held) > MOST_OPEN:
-            self._held.popitem(last=False)
+            found = _opened(name, path, stamp, self.limits)
+        with self._lock:
+            self._held[name] = found
+            while len(self._held) > MOST_OPEN:
+                self._held.popitem(last=False)
         return found
 
 

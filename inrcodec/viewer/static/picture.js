@@ -32,7 +32,8 @@ class PictureView {
     this.left = this.above = 0; // the pixel at the corner of the canvas
     this.fitted = true;
     this.pointer = null; // the pixel under it
-    this.redraw = perFrame(() => this.#draw());
+    const soon = perFrame(() => this.#draw());
+    this.redraw = () => { this.stage.dataset.missing = ''; soon(); }; // unknown until it is drawn
     this.#build(place);
     this.#keys();
     this.#touch();
@@ -252,7 +253,10 @@ class PictureView {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
     this.zoom.textContent = `${scale >= 0.1 ? Math.round(scale * 100) : (scale * 100).toFixed(1)} %`;
-    if (this.blocked) { this.busy.hidden = true; return; }
+    if (this.blocked) {
+      this.stage.dataset.missing = 0;
+      return;
+    }
     pen.imageSmoothingEnabled = scale < 1;
     this.#chequers();
     if (this.mode === 'picture' && this.preview) this.#put(this.preview, 0, 0, this.width, this.height);

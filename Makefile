@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bounds lint format coverage clean
+.PHONY: demo test bounds lint format coverage docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/inrcodec demo
@@ -25,6 +25,10 @@ lint: $(VENV)/installed
 
 coverage: $(VENV)/installed
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
+
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -c docs -d build/doctrees . build/docs
+	@echo build/docs/index.html
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

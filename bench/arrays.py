@@ -28,12 +28,12 @@ import numpy as np
 
 import inrcodec
 from inrcodec import Signal
+from inrcodec.peers.timing import Result, steady
 from inrcodec.signal import likely_kind
 
 from .array_data import MADE
 from .array_peers import PEERS, Samples, Unsuited, measure
 from .common import ours, save, table, tell
-from .timing import Result, steady
 
 PACKAGES = ("imagecodecs", "numcodecs", "pcodec", "fpzip")
 WARM = 1 << 16  # values of the part that is coded first

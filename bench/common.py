@@ -17,9 +17,8 @@ from sklearn.datasets import load_sample_image
 
 import inrcodec
 from inrcodec import Signal
-
-from .timing import Result as Result
-from .timing import timed as timed
+from inrcodec.peers.timing import Result as Result
+from inrcodec.peers.timing import timed as timed
 
 RESULTS = Path(__file__).parent / "results"
 STARTED = time.perf_counter()

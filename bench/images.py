@@ -13,7 +13,6 @@ those of library calls in one process after a warm-up, without start-up. inrcode
 from __future__ import annotations
 
 import argparse
-import io
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,13 +21,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 import inrcodec
 from inrcodec import Signal, files
+from inrcodec.peers import Peer, Unsuited
+from inrcodec.peers.pictures import JpegXl, Png, WebP
 from inrcodec.profiles.hybrid.pictures import analysis, lattice
 from inrcodec.profiles.hybrid.pictures import plan as plans
 
@@ -38,40 +37,39 @@ from .common import Result, ours, save, table, tell, timed
 Samples = npt.NDArray[Any]
 
 
+def measured(peer: Peer, signal: Signal, threads: int) -> Result:
+    """A picture by another codec. Raises Unsuited; SystemExit: it is not given back."""
+    peer.check(signal)
+    prepared = peer.prepare(signal, Path())
+    coded, encode = timed(lambda: peer.encode(prepared, threads))
+    decoded, decode = timed(lambda: peer.decode(coded, prepared, threads))
+    if not np.array_equal(peer.samples(decoded, signal), signal.samples):
+        raise SystemExit(f"{peer.name} did not give the picture back")
+    return Result(peer.size(coded), encode, decode)
+
+
 def jpegxl(signal: Signal, threads: int) -> Result:
     """JPEG XL, lossless, effort 10."""
-    samples = signal.samples
-    depth = signal.bit_depth if samples.dtype != np.uint8 else None
-    data, encode = timed(lambda: imagecodecs.jpegxl_encode(samples, lossless=True, effort=10, bitspersample=depth, numthreads=threads))
-    back, decode = timed(lambda: imagecodecs.jpegxl_decode(data, numthreads=threads))
-    if not np.array_equal(np.squeeze(back), np.squeeze(samples)):
-        raise SystemExit("JPEG XL did not give the picture back")
-    return Result(len(data), encode, decode)
+    return measured(JpegXl(), signal, threads)
 
 
 def webp(signal: Signal) -> Result | None:
-    """WebP, lossless, method 6, quality 100. None if the picture is not 8-bit RGB or RGBA, or does not come back."""
+    """WebP, lossless, at its greatest effort. None if the picture is not 8-bit RGB or RGBA, or does not come back."""
     samples = signal.samples
     if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[2] < 3:
         return None
-    data, encode = timed(lambda: imagecodecs.webp_encode(samples, lossless=True, level=100, method=6))
-    back, decode = timed(lambda: imagecodecs.webp_decode(data))
-    return Result(len(data), encode, decode) if np.array_equal(back, samples) else None  # it changes colours of transparent pixels
+    try:
+        return measured(WebP(), signal, 1)
+    except SystemExit:  # it changes colours of transparent pixels
+        return None
 
 
 def png(signal: Signal) -> Result | None:
-    """PNG: of 8 bits by Pillow with `optimize`, of 16 bits by libpng at level 9. None for other types."""
-    samples = signal.samples
-    if samples.dtype == np.uint8:
-        out = io.BytesIO()
-        _, encode = timed(lambda: Image.fromarray(np.squeeze(samples)).save(out, "PNG", optimize=True))
-        data = out.getvalue()
-    elif samples.dtype == np.uint16:
-        data, encode = timed(lambda: imagecodecs.png_encode(samples, level=9))
-    else:
+    """PNG, the smallest of filtered, unfiltered and palette. None for types that it lacks."""
+    try:
+        return measured(Png(), signal, 1)
+    except Unsuited:
         return None
-    _, decode = timed(lambda: imagecodecs.png_decode(data))
-    return Result(len(data), encode, decode)
 
 
 def sets_of(data: Path) -> dict[str, list[Path]]:

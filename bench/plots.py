@@ -7,7 +7,10 @@ It encodes nothing. It needs matplotlib (`pip install matplotlib`); the same ver
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +41,17 @@ class Group:
     unit: str
 
 
-NOTES = {
+NOTES = {  # of photographs
     "Kodak": "lattice of PhotoCD",
     "Sun-Hays80": "lattice of JPEG and video",
     "BSD100": "lattice of JPEG and video",
     "Urban100": "resampled",
+    "CID22": "resampled",
 }
-
-
+DRAWN = {  # titles and notes of the others
+    "screenshots and diagrams": ("screenshots and diagrams", "WebP not measured on all"),
+    "text and shapes around photographs": ("pages", "text, shapes and photographs"),
+}
 CODECS = {"FLAC": "flac", "WavPack": "wavpack", "inrcodec": "ours"}  # their names in sound-4.md
 
 
@@ -61,7 +67,8 @@ def groups() -> list[Group]:
             section = f"Photographs with{'' if row['lattice'] == 'yes' else 'out'} a hidden colour lattice"
             title, note = f"{row['family']}, {row['files']} pictures", NOTES[row["family"]]
         else:
-            section, title, note = "Drawings", f"{row['files']} screenshots and diagrams", "WebP not measured on all"
+            title, note = DRAWN[row["family"]]
+            section, title = "Drawings and pages", f"{row['files']} {title}"
         found.append(Group(section, title, note, known, row["ours / JPEG XL"], "JPEG XL", "bpp"))
     totals = {row["codec"]: row for row in tables_of("sound-4")["Sound"] if "codec" in row}
     sound = {name: int(totals[key]["bytes"].replace(" ", "")) / 1e6 for name, key in CODECS.items()}
@@ -123,6 +130,20 @@ def draw(page: Page, found: list[Group]) -> float:
     return y + 26
 
 
+def digest(data: Sequence[Any]) -> str:
+    """SHA-256 of what is drawn, a list of dataclasses."""
+    return hashlib.sha256(json.dumps([asdict(part) for part in data], sort_keys=True).encode()).hexdigest()
+
+
+def write(figure: Any, out: Path, title: str, data: Sequence[Any]) -> None:
+    """Write a figure as SVG, with the digest of its data, and without what differs between runs."""
+    about = {"Date": None, "Title": title, "Description": f"drawn from data with SHA-256 {digest(data)}"}
+    figure.savefig(out, format="svg", transparent=True, metadata=about)
+    text = out.read_text(encoding="utf-8")
+    out.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8", newline="\n")
+    print(out)
+
+
 def main() -> None:
     """Draw the figure, and write it to OUT."""
     found = groups()
@@ -133,12 +154,8 @@ def main() -> None:
         plt.close(probe.figure)
         page = Page(height)
         draw(page, found)
-        OUT.parent.mkdir(exist_ok=True)
-        page.figure.savefig(OUT, format="svg", transparent=True, metadata={"Date": None, "Title": "Lossless sizes beside JPEG XL and FLAC"})
+        write(page.figure, OUT, "Lossless sizes beside JPEG XL and FLAC", found)
         plt.close(page.figure)
-    text = OUT.read_text(encoding="utf-8")
-    OUT.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
-    print(OUT)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import argparse
 import resource
-import subprocess
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,28 +27,24 @@ import numpy as np
 
 import inrcodec
 from inrcodec import Signal, files
+from inrcodec.peers.sounds import Flac, WavPack
 from inrcodec.profiles.hybrid.sound import analysis
 
 from .common import Result, Samples, ours, save, table, tell, timed
 
 RATE = 44100
-FLAC = ["flac", "-s", "-f", "-8", "-p", "-e"]
-WAVPACK = ["wavpack", "-q", "-y", "-hhx6"]
 
 
 def outside(signal: Signal) -> dict[str, Result]:
     """A sound by FLAC and WavPack."""
     with tempfile.TemporaryDirectory() as folder:
-        wav, flac, wv = (Path(folder) / f"a.{e}" for e in ("wav", "flac", "wv"))
-        plain = {k: v for k, v in signal.metadata.items() if "/" not in k}
-        files.write(wav, replace(signal, metadata=plain))
-
-        def run(*command: Any) -> float:
-            return timed(lambda: subprocess.run(list(map(str, command)), check=True, capture_output=True))[1]
-
-        f = run(*FLAC, wav, "-o", flac), run("flac", "-s", "-f", "-d", flac, "-o", wav)
-        w = run(*WAVPACK, wav, "-o", wv), run("wvunpack", "-q", "-y", wv, "-o", wav)
-        return {"flac": Result(flac.stat().st_size, *f), "wavpack": Result(wv.stat().st_size, *w)}
+        found = {}
+        for name, peer in (("flac", Flac()), ("wavpack", WavPack())):
+            prepared = peer.prepare(signal, Path(folder))
+            coded, encode = timed(partial(peer.encode, prepared, 1))
+            _, decode = timed(partial(peer.decode, coded, prepared, 1))
+            found[name] = Result(peer.size(coded), encode, decode)
+        return found
 
 
 def seconds(signal: Signal) -> float:
@@ -87,7 +83,7 @@ def compare(folder: Path, effort: int, threads: int) -> list[str]:
     heads = ["codec", "bytes", "of FLAC", "encodes, times real", "decodes, times real", "encode, s", "decode, s"]
     return [
         f"{count} files, {length:.0f} s; ours with effort {effort} and {threads} thread(s); larger than FLAC: {larger} files. "
-        f"FLAC is `{' '.join(FLAC)}`, WavPack `{' '.join(WAVPACK)}`.",
+        f"FLAC is `{Flac().settings}`, WavPack `{WavPack().settings}`.",
         table(heads, summary),
         table(["file", "FLAC, bits per sample", "WavPack", "ours", "ours / FLAC", "decodes, times real"], rows),
     ]

@@ -30,9 +30,10 @@ import numpy as np
 
 import inrcodec
 from inrcodec import Signal, files
+from inrcodec.peers.sounds import FLAC
 
 from .common import Samples, save, table, tell
-from .sound import FLAC, warm_up
+from .sound import warm_up
 
 WAYS = ("full scale", "gain", "fade", "fade, 64")
 OTHERS = ("FLAC of integers", "WavPack", "Brotli", "zstd", "zstd, planes", "ours")

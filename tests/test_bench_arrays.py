@@ -16,7 +16,7 @@ import pytest
 
 from bench import array_data, array_peers, arrays, common
 from bench.array_peers import PEERS, Peer, Unsuited, base, pictures, plain
-from bench.timing import Result, steady
+from inrcodec.peers.timing import Result, steady
 
 Samples = npt.NDArray[Any]
 G = np.random.default_rng(0)

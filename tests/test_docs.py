@@ -16,7 +16,10 @@ from inrcodec.cli import main
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *(path for folder in ("docs", "formats", "bench") for path in sorted((ROOT / folder).rglob("*.md"))),
+]
 WITH_EXAMPLES = [README, ROOT / "docs" / "usage.md", ROOT / "docs" / "integrations.md"]
 LONGEST_README = 120  # lines
 COMMAND = re.compile(r"^    (?:.venv/bin/)?(inrcodec .*?)(?: {2,}.*)?$", re.M)
@@ -83,9 +86,18 @@ def test_links_lead_somewhere(document: Path) -> None:
     for link in links(document):
         path, _, anchor = link.partition("#")
         target = (document.parent / path).resolve() if path else document
-        assert target.exists(), f"{named(document)} links to {link}"
+        assert target.is_file(), f"{named(document)} links to {link}"  # the site has no pages of folders
         if anchor:
             assert anchor in anchors(target), f"{named(document)} links to {link}"
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/tutorials", "docs/api", "bench/results"])
+def test_pages_are_listed(folder: str) -> None:
+    """A page that nothing leads to is not found: each is in the list of its folder, or in that of the folder above."""
+    place = ROOT / folder
+    lists = [list_ for list_ in (place / "README.md", place.parent / "README.md", place.parent / "api.md") if list_.exists()]
+    listed = {(list_.parent / link.partition("#")[0]).resolve() for list_ in lists for link in links(list_)}
+    assert {page.name for page in place.glob("*.md") if page.resolve() not in listed} <= {"README.md", "index.md"}
 
 
 @pytest.mark.parametrize(("name", "code"), examples("python"), ids=lambda value: value if "block" in value else "")

@@ -14,7 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, cast
 
-from ..timing import Result, steady, timed
+from inrcodec.peers.timing import Result, steady, timed
+
 from . import numbers, pictures, plain
 from .base import Peer, Samples, Unsuited
 

@@ -7,39 +7,16 @@ from functools import partial
 import imagecodecs as ic
 import numpy as np
 
-from .base import FLOATS, Peer, Samples, Streams, Unsuited, integers, package, types
+from inrcodec.peers.numbers import DELTAS, LEVEL, decode_pcodec, encode_pcodec, suits_pcodec
+
+from .base import Peer, Samples, Streams, integers, of_one, package, types
 from .pictures import slices
 
-DELTAS = ("auto", "order 1", "order 2", "lookback", "convolution")  # of pcodec
-LEVEL = 12  # of pcodec, the highest
 BLOCK, REFERENCES = 16, 128  # of AEC: values of a block, blocks from a reference to the next
 
 
-def suits_pcodec(delta: str, array: Samples) -> None:
-    """Numbers of 16 bits or more; a convolution not those of 64."""
-    types(array, "uint16", "int16", "uint32", "int32", *FLOATS, *(("uint64", "int64") if delta != "convolution" else ()))
-    if delta == "convolution" and array.itemsize == 8:
-        raise Unsuited("takes at most 32 bits")
-
-
-def encode_pcodec(delta: str, array: Samples, threads: int) -> Streams:
-    """The array as one sequence. delta: how values are predicted from earlier ones."""
-    pcodec = package("pcodec")
-    made = pcodec.DeltaSpec
-    spec = {
-        "auto": made.auto,
-        "order 1": partial(made.try_consecutive, 1),
-        "order 2": partial(made.try_consecutive, 2),
-        "lookback": made.try_lookback,
-        "convolution": partial(made.try_conv1, 16),
-    }[delta]()
-    config = pcodec.ChunkConfig(compression_level=LEVEL, delta_spec=spec)
-    return [pcodec.standalone.simple_compress(array.reshape(-1), config)]
-
-
-def decode_pcodec(streams: Streams, like: Samples, threads: int) -> Samples:
-    """What `encode_pcodec` gave."""
-    return np.asarray(package("pcodec").standalone.simple_decompress(streams[0])).reshape(like.shape)
+def _pcodec(delta: str, array: Samples, threads: int) -> bytes:
+    return encode_pcodec(delta, array)
 
 
 def encode_fpzip(array: Samples, threads: int) -> Streams:
@@ -69,7 +46,12 @@ def peers() -> list[Peer]:
     short = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
     return [
         *(
-            Peer(f"pcodec {LEVEL}, {d}", partial(suits_pcodec, d), partial(encode_pcodec, d), decode_pcodec, apart=d == "convolution")
+            Peer(
+                f"pcodec {LEVEL}, {d}",
+                partial(suits_pcodec, d),
+                *of_one(partial(_pcodec, d), lambda data, like, threads: decode_pcodec(data, like)),
+                apart=d == "convolution",
+            )
             for d in DELTAS
         ),
         Peer("fpzip", lambda a: types(a, "float32", "float64", axes=4), encode_fpzip, decode_fpzip, apart=True),

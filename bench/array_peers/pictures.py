@@ -12,6 +12,8 @@ from functools import partial
 import imagecodecs as ic
 import numpy as np
 
+from inrcodec.peers.pictures import decode_jpeg2000, decode_jpegls, decode_jpegxl, encode_jpeg2000, encode_jpegls, encode_jpegxl
+
 from .base import Peer, Samples, Streams, Suits, Unsuited, bits, integers, restored, unsigned
 
 SMALL = 64  # pictures with fewer rows are also laid side by side
@@ -79,17 +81,6 @@ def suited(layout: str, suits: Suits, array: Samples) -> None:
 # --- codecs -------------------------------------------------------------------------------------------------------
 
 
-def jpegxl(effort: int, picture: Samples, depth: int, threads: int) -> bytes:
-    """JPEG XL."""
-    known = depth if picture.dtype == np.uint16 else None
-    return bytes(ic.jpegxl_encode(picture, lossless=True, effort=effort, bitspersample=known, numthreads=threads))
-
-
-def jpeg2000(picture: Samples, depth: int, threads: int) -> bytes:
-    """JPEG 2000 with the reversible wavelet, as a codestream."""
-    return bytes(ic.jpeg2k_encode(picture, level=0, reversible=True, codecformat="j2k", bitspersample=depth, numthreads=threads))
-
-
 def _of_one_thread(decode: Callable[[bytes], Samples], data: bytes, threads: int) -> Samples:
     return np.asarray(decode(data))
 
@@ -101,8 +92,8 @@ def peers() -> list[Peer]:
         *(
             (
                 f"JPEG XL {effort}",
-                partial(jpegxl, effort),
-                lambda data, threads: np.asarray(ic.jpegxl_decode(data, numthreads=threads)),
+                partial(encode_jpegxl, effort=effort),
+                decode_jpegxl,
                 16,
                 floats,
                 ("slices", "tall", "mosaic"),
@@ -111,8 +102,8 @@ def peers() -> list[Peer]:
         ),
         (
             "JPEG 2000",
-            jpeg2000,
-            lambda data, threads: np.asarray(ic.jpeg2k_decode(data, numthreads=threads)),
+            encode_jpeg2000,
+            decode_jpeg2000,
             24,
             (),
             ("slices", "mosaic"),
@@ -127,8 +118,8 @@ def peers() -> list[Peer]:
         ),
         (
             "JPEG-LS",
-            lambda picture, depth, threads: bytes(ic.jpegls_encode(picture, level=0)),
-            partial(_of_one_thread, ic.jpegls_decode),
+            lambda picture, depth, threads: encode_jpegls(picture),
+            lambda data, threads: decode_jpegls(data),
             16,
             (),
             ("slices", "mosaic"),

@@ -9,7 +9,9 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from .base import Peer, Samples, Streams, Unsuited, anything, package
+from inrcodec.peers.numbers import SHUFFLES, decode_blosc, encode_blosc
+
+from .base import Peer, Samples, Streams, Unsuited, anything, of_one, package
 
 There = Callable[[Samples], bytes]
 Back = Callable[[bytes, Samples], bytes]
@@ -71,17 +73,6 @@ def decode(back: Back, coder: Coder, streams: Streams, like: Samples, threads: i
     return np.frombuffer(back(bytes(coder(streams[0])), like), like.dtype).reshape(like.shape)
 
 
-def encode_blosc(shuffle: str, array: Samples, threads: int) -> Streams:
-    """Blosc2 with Zstandard at its highest level."""
-    data = ic.blosc2_encode(array.tobytes(), level=9, compressor="zstd", shuffle=shuffle, typesize=array.itemsize, numthreads=threads)
-    return [bytes(data)]
-
-
-def decode_blosc(streams: Streams, like: Samples, threads: int) -> Samples:
-    """What `encode_blosc` gave."""
-    return np.frombuffer(ic.blosc2_decode(streams[0], numthreads=threads), like.dtype).reshape(like.shape)
-
-
 def peers() -> list[Peer]:
     """All of them."""
     coders: list[tuple[str, Coder, Coder]] = [
@@ -91,8 +82,7 @@ def peers() -> list[Peer]:
         ("bzip2 9", lambda data: package("numcodecs").BZ2(9).encode(data), lambda data: package("numcodecs").BZ2(9).decode(data)),
     ]
     blosc = [
-        Peer(f"Blosc2 Zstandard 9, {shuffle}", anything, partial(encode_blosc, shuffle), decode_blosc)
-        for shuffle in ("bitshuffle", "shuffle")
+        Peer(f"Blosc2 Zstandard 9, {shuffle}", anything, *of_one(partial(encode_blosc, shuffle), decode_blosc)) for shuffle in SHUFFLES
     ]
     return blosc + [
         Peer(f"{name}, {kind}", partial(suits_filter, kind), partial(encode, there, coder), partial(decode, back, decoder))

@@ -26,11 +26,11 @@ import inrcodec
 from inrcodec import Signal, codec, files
 from inrcodec.fit import search
 from inrcodec.options import Options, goal_of
+from inrcodec.peers.sounds import FLAC
 from inrcodec.values import plane_bits, to_values
 from inrcodec.weights.network import CodedNetwork
 
 from ..common import save, table, tell, timed
-from ..sound import FLAC
 from .crop import command
 from .figures import DOCS, GREY, Curve, thinned, write
 from .watching import threads, with_machine

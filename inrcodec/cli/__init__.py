@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "inspect",
     "render": "render",
     "view": "view",
+    "bench": "bench",
     "demo": "demo",
 }
 
@@ -42,6 +43,7 @@ def main() -> None:
     inrcodec render photo.linr -o large.png --scale 2
                                            ask its network between the pixels
     inrcodec view photo.linr               show it in a browser
+    inrcodec bench photos                  compare it with other codecs
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16
     to 64 bits, with 1 to 4 dimensions. Checkpoints are coded tensor by tensor.

@@ -13,6 +13,7 @@ VERSION = 1  # of the JSON object
 NOT_BACK = "did not give it back"  # the fault of a codec that lost something
 PLAIN, LATTICE, SOUND, ARRAYS = "pictures", "pictures with a hidden lattice", "sound", "arrays"
 GROUPS = (LATTICE, PLAIN, SOUND, ARRAYS)  # in the order in which they are told
+CODECS = ("PNG", "WebP", "JPEG XL", "JPEG 2000", "JPEG-LS", "AVIF", "FLAC", "WavPack", "Blosc2", "pcodec")  # in the order of the tables
 OURS = "inrcodec"  # what the names of our own results begin with
 
 
@@ -119,11 +120,10 @@ class Comparison:
         return [file for file in self.files if file.group == group]
 
     def codecs(self, group: str | None = None) -> list[str]:
-        """The codecs that took or refused a file of a group, or any file, in the order in which they are told: inrcodec first."""
-        named: dict[str, None] = {}
-        for file in self.files if group is None else self.of_group(group):
-            named |= dict.fromkeys([*(one.codec for one in file.measurements), *file.faults])
-        return sorted(named, key=lambda codec: not is_ours(codec))
+        """The codecs that took or refused a file of a group, or any file: inrcodec first, by effort, then others as CODECS has them."""
+        files = self.files if group is None else self.of_group(group)
+        named = {codec for file in files for codec in (*(one.codec for one in file.measurements), *file.faults)}
+        return sorted(named, key=lambda codec: (not is_ours(codec), CODECS.index(codec) if codec in CODECS else len(CODECS), codec))
 
     def to_json(self) -> dict[str, Any]:
         """All of it as what JSON can hold."""

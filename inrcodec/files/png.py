@@ -95,7 +95,7 @@ def write(path: Path, signal: Signal) -> None:
         raise UnsupportedError(f"PNG files of more than {LONGEST_SIDE} pixels a side are not supported; .tif and .pam can")
     if signal.bit_depth < 8:
         header = Header(x.shape[1], x.shape[0], signal.bit_depth, COLOUR_TYPE[channels], 0, 0, 0)
-        data = _file(header, zlib.compress(_packed_rows(x, signal.bit_depth), 9))
+        data = _file(header, zlib.compress(packed_rows(x, signal.bit_depth), 9))
     else:
         import imagecodecs
 
@@ -189,7 +189,7 @@ def _file(header: Header, stream: bytes) -> bytes:
     return b"".join([*parts, pngchunks.build(b"IEND", b"")])
 
 
-def _packed_rows(samples: Samples, depth: int) -> bytes:
+def packed_rows(samples: Samples, depth: int) -> bytes:
     """Unfiltered rows of grey of less than 8 bits, which libpng is not given here: nothing is gained by filtering them."""
     pixels = 8 // depth  # in a byte, the first in its highest bits
     padded = np.pad(samples, ((0, 0), (0, -samples.shape[1] % pixels)))

@@ -1,0 +1,235 @@
+"""`inrcodec bench`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..compare.result import NOT_BACK, Comparison, FileResult, is_ours
+from ..compare.run import TIMEOUT, Settings, Status, compare
+from ..compare.summary import median_file, to_csv
+from ..errors import InrcodecError, MissingError, Stopped
+from ..options import LIMITS, Options
+from ..peers import PEERS
+from ..storage import check_output, replace_bytes
+from . import benchtable, many
+from .common import FORCE, IN, PIXELS, THREADS, with_limits
+from .headings import TELLING, Command, under
+from .output import JSON, QUIET, is_quiet, report, say
+from .signals import interruptible, on_terminal
+
+if TYPE_CHECKING:
+    from ..batch.tasks import Task
+
+PLACEHOLDER = "-"  # for the spaces in the names of codecs
+NAMES = {peer.name.lower().replace(" ", PLACEHOLDER): peer for peer in PEERS}
+
+MEASURED = under(
+    "What is measured",
+    click.option(
+        "-e",
+        "--effort",
+        "efforts",
+        type=click.IntRange(int(LIMITS["effort"][0]), int(LIMITS["effort"][1])),
+        multiple=True,
+        help=f"An effort of inrcodec. Given several times, each is measured. Default: {Options.effort}.",
+    ),
+    click.option(
+        "-c",
+        "--codec",
+        "codecs",
+        type=click.Choice(list(NAMES), case_sensitive=False),
+        metavar="NAME",
+        multiple=True,
+        help=f"A codec to measure beside inrcodec; may be given several times. Default: all that take such files: {', '.join(NAMES)}.",
+    ),
+    THREADS,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, 10**6, min_open=True),
+        default=TIMEOUT,
+        show_default=True,
+        help="Seconds that a codec may take for a file. One that takes longer is ended and named.",
+    ),
+    PIXELS,
+)
+OUTPUT = under(
+    "Output",
+    click.option("--csv", "table", type=IN, help="Write a line for each file and codec into this file."),
+    click.option("--html", "page", type=IN, help="Write a page with tables, charts and a picture into this file; it needs no other file."),
+    click.option(
+        "--picture",
+        metavar="FILE",
+        help="The picture that the page shows, with a map of where its bits go. Default: the one of median ratio.",
+    ),
+    FORCE,
+)
+
+
+@click.command(cls=Command, short_help="Compare inrcodec with other codecs on your files.")
+@click.argument("paths", metavar="PATH…", type=many.PLACE, nargs=-1, required=True)
+@MEASURED
+@OUTPUT
+@with_limits
+@under(TELLING, QUIET, JSON)
+@click.pass_context
+def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, page: Path | None, picture: str | None, **given: Any) -> None:
+    """Measure inrcodec and other lossless codecs on files, and on all files in folders. The files are only read.
+
+    Each codec encodes the samples of each file and decodes them again, and every sample is compared. Bytes, the seconds of encoding and
+    decoding, and the peak of memory are told. Pictures: PNG, WebP, JPEG XL, JPEG 2000, JPEG-LS, AVIF. Sound: FLAC, WavPack. Arrays: JPEG
+    XL, JPEG 2000, JPEG-LS, Blosc2, pcodec. All are set to make small files, so that it takes a while: JPEG XL some 15 seconds for a
+    picture of 400,000 pixels. One that is not installed is named.
+
+    Pictures with a hidden colour lattice have a table of their own: they passed through JPEG, video or PhotoCD, and inrcodec makes much
+    smaller files of them.
+
+    Ctrl-C ends the run; what was measured until then is told.
+
+    \b
+    inrcodec bench photos                        all files in a folder
+    inrcodec bench photos --html bench.html      and a page to look at
+    inrcodec bench a.png b.png -e 1 -e 4 -e 5    three efforts
+    inrcodec bench takes -c flac -t 1            sound, FLAC alone, one thread
+    inrcodec bench photos -c jpeg-xl -c webp     two other codecs
+    inrcodec bench scans --csv bench.csv         for a spreadsheet
+    inrcodec bench photos --json > bench.json    for programs
+    inrcodec bench photos --pixels               JPEGs too, as pixels
+    """
+    force = given.pop("force")
+    if picture and not page:
+        raise click.UsageError("--picture is for the page that --html writes")
+    for target in filter(None, (table, page)):
+        check_output(target, force)
+    if page:
+        _pages()
+    settings = _settings(ctx, given)
+    with interruptible("; what is measured is told") as stop, _shown() as progress:
+        found = compare([os.fspath(path) for path in paths], settings, progress, stop)
+    if not found.files:
+        raise Stopped
+    report(comparison=found.to_json())
+    if table:
+        replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
+    if page:
+        _write_page(page, found, [os.fspath(path) for path in paths], picture, settings)
+    for line in benchtable.lines(found):
+        say(line)
+    for target in filter(None, (table, page)):
+        say(f"{target}: written")
+    _end(found)
+
+
+def _settings(ctx: click.Context, given: dict[str, Any]) -> Settings:
+    """What is measured, by the options that are given."""
+    peers = tuple(NAMES[name] for name in dict.fromkeys(given["codecs"])) or PEERS
+    return Settings(
+        efforts=tuple(dict.fromkeys(given["efforts"])) or (Options.effort,),
+        peers=tuple(peer for peer in PEERS if peer in peers),
+        threads=given["threads"] or 0,
+        timeout=given["timeout"],
+        pixels=given["pixels"],
+        max_samples=given["max_samples"],
+        max_memory=given["max_memory"],
+        command=_command(ctx),
+    )
+
+
+def _command(ctx: click.Context) -> str:
+    """The command line as it was given, with the long names of options."""
+    words: list[str] = []
+    for param in ctx.command.params:
+        source, value = ctx.get_parameter_source(param.name or ""), ctx.params.get(param.name or "")
+        if source is not click.core.ParameterSource.COMMANDLINE or not (isinstance(param, click.Option) and param.expose_value):
+            continue
+        name = param.opts[-1]
+        if param.is_flag:
+            words.append(name)
+        else:
+            for each in value if param.multiple and isinstance(value, tuple) else (value,):
+                words += [name, f"{each:g}" if isinstance(each, float) else str(each)]
+    return shlex.join(["inrcodec", "bench", *(os.fspath(path) for path in ctx.params["paths"]), *words])
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[Status], None] | None]:
+    """What shows how far a comparison is; None: nothing is shown."""
+    if not on_terminal() or is_quiet():
+        yield None
+        return
+    from .bar import Bar
+
+    bar = Bar(brief=True)
+    try:
+        yield lambda status: bar.show("measuring", status.share, f"{status.done + 1} of {status.total} files, {status.codec}")
+    finally:
+        bar.close()
+
+
+def _pages() -> Any:
+    """What makes the page. Raises MissingError: a package that it needs is not installed."""
+    try:
+        return import_module("inrcodec.report")
+    except ModuleNotFoundError as fault:
+        raise MissingError("--html", [fault.name or "jinja2"]) from None
+
+
+def _write_page(page: Path, found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> None:
+    """Write the page. Raises InrcodecError: there is no such picture, or the page cannot be written."""
+    _pages().write(page, found, _choice(found, paths, picture, settings))
+
+
+def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Any:
+    """The picture that the page shows, coded as it was measured; None: there is none. Raises InrcodecError: there is no such picture."""
+    from ..batch import content, places
+
+    pictures = [file for file in found.files if file.kind in ("image", "stack")]
+    wanted = _wanted(pictures, picture) if picture else median_file(pictures)
+    if wanted is None:
+        return None
+    task = _task_of(paths, wanted, settings)
+    with places.local(task.source) as path:
+        signal = content.read(path, task.options)
+    data = content.encode(signal, Options(effort=settings.efforts[0], threads=settings.threads))
+    return _pages().Choice(wanted.path, signal, data)
+
+
+def _wanted(pictures: Sequence[FileResult], name: str) -> FileResult:
+    """The picture of a name: a path below the folder of all inputs, or the end of one. Raises InrcodecError."""
+    plain = name.replace(os.sep, "/").removeprefix("./")
+    ends = [file for file in pictures if file.path == plain or plain.endswith(f"/{file.path}") or file.path.endswith(f"/{plain}")]
+    if not ends:
+        raise InrcodecError(f"{name}: is none of the pictures that were measured")
+    return next((file for file in ends if file.path == plain), ends[0])
+
+
+def _task_of(paths: Sequence[str], wanted: FileResult, settings: Settings) -> Task:
+    """The task that reads a file of a comparison. Raises InrcodecError: it is not there any more."""
+    from ..compare.run import planned
+
+    task = next((task for task in planned(paths, settings).tasks if task.name == wanted.path), None)
+    if task is None:
+        raise InrcodecError(f"{wanted.path}: is not there any more")
+    return task
+
+
+def _end(found: Comparison) -> None:
+    """End with the status that a comparison has: 1 if inrcodec failed at a file, 130 after Ctrl-C."""
+    faults = [f"{file.path}: {codec} {why}" for file in found.files for codec, why in file.faults.items() if is_ours(codec)]
+    lost = [fault for fault in faults if fault.endswith(NOT_BACK)]
+    if faults:
+        report(ok=False, fault=(lost or faults)[0], faults=faults)
+    for fault in faults:
+        say(f"inrcodec: {fault}", err=True)
+    if not found.complete:
+        say("inrcodec: interrupted; only a part of the files was measured", err=True)
+        raise click.exceptions.Exit(130)
+    if faults:
+        raise click.exceptions.Exit(1)

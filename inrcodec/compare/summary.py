@@ -1,0 +1,157 @@
+"""Sums over the files of a group: how small, how fast, and where inrcodec is not the smallest."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .result import ARRAYS, SOUND, Comparison, FileResult, Measurement, is_ours
+
+SHARE = 0.5  # of a group's files that a codec must have taken to be in its table
+COLUMNS = ("path", "group", "kind", "shape", "dtype", "raw", "source", "codec", "settings", "size", "encode", "decode", "memory", "fault")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The sums of a codec over the files of a table.
+
+    Attributes:
+        size: bytes; encode, decode: seconds; memory: the most bytes of all files, None: they are not known of each.
+    """
+
+    codec: str
+    settings: str
+    size: int
+    encode: float
+    decode: float
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A codec that is not in a table. taken: how many files of the group it took; reason: why not the others, most often."""
+
+    codec: str
+    taken: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Smaller:
+    """A codec that made smaller files than inrcodec. files: of which it did, each with its share of inrcodec's bytes, the least first;
+    taken: how many both took."""
+
+    codec: str
+    files: tuple[tuple[str, float], ...]
+    taken: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A table of a group.
+
+    Attributes:
+        group: its name; total: how many files it has.
+        files: those that all codecs of the table took: the sums are over these.
+        rows: a codec each, inrcodec first.
+        aside: codecs that are not in the table; smaller: those that were smaller than inrcodec somewhere, in the whole group.
+    """
+
+    group: str
+    total: int
+    files: tuple[FileResult, ...]
+    rows: tuple[Row, ...]
+    aside: tuple[Aside, ...]
+    smaller: tuple[Smaller, ...]
+
+    @property
+    def raw(self) -> int:
+        """Bytes of the samples."""
+        return sum(file.raw for file in self.files)
+
+    @property
+    def source(self) -> int:
+        """Bytes of the files as they came."""
+        return sum(file.source for file in self.files)
+
+    @property
+    def places(self) -> int:
+        """Pixels or samples, see `unit`."""
+        return sum(file.places for file in self.files)
+
+    @property
+    def unit(self) -> str:
+        """What `places` counts."""
+        return "sample" if self.group in (SOUND, ARRAYS) else "pixel"
+
+
+def summarize(found: Comparison) -> list[Summary]:
+    """The tables of a comparison, one for each group that has files."""
+    return [_summary(group, found.of_group(group), found.codecs(group)) for group in found.groups]
+
+
+def _summary(group: str, files: Sequence[FileResult], codecs: Sequence[str]) -> Summary:
+    taken = {codec: [file for file in files if file.of(codec)] for codec in codecs}
+    shown = [codec for codec in codecs if taken[codec] and len(taken[codec]) >= SHARE * len(files)]
+    while not (common := [file for file in files if all(file.of(codec) for codec in shown)]) and len(shown) > 1:
+        shown.remove(min(reversed(shown), key=lambda codec: len(taken[codec])))
+    rows = [_row(codec, common) for codec in shown]
+    aside = [Aside(codec, len(taken[codec]), _reason(codec, files)) for codec in codecs if codec not in shown]
+    return Summary(group, len(files), tuple(common), tuple(rows), tuple(aside), tuple(_smaller(files, codecs)))
+
+
+def _row(codec: str, files: Sequence[FileResult]) -> Row:
+    every = [found for file in files if (found := file.of(codec))]
+    memory = [one.memory for one in every if one.memory is not None]
+    settings = "; ".join(dict.fromkeys(one.settings for one in every))
+    sums = sum(one.size for one in every), sum(one.encode for one in every), sum(one.decode for one in every)
+    return Row(codec, settings, *sums, max(memory) if len(memory) == len(every) and memory else None)
+
+
+def _reason(codec: str, files: Sequence[FileResult]) -> str:
+    """Why a codec gave nothing, most often."""
+    reasons = Counter(file.faults[codec] for file in files if codec in file.faults)
+    return reasons.most_common(1)[0][0] if reasons else ""
+
+
+def _smaller(files: Sequence[FileResult], codecs: Sequence[str]) -> list[Smaller]:
+    """The codecs that made smaller files than inrcodec at its best, the one with the most files first."""
+    found = []
+    for codec in codecs:
+        if is_ours(codec):
+            continue
+        pairs = [(file, one, mine) for file in files if (one := file.of(codec)) and (mine := best(file))]
+        where = sorted(((file.path, one.size / mine.size) for file, one, mine in pairs if one.size < mine.size), key=lambda pair: pair[1])
+        if where:
+            found.append(Smaller(codec, tuple(where), len(pairs)))
+    return sorted(found, key=lambda one: -len(one.files))
+
+
+def best(file: FileResult) -> Measurement | None:
+    """The smallest measurement of inrcodec of a file; None: there is none."""
+    return min((one for one in file.measurements if is_ours(one.codec)), key=lambda one: one.size, default=None)
+
+
+def median_file(files: Sequence[FileResult]) -> FileResult | None:
+    """The file whose share of raw bytes is in the middle, by inrcodec; None: it coded none of them."""
+    known = sorted((mine.size / max(1, file.raw), file.path, file) for file in files if (mine := best(file)))
+    return known[len(known) // 2][2] if known else None
+
+
+def to_csv(found: Comparison) -> str:
+    """All measurements and faults as CSV: a line for each file and codec. Times are in seconds, sizes and memory in bytes."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
+    table.writeheader()
+    for file in found.files:
+        plain = {name: getattr(file, name) for name in ("path", "group", "kind", "dtype", "raw", "source")}
+        plain["shape"] = " ".join(map(str, file.shape))
+        for one in file.measurements:
+            measured = {name: getattr(one, name) for name in ("codec", "settings", "size", "encode", "decode", "memory")}
+            table.writerow(plain | measured | ({"memory": ""} if one.memory is None else {}))
+        table.writerows(plain | {"codec": codec, "fault": fault} for codec, fault in file.faults.items())
+    table.writerows({"path": path, "fault": why} for path, why in found.refused.items())
+    return out.getvalue()

@@ -1,0 +1,208 @@
+"""`inrcodec bench`: what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from rich.console import Console
+
+import inrcodec
+from inrcodec import Signal, cli
+from inrcodec.cli import bench, benchtable
+from inrcodec.cli.bar import Bar
+from inrcodec.compare import Comparison, FileResult, Measurement
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN
+from inrcodec.compare.run import Settings, planned
+
+
+def run(*arguments: object, status: int = 0) -> Result:
+    result = CliRunner().invoke(cli.main, ["bench", *map(str, arguments)])
+    assert result.exit_code == status, result.output
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, one in a folder below, and what is none."""
+    for name, top in (("a.png", 200), ("inside/b.png", 9)):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(1).integers(0, top, (40, 50)).astype(np.uint8)).save(path)
+    (tmp_path / "in" / "notes.txt").write_text("x", encoding="utf-8")
+    return tmp_path / "in"
+
+
+def found_of(*files: FileResult, **more: Any) -> Comparison:
+    plain: dict[str, Any] = {"missing": {}, "refused": {}, "versions": {"inrcodec": "9.9", "PNG": "libpng 1"}, "machine": "a machine"}
+    return Comparison(files, **(plain | {"command": "inrcodec bench x", "threads": 2, "date": "2026-01-01T00:00:00+00:00"} | more))
+
+
+def file(path: str, group: str = PLAIN, faults: dict[str, str] | None = None, **sizes: int) -> FileResult:
+    names = {"ours": "inrcodec", "png": "PNG", "jxl": "JPEG XL"}
+    measured = tuple(Measurement(names[codec], "as told", size, size / 10, size / 100, 5 * size) for codec, size in sizes.items())
+    kind, shape = ("array", (20, 10)) if group == ARRAYS else ("image", (10, 10, 3))
+    return FileResult(path, group, kind, shape, "uint8", 300, 250, measured, faults or {})
+
+
+def test_a_folder_is_measured(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "all.csv"
+    result = run(folder, "-e", 1, "-c", "png", "-c", "JPEG-LS", "-t", 1, "--csv", table, "--json")
+    plain = json.loads(result.stdout)
+    assert (plain["ok"], plain["command"]) == (True, "bench")
+    found = plain["comparison"]
+    assert found["command"] == f"inrcodec bench {folder} --effort 1 --codec png --codec jpeg-ls --threads 1 --csv {table}"
+    assert [one["path"] for one in found["files"]] == ["a.png", "inside/b.png"]
+    assert [one["codec"] for one in found["files"][0]["measurements"]] == ["inrcodec", "PNG", "JPEG-LS"]
+    assert Comparison.from_json(found).refused == {"notes.txt": "not a known type"}
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [(row["path"], row["codec"]) for row in rows[:3]] == [("a.png", "inrcodec"), ("a.png", "PNG"), ("a.png", "JPEG-LS")]
+    before = table.read_bytes()
+    result = run(folder, "--csv", table, status=1)
+    assert "exists already; --force overwrites it" in result.stderr
+    assert table.read_bytes() == before
+
+
+def test_the_table_and_the_picture_of_the_page(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    pages: Any = ModuleType("inrcodec.report")
+    pages.Choice = lambda path, signal, data: (path, signal, data)
+
+    def write(path: Path, found: Comparison, choice: Any) -> None:
+        path.write_text("page", encoding="utf-8")
+        made.append((found, choice))
+
+    pages.write = write
+    monkeypatch.setitem(sys.modules, "inrcodec.report", pages)
+    page = tmp_path / "page.html"
+    result = run(folder, "-e", 1, "-c", "png", "--html", page, "--picture", "b.png")
+    assert page.read_text(encoding="utf-8") == "page"
+    ((found, (path, signal, data)),) = made
+    assert path == "inside/b.png"
+    assert isinstance(signal, Signal)
+    assert inrcodec.decode(data).equals(signal)
+    assert len(found.files) == 2
+    lines = result.stdout.splitlines()
+    assert lines[0] == "pictures: 2 files, 4.0 kB of samples"
+    assert [line.split()[0] for line in lines[1:5]] == ["bytes", "as", "inrcodec", "PNG"]
+    assert "not measured: 1 file of no known type" in lines
+    assert lines[-1] == f"{page}: written"
+
+
+def test_wrong_use_and_nothing_to_measure(folder: Path, tmp_path: Path) -> None:
+    assert "--html writes" in run(folder, "--picture", "a.png", status=2).stderr
+    run(folder, "-c", "zip", status=2)
+    run(folder, "-e", 6, status=2)
+    run(folder, "--timeout", 0, status=2)
+    run(status=2)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    table = tmp_path / "all.csv"
+    result = run(empty, "--csv", table, status=1)
+    assert result.stderr == f"inrcodec: {empty}: there is no file to measure\n"
+    assert not table.exists()
+    assert "no such file" in run(tmp_path / "none.png", status=1).stderr
+
+
+def test_a_page_needs_its_packages(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(name="jinja2")
+
+    monkeypatch.setattr(bench, "import_module", absent)
+    result = run(folder, "--html", tmp_path / "page.html", status=1)
+    assert result.stderr == "inrcodec: --html needs jinja2; install with: pip install jinja2\n"
+
+
+def with_result(monkeypatch: pytest.MonkeyPatch, found: Comparison) -> None:
+    result: Callable[..., Comparison] = lambda *_: found  # noqa: E731
+    monkeypatch.setattr(bench, "compare", result)
+
+
+def test_faults_of_inrcodec_and_runs_that_were_stopped_have_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = found_of(file("a.png", ours=100, png=200, faults={"JPEG XL": "did not give it back"}))
+    with_result(monkeypatch, peer)
+    assert "JPEG XL took 0 of 1 file: it did not give it back" in run("x").stdout
+    with_result(monkeypatch, found_of(file("a.png", png=200, faults={"inrcodec": "took longer than 5 s"})))
+    result = run("x", "--json", status=1)
+    assert result.stderr == "inrcodec: a.png: inrcodec took longer than 5 s\n"
+    assert json.loads(result.stdout)["faults"] == ["a.png: inrcodec took longer than 5 s"]
+    with_result(monkeypatch, replace(peer, complete=False))
+    result = run("x", status=130)
+    assert result.stdout.startswith("pictures: 1 file")
+    assert "interrupted" in result.stderr
+    with_result(monkeypatch, found_of(complete=False))
+    assert run("x", status=130).stderr == "inrcodec: interrupted\n"
+
+
+def test_tables_say_how_much_and_where_others_are_smaller() -> None:
+    found = found_of(
+        file("a.png", ours=100, png=200, jxl=90),
+        file("b.png", ours=100, png=100),
+        file("c.png", LATTICE, ours=50, png=200),
+        file("d.npy", ARRAYS, ours=50),
+        missing={"AVIF": "it is nowhere"},
+        refused={"e.jpg": "lossy", "f.txt": "not a known type"},
+    )
+    assert list(benchtable.lines(found)) == [
+        "pictures with a hidden lattice: 1 file, 300 B of samples",
+        "                bytes  of raw  bits/pixel        encode        decode  memory",
+        "  as they came    250  83.3 %      20.000",
+        "  inrcodec         50  16.7 %       4.000        5.00 s        0.50 s   250 B",
+        "  PNG             200  66.7 %      16.000  4.0 × slower  4.0 × slower  1.0 kB",
+        "  inrcodec is the smallest of each file.",
+        "",
+        "pictures: 1 of 2 files, 300 B of samples",
+        "  The sums are over the files that all codecs of the table took.",
+        "                bytes  of raw  bits/pixel        encode        decode  memory",
+        "  as they came    250  83.3 %      20.000",
+        "  inrcodec        100  33.3 %       8.000       10.00 s        1.00 s   500 B",
+        "  PNG             200  66.7 %      16.000  2.0 × slower  2.0 × slower  1.0 kB",
+        "  JPEG XL          90  30.0 %       7.200  1.1 × faster  1.1 × faster   450 B",
+        "  JPEG XL is smaller than inrcodec in 1 of 1 file: a.png (−10 %)",
+        "",
+        "arrays: 1 file, 300 B of samples",
+        "                bytes  of raw  bits/sample  encode  decode  memory",
+        "  as they came    250  83.3 %       10.000",
+        "  inrcodec         50  16.7 %        2.000  5.00 s  0.50 s   250 B",
+        "",
+        "inrcodec: version 9.9, as told",
+        "PNG: libpng 1, as told",
+        "JPEG XL: as told",
+        "AVIF was not measured: it is nowhere",
+        "not measured: e.jpg: lossy",
+        "not measured: 1 file of no known type",
+        "4 files measured on a machine, 2 threads",
+    ]
+
+
+def test_names_of_pictures(folder: Path) -> None:
+    pictures = [file("a.png", ours=1), file("x/b.png", ours=1), file("b.png", ours=1)]
+    assert bench._wanted(pictures, "b.png").path == "b.png"
+    assert bench._wanted(pictures, "./x/b.png").path == "x/b.png"
+    assert bench._wanted(pictures, "photos/x/b.png").path == "x/b.png"
+    with pytest.raises(inrcodec.InrcodecError, match=r"c\.png: is none of the pictures"):
+        bench._wanted(pictures, "c.png")
+    assert [task.name for task in planned([folder], Settings()).tasks] == ["a.png", "inside/b.png"]
+
+
+def test_a_bar_keeps_its_place_beside_a_brief_text() -> None:
+    out = io.StringIO()
+    bar = Bar(Console(file=out, width=100, force_terminal=True), brief=True)
+    bar.show("measuring", 0.5, "1 of 2 files, WebP")
+    bar.progress.refresh()
+    bar.close()
+    drawn = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).replace("\r", "\n").splitlines() if "WebP" in line]
+    assert drawn
+    assert re.fullmatch(r"[━╸╺]+ measuring   50%.*  1 of 2 files, WebP *", drawn[-1])

@@ -25,7 +25,9 @@ import soundfile
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+import inrcodec
 from bench.array_data import elevation, sea
+from inrcodec import Signal
 from tests.browser import PHONE, program
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ IMAGES = Path(__file__).resolve().parent / "images"
 MOST = 300_000  # bytes of a screenshot
 WIDTH = 1280  # CSS pixels
 RATE = 44_100  # frames per second of the sounds
+BELLS = 8000  # and of those that are shown in the viewer
+WAIT = 120_000  # milliseconds; kernels may have to be compiled
 
 
 def make_files(folder: Path) -> None:
@@ -55,6 +59,30 @@ def make_files(folder: Path) -> None:
         soundfile.write(folder / "sounds" / f"{name}.wav", plucked(pitches), RATE, subtype="PCM_16")
     np.save(folder / "arrays" / "elevation.npy", (elevation(240, 1) // 200).astype(np.int16))  # steps of 0.2 metres
     np.save(folder / "arrays" / "sea temperature.npy", sea(60, float("nan"), 2))
+
+
+def make_coded(folder: Path) -> None:
+    """A folder of pictures, a stack, sounds, an array, several arrays, and a damaged file."""
+    china, flower = (load_sample_image(f"{name}.jpg") for name in ("china", "flower"))
+    time = np.arange(2 * BELLS) / BELLS
+    bell = sum(a * np.sin(2 * np.pi * 440 * f * time) * np.exp(-d * time) for f, a, d in ((1, 9000, 2), (2.76, 5000, 4), (5.4, 2500, 7)))
+    beat = 9000 * np.sin(2 * np.pi * 110 * time) * (np.cos(2 * np.pi * 2 * time) > 0) * np.exp(-3 * (time % 0.5))
+    stack = np.stack([flower[90 + 8 * n : 250 + 8 * n, 200:440] for n in range(6)])
+    photographs = {"china": china, "flower": flower, "roof": china[20:220, 90:380], "petals": flower[120:330, 240:520]}
+    signals = {
+        **{name: Signal(np.ascontiguousarray(pixels), "image") for name, pixels in photographs.items()},
+        "in grey": Signal(china.mean(axis=2).astype(np.uint8), "image"),
+        "six pages": Signal(stack, "stack"),
+        "bell": Signal(np.rint(bell).astype(np.int16), "audio", 16, BELLS),
+        "beat": Signal(np.rint(beat).astype(np.int16), "audio", 16, BELLS),
+        "elevation": Signal(elevation(200, 1), "array"),
+    }
+    for name, signal in signals.items():
+        (folder / f"{name}.linr").write_bytes(inrcodec.encode(signal, effort=3, preview=name in ("china", "flower")))
+    (folder / "runs.linr").write_bytes(inrcodec.encode_arrays({"speed": np.arange(100) / 8, "turns": np.arange(100)}))
+    damaged = bytearray((folder / "roof.linr").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (folder / "sent twice.linr").write_bytes(damaged)
 
 
 def turned(photograph: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -99,6 +127,49 @@ def shoot_report(browser: Browser, path: Path) -> None:
         keep(page, "report-phone")
 
 
+def viewer(browser: Browser, place: Path) -> None:
+    """The page of `inrcodec view`: a folder, a picture, and the bits that it took."""
+    folder = place / "photographs and more"
+    folder.mkdir()
+    make_coded(folder)
+    with served(folder) as address:
+        page = browser.new_page(viewport={"width": WIDTH, "height": 760})
+        page.set_default_timeout(WAIT)
+        page.goto(address)
+        page.wait_for_selector("#sheet li:nth-child(11) .text .fault, #sheet li:nth-child(11) canvas")
+        page.wait_for_load_state("networkidle")
+        keep(page, "viewer-folder")
+        page.get_by_role("link", name="china.linr").click()
+        drawn(page)
+        page.mouse.move(500, 300)
+        page.get_by_text("green").wait_for()
+        keep(page, "viewer")
+        page.get_by_role("button", name="Bit cost").click()
+        drawn(page)
+        page.locator(".status", has_text=" bits").wait_for()
+        page.wait_for_load_state("networkidle")
+        keep(page, "viewer-cost")
+        page.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a viewer that shows a folder."""
+    command = [sys.executable, "-m", "inrcodec", "view", "--no-browser", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.terminate()
+
+
+def drawn(page: Page) -> None:
+    """Wait until all that is in sight is decoded."""
+    page.wait_for_selector('.stage[data-missing="0"]')
+
+
 @contextmanager
 def opened(browser: Browser, address: str, width: int, height: int, dark: bool = False, scale: float = 1) -> Iterator[Page]:
     """A page in a window of its own. scale: pixels of the screenshot for each CSS pixel."""
@@ -130,7 +201,7 @@ def _save(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     Image.fromarray(np.ascontiguousarray(pixels)).save(path)
 
 
-PAGES: dict[str, Callable[[Browser, Path], None]] = {"report": report}
+PAGES: dict[str, Callable[[Browser, Path], None]] = {"report": report, "viewer": viewer}
 
 
 def main(names: list[str]) -> None:

@@ -30,7 +30,7 @@ def pages_of(signal: Signal) -> int:
     return math.prod(signal.parts.shape[:-3])
 
 
-def shown(signal: Signal, page: int = 0) -> Picture:
+def shown(signal: Signal, page: int = 0, span: tuple[float, float] | None = None) -> Picture:
     """How a picture looks: (height, width, channels), 1 (grey), 3 (RGB) or 4 (RGBA) channels.
 
     Unsigned integers of up to 8 bits are stretched from 0 … 2^depth − 1. Deeper and signed ones and floats are stretched from the least to
@@ -38,24 +38,39 @@ def shown(signal: Signal, page: int = 0) -> Picture:
     magenta. Of complex numbers the magnitude is shown. Channels after the third are left out if there are more than four. CMYK is
     shown as RGB, without a colour profile.
 
-    page: of a stack; or which slice of an array along its last two axes, counted in raster order.
+    page: of a stack; or which slice of an array along its last two axes, counted in raster order. span: what `span_of` says of the whole
+    picture, if this is a part of it.
 
     Raises:
         UnsupportedError: it is sound, or an array of one axis, or has no such page.
     """
     x = _numbers(signal, _parts(signal, page))
     channels, full, unsigned = x.shape[2], (1 << signal.bit_depth) - 1, signal.samples.dtype.kind in "bu" and not signal.bfloat16
-    if channels >= 4 and signal.kind != "array" and signal.metadata.get("tiff/photometric") == INKS:
-        light = 255 - _stretched(x[..., :4], *((0, full) if unsigned else _range(x[..., :4]))).astype(np.uint16)
+    low, high = span or span_of(signal, page) or (0, full)
+    if _has_inks(signal, channels):
+        light = 255 - _stretched(x[..., :4], low, high).astype(np.uint16)
         return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
     alpha = _stretched(x[..., -1], 0, full) if channels in (2, 4) and unsigned else None
     x = x[..., : 1 if channels == 2 else 3]
-    found = _stretched(x, *((0, full) if unsigned and signal.bit_depth <= SHOWN_DEPTH else _range(x)))
+    found = _stretched(x, low, high)
     missing = np.isnan(x).any(axis=2) if x.dtype.kind == "f" else np.zeros(x.shape[:2], bool)
     if found.shape[2] == 1 and (alpha is not None or missing.any()):
         found = np.repeat(found, 3, axis=2)
     found[missing] = MISSING[: found.shape[2]]
     return found if alpha is None else np.dstack([found, alpha])
+
+
+def span_of(signal: Signal, page: int = 0) -> tuple[float, float] | None:
+    """The numbers that `shown` makes black and white; None: 0 and 2^depth − 1. Raises as `shown`."""
+    x = _numbers(signal, _parts(signal, page))
+    inks, unsigned = _has_inks(signal, x.shape[2]), signal.samples.dtype.kind in "bu" and not signal.bfloat16
+    if unsigned and (inks or signal.bit_depth <= SHOWN_DEPTH):
+        return None
+    return _range(x[..., :4] if inks else x[..., : 1 if x.shape[2] == 2 else 3])
+
+
+def _has_inks(signal: Signal, channels: int) -> bool:
+    return channels >= 4 and signal.kind != "array" and signal.metadata.get("tiff/photometric") == INKS
 
 
 def bit_plane(signal: Signal, plane: int, channel: int = 0, page: int = 0) -> Picture:

@@ -214,3 +214,12 @@ def test_shrunk_pictures_are_means_and_transparent_colours_do_not_count() -> Non
     clear = np.zeros((2, 2, 4), np.uint8)
     clear[0, 0] = 200, 100, 50, 255
     assert figures.shrunk(clear, 1).tolist() == [[[200, 100, 50, 64]]]
+
+
+def test_a_part_is_shown_as_in_the_whole_picture() -> None:
+    x = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100
+    whole = Signal(x, "image")
+    part = figures.shown(Signal(np.ascontiguousarray(x[5:9, 3:7]), "image"), span=figures.span_of(whole))
+    assert (part == figures.shown(whole)[5:9, 3:7]).all()
+    assert figures.span_of(whole) == (0, 59900)
+    assert figures.span_of(Signal(np.zeros((4, 4), np.uint8), "image")) is None

@@ -22,6 +22,7 @@ PARAMETERS_OF_KERNELS = 12
 ROOMS = (
     "__main__",
     "cli",
+    "viewer",
     "report",
     "compare",
     "peers",
@@ -36,6 +37,7 @@ ROOMS = (
     "chunks",
     "",
     "pictures",
+    "facts",
     "damage",
     "plot",
     "costs",

@@ -24,6 +24,7 @@ COMMANDS = {
     "info": "inspect",
     "verify": "inspect",
     "render": "render",
+    "view": "view",
     "bench": "bench",
     "demo": "demo",
 }
@@ -41,6 +42,7 @@ def main() -> None:
     inrcodec verify photo.linr photo.png   compare it with its original
     inrcodec render photo.linr -o large.png --scale 2
                                            ask its network between the pixels
+    inrcodec view photo.linr               show it in a browser
     inrcodec bench photos                  compare it with other codecs
 
     Pictures have 1 to 16 bits per sample, sounds 8 to 32, or are floats of 32 or 64. Arrays are of any integer type, bool, or floats of 16

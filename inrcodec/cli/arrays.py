@@ -13,7 +13,7 @@ from ..errors import InrcodecError, UnsupportedError, naming
 from ..limits import Limits
 from ..options import Options
 from ..storage import check_output, reason
-from .common import MOST_NAMES, coded, decoded, limits_of, options_of, report_coded, shortened, tell_verified, write_as, write_linr
+from .common import coded, decoded, limits_of, options_of, report_coded, shortened, tell_verified, write_as, write_linr
 from .output import say
 from .progress import ProgressLine
 from .signals import interruptible, on_terminal
@@ -130,21 +130,3 @@ def _difference(a: Decoded, b: Decoded) -> str:
     if wrong := [name for name, item in a.items.items() if not item.equals(b.items[name])]:
         return f"{len(wrong)} of {len(a.items)} arrays ({shortened(wrong)})"
     return "the order of arrays" if list(a.items) != list(b.items) else "metadata, not in arrays"
-
-
-def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines that `info` prints of a bundle of arrays: (name, text) of each."""
-    total, raw = found["file_bytes"], max(1, found["raw_bytes"])
-    shown = [
-        ("arrays", f"{len(found['arrays'])}"),
-        ("size", f"{total} bytes, {100 * total / raw:.1f} % of {found['raw_bytes']}"),
-        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
-    ]
-    for about in found["arrays"][:MOST_NAMES]:
-        shape = " × ".join(map(str, about["shape"])) or "scalar"
-        profile = f", {about['profile']}" if about["profile"] else ""
-        shown.append((about["name"], f"{about['dtype']} {shape}, {about['raw_bytes']} → {about['bytes']} bytes{profile}"))
-    if (more := len(found["arrays"]) - MOST_NAMES) > 0:
-        shown.append(("arrays", f"{more} more; --json lists all"))
-    shown += [(f"metadata {key}", f"{n} bytes") for key, n in list(found["metadata"].items())[:MOST_NAMES]]
-    return [*shown, ("digest", f"SHA-256 {found['digest']}")]

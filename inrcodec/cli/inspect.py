@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .. import bundle, codec, damage, profiles, stream
+from .. import bundle, codec, damage, stream
+from .. import facts as described
 from ..errors import FormatError, InrcodecError, LimitError, UnsupportedError, naming
 from ..signal import Signal
 from ..storage import check_output, replace_bytes
@@ -20,7 +20,6 @@ from ..values import bits_of
 from . import arrays, many, pipes, tensors
 from .common import (
     FORCE,
-    MOST_NAMES,
     NEW,
     PIXELS,
     THREADS,
@@ -218,11 +217,10 @@ def info(inputs: tuple[Path | str, ...], stages: bool, drawn: Path | None, force
     report(**found, **told)
     if reporting() or is_quiet():
         return
-    tell = _rows if "profile" in found else arrays.rows if "arrays" in found else tensors.rows
-    for name, value in tell(found):
+    for name, value in described.rows(found):
         say(f"{name + ':':<15} {value}")
     for stage in found.get("stages", []):
-        _tell_stage(stage, *_unit(found))
+        _tell_stage(stage, *described.unit(found))
     if told:
         scale = "dark blue is {least:g} bits, yellow {top:.3g} or more; {overhead} bits belong to no place".format(**told["map"])
         say(f"{'map:':<15} {told['map']['path']}: {scale}")
@@ -251,72 +249,13 @@ def _drawn(source: Path, path: Path, force: bool, given: Mapping[str, Any]) -> d
 
 def info_of(path: Path, given: Mapping[str, Any], stages: bool = False) -> dict[str, Any]:
     """What `info` says of a file. given: the arguments that `with_limits` makes. Raises InrcodecError, naming the file."""
-    found = None if stages else _info_of_bricks(path, given)
-    if found is not None:
-        return found
     limits = {name: given[name] for name in ("max_samples", "max_memory")}
+    if not stages:
+        return decoded(lambda options: described.of(path, options), **limits)
     data = read_linr(path, limits)
     with naming(path):
         tensors.refuse(data, {"--stages": stages})
-        return decoded(
-            lambda options: bundle.info(data, options) if bundle.is_bundle(data) else codec.info(data, stages, options), **limits
-        )
-
-
-def _info_of_bricks(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `info` says of a file that was written brick by brick, which need not fit in memory; None if it is another file, or damaged."""
-    try:
-        limits = {name: given[name] for name in ("max_samples", "max_memory")}
-        with decoded(lambda options: stream.StreamReader(path, options, 0), **limits) as found:
-            return found.info() if found.by_bricks else None
-    except (InrcodecError, OSError):
-        return None
-
-
-def _bits(n: int) -> str:
-    return f"{n} bit{'' if n == 1 else 's'}"
-
-
-def _unit(found: dict[str, Any]) -> tuple[str, float]:
-    """The unit of rates, "pixel" or "sample", and how many pixels or samples there are."""
-    unit = "pixel" if "bits_per_pixel" in found else "sample"
-    return unit, 8 * found["file_bytes"] / found[f"bits_per_{unit}"]
-
-
-def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """The lines that `info` prints: (name, text) of each."""
-    total, (unit, _) = found["file_bytes"], _unit(found)
-    rate = found[f"bits_per_{unit}"]
-    rows = [
-        ("profile", found["profile"] + ("" if found["lossless"] else ", lossy: the network alone, without the samples")),
-        ("signal", f"{found['kind']} {' × '.join(map(str, found['shape']))}, {_bits(found['bit_depth'])} ({found['dtype']})"),
-        *([("format", found["format"])] if "format" in found else []),
-        *([("sample rate", f"{found['sample_rate']} Hz")] if found["sample_rate"] else []),
-        ("size", f"{total} bytes, {100 * total / found['raw_bytes']:.1f} % of {found['raw_bytes']}; {rate:.3f} bits per {unit}"),
-        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
-        ("values", "offset {offset}, step {step}, {0}".format(_bits(found["value_map"]["bits"]), **found["value_map"])),
-        *([("floats", _floats(found["float_map"]))] if "float_map" in found else []),
-        ("tiles", f"{found['tiles']['count']} of {' × '.join(map(str, found['tiles']['shape']))}"),
-    ]
-    rows += profiles.named(found["profile"]).tell(found)
-    rows += [(f"metadata {k}", f"{n} bytes") for k, n in islice(found["metadata"].items(), MOST_NAMES)]
-    if (more := len(found["metadata"]) - MOST_NAMES) > 0:
-        rows.append(("metadata", f"{more} more"))
-    form = ", of the tiles' digests" if "digest_of" in found else ""
-    rows.append(("digest", f"SHA-256 {found['digest']}{form if len(found['digest']) == 64 else '…, compact file'}"))
-    return rows
-
-
-def _floats(found: dict[str, Any]) -> str:
-    """How integers stand for floats, in words."""
-    words = {
-        "bits": "patterns of bits, in the order of the numbers",
-        "fixed": "n · 2^{exponent}",
-        "product": "n · {factor}, rounded",
-        "quotient": "n / {factor}, rounded",
-        "split": "n · 2^{exponent}, and fine bits up to {digits} digits",
-    }
-    return words[found["form"]].format(**found)
+        return decoded(lambda options: codec.info(data, stages, options), **limits)
 
 
 def _tell_stage(stage: dict[str, Any], unit: str, places: float) -> None:

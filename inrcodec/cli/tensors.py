@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InrcodecError, UnsupportedError, naming
+from ..facts import loss
 from ..options import Options
 from ..storage import check_output, reason
 from .common import (
     MOST_LINES,
-    MOST_NAMES,
     coded,
     decoded,
     limits_of,
@@ -86,17 +86,10 @@ def _tell_lossy(found: Mapping[str, Any]) -> None:
         return
     lossy = [(about["name"], about["lossy"]) for about in found["tensors"] if "lossy" in about]
     for name, about in lossy[:MOST_LINES]:
-        say(f"  {name}: {_lossy_words(about)}")
+        say(f"  {name}: {loss(about)}")
     if len(lossy) > MOST_LINES:
         say(f"  and {len(lossy) - MOST_LINES} more; info --json lists all")
     say(f"the file is lossy: {len(lossy)} of {len(found['tensors'])} tensors are not exact")
-
-
-def _lossy_words(about: Mapping[str, Any]) -> str:
-    """How a tensor was coded, and its signal-to-noise ratio."""
-    snr = "no error" if about["snr"] is None else f"{about['snr']:.2f} dB"
-    bits = "" if about["weights"] == "ternary" else f" {about['bits']}"
-    return f"{about['weights']}{bits}, signal-to-noise ratio {snr}"
 
 
 def decode(input: Path, output: Path, data: bytes, force: bool, given: Mapping[str, Any]) -> None:
@@ -148,30 +141,3 @@ def _difference(a: Tensors, b: Tensors) -> str:
         return "the order of tensors"
     keys = [key for key in sorted(a.metadata.keys() | b.metadata.keys()) if a.metadata.get(key) != b.metadata.get(key)]
     return f"metadata, not in tensors ({shortened(keys)})" if keys else "the order of metadata"
-
-
-def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines that `info` prints of a bundle: (name, text) of each."""
-    total, raw = found["file_bytes"], max(1, found["raw_bytes"])
-    lossy = [about for about in found["tensors"] if "lossy" in about]
-    shown = [
-        ("tensors", f"{len(found['tensors'])}, {found['elements']} elements" + (f"; lossy: {len(lossy)} are not exact" if lossy else "")),
-        ("size", f"{total} bytes, {100 * total / raw:.1f} % of {found['raw_bytes']}; {found['bits_per_weight']:.3f} bits per weight"),
-        *((name, f"{n} bytes, {100 * n / total:.1f} %") for name, n in found["bytes"].items()),
-        *((name, f"{row['tensors']} tensors, {row['raw_bytes']} → {row['bytes']} bytes") for name, row in found["dtypes"].items()),
-    ]
-    for number, group in enumerate(found["groups"][:MOST_LINES]):
-        cut = f" of {' + '.join(map(str, group['fields']))} bits" if group["fields"] else ""
-        rate = f"{group['elements']} elements, {group['bits_per_element']:.3f} bits each"
-        shown.append((f"group {number}", f"{group['dtype']}, {group['coding']}{cut}: {rate} ({', '.join(group['profiles'])})"))
-    if (more := len(found["groups"]) - MOST_LINES) > 0:
-        shown.append(("groups", f"{more} more"))
-    for about in found["tensors"][:MOST_NAMES]:
-        same = f", the same as {about['same_as']}" if "same_as" in about else ""
-        how = f", {_lossy_words(about['lossy'])}" if "lossy" in about else ""
-        shape = " × ".join(map(str, about["shape"])) or "scalar"
-        shown.append((about["name"], f"{about['dtype']} {shape}{same}{how}"))
-    if (more := len(found["tensors"]) - MOST_NAMES) > 0:
-        shown.append(("tensors", f"{more} more; --json lists all"))
-    shown += [(f"metadata {key}", f"{n} bytes") for key, n in list(found["metadata"].items())[:MOST_NAMES]]
-    return [*shown, ("digest", f"SHA-256 {found['digest']}")]

@@ -1,0 +1,294 @@
+"""The addresses of the viewer, and what is answered there.
+
+A fault of a file is an answer as any other, of status 200, with the line in "fault": the page shows it, and it is no fault of the request.
+Names that lead out of what is shown, and questions that make no sense, get 404 and 400.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from .. import figures
+from ..errors import InrcodecError, Stopped
+from ..options import Options
+from . import about, drawing, listening
+from .guard import Access, Guard
+from .held import ChangedError, Files, Held
+from .library import Library, NotHereError
+from .samples import Samples
+from .store import Store
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+KEPT = 1 << 28  # bytes of decoded samples, if the limits do not say less
+SHARE = 4  # of the memory that the limits allow may be kept
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+NUMBERS = re.compile(r"-?\d{1,12}(,-?\d{1,12}){0,3}", re.ASCII)
+COLUMNS = 1000  # of a waveform or of costs, if nothing else is asked for
+
+Found = TypeVar("Found")
+Answer = Callable[[Request, Held], Coroutine[Any, Any, Response]]
+
+
+class AskedWronglyError(Exception):
+    """A question that makes no sense. The message says why."""
+
+
+@dataclass
+class Viewer:
+    """What answers.
+
+    library: the files; options: threads and limits; store: what is kept of the work.
+    """
+
+    library: Library
+    options: Options
+    store: Store
+
+    def __post_init__(self) -> None:
+        self.files = Files(self.library, self.options.limits)
+        self.samples = Samples(self.store, self.options)
+
+    @classmethod
+    def of(cls, library: Library, options: Options) -> Viewer:
+        """A viewer with a store of the size that the limits allow."""
+        most = min(KEPT, options.max_memory // SHARE) if options.max_memory else KEPT
+        return cls(library, options, Store(most, options.workers))
+
+    def routes(self) -> list[Route]:
+        """All addresses."""
+        of_files: dict[str, Answer] = {
+            "about": self.about,
+            "card": self.card,
+            "thumbnail": self.thumbnail,
+            "preview": self.preview,
+            "span": self.span,
+            "picture": self.picture,
+            "values": self.values,
+            "waveform": self.waveform,
+            "costs": self.costs,
+            "frame": self.frame,
+            "sound.wav": self.sound,
+            "verify": self.verify,
+        }
+        return [
+            Route("/", _static("index.html")),
+            *(Route(f"/static/{path.name}", _static(path.name)) for path in sorted(STATIC.iterdir()) if path.suffix in TYPES),
+            Route("/api/list", self.list),
+            *(Route(f"/api/{name}", self._of_file(answer)) for name, answer in of_files.items()),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """The names of all files."""
+        names = await asyncio.to_thread(self.library.names)
+        told = [{"name": name} if _is_text(name) else {"name": repr(name), "fault": "its name is not valid Unicode"} for name in names]
+        return JSONResponse({"title": _as_text(self.library.title), "single": self.library.single, "files": told})
+
+    def _of_file(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+        """What answers questions about the file that parameter `name` names. If nobody waits for it any more, the work is stopped."""
+
+        async def endpoint(request: Request) -> Response:
+            path: Path | None = None
+            try:
+                path = self.library.path(request.query_params.get("name", ""))
+                held = await asyncio.to_thread(self.files.get, request.query_params["name"])
+                if request.query_params.get("version", held.version) != held.version:
+                    raise ChangedError("was changed since it was opened")
+                return await _unless_gone(request, answer(request, held))
+            except NotHereError as fault:
+                return PlainTextResponse(str(fault), 404)
+            except AskedWronglyError as fault:
+                return PlainTextResponse(str(fault), 400)
+            except ChangedError as fault:
+                return JSONResponse(about.fault_of(fault, path) | {"changed": True})
+            except InrcodecError as fault:
+                return JSONResponse(about.fault_of(fault, path))
+            except MemoryError:
+                return JSONResponse({"fault": "not enough memory", "hint": ""})
+            except Stopped:
+                return Response(status_code=204)
+
+        return endpoint
+
+    async def _work(self, what: str, held: Held, work: Callable[[Options], Found]) -> Found:
+        """What some work makes of a file, in a thread of the store. It is given options with a stop."""
+        key = (what, held.path, held.stamp)
+        return await self.store.get(key, lambda stop: work(replace(self.options, stop=stop)), lambda found: 0)
+
+    async def about(self, request: Request, held: Held) -> Response:
+        """What a page must know of a file."""
+        return JSONResponse(await asyncio.to_thread(about.about, held, self.options))
+
+    async def card(self, request: Request, held: Held) -> Response:
+        """What the contact sheet says of a file."""
+        return JSONResponse(await asyncio.to_thread(about.card, held, self.options))
+
+    async def verify(self, request: Request, held: Held) -> Response:
+        """Compare a file with its digest."""
+        return JSONResponse({"right": await self._work("verify", held, lambda options: about.verify(held, options))})
+
+    async def thumbnail(self, request: Request, held: Held) -> Response:
+        """A small picture, or the waveform of a sound that is not too long."""
+        opened = held.opened
+        if opened is not None and not opened.header.lossy and len(opened.layout.axes) == 1 and opened.layout.places <= about.DECODED:
+            wave = await listening.waveform(self.samples, held, 0, opened.layout.axes[0], _number(request, "columns", 160))
+            return JSONResponse({"wave": wave})
+        found = await self._work("thumbnail", held, lambda options: about.thumbnail(held, options))
+        return JSONResponse({"none": True}) if found is None else await _png(found)
+
+    async def preview(self, request: Request, held: Held) -> Response:
+        """The preview in a picture."""
+        found = await asyncio.to_thread(about.preview, held, self.options)
+        return JSONResponse({"none": True}) if found is None else await _png(found)
+
+    async def span(self, request: Request, held: Held) -> Response:
+        """Which numbers of a page are black and white."""
+        span = await drawing.span_of(self.samples, held, _numbers(request, "page", ()))
+        return JSONResponse({"span": span and [f"{end:.6g}" for end in span]})
+
+    async def picture(self, request: Request, held: Held) -> Response:
+        """A part of a page, as PNG. Header x-fault has what of it is lost."""
+        step = _number(request, "step", 1)
+        if not 1 <= step <= 1 << 20:
+            raise AskedWronglyError("step is out of range")
+        drawn = await drawing.draw(self.samples, held, _layer(request), _area(request), step)
+        headers = {"x-fault": quote("; ".join(drawn.faults))} if drawn.faults else {}
+        return await _png(drawn.picture, headers)
+
+    async def values(self, request: Request, held: Held) -> Response:
+        """The values of a part of a page, as texts."""
+        return JSONResponse({"values": await drawing.values(self.samples, held, _layer(request), _area(request))})
+
+    async def waveform(self, request: Request, held: Held) -> Response:
+        """The least and the largest sample of each column of a sound."""
+        start, stop = _number(request, "start", 0), _number(request, "stop", 0)
+        return JSONResponse(await listening.waveform(self.samples, held, start, stop, _number(request, "columns", COLUMNS)))
+
+    async def costs(self, request: Request, held: Held) -> Response:
+        """The bits of each column of a sound."""
+        start, stop, columns = _number(request, "start", 0), _number(request, "stop", 0), _number(request, "columns", COLUMNS)
+        return JSONResponse(await listening.costs(self.samples, held, start, stop, columns, _number(request, "plane", -1)))
+
+    async def frame(self, request: Request, held: Held) -> Response:
+        """The samples of a frame of a sound, as texts."""
+        return JSONResponse({"values": await listening.told(self.samples, held, _number(request, "at", 0))})
+
+    async def sound(self, request: Request, held: Held) -> Response:
+        """A sound as a WAV file, or the part of it that header Range asks for."""
+        size = listening.Wave.of(held.tiled).size
+        first, last, headers = 0, size - 1, {"accept-ranges": "bytes"}
+        if asked := RANGE.fullmatch(request.headers.get("range", "")):
+            first, last = _part(asked[1], asked[2], size)
+            if first > last:
+                return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
+            headers["content-range"] = f"bytes {first}-{last}/{size}"
+        headers["content-length"] = str(last - first + 1)
+        status = 206 if asked else 200
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers, media_type="audio/wav")
+        body = listening.wav(self.samples, held, first, last)
+        return StreamingResponse(body, status, headers, "audio/wav")
+
+
+def app(viewer: Viewer, access: Access) -> Guard:
+    """The ASGI application."""
+    return Guard(Starlette(routes=viewer.routes()), access)
+
+
+def _static(name: str) -> Callable[[Request], Awaitable[Response]]:
+    path = STATIC / name
+    content, kind = path.read_bytes(), TYPES[path.suffix]
+
+    async def endpoint(request: Request) -> Response:
+        return Response(content, media_type=kind)
+
+    return endpoint
+
+
+async def _png(picture: figures.Picture, headers: dict[str, str] | None = None) -> Response:
+    return Response(await asyncio.to_thread(figures.png, picture), headers=headers, media_type="image/png")
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """What work gives; if the browser closes the connection before, it is cancelled. Raises Stopped then."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return await working
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+
+
+def _layer(request: Request) -> drawing.Layer:
+    """The layer that is asked for. Raises AskedWronglyError."""
+    mode = request.query_params.get("mode", "picture")
+    if mode not in get_args(drawing.Mode):
+        raise AskedWronglyError("there is no such mode")
+    try:
+        top = float(request.query_params.get("top", "8"))
+    except ValueError:
+        top = 0.0
+    if not 0 < top < 1e6:
+        raise AskedWronglyError("top is out of range")
+    page = _numbers(request, "page", ())
+    return drawing.Layer(mode, page, _number(request, "plane", -1), _number(request, "channel", 0), top)  # type: ignore[arg-type]
+
+
+def _area(request: Request) -> tuple[int, int, int, int]:
+    """The part of a page that is asked for, (left, top, width, height). Raises AskedWronglyError."""
+    left, top, width, height = _numbers(request, "area", (0, 0, 0, 0))
+    return left, top, width, height
+
+
+def _numbers(request: Request, name: str, usual: tuple[int, ...]) -> tuple[int, ...]:
+    """Whole numbers with commas between them. usual: those of one that is not given, which also says how many there are if it is not empty.
+
+    Raises AskedWronglyError.
+    """
+    text = request.query_params.get(name, "")
+    if not text:
+        return usual
+    found = tuple(map(int, text.split(","))) if NUMBERS.fullmatch(text) else ()
+    if not found or (usual and len(found) != len(usual)):
+        raise AskedWronglyError(f"{name} is not as it should be")
+    return found
+
+
+def _number(request: Request, name: str, usual: int) -> int:
+    """A whole number. Raises AskedWronglyError."""
+    return _numbers(request, name, (usual,))[0]
+
+
+def _part(first: str, last: str, size: int) -> tuple[int, int]:
+    """The first and the last byte of a Range; the first is after the last if there is no such part."""
+    if not first:
+        return (max(0, size - int(last)), size - 1) if last and int(last) else (1, 0)
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any(0xD800 <= ord(c) < 0xE000 for c in name)
+
+
+def _as_text(name: str) -> str:
+    return name if _is_text(name) else repr(name)

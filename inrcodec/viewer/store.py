@@ -1,0 +1,103 @@
+"""Work in threads, of which the results are kept: up to so many bytes, the last ones used. What nobody waits for any more is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, TypeVar
+
+from ..errors import Stopped
+
+Found = TypeVar("Found")
+Stop = Callable[[], bool]  # asked by the work whether it is to end
+
+
+@dataclass(eq=False)
+class _Job:
+    """Work that runs or waits. work: in its thread; future: the same in the event loop; wanted: how many wait for it."""
+
+    work: Future[Any]
+    future: asyncio.Future[Any]
+    stop: Event
+    wanted: int = 0
+
+
+class Store:
+    """Results by key. All methods but `close` are called from one event loop.
+
+    most: bytes that are kept. The last result is kept whatever its size, since it is asked for again at once.
+    workers: how much is done at a time.
+    """
+
+    def __init__(self, most: int, workers: int) -> None:
+        self.most = most
+        self.held = 0
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._jobs: dict[Hashable, _Job] = {}
+        self._all: set[_Job] = set()
+        self._pool = ThreadPoolExecutor(workers, "inrcodec-view")
+
+    async def get(self, key: Hashable, make: Callable[[Stop], Found], size: Callable[[Found], int]) -> Found:
+        """What `make` gives for a key, or gave before. It is called in a thread, once for all who wait for it.
+
+        make: asked for with a function that says whether it is to end. size: bytes of a result; 0: it is not kept.
+        Raises what `make` raises; nothing is kept then.
+        """
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            found: Found = self._kept[key][0]
+            return found
+        job = self._jobs.get(key) or self._begin(key, make, size)
+        job.wanted += 1
+        try:
+            return await asyncio.shield(job.future)
+        finally:
+            job.wanted -= 1
+            if not job.wanted and not job.future.done():
+                job.stop.set()
+                if self._jobs.get(key) is job:
+                    del self._jobs[key]
+
+    def _begin(self, key: Hashable, make: Callable[[Stop], Found], size: Callable[[Found], int]) -> _Job:
+        stop = Event()
+        work = self._pool.submit(copy_context().run, _done, make, stop)
+        job = _Job(work, asyncio.wrap_future(work), stop)
+        self._jobs[key] = job
+        self._all.add(job)
+
+        def ended(future: asyncio.Future[Found]) -> None:
+            self._all.discard(job)
+            if self._jobs.get(key) is job:
+                del self._jobs[key]
+            if not future.cancelled() and future.exception() is None and not job.stop.is_set():
+                self._keep(key, future.result(), size(future.result()))
+
+        job.future.add_done_callback(ended)
+        return job
+
+    def _keep(self, key: Hashable, found: Any, size: int) -> None:
+        if not size:
+            return
+        self._kept[key] = found, size
+        self.held += size
+        while self.held > self.most and len(self._kept) > 1:
+            self.held -= self._kept.popitem(last=False)[1][1]
+
+    def close(self, seconds: float) -> bool:
+        """Stop all work; whether all has ended within some seconds. To be called when the event loop has ended."""
+        for job in self._all:
+            job.stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return not wait([job.work for job in self._all], seconds).not_done
+
+
+def _done(make: Callable[[Stop], Found], stop: Event) -> Found:
+    """What `make` makes. Raises Stopped: that is not wanted any more."""
+    if stop.is_set():
+        raise Stopped
+    return make(stop.is_set)

@@ -74,9 +74,9 @@ class Hanging(Plain):
 
     def encode(self, prepared: Signal, threads: int) -> bytes:
         if prepared.samples.size > 16384:
-            with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as program:
+            with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as program:
                 self.note.write_text(str(program.pid), encoding="ascii")
-                time.sleep(600)
+                time.sleep(60)
         return super().encode(prepared, threads)
 
 

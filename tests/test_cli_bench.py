@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +17,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from rich.console import Console
 
 import inrcodec
 from inrcodec import Signal, cli
 from inrcodec.cli import bench, benchtable
+from inrcodec.cli.bar import Bar
 from inrcodec.compare import Comparison, FileResult, Measurement
 from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN
 from inrcodec.compare.run import Settings, planned
@@ -191,3 +195,14 @@ def test_names_of_pictures(folder: Path) -> None:
     with pytest.raises(inrcodec.InrcodecError, match=r"c\.png: is none of the pictures"):
         bench._wanted(pictures, "c.png")
     assert [task.name for task in planned([folder], Settings()).tasks] == ["a.png", "inside/b.png"]
+
+
+def test_a_bar_keeps_its_place_beside_a_brief_text() -> None:
+    out = io.StringIO()
+    bar = Bar(Console(file=out, width=100, force_terminal=True), brief=True)
+    bar.show("measuring", 0.5, "1 of 2 files, WebP")
+    bar.progress.refresh()
+    bar.close()
+    drawn = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).replace("\r", "\n").splitlines() if "WebP" in line]
+    assert drawn
+    assert re.fullmatch(r"[━╸╺]+ measuring   50%.*  1 of 2 files, WebP *", drawn[-1])

@@ -51,10 +51,11 @@ class Bar:
     """A line on standard error that is drawn over and over, and goes when it is closed: a bar, a stage, the share done, the time left.
 
     The time left is told by the speed of the last half minute. What is printed on standard error meanwhile appears above the line.
-    terminal: where it is drawn.
+    terminal: where it is drawn; brief: whether the texts behind it are short, so that it need not make room for them.
     """
 
-    def __init__(self, terminal: Console | None = None) -> None:
+    def __init__(self, terminal: Console | None = None, brief: bool = False) -> None:
+        self.brief = brief
         self.terminal = terminal or Terminal()
         self.progress = Progress(Line(), console=self.terminal, transient=True, redirect_stdout=False)
         self.alone = self.progress.columns
@@ -65,12 +66,12 @@ class Bar:
         return self.progress.add_task(stage, total=total)
 
     def show(self, stage: str, share: float | None = None, rest: str = "") -> None:
-        """Show how far a stage is. share: of 1, None: not known; rest: a text behind it, for which the bar makes room."""
+        """Show how far a stage is. share: of 1, None: not known; rest: a text behind it, for which the bar makes room unless brief."""
         now = self.progress.tasks[0]
         if stage != now.description or (share is None) != (now.total is None) or (share or 0.0) < now.completed:
             self.progress.remove_task(self.task)  # another stage: the time left is that of one
             self.task = self._begin(stage, None if share is None else 1.0)
-        wide = share is not None and not rest and self.terminal.width >= NARROW
+        wide = share is not None and (self.brief or not rest) and self.terminal.width >= NARROW
         self.progress.columns = (BarColumn(WIDEST), *self.alone) if wide else self.alone
         self.progress.update(self.task, completed=share or 0.0, rest=rest)
 

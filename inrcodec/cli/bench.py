@@ -46,8 +46,9 @@ MEASURED = under(
         "--codec",
         "codecs",
         type=click.Choice(list(NAMES), case_sensitive=False),
+        metavar="NAME",
         multiple=True,
-        help="A codec to measure beside inrcodec; may be given several times. Default: all that take such files.",
+        help=f"A codec to measure beside inrcodec; may be given several times. Default: all that take such files: {', '.join(NAMES)}.",
     ),
     THREADS,
     click.option(
@@ -63,7 +64,11 @@ OUTPUT = under(
     "Output",
     click.option("--csv", "table", type=IN, help="Write a line for each file and codec into this file."),
     click.option("--html", "page", type=IN, help="Write a page with tables, charts and a picture into this file; it needs no other file."),
-    click.option("--picture", help="The file that the page shows, with a map of where its bits go. Default: the picture of median ratio."),
+    click.option(
+        "--picture",
+        metavar="FILE",
+        help="The picture that the page shows, with a map of where its bits go. Default: the one of median ratio.",
+    ),
     FORCE,
 )
 
@@ -161,9 +166,9 @@ def _shown() -> Iterator[Callable[[Status], None] | None]:
         return
     from .bar import Bar
 
-    bar = Bar()
+    bar = Bar(brief=True)
     try:
-        yield lambda status: bar.show(f"{status.done + 1} of {status.total} files  {status.codec}", status.share)
+        yield lambda status: bar.show("measuring", status.share, f"{status.done + 1} of {status.total} files, {status.codec}")
     finally:
         bar.close()
 

@@ -27,6 +27,7 @@ coverage: $(VENV)/installed
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
 
 docs: $(VENV)/installed
+	rm -rf build/docs build/doctrees
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -c docs -d build/doctrees . build/docs
 	@echo build/docs/index.html
 

@@ -24,6 +24,7 @@ ROOT = "inrcodec."
 MARKUP = re.compile(r"\*|(?<=\w)_(?=\W|$)|\|")  # what means something else in reStructuredText
 COLUMNS = re.compile(r"\S {3,}\S")
 NO_TYPE = "NO_TYPE"
+OBJECTS = re.compile(r"\((?:<[^>]*>(?:, ?)?)+\)")  # a default that is a tuple of objects, which Python does not read
 SECTION = re.compile(r"\w+:$")
 QUOTED = re.compile(r"(``[^`]+``|`[^`]+`)")
 UNIONS = {
@@ -109,10 +110,10 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: Element, content: Element
 
 
 def _defaults(app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None) -> Any:
-    """Make signatures short: NumPy's unions by their names; defaults that a factory makes, which have no text, as an empty mapping."""
+    """Make signatures short: NumPy's unions by their names; defaults without a text in Python as {} or `...`."""
     if signature is None:
         return None
-    signature = signature.replace("<factory>", "{}")
+    signature = OBJECTS.sub("...", signature.replace("<factory>", "{}"))
     for union, short in UNIONS.items():
         signature = signature.replace(union, short)
     return signature, returned

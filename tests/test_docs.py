@@ -6,6 +6,7 @@ import re
 import shlex
 import tempfile
 import unicodedata
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_pages_are_listed(folder: str) -> None:
     lists = [list_ for list_ in (place / "README.md", place.parent / "README.md", place.parent / "api.md") if list_.exists()]
     listed = {(list_.parent / link.partition("#")[0]).resolve() for list_ in lists for link in links(list_)}
     assert {page.name for page in place.glob("*.md") if page.resolve() not in listed} <= {"README.md", "index.md"}
+
+
+@pytest.mark.parametrize("module", ["inrcodec", "inrcodec.batch", "inrcodec.compare", "inrcodec.files", "inrcodec.sound"])
+def test_public_names_are_in_the_reference(module: str) -> None:
+    inside = ("CHECKPOINTS", "SEEK_CUR", "SEEK_END", "SEEK_SET", "files", "lossy")  # numbers and modules
+    reference = "\n".join(text_of(page) for page in sorted((ROOT / "docs" / "api").glob("*.md")))
+    shown: set[str] = set()
+    for block in re.findall(r"^```\{eval-rst\}\n(.*?)^```$", reference, re.M | re.S):
+        current = re.findall(r"currentmodule:: (\S+)|^\.\. auto(?:function|class|exception):: (\S+)", block, re.M)
+        place = ""
+        for there, name in current:
+            place = there or place
+            shown.add(f"{place}.{name}" if name else "")
+    missing = [name for name in import_module(module).__all__ if f"{module}.{name}" not in shown and name not in inside]
+    assert not missing
 
 
 @pytest.mark.parametrize(("name", "code"), examples("python"), ids=lambda value: value if "block" in value else "")

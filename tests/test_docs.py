@@ -21,7 +21,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *(path for folder in ("docs", "formats", "bench") for path in sorted((ROOT / folder).rglob("*.md"))),
 ]
-WITH_EXAMPLES = [README, ROOT / "docs" / "usage.md", ROOT / "docs" / "integrations.md"]
+WITH_EXAMPLES = [README, *(ROOT / "docs" / name for name in ("usage.md", "integrations.md", "bench.md", "viewer.md"))]
 LONGEST_README = 120  # lines
 COMMAND = re.compile(r"^    (?:.venv/bin/)?(inrcodec .*?)(?: {2,}.*)?$", re.M)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .ours import Ours
 from .result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement, is_ours
 from .worker import Worker
 
-TIMEOUT = 600.0  # seconds for a codec and a file
+TIMEOUT = 600.0  # seconds for a codec and a file, once
 NO_SIGNAL = "holds several arrays or tensors; pictures, sounds and single arrays are measured"
 
 
@@ -37,7 +37,7 @@ class Settings:
         efforts: of inrcodec, each measured by itself.
         peers: the other codecs.
         threads: that codecs with threads have; 0: as many as there are cores.
-        timeout: seconds for a codec and a file.
+        timeout: seconds for a codec and a file, to encode it and decode it once.
         pixels: whether to take the pixels of lossy pictures; max_samples, max_memory: limits of what is read, 0 or None: the usual ones.
         command: what `Comparison.command` is to say.
     """
@@ -50,6 +50,11 @@ class Settings:
     max_samples: int | None = None
     max_memory: int | None = None
     command: str = ""
+
+    @property
+    def ours(self) -> list[Ours]:
+        """inrcodec at each effort."""
+        return [Ours(effort, len(self.efforts) > 1) for effort in self.efforts]
 
 
 class Status(NamedTuple):
@@ -137,9 +142,8 @@ def _reading(settings: Settings) -> dict[str, object]:
 @contextmanager
 def _running(settings: Settings, folder: Path) -> Iterator[_Run]:
     """A run with its workers, which end with the `with` block."""
-    ours = [Ours(effort, len(settings.efforts) > 1) for effort in settings.efforts]
     missing = {peer.name: why for peer in settings.peers if (why := peer.missing())}
-    codecs = [*ours, *(peer for peer in settings.peers if peer.name not in missing)]
+    codecs = [*settings.ours, *(peer for peer in settings.peers if peer.name not in missing)]
     threads = settings.threads or os.cpu_count() or 1
     workers = {}
     for number, peer in enumerate(codecs):
@@ -195,7 +199,12 @@ def _read(run: _Run, task: Task) -> Signal | None:
     if not isinstance(signal, Signal):
         run.refused[task.name] = NO_SIGNAL
         return None
-    return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, {}, signal.bfloat16)
+    return bare(signal)
+
+
+def bare(signal: Signal) -> Signal:
+    """A signal without metadata, as it is measured."""
+    return replace(signal, metadata={})
 
 
 def _measure(run: _Run, task: Task, signal: Signal, files: tuple[int, int], share: tuple[float, float]) -> FileResult:

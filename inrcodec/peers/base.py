@@ -26,10 +26,12 @@ class Peer(ABC):
 
     Attributes:
         name: of the codec; kinds: of signals that it may take; settings: what it was told, in words.
+        compiles: whether it may have to compile itself when it is used first, which takes minutes.
     """
 
     name: str
     kinds: tuple[Kind, ...]
+    compiles: bool = False
 
     @property
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from abc import abstractmethod
@@ -17,7 +16,9 @@ from ..errors import InrcodecError
 from ..limits import NO_LIMITS
 from ..signal import Kind, Signal
 from .base import Peer, Samples, Unsuited
+from .memory import PEAK, taken
 
+ASKED = 10.0  # seconds that a program may take to tell its version
 LOOK = 0.005  # seconds after which a program's memory is looked at again
 # without what makes room for tags, and a table to seek by; sounds of many channels need not say which is where
 FLAC = ("flac", "-s", "-f", "-8", "-p", "-e", "--no-padding", "--no-seektable", "--channel-map=none")
@@ -38,7 +39,7 @@ def run(command: list[str], made: Path) -> Ran:
     peak: int | None = None
     try:
         while process.poll() is None:
-            seen = _peak_of(process.pid)
+            seen = taken(PEAK, process.pid)
             peak = max(filter(None, (peak, seen)), default=None)
             try:
                 process.wait(LOOK)
@@ -53,16 +54,6 @@ def run(command: list[str], made: Path) -> Ran:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         raise Unsuited(f"fails: {lines[-1] if lines else f'exit status {process.returncode}'}".replace(f"{made.parent}/", ""))
     return Ran(made, peak)
-
-
-def _peak_of(pid: int) -> int | None:
-    """Bytes of memory that a running process took at most until now; None: the system does not say, or it takes none any more."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
-    return int(found[1]) * 1024 if found else None
 
 
 def plain(signal: Signal) -> Signal:
@@ -95,7 +86,11 @@ class _Program(Peer):
         return f"the command {gone[0]} is not on PATH; install the package {self.package} of your system" if gone else ""
 
     def version(self) -> str:
-        said = subprocess.run([self.program, "--version"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        command = [self.program, "--version"]
+        try:
+            said = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=ASKED)
+        except (OSError, subprocess.TimeoutExpired):
+            return self.program
         return (said.stdout or said.stderr).decode("utf-8", "replace").strip().partition("\n")[0].strip() or self.program
 
     def check(self, signal: Signal) -> None:

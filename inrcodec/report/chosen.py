@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import figures
-from ..errors import InrcodecError, UnsupportedError
+from ..errors import InrcodecError, Stopped, UnsupportedError
+from ..options import Options
 from ..signal import Signal
 from .words import number, percent, significant
 
@@ -33,11 +34,13 @@ class Choice:
         path: its name.
         signal: its samples.
         data: its .linr file.
+        options: threads, limits and stop matter, when the file is decoded for the map of its bits.
     """
 
     path: str
     signal: Signal
     data: bytes
+    options: Options | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,10 @@ class Chosen:
 
 
 def chosen(choice: Choice) -> Chosen:
-    """Draw a chosen picture: of a stack its first page, of an array the first slice along its last two axes."""
+    """Draw a chosen picture: of a stack its first page, of an array the first slice along its last two axes.
+
+    Raises Stopped.
+    """
     from ..costs import costs  # decodes, so it needs the kernels, and a page without a picture does not
 
     signal, faults = choice.signal, []
@@ -100,7 +106,9 @@ def chosen(choice: Choice) -> Chosen:
     pictures = _fitting([whole], PICTURE_BYTES, _png)
     maps: list[Image] = []
     try:
-        maps = _maps(costs(choice.data))
+        maps = _maps(costs(choice.data, choice.options))
+    except Stopped:
+        raise
     except UnsupportedError as fault:
         faults.append(f"There is no map of where the bits go: {fault}.")
     except InrcodecError as fault:

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -78,9 +79,9 @@ def test_a_folder_is_measured(folder: Path, tmp_path: Path) -> None:
 def test_the_table_and_the_picture_of_the_page(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     pages: Any = ModuleType("inrcodec.report")
-    pages.Choice = lambda path, signal, data: (path, signal, data)
+    pages.Choice = lambda path, signal, data, options: (path, signal, data, options)
 
-    def write(path: Path, found: Comparison, choice: Any) -> None:
+    def write(path: Path, found: Comparison, choice: Any, force: bool) -> None:
         path.write_text("page", encoding="utf-8")
         made.append((found, choice))
 
@@ -90,7 +91,9 @@ def test_the_table_and_the_picture_of_the_page(folder: Path, tmp_path: Path, mon
     page = tmp_path / "page.html"
     result = run(folder, "-e", 1, "-c", "png", "--html", page, "--picture", "b.png")
     assert page.read_text(encoding="utf-8") == "page"
-    ((found, (path, signal, data)),) = made
+    ((found, (path, signal, data, options)),) = made
+    assert not options.verify
+    assert len(data) == next(one.size for one in found.files[1].measurements if one.codec == "inrcodec")
     assert path == "inside/b.png"
     assert isinstance(signal, Signal)
     assert inrcodec.decode(data).equals(signal)
@@ -162,6 +165,7 @@ def test_tables_say_how_much_and_where_others_are_smaller() -> None:
         "  inrcodec        100  33.3 %       8.000       10.00 s        1.00 s   500 B",
         "  PNG             200  66.7 %      16.000  2.0 × slower  2.0 × slower  1.0 kB",
         "  JPEG XL          90  30.0 %       7.200  1.1 × faster  1.1 × faster   450 B",
+        "  inrcodec is the smallest of 0 of 2 files, as small as the smallest of 1.",
         "  JPEG XL is smaller than inrcodec in 1 of 1 file: a.png (−10 %)",
         "",
         "arrays: 1 file, 300 B of samples",
@@ -180,13 +184,74 @@ def test_tables_say_how_much_and_where_others_are_smaller() -> None:
 
 
 def test_names_of_pictures(folder: Path) -> None:
-    pictures = [file("a.png", ours=1), file("x/b.png", ours=1), file("b.png", ours=1)]
-    assert bench._wanted(pictures, "b.png").path == "b.png"
-    assert bench._wanted(pictures, "./x/b.png").path == "x/b.png"
-    assert bench._wanted(pictures, "photos/x/b.png").path == "x/b.png"
-    with pytest.raises(inrcodec.InrcodecError, match=r"c\.png: is none of the pictures"):
-        bench._wanted(pictures, "c.png")
-    assert [task.name for task in planned([folder], Settings()).tasks] == ["a.png", "inside/b.png"]
+    for name in ("x/b.png", "b.png"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", (3, 3)).save(path)
+    tasks = planned([folder], Settings()).tasks
+    assert [task.name for task in tasks] == ["a.png", "b.png", "inside/b.png", "x/b.png"]
+    assert bench._wanted(tasks, "b.png").name == "b.png"
+    assert bench._wanted(tasks, "./x/b.png").name == "x/b.png"
+    assert bench._wanted(tasks, "photos/x/b.png").name == "x/b.png"
+    with pytest.raises(inrcodec.InrcodecError, match=r"c\.png: is none of the files to be measured"):
+        bench._wanted(tasks, "c.png")
+
+
+def test_where_inrcodec_gave_nothing_it_is_not_the_smallest() -> None:
+    found = found_of(file("a.png", ours=100, png=200), file("b.png", png=100, faults={"inrcodec": "fails"}))
+    assert "  inrcodec is the smallest of 1 of 2 files, and gave nothing of 1." in list(benchtable.lines(found))
+    nothing = list(benchtable.lines(found_of(file("a.png", faults={"inrcodec": "fails", "PNG": "fails"}))))
+    assert nothing[:3] == ["pictures: 1 file", "  inrcodec took 0 of 1 file: it fails", "  PNG took 0 of 1 file: it fails"]
+    assert not any("smallest" in line for line in nothing)
+
+
+def test_a_wrong_picture_is_told_before_anything_is_measured(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "compare", lambda *_: pytest.fail("it is measured"))
+    result = run(folder, "--html", tmp_path / "page.html", "--picture", "c.png", status=1)
+    assert result.stderr == "inrcodec: c.png: is none of the files to be measured\n"
+
+
+def test_tables_are_printed_though_the_page_fails(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = found_of(file("a.png", ours=100, png=200), file("inside/b.png", ours=100, png=300))
+    table, page = tmp_path / "all.csv", tmp_path / "page.html"
+
+    def measure(*_: object) -> Comparison:
+        (folder / "a.png").write_bytes(b"no picture any more")
+        return found
+
+    monkeypatch.setattr(bench, "compare", measure)
+    result = run(folder, "--html", page, "--csv", table, "--picture", "a.png", status=1)
+    assert result.stdout.startswith("pictures: 2 files")
+    assert len(result.stderr.splitlines()) == 1
+    assert "a.png" in result.stderr
+    assert table.exists()
+    assert not page.exists()
+
+
+def test_what_came_meanwhile_is_not_overwritten(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.html"
+
+    def measure(*_: object) -> Comparison:
+        page.write_text("of somebody else", encoding="utf-8")
+        return found_of(file("x.npy", ARRAYS, ours=100))
+
+    monkeypatch.setattr(bench, "compare", measure)
+    assert "exists already" in run(folder, "--html", page, status=1).stderr
+    assert page.read_text(encoding="utf-8") == "of somebody else"
+    run(folder, "--html", page, "--force")
+    assert "x.npy" in page.read_text(encoding="utf-8")
+
+
+def test_after_ctrl_c_the_page_has_no_picture(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.html"
+    found = found_of(file("a.png", ours=100, png=200))
+    with_result(monkeypatch, replace(found, complete=False))
+    run(folder, "--html", page, status=130)
+    assert "One picture" not in page.read_text(encoding="utf-8")
+    with_result(monkeypatch, found)
+    monkeypatch.setattr(bench, "interruptible", lambda say: nullcontext(lambda: True))
+    run(folder, "--html", page, "--force")
+    assert "One picture" not in page.read_text(encoding="utf-8")
 
 
 def test_a_bar_keeps_its_place_beside_a_brief_text() -> None:

@@ -238,10 +238,11 @@ def _effort(found: Comparison, group: str, settings: Settings) -> int:
 def _wanted(tasks: Sequence[Task], name: str) -> Task:
     """The task of a name: a path below the folder of all inputs, or the end of one. Raises InrcodecError."""
     plain = name.replace(os.sep, "/").removeprefix("./")
-    ends = [task for task in tasks if task.name == plain or plain.endswith(f"/{task.name}") or task.name.endswith(f"/{plain}")]
+    inside = [task for task in tasks if f"/{plain}".endswith(f"/{task.name}")]
+    ends = [max(inside, key=lambda task: len(task.name))] if inside else [task for task in tasks if task.name.endswith(f"/{plain}")]
     if not ends:
         raise InrcodecError(f"{name}: is none of the files to be measured")
-    return next((task for task in ends if task.name == plain), ends[0])
+    return ends[0]
 
 
 def _told_faults(found: Comparison) -> bool:

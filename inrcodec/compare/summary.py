@@ -125,9 +125,8 @@ def _summary(group: str, files: Sequence[FileResult], codecs: Sequence[str]) -> 
     measured = (codec for codec in codecs if is_ours(codec) and taken[codec])
     ours = min((row for row in rows if is_ours(row.codec)), key=lambda row: row.size, default=None)
     told = ours.codec if ours else next(measured, "")
-    return Summary(
-        group, len(files), tuple(common), tuple(rows), tuple(aside), told, _score(files, told), tuple(_smaller(files, codecs, told))
-    )
+    smaller = _smaller(files, codecs, told)
+    return Summary(group, len(files), tuple(common), tuple(rows), tuple(aside), told, _score(files, told), tuple(smaller))
 
 
 def _row(codec: str, files: Sequence[FileResult]) -> Row:
@@ -187,7 +186,7 @@ def to_csv(found: Comparison) -> str:
     A text that begins as a formula of a spreadsheet does has an apostrophe before it.
     """
     out = io.StringIO()
-    table = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
+    table = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # names may hold CR
     table.writeheader()
     for file in found.files:
         plain = {name: getattr(file, name) for name in ("path", "group", "kind", "dtype", "raw", "source")}

@@ -89,19 +89,21 @@ def test_the_table_and_the_picture_of_the_page(folder: Path, tmp_path: Path, mon
     monkeypatch.setitem(sys.modules, "inrcodec.report", pages)
     monkeypatch.setattr(inrcodec, "report", pages, raising=False)
     page = tmp_path / "page.html"
+    with Image.open(folder / "inside" / "b.png") as dense:
+        dense.save(folder / "inside" / "b.png", dpi=(300, 300))
+    with_result(monkeypatch, found_of(file("a.png", ours=100, png=200), file("inside/b.png", ours=90, png=200)))
     result = run(folder, "-e", 1, "-c", "png", "--html", page, "--picture", "b.png")
     assert page.read_text(encoding="utf-8") == "page"
     ((found, (path, signal, data, options)),) = made
-    assert not options.verify
-    assert len(data) == next(one.size for one in found.files[1].measurements if one.codec == "inrcodec")
+    assert (options.effort, options.verify) == (1, False)
+    assert data == inrcodec.encode(signal.samples, kind="image", effort=1)  # without the density, as it is measured
     assert path == "inside/b.png"
     assert isinstance(signal, Signal)
-    assert inrcodec.decode(data).equals(signal)
+    assert signal.metadata
     assert len(found.files) == 2
     lines = result.stdout.splitlines()
-    assert lines[0] == "pictures: 2 files, 4.0 kB of samples"
+    assert lines[0] == "pictures: 2 files, 600 B of samples"
     assert [line.split()[0] for line in lines[1:5]] == ["bytes", "as", "inrcodec", "PNG"]
-    assert "not measured: 1 file of no known type" in lines
     assert lines[-1] == f"{page}: written"
 
 

@@ -64,7 +64,7 @@ def test_a_folder_is_measured(folder: Path, tmp_path: Path) -> None:
     plain = json.loads(result.stdout)
     assert (plain["ok"], plain["command"]) == (True, "bench")
     found = plain["comparison"]
-    assert found["command"] == f"inrcodec bench {folder} --effort 1 --codec png --codec jpeg-ls --threads 1 --csv {table}"
+    assert found["command"] == f"inrcodec bench {folder} --effort 1 --codec png --codec jpeg-ls --threads 1 --csv {table} --json"
     assert [one["path"] for one in found["files"]] == ["a.png", "inside/b.png"]
     assert [one["codec"] for one in found["files"][0]["measurements"]] == ["inrcodec", "PNG", "JPEG-LS"]
     assert Comparison.from_json(found).refused == {"notes.txt": "not a known type"}
@@ -140,7 +140,7 @@ def test_faults_of_inrcodec_and_runs_that_were_stopped_have_a_status(monkeypatch
     assert result.stdout.startswith("pictures: 1 file")
     assert "interrupted" in result.stderr
     with_result(monkeypatch, found_of(complete=False))
-    assert run("x", status=130).stderr == "inrcodec: interrupted\n"
+    assert run("x", status=130).stderr == "inrcodec: interrupted; nothing was measured\n"
 
 
 def test_tables_say_how_much_and_where_others_are_smaller() -> None:
@@ -205,6 +205,62 @@ def test_where_inrcodec_gave_nothing_it_is_not_the_smallest() -> None:
     nothing = list(benchtable.lines(found_of(file("a.png", faults={"inrcodec": "fails", "PNG": "fails"}))))
     assert nothing[:3] == ["pictures: 1 file", "  inrcodec took 0 of 1 file: it fails", "  PNG took 0 of 1 file: it fails"]
     assert not any("smallest" in line for line in nothing)
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv"])
+@pytest.mark.parametrize("by", ["name", "symlink", "hardlink"])
+def test_inputs_are_never_overwritten(option: str, by: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "compare", lambda *_: pytest.fail("it is measured"))
+    source, target = folder / "a.png", tmp_path / "link"
+    before = source.read_bytes()
+    try:
+        if by == "symlink":
+            target.symlink_to(source)
+        elif by == "hardlink":
+            target.hardlink_to(source)
+    except OSError:
+        pytest.skip("needs links")
+    target = source if by == "name" else target
+    assert run(folder, option, target, "-f", status=1).stderr == f"inrcodec: {target}: is one of the inputs; give the output another name\n"
+    assert source.read_bytes() == before
+
+
+def test_lossy_pictures_that_are_refused_are_inputs_and_unknown_files_are_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (9, 9)).save(folder / "lossy.jpg")
+    with_result(monkeypatch, found_of(file("a.png", ours=100)))
+    assert "is one of the inputs" in run(folder, "--csv", folder / "lossy.jpg", "-f", status=1).stderr
+    run(folder, "--csv", folder / "notes.txt", "-f")
+
+
+def test_codecs_that_were_asked_for_and_gave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_result(monkeypatch, found_of(file("v.npy", ARRAYS, ours=100)))
+    result = run("x", "-c", "png", "--json", status=1)
+    assert result.stderr == "inrcodec: none of the codecs asked for was measured: PNG\n"
+    assert json.loads(result.stdout)["fault"] == "none of the codecs asked for was measured: PNG"
+    assert "PNG was not measured: it takes no file of these kinds" in run("x", "-c", "png", status=1).stdout
+    with_result(monkeypatch, found_of(file("v.npy", ARRAYS, ours=100), missing={"pcodec": "the package pcodec is not installed"}))
+    result = run("x", "-c", "pcodec", status=1)
+    assert result.stdout.count("pcodec was not measured: ") == 1
+    with_result(monkeypatch, found_of(file("v.npy", ARRAYS, ours=100), file("a.png", ours=100, png=200)))
+    assert "pcodec was not measured" in run("x", "-c", "pcodec", "-c", "png").stdout
+
+
+def test_all_that_was_refused_is_told(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (9, 9)).save(tmp_path / name)
+    result = run(tmp_path, status=1)
+    assert [line.split(": ")[:2] for line in result.stdout.splitlines()] == [["not measured", "a.jpg"], ["not measured", "b.jpg"]]
+    assert sorted(json.loads(run(tmp_path, "--json", status=1).stdout)["refused"]) == ["a.jpg", "b.jpg"]
+
+
+def test_files_that_came_smaller_are_told() -> None:
+    found = found_of(file("a.png", ours=260, png=300), file("b.png", ours=100, png=300))
+    assert "  1 file as it came is smaller than inrcodec makes it." in list(benchtable.lines(found))
+
+
+def test_what_stands_in_for_a_codec_is_told() -> None:
+    found = found_of(file("a.png", ours=260, png=300), missing={"PNG": "another encodes instead"})
+    assert "PNG: another encodes instead" in list(benchtable.lines(found))
 
 
 def test_a_wrong_picture_is_told_before_anything_is_measured(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

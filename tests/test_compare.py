@@ -22,7 +22,8 @@ import inrcodec
 from inrcodec import FormatError, InrcodecError, Signal
 from inrcodec.compare import Settings, Status, compare, summary, trial
 from inrcodec.compare.memory import Peak
-from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE, Comparison, FileResult, Measurement
+from inrcodec.compare.run import _group
 from inrcodec.compare.trial import COMPILING, FIRST, STARTED, Bench, Trial
 from inrcodec.compare.worker import Worker
 from inrcodec.kernels import events
@@ -166,6 +167,13 @@ def test_faults_of_codecs_are_told(peer: Plain, why: str, tmp_path: Path) -> Non
     with pytest.raises(Unsuited) as raised:
         tried(peer, tmp_path)
     assert str(raised.value) == why
+
+
+def test_pictures_of_which_inrcodec_gave_nothing_are_in_no_group_of_lattices() -> None:
+    ours, other = Measurement("inrcodec 1", "", 1, 1.0, 1.0), Measurement("PNG", "", 1, 1.0, 1.0)
+    assert _group(False, [other]) == UNSURE
+    assert _group(False, [other, ours]) == PLAIN
+    assert _group(True, [ours]) == LATTICE
 
 
 def test_a_codec_that_hangs_is_ended_with_its_programs(tmp_path: Path) -> None:

@@ -181,7 +181,9 @@ def test_flac_without_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "which", lambda name: None)
     flac = sounds.Flac()
     assert not flac.missing()
-    assert flac.settings == "libsndfile, level 8"
+    assert flac.settings == "libsndfile in place of the command flac, level 8"
+    assert "flac is not on PATH" in flac.lesser()
+    assert "libsndfile encodes instead" in flac.lesser()
     for name in ("8 bits", "16 bits", "six channels", "24 bits"):
         assert size_of(flac, SOUNDS[name], tmp_path) > 0
     with pytest.raises(Unsuited, match="takes no sounds of 32 bits"):
@@ -203,6 +205,14 @@ def test_the_effort_of_jpeg_xl_is_that_of_what_is_coded(tmp_path: Path, monkeypa
     picture, array = jxl.prepare(IMAGES["grey"], tmp_path), jxl.prepare(ARRAYS["volume"], tmp_path)
     assert jxl.encode(picture, 1) == [bytes([10])]
     assert jxl.encode(array, 1) == [bytes([9])] * 3
+
+
+@pytest.mark.skipif(shutil.which("flac") is None or not Path("/proc/self/status").exists(), reason="needs Linux and the command flac")
+def test_memory_of_a_command_is_told_if_it_was_seen_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "LOOKS", 10**9)
+    assert sounds.run(["flac", "--version"], tmp_path / "none").peak is None
+    monkeypatch.setattr(sounds, "LOOKS", 1)
+    assert (sounds.run(["sleep", "0.05"], tmp_path / "none").peak or 0) > 0
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import inrcodec
 from inrcodec import Options, Signal, Stopped, cli
-from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE, Comparison, FileResult, Measurement
 from inrcodec.compare.summary import Score
 from inrcodec.errors import InrcodecError
 from inrcodec.figures import INK_NAMES
@@ -212,7 +212,7 @@ def told(found: Comparison) -> str:
 def test_files_of_which_inrcodec_gave_nothing_are_told() -> None:
     found = comparison(file("a", inrcodec=10, PNG=20), file("b", faults={"inrcodec": "took longer than 5 s"}, PNG=20))
     assert told(found) == (
-        "inrcodec is the smallest on 1 of 2 pictures without a lattice; no other codec is smaller on any of them; "
+        "inrcodec is the smallest on 1 of 2 pictures without a lattice; the one other codec measured is not smaller; "
         "it gave nothing of 1 picture without a lattice."
     )
 
@@ -227,6 +227,28 @@ def test_groups_without_any_measurement() -> None:
     few = comparison(file("a", inrcodec=9), file("b", PNG=9), file("c", WebP=9))
     assert totals(few)[0].rows == ()
     assert "No two codecs took enough" in Page(page(few)).said()
+
+
+def test_verdict_names_how_many_others_there_were() -> None:
+    found = comparison(file("a", inrcodec=10, PNG=20, WebP=15), file("b", SOUND, inrcodec=10, FLAC=20))
+    assert told(found).endswith("; none of the 3 other codecs measured is smaller.")
+
+
+def test_files_that_came_smaller_are_told() -> None:
+    found = comparison(file("a", inrcodec=130, PNG=200), file("b", inrcodec=110, PNG=200))
+    assert "1 file as it came is smaller than what inrcodec made" in Page(page(found)).said()
+
+
+def test_pictures_of_which_inrcodec_gave_nothing_have_no_known_lattice() -> None:
+    said = Page(page(comparison(file("a", UNSURE, faults={"inrcodec": "took longer than 5 s"}, PNG=20)))).said()
+    assert "nobody looked for a hidden lattice" in said
+    assert "found no hidden lattice" not in said
+
+
+def test_one_codec_alone_has_no_chart() -> None:
+    read = Page(page(comparison(file("a", inrcodec=10))))
+    assert not read.of("svg")
+    assert "Totals over" in read.said()
 
 
 def test_page_tells_what_is_unlike() -> None:
@@ -250,7 +272,7 @@ def test_verdict_tells_both_directions() -> None:
         "PNG is smaller on 1 picture without a lattice and WebP on 1; FLAC is smaller on 1 sound."
     )
     best = comparison(*(file(name, LATTICE, inrcodec=1, PNG=2) for name in "ab"))
-    assert told(best) == ("inrcodec is the smallest on all 2 pictures with a hidden lattice; no other codec is smaller on any of them.")
+    assert told(best) == ("inrcodec is the smallest on all 2 pictures with a hidden lattice; the one other codec measured is not smaller.")
     alone = comparison(file("a", inrcodec=1))
     assert told(alone).startswith("Nothing can be said")
     others = comparison(file("a", PNG=1, WebP=2))

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..batch.plan import UNKNOWN, Plan
 from ..compare.result import NOT_BACK, Comparison, is_ours
-from ..compare.run import TIMEOUT, Settings, Status, bare, compare, planned
+from ..compare.run import TIMEOUT, NothingError, Settings, Status, bare, compare, planned
 from ..compare.summary import median_file, summarize, to_csv
 from ..errors import InrcodecError, Stopped, quiet
 from ..options import LIMITS, Options
-from ..peers import PEERS
+from ..peers import PEERS, Peer
 from ..signal import Signal
-from ..storage import check_output, replace_bytes
+from ..storage import check_output, replace_bytes, same_file
 from . import benchtable, many
 from .common import FORCE, IN, PIXELS, THREADS, with_limits
 from .headings import TELLING, Command, under
@@ -113,13 +114,12 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
     for target in filter(None, (table, page)):
         check_output(target, force)
     settings, names = _settings(ctx, given), [os.fspath(path) for path in paths]
-    tasks = planned(names, settings).tasks if page else []
+    plan = planned(names, settings) if table or page else Plan(())
+    for target in filter(None, (table, page)):
+        _check_no_input(target, plan)
     if picture:
-        _wanted(tasks, picture)
-    with interruptible("; what is measured is told") as stop, _shown() as progress:
-        found = compare(names, settings, progress, stop)
-    if not found.files:
-        raise Stopped
+        _wanted(plan.tasks, picture)
+    found = _measured(names, settings)
     report(comparison=found.to_json())
     for line in benchtable.lines(found):
         say(line)
@@ -128,10 +128,49 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
         replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
         say(f"{table}: written")
     if page:
-        _write_page(page, found, tasks, picture, settings, force)
+        _write_page(page, found, plan.tasks, picture, settings, force)
         say(f"{page}: written")
+    faults = _told_unmeasured(found, [NAMES[name] for name in dict.fromkeys(given["codecs"])]) or faults
     if not found.complete or faults:
         raise click.exceptions.Exit(1 if found.complete else INTERRUPTED)
+
+
+def _check_no_input(target: Path, plan: Plan) -> None:
+    """Raise InrcodecError if a file to be written is one of those that are read, by whatever name."""
+    sources = [task.source for task in plan.tasks] + [result.task.source for result in plan.settled if not result.fault.endswith(UNKNOWN)]
+    if target.exists() and any(same_file(target, Path(source)) for source in sources):
+        raise InrcodecError(f"{target}: is one of the inputs; give the output another name")
+
+
+def _measured(names: Sequence[str], settings: Settings) -> Comparison:
+    """What is found. Exits if that is nothing, with all that was refused told."""
+    try:
+        with interruptible("; what is measured is told") as stop, _shown() as progress:
+            found = compare(names, settings, progress, stop)
+    except NothingError as fault:
+        report(refused=fault.refused)
+        for line in benchtable.refused(fault.refused) if len(fault.refused) > 1 else ():
+            say(line)
+        raise
+    if not found.files:
+        report(ok=False, fault="interrupted; nothing was measured")
+        say("inrcodec: interrupted; nothing was measured", err=True)
+        raise click.exceptions.Exit(INTERRUPTED)
+    return found
+
+
+def _told_unmeasured(found: Comparison, asked: Sequence[Peer]) -> bool:
+    """Say why codecs that were asked for gave nothing, where no table does; whether none of them gave anything."""
+    measured = {one.codec for file in found.files for one in file.measurements}
+    for peer in asked:
+        if peer.name not in found.codecs() and peer.name not in found.missing:
+            say(f"{peer.name} was not measured: {peer.missing() or 'it takes no file of these kinds'}")
+    if not asked or not found.complete or any(peer.name in measured for peer in asked):
+        return False
+    fault = f"none of the codecs asked for was measured: {', '.join(peer.name for peer in asked)}"
+    report(ok=False, fault=fault)
+    say(f"inrcodec: {fault}", err=True)
+    return True
 
 
 def _settings(ctx: click.Context, given: dict[str, Any]) -> Settings:
@@ -154,7 +193,7 @@ def _command(ctx: click.Context) -> str:
     words: list[str] = []
     for param in ctx.command.params:
         source, value = ctx.get_parameter_source(param.name or ""), ctx.params.get(param.name or "")
-        if source is not click.core.ParameterSource.COMMANDLINE or not (isinstance(param, click.Option) and param.expose_value):
+        if source is not click.core.ParameterSource.COMMANDLINE or not isinstance(param, click.Option):
             continue
         name = param.opts[-1]
         if param.is_flag:

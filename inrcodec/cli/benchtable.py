@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..batch.plan import UNKNOWN
 from ..compare.result import OURS, Comparison, is_ours
@@ -24,8 +24,9 @@ def lines(found: Comparison) -> Iterator[str]:
         if settings:
             yield f"{codec}: {', '.join(filter(None, (version, '; '.join(settings))))}"
     for codec, why in found.missing.items():
-        yield f"{codec} was not measured: {why}"
-    yield from _refused(found)
+        measured = any(file.of(codec) for file in found.files)
+        yield f"{codec}: {why}" if measured else f"{codec} was not measured: {why}"
+    yield from refused(found.refused)
     yield f"{_count(len(found.files))} measured on {found.machine}, {found.threads} thread{'' if found.threads == 1 else 's'}"
 
 
@@ -79,6 +80,9 @@ def _factor(x: float) -> str:
 def _beaten(summary: Summary) -> Iterator[str]:
     """How inrcodec did, and where other codecs are smaller."""
     score = summary.score
+    if score.kept:
+        they, are, them = ("it", "is", "it") if score.kept == 1 else ("they", "are", "them")
+        yield f"  {_count(score.kept)} as {they} came {are} smaller than {summary.ours} makes {them}."
     if not score.files or not summary.ours:
         return
     if score.smaller == score.files:
@@ -106,10 +110,10 @@ def _short(path: str) -> str:
     return path if len(path) <= LONGEST else f"…{path[1 - LONGEST :]}"
 
 
-def _refused(found: Comparison) -> Iterator[str]:
-    """What was not measured: unknown types are counted, others are named."""
-    unknown = sum(why == UNKNOWN for why in found.refused.values())
-    named = [f"not measured: {path}: {why}" for path, why in found.refused.items() if why != UNKNOWN]
+def refused(found: Mapping[str, str]) -> Iterator[str]:
+    """What was not measured, by path: unknown types are counted, others are named."""
+    unknown = sum(why == UNKNOWN for why in found.values())
+    named = [f"not measured: {path}: {why}" for path, why in found.items() if why != UNKNOWN]
     yield from named[:MOST_LINES]
     if len(named) > MOST_LINES:
         yield f"not measured: {len(named) - MOST_LINES} more; --json lists all"

@@ -59,12 +59,14 @@ class Score:
         files: that another codec took.
         smaller, equal: on how many inrcodec is smaller than all others, and as small as the smallest.
         failed: on how many it was asked and gave nothing.
+        kept: of how many the file as it came is smaller than what inrcodec made, whatever others did.
     """
 
     files: int
     smaller: int
     equal: int
     failed: int
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,12 @@ class Summary:
     ours: str
     score: Score
     smaller: tuple[Smaller, ...]
+
+    @property
+    def others(self) -> list[str]:
+        """The other codecs that took a file of the group."""
+        taken = [row.codec for row in self.rows] + [aside.codec for aside in self.aside if aside.taken]
+        return [codec for codec in taken if not is_ours(codec)]
 
     @property
     def raw(self) -> int:
@@ -148,7 +156,8 @@ def _score(files: Sequence[FileResult], ours: str) -> Score:
     pairs = [(file.of(ours), other.size) for file in files if (other := smallest_other(file))]
     failed = sum(mine is None for mine, _ in pairs)
     sizes = [(mine.size, other) for mine, other in pairs if mine]
-    return Score(len(pairs), sum(mine < other for mine, other in sizes), sum(mine == other for mine, other in sizes), failed)
+    kept = sum((mine := file.of(ours)) is not None and file.source < mine.size for file in files)
+    return Score(len(pairs), sum(mine < other for mine, other in sizes), sum(mine == other for mine, other in sizes), failed, kept)
 
 
 def smallest_other(file: FileResult) -> Measurement | None:

@@ -46,6 +46,10 @@ class Peer(ABC):
         """What is not installed, and how to get it; "" if it is there."""
         return ""
 
+    def lesser(self) -> str:
+        """What is not installed, so that something else stands in, and what; "" if all is as it should be."""
+        return ""
+
     @abstractmethod
     def version(self) -> str:
         """The library or program and its version. It is there."""

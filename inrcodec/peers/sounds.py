@@ -20,6 +20,7 @@ from .memory import PEAK, taken
 
 ASKED = 10.0  # seconds that a program may take to tell its version
 LOOK = 0.005  # seconds after which a program's memory is looked at again
+LOOKS = 5  # that are needed; of a program that ends sooner, the most may have been missed
 # without what makes room for tags, and a table to seek by; sounds of many channels need not say which is where
 FLAC = ("flac", "-s", "-f", "-8", "-p", "-e", "--no-padding", "--no-seektable", "--channel-map=none")
 WAVPACK = ("wavpack", "-q", "-y", "-hhx6")
@@ -27,7 +28,7 @@ SUBTYPES = (8, 16, 24)  # bits that libsndfile writes
 
 
 class Ran(NamedTuple):
-    """What a program has left. peak: bytes of memory that were seen, None: none were."""
+    """What a program has left. peak: bytes of memory that were seen, None: it was too short to see them."""
 
     path: Path
     peak: int | None
@@ -37,8 +38,10 @@ def run(command: list[str], made: Path) -> Ran:
     """Run a program that writes the file `made`. Raises Unsuited with what it says if it fails."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peak: int | None = None
+    looks = 0
     try:
         while process.poll() is None:
+            looks += 1
             seen = taken(PEAK, process.pid)
             peak = max(filter(None, (peak, seen)), default=None)
             try:
@@ -53,7 +56,7 @@ def run(command: list[str], made: Path) -> Ran:
     if process.returncode:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         raise Unsuited(f"fails: {lines[-1] if lines else f'exit status {process.returncode}'}".replace(f"{made.parent}/", ""))
-    return Ran(made, peak)
+    return Ran(made, peak if looks >= LOOKS else None)
 
 
 def plain(signal: Signal) -> Signal:
@@ -153,10 +156,14 @@ class Flac(_Program):
 
     @property
     def settings(self) -> str:
-        return f"{' '.join(FLAC)}" if self.is_program else "libsndfile, level 8"
+        return f"{' '.join(FLAC)}" if self.is_program else "libsndfile in place of the command flac, level 8"
 
     def missing(self) -> str:
         return ""
+
+    def lesser(self) -> str:
+        why = super().missing()
+        return f"{why}; libsndfile encodes instead, a little larger" if why else ""
 
     def version(self) -> str:
         return super().version() if self.is_program else str(soundfile.__libsndfile_version__)

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from ..compare.result import LATTICE, PLAIN, Comparison, is_ours
+from ..compare.result import LATTICE, PLAIN, UNSURE, Comparison, is_ours
 from ..storage import replace_bytes
 from . import words
 from .charts import Chart, charts
@@ -23,7 +23,7 @@ from .chosen import Choice, chosen
 from .totals import Totals, gain, totals
 from .verdict import cost, verdict
 
-TITLES = {LATTICE: "Pictures with a hidden lattice", PLAIN: "Pictures without a lattice"}
+TITLES = {LATTICE: "Pictures with a hidden lattice", PLAIN: "Pictures without a lattice", UNSURE: "Pictures, lattice not known"}
 NAMED = 12  # files that are named where many share a fault
 
 
@@ -57,7 +57,7 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
     """
     tables = totals(comparison)
     sections = [
-        Section(f"group-{i}", title(table.group), table, charts(table) if table.rows else [], table.fronts(), cost(table))
+        Section(f"group-{i}", title(table.group), table, charts(table) if len(table.rows) > 1 else [], table.fronts(), cost(table))
         for i, table in enumerate(tables)
     ]
     style, script = _asset("page.css"), _asset("page.js")

@@ -40,7 +40,10 @@ def _ties(one: Score) -> str:
 def _losses(told: Sequence[Summary]) -> str:
     lost = [one for one in told if one.smaller]
     if not lost:
-        return "no other codec is smaller on any of them" if sum(one.score.files for one in told) > 1 else "no other codec is smaller"
+        count = len({codec for one in told for codec in one.others})
+        if count == 1:
+            return "the one other codec measured is not smaller"
+        return f"none of the {number(count)} other codecs measured is smaller"
     several = len(told) > 1
     parts = []
     for one in lost:

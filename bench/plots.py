@@ -43,8 +43,8 @@ class Group:
 
 NOTES = {  # of photographs
     "Kodak": "lattice of PhotoCD",
-    "Sun-Hays80": "lattice of JPEG and video",
-    "BSD100": "lattice of JPEG and video",
+    "Sun-Hays80": "lattice of JPEG",
+    "BSD100": "lattice of JPEG",
     "Urban100": "resampled",
     "CID22": "resampled",
 }
@@ -104,8 +104,7 @@ class Page:
 def draw(page: Page, found: list[Group]) -> float:
     """Draw everything from top to bottom. Returns the height that it takes."""
     page.text(MARGIN, 36, "Lossless sizes, beside JPEG XL and FLAC", 13, weight="bold")
-    what = "Shorter bars are smaller files. JPEG XL at effort 10, WebP at method 6, FLAC -8 -p -e, inrcodec at its default effort."
-    page.text(MARGIN, 60, what, 9, color=SOFT)
+    page.text(MARGIN, 60, "Bars relative to JPEG XL (FLAC) in each group. Shorter is smaller.", 9, color=SOFT)
     y, section = 78.0, ""
     for group in found:
         if group.section != section:
@@ -127,7 +126,9 @@ def draw(page: Page, found: list[Group]) -> float:
     what = "Lattice: only part of all RGB colours can occur, since the picture once passed through JPEG, video or PhotoCD."
     what += " bpp: bits per pixel."
     page.text(MARGIN, y + 4, what, 8.5, color=SOFT)
-    return y + 26
+    what = "JPEG XL at effort 10, WebP at method 6, FLAC -8 -p -e, inrcodec at its default effort."
+    page.text(MARGIN, y + 20, what, 8.5, color=SOFT)
+    return y + 42
 
 
 def digest(data: Sequence[Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -57,6 +58,7 @@ smartquotes_action = "D"  # dashes alone: "" is a value of options
 add_module_names = False
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
+autodoc_mock_imports = [name for name in ("torch",) if find_spec(name) is None]  # too large to be needed for a class of two methods
 autodoc_typehints_format = "short"
 autodoc_use_type_comments = False
 default_role = "name"

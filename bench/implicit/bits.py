@@ -136,7 +136,7 @@ def bias(setup: Setup) -> Study:
     )
     note += "are seen here: the cells that make it exact are set after the fit."
     return Study(
-        "Bit bias: the first step at which each bit-plane is right",
+        "Bit bias: which bit-planes are right first",
         [*parts[:1], note, *parts[1:], "## The order", "\n".join(orders)],
         panels,
     )

@@ -19,6 +19,8 @@ import matplotlib.pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 from matplotlib.patches import FancyBboxPatch  # type: ignore[import-not-found,unused-ignore]
 from matplotlib.ticker import LogLocator, NullFormatter  # type: ignore[import-not-found,unused-ignore]
 
+from inrcodec.report.front import front as pareto
+
 from .plots import CARD, FRAME, INK, OURS, SETTINGS, SOFT, write
 from .rows import Row, tables_of
 
@@ -60,12 +62,9 @@ def number(text: str) -> float:
 
 
 def front(points: Iterable[Point]) -> list[Point]:
-    """The points of which none other is as fast and as small, from slow to fast."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda p: (-p.speed, p.size)):
-        if not best or point.size < best[-1].size:
-            best.append(point)
-    return best[::-1]
+    """The points on the Pareto front, from slow to fast: none other is both as fast and smaller, or faster and as small."""
+    found = list(points)
+    return [found[i] for i in pareto([(-p.speed, p.size) for p in found])][::-1]
 
 
 def family(codec: str) -> str:

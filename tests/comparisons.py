@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from inrcodec.compare.result import ARRAYS, GROUPS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
 
 CODECS = {  # by group: share of the raw bytes, seconds per MB to encode and to decode
     LATTICE: {"inrcodec 1": (0.21, 0.2, 0.2), "inrcodec 4": (0.2, 0.8, 0.7), "PNG": (0.55, 0.5, 0.01), "JPEG XL": (0.34, 4.0, 0.04)},
@@ -56,7 +56,7 @@ def compared(count: int) -> Comparison:
 
 
 def _file(i: int, rng: random.Random) -> FileResult:
-    group = GROUPS[i % len(GROUPS)]
+    group = [*SHAPES][i % len(SHAPES)]
     kind, shape, dtype = SHAPES[group]
     raw = 19_200 if group != ARRAYS else 2400
     ones = []

@@ -89,6 +89,24 @@ class Failing(Plain):
         raise RuntimeError("no such colour\nin this picture")
 
 
+class Vanishing(Plain):
+    """Loses its file before the bytes are counted."""
+
+    name = "vanishing"
+
+    def size(self, coded: bytes) -> int:
+        raise OSError("its file is gone")
+
+
+class Greedy(Plain):
+    """Has not enough memory to give samples back."""
+
+    name = "greedy"
+
+    def samples(self, decoded: Samples, signal: Signal) -> Samples:
+        raise MemoryError
+
+
 class Absent(Plain):
     """Is not installed."""
 

@@ -8,8 +8,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import imagecodecs
 import numpy as np
@@ -17,13 +19,17 @@ import pytest
 from PIL import Image
 
 import inrcodec
-from inrcodec import FormatError, InrcodecError
-from inrcodec.compare import Settings, Status, compare, summary
+from inrcodec import FormatError, InrcodecError, Signal
+from inrcodec.compare import Settings, Status, compare, summary, trial
 from inrcodec.compare.memory import Peak
-from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
-from inrcodec.peers.numbers import Blosc2
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE, Comparison, FileResult, Measurement
+from inrcodec.compare.run import _group
+from inrcodec.compare.trial import COMPILING, FIRST, STARTED, Bench, Trial
+from inrcodec.compare.worker import Worker
+from inrcodec.kernels import events
+from inrcodec.peers import Unsuited
 from inrcodec.peers.pictures import JpegLs, Png
-from tests.peers import Absent, Dying, Failing, Hanging, Plain, Wrong
+from tests.peers import Absent, Dying, Failing, Greedy, Hanging, Plain, Vanishing, Wrong
 
 
 def example() -> Comparison:
@@ -83,13 +89,13 @@ def picture(path: Path, top: int = 200, size: int = 40) -> Path:
 
 def test_files_in_folders_are_measured_and_others_named(tmp_path: Path) -> None:
     name = picture(tmp_path / "in" / "a" / "photo.png")
-    np.save(tmp_path / "in" / "array.npy", np.arange(500, dtype=np.int16).reshape(2, 250) // 9)
+    np.save(tmp_path / "in" / "array.npy", np.arange(60, dtype=np.int16).reshape(2, 30) // 9)
     np.savez(tmp_path / "in" / "several.npz", a=np.arange(3))
     (tmp_path / "in" / "bad.png").write_bytes(name.read_bytes()[:40])
     (tmp_path / "in" / "notes.txt").write_text("x", encoding="utf-8")
     Image.new("RGB", (9, 9)).save(tmp_path / "in" / "lossy.jpg")
     seen: list[Status] = []
-    settings = Settings(efforts=(1, 2), peers=(Png(), Blosc2(), Absent()), threads=1, command="as told")
+    settings = Settings(efforts=(1, 2), peers=(Png(), Absent()), threads=1, command="as told")
     found = compare([tmp_path / "in"], settings, seen.append)
     assert [file.path for file in found.files] == ["a/photo.png", "array.npy"]
     photo, array = found.files
@@ -99,7 +105,7 @@ def test_files_in_folders_are_measured_and_others_named(tmp_path: Path) -> None:
     samples = np.asarray(Image.open(name))
     assert photo.measurements[0].size == len(inrcodec.encode(samples, kind="image", effort=1))  # without the density
     assert photo.measurements[2].size <= len(imagecodecs.png_encode(samples, level=9))
-    assert [one.codec for one in array.measurements] == ["inrcodec 1", "inrcodec 2", "Blosc2"]
+    assert [one.codec for one in array.measurements] == ["inrcodec 1", "inrcodec 2"]
     assert array.group == ARRAYS
     for one in (*photo.measurements, *array.measurements):
         assert one.encode > 0
@@ -112,7 +118,7 @@ def test_files_in_folders_are_measured_and_others_named(tmp_path: Path) -> None:
     assert found.versions["inrcodec"] == inrcodec.__version__
     assert found.versions["PNG"].startswith("libpng")
     assert (found.threads, found.command, found.complete) == (1, "as told", True)
-    assert [status.codec for status in seen] == ["inrcodec 1", "inrcodec 2", "PNG", "inrcodec 1", "inrcodec 2", "Blosc2"]
+    assert [status.codec for status in seen] == ["inrcodec 1", "inrcodec 2", "PNG", "inrcodec 1", "inrcodec 2"]
     assert [status.share for status in seen] == sorted(status.share for status in seen)
     assert (seen[-1].path, seen[-1].done, seen[-1].total) == ("array.npy", 1, 4)  # two are found out later
     assert Comparison.from_json(json.loads(json.dumps(found.to_json()))) == found
@@ -131,18 +137,141 @@ def test_pictures_with_a_lattice_are_a_group_and_lossy_ones_are_taken_on_request
 
 
 def test_codecs_that_fail_are_named_and_end_nothing(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
     picture(tmp_path / "in" / "a.png", top=8)
     picture(tmp_path / "in" / "b.png", size=130)
-    peers = (Plain(), Wrong(), Dying(), Hanging(note), Failing())
-    found = compare([tmp_path / "in"], Settings(efforts=(1,), peers=peers, timeout=10))
+    found = compare([tmp_path / "in"], Settings(efforts=(1,), peers=(Plain(), Dying())))
     dark, large = found.files
-    assert [one.codec for one in dark.measurements] == ["inrcodec", "plain", "hanging"]
-    assert dark.faults == {"wrong": "did not give it back", "dying": "crashes: its process ended", "failing": "fails: no such colour"}
+    assert [one.codec for one in dark.measurements] == ["inrcodec", "plain"]
+    assert dark.faults == {"dying": "crashes: its process ended"}
     assert [one.codec for one in large.measurements] == ["inrcodec", "plain", "dying"]
-    assert large.faults["hanging"].startswith("took longer than ")
     assert large.of("plain") == replace(large.measurements[1], size=130 * 130)
-    assert _ended(int(note.read_text(encoding="ascii")))
+
+
+NOISE = Signal(np.random.default_rng(1).integers(0, 200, (130, 130)).astype(np.uint8), "image")
+
+
+def tried(peer: Plain, folder: Path, told: list[str] | None = None) -> Trial:
+    return Bench(peer, folder, 1, (told if told is not None else []).append).measure(NOISE)
+
+
+@pytest.mark.parametrize(
+    ("peer", "why"),
+    [
+        (Wrong(), "did not give it back"),
+        (Failing(), "fails: no such colour"),
+        (Vanishing(), "fails: its file is gone"),
+        (Greedy(), "fails: not enough memory"),
+    ],
+)
+def test_faults_of_codecs_are_told(peer: Plain, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Unsuited) as raised:
+        tried(peer, tmp_path)
+    assert str(raised.value) == why
+
+
+def test_pictures_of_which_inrcodec_gave_nothing_are_in_no_group_of_lattices() -> None:
+    ours, other = Measurement("inrcodec 1", "", 1, 1.0, 1.0), Measurement("PNG", "", 1, 1.0, 1.0)
+    assert _group(False, [other]) == UNSURE
+    assert _group(False, [other, ours]) == PLAIN
+    assert _group(True, [ours]) == LATTICE
+
+
+def test_a_codec_that_hangs_is_ended_with_its_programs(tmp_path: Path) -> None:
+    worker = Worker(Hanging(tmp_path / "pid"), tmp_path, 1)
+    with pytest.raises(Unsuited, match=r"^took longer than 2 s$"):
+        worker.measure(NOISE, 2.0)
+    assert _ended(int((tmp_path / "pid").read_text(encoding="ascii")))
+
+
+class Telling(Worker):
+    """A worker whose process says what it is told to; it notes how many seconds each answer may take."""
+
+    def __init__(self, answers: Sequence[object], compiles: bool = False) -> None:
+        peer = Plain()
+        peer.compiles = compiles
+        super().__init__(peer, Path(), 1)
+        self.answers, self.waited = [*answers], list[float]()
+
+    def _start(self) -> None:
+        self._process, self._pipe = object(), SimpleNamespace(send=lambda signal: None)
+
+    def _answer(self, seconds: float, stop: object) -> object:
+        self.waited.append(seconds)
+        return self.answers.pop(0)
+
+    def close(self) -> None:
+        self._process = None
+
+
+TRIED = Trial(1, 1.0, 1.0, None, {})
+
+
+def test_the_timeout_is_that_of_one_run() -> None:
+    worker = Telling([STARTED, FIRST, TRIED])
+    assert worker.measure(NOISE, 5) == TRIED
+    assert worker.waited == [35, 5, 15]
+    ours = Telling([STARTED, COMPILING, STARTED, FIRST, TRIED], compiles=True)
+    assert ours.measure(NOISE, 5) == TRIED
+    assert ours.waited == [335, 5, 305, 5, 15]
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([None], "took longer than 35 s to start and to code a small part of it"),
+        ([STARTED, None], "took longer than 5 s"),
+        ([STARTED, COMPILING, None], "took longer than 305 s with compiling"),
+        ([STARTED, FIRST, None], "took longer than 15 s when it was repeated"),
+        (["fails: no"], "fails: no"),
+    ],
+)
+def test_what_took_too_long_is_told(answers: list[object], why: str) -> None:
+    with pytest.raises(Unsuited) as raised:
+        Telling(answers).measure(NOISE, 5)
+    assert str(raised.value) == why
+
+
+def test_samples_that_cannot_be_handed_over_are_a_fault() -> None:
+    def send(signal: Signal) -> None:
+        raise MemoryError
+
+    worker = Telling([])
+    worker._start()
+    worker._pipe.send = send
+    with pytest.raises(Unsuited, match="not enough memory"):
+        worker.measure(NOISE, 5)
+
+
+class Loading(Plain):
+    """Loads or compiles a kernel in some of its runs."""
+
+    def __init__(self, *what: Callable[[], None]) -> None:
+        self.what, self.runs = [*what], 0
+
+    def encode(self, prepared: Signal, threads: int) -> bytes:
+        self.runs += 1
+        if self.what:
+            self.what.pop(0)()
+        return super().encode(prepared, threads)
+
+
+@pytest.mark.parametrize(
+    ("what", "runs", "said"),
+    [
+        ([], 1, [STARTED, FIRST]),
+        ([events.first_load], 2, [STARTED, FIRST]),
+        ([events.first_compile], 2, [STARTED, COMPILING, STARTED, FIRST]),
+    ],
+)
+def test_runs_in_which_kernels_were_loaded_or_compiled_are_repeated(
+    what: list[Callable[[], None]], runs: int, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "SHORT", 0.0)  # nothing is
+    told: list[str] = []
+    peer = Loading(*what)
+    tried(peer, tmp_path, told)
+    assert peer.runs == runs
+    assert told == said
 
 
 def _ended(pid: int) -> bool:
@@ -231,6 +360,34 @@ def test_codecs_that_share_no_file_are_not_in_one_table() -> None:
     (table,) = summary.summarize(replace(example(), files=files))
     assert [row.codec for row in table.rows] == ["inrcodec", "PNG"]
     assert table.aside == (summary.Aside("AVIF", 1, "no"),)
+
+
+def test_formulas_are_texts_in_csv() -> None:
+    plain = example().files[0]
+    names = ["=1+1.png", "+a.png", "-b.png", "@c.png", "\td.png", "\re.png", "f=.png"]
+    found = replace(example(), files=tuple(replace(plain, path=name) for name in names), refused={"=g.png": "lossy"})
+    rows = list(csv.DictReader(io.StringIO(summary.to_csv(found), newline="")))
+    paths = list(dict.fromkeys(row["path"] for row in rows))
+    assert paths == [*(f"'{name}" for name in names[:6]), "f=.png", "'=g.png"]
+
+
+def test_where_inrcodec_failed_and_is_equal_counts() -> None:
+    files = (
+        file("a", {"inrcodec": 100, "PNG": 200}),
+        file("b", {"inrcodec": 50, "PNG": 50}),
+        file("c", {"PNG": 70}, {"inrcodec": "fails"}),
+        file("d", {"inrcodec": 60}),
+    )
+    (table,) = summary.summarize(replace(example(), files=files))
+    assert (table.ours, table.score) == ("inrcodec", summary.Score(files=3, smaller=1, equal=1, failed=1))
+
+
+def test_the_effort_of_the_fewest_bytes_is_judged() -> None:
+    files = (file("a", {"inrcodec 1": 100, "inrcodec 5": 90, "PNG": 95}), file("b", {"inrcodec 1": 50, "inrcodec 5": 55, "PNG": 52}))
+    (table,) = summary.summarize(replace(example(), files=files))
+    assert table.ours == "inrcodec 5"
+    assert table.score == summary.Score(2, 1, 0, 0)
+    assert table.smaller == (summary.Smaller("PNG", (("b", 52 / 55),), 2),)
 
 
 def test_the_smallest_effort_and_the_median_count() -> None:

@@ -493,3 +493,19 @@ def test_events_load_no_numba() -> None:
     code = "import sys\nfrom inrcodec.kernels import events\nprint('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout == "False\n"
     assert importlib.util.find_spec("numba") is not None
+
+
+def test_kernels_that_are_loaded_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kept(diskcache.DiskCache):
+        def _load(self, name: str, target_context: object) -> object:
+            return self
+
+    monkeypatch.setattr(diskcache, "_key", lambda *_: "key")
+    told: list[str] = []
+    events.on_first_load(lambda: told.append("loads"))
+    events.on_first_compile(lambda: told.append("compiles"))
+    cache = Kept(test_kernels_that_are_loaded_are_told)
+    for _ in range(2):
+        assert cache.load_overload(None, SimpleNamespace(refresh=lambda: None, codegen=lambda: None)) is cache
+    events.on_first_compile(None)
+    assert told == ["loads"]

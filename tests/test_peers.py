@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import imagecodecs
 import numpy as np
@@ -142,6 +144,7 @@ def test_names_and_versions() -> None:
         assert peer.missing() or any(c.isdigit() for c in peer.version())
     assert BY_NAME["JPEG XL"].told("image") == "effort 10"
     assert BY_NAME["JPEG XL"].told("array") == "effort 9, a picture for each slice"
+    assert BY_NAME["JPEG XL"].settings == "effort 10"
 
 
 def test_png_takes_a_palette_or_no_filters_where_that_is_smaller(tmp_path: Path) -> None:
@@ -178,12 +181,38 @@ def test_flac_without_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "which", lambda name: None)
     flac = sounds.Flac()
     assert not flac.missing()
-    assert flac.settings == "libsndfile, level 8"
+    assert flac.settings == "libsndfile in place of the command flac, level 8"
+    assert "flac is not on PATH" in flac.lesser()
+    assert "libsndfile encodes instead" in flac.lesser()
     for name in ("8 bits", "16 bits", "six channels", "24 bits"):
         assert size_of(flac, SOUNDS[name], tmp_path) > 0
     with pytest.raises(Unsuited, match="takes no sounds of 32 bits"):
         flac.check(SOUNDS["32 bits"])
     assert "wavpack is not on PATH" in BY_NAME["WavPack"].missing()
+
+
+def test_a_program_that_does_not_tell_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fault in (subprocess.TimeoutExpired("wavpack", 10), PermissionError()):
+        asked = Mock(side_effect=fault)
+        monkeypatch.setattr(subprocess, "run", asked)
+        assert BY_NAME["WavPack"].version() == "wavpack"
+        assert asked.call_args.kwargs["timeout"] > 0
+
+
+def test_the_effort_of_jpeg_xl_is_that_of_what_is_coded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "encode_jpegxl", lambda page, depth, threads, effort: bytes([effort]))
+    jxl = BY_NAME["JPEG XL"]
+    picture, array = jxl.prepare(IMAGES["grey"], tmp_path), jxl.prepare(ARRAYS["volume"], tmp_path)
+    assert jxl.encode(picture, 1) == [bytes([10])]
+    assert jxl.encode(array, 1) == [bytes([9])] * 3
+
+
+@pytest.mark.skipif(shutil.which("flac") is None or not Path("/proc/self/status").exists(), reason="needs Linux and the command flac")
+def test_memory_of_a_command_is_told_if_it_was_seen_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "LOOKS", 10**9)
+    assert sounds.run(["flac", "--version"], tmp_path / "none").peak is None
+    monkeypatch.setattr(sounds, "LOOKS", 1)
+    assert (sounds.run(["sleep", "0.05"], tmp_path / "none").peak or 0) > 0
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

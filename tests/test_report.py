@@ -15,15 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrcodec
-from inrcodec import Signal, cli
-from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
+from inrcodec import Options, Signal, Stopped, cli
+from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE, Comparison, FileResult, Measurement
+from inrcodec.compare.summary import Score
 from inrcodec.errors import InrcodecError
+from inrcodec.figures import INK_NAMES
 from inrcodec.report import Choice, page, write
 from inrcodec.report.charts import PLOT, charts, decades, placed, steps
 from inrcodec.report.chosen import chosen
 from inrcodec.report.front import front
 from inrcodec.report.totals import gain, totals
-from inrcodec.report.verdict import cost, score, verdict
+from inrcodec.report.verdict import cost, verdict
 from inrcodec.report.words import date, listed, number, percent, significant, size, visible
 from tests.comparisons import HOSTILE, compared, measured
 
@@ -163,7 +165,10 @@ def test_write_makes_a_file_of_utf8(tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     target.write_text("old", encoding="utf-8")
     found = compared(3)
-    write(target, found)
+    with pytest.raises(InrcodecError, match="exists already"):
+        write(target, found)
+    assert target.read_text(encoding="utf-8") == "old"
+    write(target, found, force=True)
     assert target.read_bytes() == page(found).encode("utf-8")
     with pytest.raises(InrcodecError, match=re.escape(str(tmp_path / "none" / "x.html"))):
         write(tmp_path / "none" / "x.html", found)
@@ -200,6 +205,59 @@ def test_codecs_of_few_files_stand_apart() -> None:
     assert "Rare" in Page(page(comparison(*files))).said()
 
 
+def told(found: Comparison) -> str:
+    return verdict([table.summary for table in totals(found)])
+
+
+def test_files_of_which_inrcodec_gave_nothing_are_told() -> None:
+    found = comparison(file("a", inrcodec=10, PNG=20), file("b", faults={"inrcodec": "took longer than 5 s"}, PNG=20))
+    assert told(found) == (
+        "inrcodec is the smallest on 1 of 2 pictures without a lattice; the one other codec measured is not smaller; "
+        "it gave nothing of 1 picture without a lattice."
+    )
+
+
+def test_groups_without_any_measurement() -> None:
+    failed = {"inrcodec": "took longer than 5 s", "PNG": "fails"}
+    found = comparison(file("a", inrcodec=10, PNG=20), file("b", LATTICE, faults=failed))
+    said = Page(page(found)).said()
+    assert "No codec gave anything." in said
+    assert "took longer than 5 s" in said
+    assert "Nothing can be said" in Page(page(comparison(file("a", faults=failed)))).said()
+    few = comparison(file("a", inrcodec=9), file("b", PNG=9), file("c", WebP=9))
+    assert totals(few)[0].rows == ()
+    assert "No two codecs took enough" in Page(page(few)).said()
+
+
+def test_verdict_names_how_many_others_there_were() -> None:
+    found = comparison(file("a", inrcodec=10, PNG=20, WebP=15), file("b", SOUND, inrcodec=10, FLAC=20))
+    assert told(found).endswith("; none of the 3 other codecs measured is smaller.")
+
+
+def test_files_that_came_smaller_are_told() -> None:
+    found = comparison(file("a", inrcodec=130, PNG=200), file("b", inrcodec=110, PNG=200))
+    assert "1 file as it came is smaller than what inrcodec made" in Page(page(found)).said()
+
+
+def test_pictures_of_which_inrcodec_gave_nothing_have_no_known_lattice() -> None:
+    said = Page(page(comparison(file("a", UNSURE, faults={"inrcodec": "took longer than 5 s"}, PNG=20)))).said()
+    assert "nobody looked for a hidden lattice" in said
+    assert "found no hidden lattice" not in said
+
+
+def test_one_codec_alone_has_no_chart() -> None:
+    read = Page(page(comparison(file("a", inrcodec=10))))
+    assert not read.of("svg")
+    assert "Totals over" in read.said()
+
+
+def test_page_tells_what_is_unlike() -> None:
+    said = " ".join(Page(page(compared(4))).said().split())
+    assert "FLAC and WavPack are whole commands, which read and write files." in said
+    assert "inrcodec is timed without the verification that inrcodec encode does" in said
+    assert said.count("of the commands flac and wavpack, all that they take") == 1  # of sound alone
+
+
 def test_verdict_tells_both_directions() -> None:
     found = comparison(
         file("a", inrcodec=10, PNG=20, WebP=15),
@@ -208,18 +266,15 @@ def test_verdict_tells_both_directions() -> None:
         file("d", inrcodec=30),
         file("e", SOUND, inrcodec=9, FLAC=8),
     )
-    scores = [score(found, table) for table in totals(found)]
-    assert [(one.files, one.smaller, one.equal, one.losses) for one in scores] == [(3, 1, 1, {"PNG": 1, "WebP": 1}), (1, 0, 0, {"FLAC": 1})]
-    assert verdict(scores) == (
+    assert [table.summary.score for table in totals(found)] == [Score(3, 1, 1, 0), Score(1, 0, 0, 0)]
+    assert told(found) == (
         "inrcodec is the smallest on 1 of 3 pictures without a lattice (and as small as the smallest on 1) and 0 of 1 sound; "
         "PNG is smaller on 1 picture without a lattice and WebP on 1; FLAC is smaller on 1 sound."
     )
     best = comparison(*(file(name, LATTICE, inrcodec=1, PNG=2) for name in "ab"))
-    assert verdict([score(best, totals(best)[0])]) == (
-        "inrcodec is the smallest on all 2 pictures with a hidden lattice; no other codec is smaller on any of them."
-    )
+    assert told(best) == ("inrcodec is the smallest on all 2 pictures with a hidden lattice; the one other codec measured is not smaller.")
     alone = comparison(file("a", inrcodec=1))
-    assert verdict([score(alone, totals(alone)[0])]).startswith("Nothing can be said")
+    assert told(alone).startswith("Nothing can be said")
     others = comparison(file("a", PNG=1, WebP=2))
     assert "Nothing can be said" in Page(page(others)).said()
     assert totals(others)[0].ours == ""
@@ -229,7 +284,7 @@ def test_effort_of_fewest_bytes_is_told_of() -> None:
     found = comparison(file("a", inrcodec_1=12, inrcodec_4=10, PNG=20), file("b", inrcodec_1=12, inrcodec_4=11, PNG=5))
     table = totals(found)[0]
     assert table.ours == "inrcodec 4"
-    assert score(found, table).smaller == 1
+    assert table.summary.score.smaller == 1
     assert [gain(one, table.ours) for one in found.files] == [0.5, pytest.approx(-1.2)]
     assert gain(file("a", inrcodec=5), "inrcodec") is None
     assert cost(table) == (
@@ -352,6 +407,7 @@ def test_large_pictures_are_shrunk_and_said_to_be(monkeypatch: pytest.MonkeyPatc
     [
         (Signal(np.arange(24, dtype=np.uint16).reshape(4, 6), "image", 12), ["grey"], 12),
         (Signal(np.arange(48, dtype=np.uint8).reshape(4, 6, 2), "image"), ["grey", "alpha"], 8),
+        (Signal(np.arange(96, dtype=np.uint8).reshape(4, 6, 4), "image", metadata={"tiff/photometric": b"5"}), [*INK_NAMES], 8),
         (Signal(np.arange(120, dtype=np.uint8).reshape(4, 6, 5), "image"), [f"channel {i}" for i in range(5)], 8),
         (Signal(np.arange(72, dtype=np.uint8).reshape(3, 4, 6), "stack"), ["grey"], 8),
         (Signal(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6), "array"), ["channel 0"], 32),
@@ -364,6 +420,14 @@ def test_other_pictures(signal: Signal, groups: Sequence[str], depth: int) -> No
     assert found.maps
     assert not found.faults
     assert ("page 1 of 3" in found.facts) == (signal.kind == "stack")
+
+
+def test_the_map_is_made_within_limits_and_can_be_stopped() -> None:
+    choice = picture()
+    found = chosen(replace(choice, options=Options(max_samples=10)))
+    assert "could not be made" in found.faults[0]
+    with pytest.raises(Stopped):
+        chosen(replace(choice, options=Options(stop=lambda: True)))
 
 
 def test_sound_is_no_picture_and_a_damaged_file_has_no_map() -> None:

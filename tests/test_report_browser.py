@@ -106,6 +106,9 @@ def test_bars_are_sorted_filtered_and_turned(browser: Browser, address: str) -> 
         assert not page.locator("#pager").is_visible()
         page.locator("#filter").fill("SOUND/")
         assert names(page) == [path for path in paths if path.startswith("sound/")]
+        page.locator("#plain summary").click()
+        assert sorted(page.locator("#all tbody th:visible").all_inner_texts()) == sorted(names(page))
+        page.locator("#plain summary").click()
         page.locator("#filter").fill("no such file")
         assert names(page) == []
         assert "No file" in page.locator("#bars-said").inner_text()

@@ -6,29 +6,33 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..compare.result import NOT_BACK, Comparison, FileResult, is_ours
-from ..compare.run import TIMEOUT, Settings, Status, compare
-from ..compare.summary import median_file, to_csv
-from ..errors import InrcodecError, Stopped
+from ..batch.plan import UNKNOWN, Plan
+from ..compare.result import NOT_BACK, Comparison, is_ours
+from ..compare.run import TIMEOUT, NothingError, Settings, Status, bare, compare, planned
+from ..compare.summary import median_file, summarize, to_csv
+from ..errors import InrcodecError, Stopped, quiet
 from ..options import LIMITS, Options
-from ..peers import PEERS
+from ..peers import PEERS, Peer
 from ..signal import Signal
-from ..storage import check_output, replace_bytes
+from ..storage import check_output, replace_bytes, same_file
 from . import benchtable, many
 from .common import FORCE, IN, PIXELS, THREADS, with_limits
 from .headings import TELLING, Command, under
 from .output import JSON, QUIET, is_quiet, report, say
+from .progress import ProgressLine
 from .signals import interruptible, on_terminal
 
 if TYPE_CHECKING:
     from ..batch.tasks import Task
     from ..report import Choice
 
+INTERRUPTED = 130  # the exit status after Ctrl-C
 PLACEHOLDER = "-"  # for the spaces in the names of codecs
 NAMES = {peer.name.lower().replace(" ", PLACEHOLDER): peer for peer in PEERS}
 
@@ -57,7 +61,7 @@ MEASURED = under(
         type=click.FloatRange(0, 10**6, min_open=True),
         default=TIMEOUT,
         show_default=True,
-        help="Seconds that a codec may take for a file. One that takes longer is ended and named.",
+        help="Seconds that a codec may take to encode and decode a file once. One that takes longer is ended and named.",
     ),
     PIXELS,
 )
@@ -109,21 +113,64 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
         raise click.UsageError("--picture is for the page that --html writes")
     for target in filter(None, (table, page)):
         check_output(target, force)
-    settings = _settings(ctx, given)
-    with interruptible("; what is measured is told") as stop, _shown() as progress:
-        found = compare([os.fspath(path) for path in paths], settings, progress, stop)
-    if not found.files:
-        raise Stopped
+    settings, names = _settings(ctx, given), [os.fspath(path) for path in paths]
+    plan = planned(names, settings) if table or page else Plan(())
+    for target in filter(None, (table, page)):
+        _check_no_input(target, plan)
+    if picture:
+        _wanted(plan.tasks, picture)
+    found = _measured(names, settings)
     report(comparison=found.to_json())
-    if table:
-        replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
-    if page:
-        _write_page(page, found, [os.fspath(path) for path in paths], picture, settings)
     for line in benchtable.lines(found):
         say(line)
-    for target in filter(None, (table, page)):
-        say(f"{target}: written")
-    _end(found)
+    faults = _told_faults(found)
+    if table:
+        replace_bytes(table, to_csv(found).encode("utf-8", "backslashreplace"), force)
+        say(f"{table}: written")
+    if page:
+        _write_page(page, found, plan.tasks, picture, settings, force)
+        say(f"{page}: written")
+    faults = _told_unmeasured(found, [NAMES[name] for name in dict.fromkeys(given["codecs"])]) or faults
+    if not found.complete or faults:
+        raise click.exceptions.Exit(1 if found.complete else INTERRUPTED)
+
+
+def _check_no_input(target: Path, plan: Plan) -> None:
+    """Raise InrcodecError if a file to be written is one of those that are read, by whatever name."""
+    sources = [task.source for task in plan.tasks] + [result.task.source for result in plan.settled if not result.fault.endswith(UNKNOWN)]
+    if target.exists() and any(same_file(target, Path(source)) for source in sources):
+        raise InrcodecError(f"{target}: is one of the inputs; give the output another name")
+
+
+def _measured(names: Sequence[str], settings: Settings) -> Comparison:
+    """What is found. Exits if that is nothing, with all that was refused told."""
+    try:
+        with interruptible("; what is measured is told") as stop, _shown() as progress:
+            found = compare(names, settings, progress, stop)
+    except NothingError as fault:
+        report(refused=fault.refused)
+        for line in benchtable.refused(fault.refused) if len(fault.refused) > 1 else ():
+            say(line)
+        raise
+    if not found.files:
+        report(ok=False, fault="interrupted; nothing was measured")
+        say("inrcodec: interrupted; nothing was measured", err=True)
+        raise click.exceptions.Exit(INTERRUPTED)
+    return found
+
+
+def _told_unmeasured(found: Comparison, asked: Sequence[Peer]) -> bool:
+    """Say why codecs that were asked for gave nothing, where no table does; whether none of them gave anything."""
+    measured = {one.codec for file in found.files for one in file.measurements}
+    for peer in asked:
+        if peer.name not in found.codecs() and peer.name not in found.missing:
+            say(f"{peer.name} was not measured: {peer.missing() or 'it takes no file of these kinds'}")
+    if not asked or not found.complete or any(peer.name in measured for peer in asked):
+        return False
+    fault = f"none of the codecs asked for was measured: {', '.join(peer.name for peer in asked)}"
+    report(ok=False, fault=fault)
+    say(f"inrcodec: {fault}", err=True)
+    return True
 
 
 def _settings(ctx: click.Context, given: dict[str, Any]) -> Settings:
@@ -146,7 +193,7 @@ def _command(ctx: click.Context) -> str:
     words: list[str] = []
     for param in ctx.command.params:
         source, value = ctx.get_parameter_source(param.name or ""), ctx.params.get(param.name or "")
-        if source is not click.core.ParameterSource.COMMANDLINE or not (isinstance(param, click.Option) and param.expose_value):
+        if source is not click.core.ParameterSource.COMMANDLINE or not isinstance(param, click.Option):
             continue
         name = param.opts[-1]
         if param.is_flag:
@@ -172,52 +219,73 @@ def _shown() -> Iterator[Callable[[Status], None] | None]:
         bar.close()
 
 
-def _write_page(page: Path, found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> None:
-    """Write the page. Raises InrcodecError: there is no such picture, or the page cannot be written."""
+def _write_page(page: Path, found: Comparison, tasks: Sequence[Task], picture: str | None, settings: Settings, force: bool) -> None:
+    """Write the page. The first Ctrl-C leaves out the picture. Raises InrcodecError: it is none, or the page cannot be written."""
     from .. import report as pages
 
-    pages.write(page, found, _choice(found, paths, picture, settings))
+    line = ProgressLine(on_terminal() and not is_quiet())
+    try:
+        with interruptible("; the page shows no picture") as stop:
+            choice = _choice(found, tasks, picture, settings, Options(progress=line, stop=stop)) if found.complete else None
+            pages.write(page, found, choice, force)
+    except Stopped:
+        pages.write(page, found, None, force)
+    finally:
+        line.clear()
 
 
-def _choice(found: Comparison, paths: Sequence[str], picture: str | None, settings: Settings) -> Choice | None:
-    """The picture that the page shows, coded as it was measured; None: there is none. Raises InrcodecError: there is no such picture."""
+def _choice(found: Comparison, tasks: Sequence[Task], picture: str | None, settings: Settings, watching: Options) -> Choice | None:
+    """The picture that the page shows, coded as it was measured; None: there is none. watching: of it, progress and stop matter.
+
+    Raises:
+        InrcodecError: what was asked for is no picture, or was not measured; or the file cannot be read any more.
+        Stopped: `stop` of the options said so.
+    """
     from ..batch import content, places
     from ..report import Choice
 
-    pictures = [file for file in found.files if file.kind in ("image", "stack")]
-    wanted = _wanted(pictures, picture) if picture else median_file(pictures)
-    if wanted is None:
+    pictures = {file.path: file for file in found.files if file.kind in ("image", "stack")}
+    median = median_file(list(pictures.values()))
+    name = _wanted(tasks, picture).name if picture else median.path if median else None
+    if name is None:
         return None
-    task = _task_of(paths, wanted, settings)
-    with places.local(task.source) as path:
+    if name not in pictures:
+        raise InrcodecError(f"{picture}: {found.refused.get(name, 'is no picture')}")
+    task = next(task for task in tasks if task.name == name)
+    with quiet(), places.local(task.source) as path:
         signal = content.read(path, task.options)
-    if not isinstance(signal, Signal):
-        raise InrcodecError(f"{task.source}: is no picture any more")
-    data = content.encode(signal, Options(effort=settings.efforts[0], threads=settings.threads))
-    return Choice(wanted.path, signal, data)
+        if not isinstance(signal, Signal):
+            raise InrcodecError(f"{task.source}: is no picture any more")
+        limits = content.limits_of(task.options)
+        options = replace(
+            watching,
+            effort=_effort(found, pictures[name].group, settings),
+            threads=settings.threads,
+            verify=False,
+            max_samples=limits.max_samples,
+            max_memory=limits.max_memory,
+        )
+        return Choice(name, signal, content.encode(bare(signal), options), options)
 
 
-def _wanted(pictures: Sequence[FileResult], name: str) -> FileResult:
-    """The picture of a name: a path below the folder of all inputs, or the end of one. Raises InrcodecError."""
+def _effort(found: Comparison, group: str, settings: Settings) -> int:
+    """The effort that is told of for a group."""
+    told = {summary.group: summary.ours for summary in summarize(found)}[group]
+    return next((ours.effort for ours in settings.ours if ours.name == told), settings.efforts[0])
+
+
+def _wanted(tasks: Sequence[Task], name: str) -> Task:
+    """The task of a name: a path below the folder of all inputs, or the end of one. Raises InrcodecError."""
     plain = name.replace(os.sep, "/").removeprefix("./")
-    ends = [file for file in pictures if file.path == plain or plain.endswith(f"/{file.path}") or file.path.endswith(f"/{plain}")]
+    inside = [task for task in tasks if f"/{plain}".endswith(f"/{task.name}")]
+    ends = [max(inside, key=lambda task: len(task.name))] if inside else [task for task in tasks if task.name.endswith(f"/{plain}")]
     if not ends:
-        raise InrcodecError(f"{name}: is none of the pictures that were measured")
-    return next((file for file in ends if file.path == plain), ends[0])
+        raise InrcodecError(f"{name}: is none of the files to be measured")
+    return ends[0]
 
 
-def _task_of(paths: Sequence[str], wanted: FileResult, settings: Settings) -> Task:
-    """The task that reads a file of a comparison. Raises InrcodecError: it is not there any more."""
-    from ..compare.run import planned
-
-    task = next((task for task in planned(paths, settings).tasks if task.name == wanted.path), None)
-    if task is None:
-        raise InrcodecError(f"{wanted.path}: is not there any more")
-    return task
-
-
-def _end(found: Comparison) -> None:
-    """End with the status that a comparison has: 1 if inrcodec failed at a file, 130 after Ctrl-C."""
+def _told_faults(found: Comparison) -> bool:
+    """Say where inrcodec failed, and that a run was interrupted; whether it failed at a file."""
     faults = [f"{file.path}: {codec} {why}" for file in found.files for codec, why in file.faults.items() if is_ours(codec)]
     lost = [fault for fault in faults if fault.endswith(NOT_BACK)]
     if faults:
@@ -226,6 +294,4 @@ def _end(found: Comparison) -> None:
         say(f"inrcodec: {fault}", err=True)
     if not found.complete:
         say("inrcodec: interrupted; only a part of the files was measured", err=True)
-        raise click.exceptions.Exit(130)
-    if faults:
-        raise click.exceptions.Exit(1)
+    return bool(faults)

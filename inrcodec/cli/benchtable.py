@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..batch.plan import UNKNOWN
 from ..compare.result import OURS, Comparison, is_ours
@@ -24,8 +24,9 @@ def lines(found: Comparison) -> Iterator[str]:
         if settings:
             yield f"{codec}: {', '.join(filter(None, (version, '; '.join(settings))))}"
     for codec, why in found.missing.items():
-        yield f"{codec} was not measured: {why}"
-    yield from _refused(found)
+        measured = any(file.of(codec) for file in found.files)
+        yield f"{codec}: {why}" if measured else f"{codec} was not measured: {why}"
+    yield from refused(found.refused)
     yield f"{_count(len(found.files))} measured on {found.machine}, {found.threads} thread{'' if found.threads == 1 else 's'}"
 
 
@@ -36,10 +37,10 @@ def _count(n: int, what: str = "file") -> str:
 def _group(summary: Summary) -> Iterator[str]:
     """The lines of a group."""
     of = f"{len(summary.files)} of {_count(summary.total)}" if len(summary.files) < summary.total else _count(summary.total)
-    yield f"{summary.group}: {of}, {size(summary.raw)} of samples"
-    if len(summary.files) < summary.total:
+    yield f"{summary.group}: {of}, {size(summary.raw)} of samples" if summary.rows else f"{summary.group}: {_count(summary.total)}"
+    if summary.rows and len(summary.files) < summary.total:
         yield "  The sums are over the files that all codecs of the table took."
-    first = next((row for row in summary.rows if is_ours(row.codec)), None)
+    first = next((row for row in summary.rows if row.codec == summary.ours), None)
     heads = ("", "bytes", "of raw", f"bits/{summary.unit}", "encode", "decode", "memory")
     cells: list[tuple[str, ...]] = [heads, ("as they came", f"{summary.source}", *_shares(summary, summary.source), "", "", "")]
     if summary.rows:
@@ -50,7 +51,7 @@ def _group(summary: Summary) -> Iterator[str]:
             yield f"  {row[0].ljust(widths[0])}  {rest}".rstrip()
     for aside in summary.aside:
         yield f"  {aside.codec} took {aside.taken} of {_count(summary.total)}{f': it {aside.reason}' if aside.reason else ''}"
-    yield from _beaten(summary, first)
+    yield from _beaten(summary)
 
 
 def _shares(summary: Summary, n: int) -> tuple[str, str]:
@@ -58,7 +59,7 @@ def _shares(summary: Summary, n: int) -> tuple[str, str]:
 
 
 def _cells(summary: Summary, row: Row, first: Row | None) -> tuple[str, ...]:
-    """The cells of a codec. first: the row of inrcodec, with which times are compared."""
+    """The cells of a codec. first: the row of the inrcodec that is told of, with which times are compared."""
     times = [_time(row.encode, first.encode if first and first is not row else None)]
     times.append(_time(row.decode, first.decode if first and first is not row else None))
     return row.codec, f"{row.size}", *_shares(summary, row.size), *times, "" if row.memory is None else size(row.memory)
@@ -76,15 +77,22 @@ def _factor(x: float) -> str:
     return f"{x:.0f}" if x >= 10 else f"{x:.1f}"
 
 
-def _beaten(summary: Summary, first: Row | None) -> Iterator[str]:
-    """Where other codecs are smaller than inrcodec."""
-    if first is None:
+def _beaten(summary: Summary) -> Iterator[str]:
+    """How inrcodec did, and where other codecs are smaller."""
+    score = summary.score
+    if score.kept:
+        they, are, them = ("it", "is", "it") if score.kept == 1 else ("they", "are", "them")
+        yield f"  {_count(score.kept)} as {they} came {are} smaller than {summary.ours} makes {them}."
+    if not score.files or not summary.ours:
         return
-    if not summary.smaller and any(not is_ours(row.codec) for row in summary.rows):
-        yield "  inrcodec is the smallest of each file."
+    if score.smaller == score.files:
+        yield f"  {summary.ours} is the smallest of each file."
         return
+    equal = f", as small as the smallest of {score.equal}" if score.equal else ""
+    failed = f", and gave nothing of {score.failed}" if score.failed else ""
+    yield f"  {summary.ours} is the smallest of {score.smaller} of {_count(score.files)}{equal}{failed}."
     for other in summary.smaller:
-        yield f"  {other.codec} is smaller than inrcodec in {len(other.files)} of {_count(other.taken)}: {_named(other)}"
+        yield f"  {other.codec} is smaller than {summary.ours} in {len(other.files)} of {_count(other.taken)}: {_named(other)}"
 
 
 def _named(other: Smaller) -> str:
@@ -102,10 +110,10 @@ def _short(path: str) -> str:
     return path if len(path) <= LONGEST else f"…{path[1 - LONGEST :]}"
 
 
-def _refused(found: Comparison) -> Iterator[str]:
-    """What was not measured: unknown types are counted, others are named."""
-    unknown = sum(why == UNKNOWN for why in found.refused.values())
-    named = [f"not measured: {path}: {why}" for path, why in found.refused.items() if why != UNKNOWN]
+def refused(found: Mapping[str, str]) -> Iterator[str]:
+    """What was not measured, by path: unknown types are counted, others are named."""
+    unknown = sum(why == UNKNOWN for why in found.values())
+    named = [f"not measured: {path}: {why}" for path, why in found.items() if why != UNKNOWN]
     yield from named[:MOST_LINES]
     if len(named) > MOST_LINES:
         yield f"not measured: {len(named) - MOST_LINES} more; --json lists all"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import re
 from contextlib import suppress
-from pathlib import Path
 
-PROCESS = Path("/proc/self")
+from ..peers.memory import PEAK, PROCESSES, REST, taken
+
 FORGET = "5"  # what makes the kernel forget the peak: proc(5), clear_refs
 
 
@@ -23,23 +22,13 @@ class Peak:
         with suppress(OSError, AttributeError, TypeError):  # glibc has it
             ctypes.CDLL(None).malloc_trim(0)
         try:
-            (PROCESS / "clear_refs").write_text(FORGET, encoding="ascii")
+            (PROCESSES / "self" / "clear_refs").write_text(FORGET, encoding="ascii")
         except OSError:
             self._rest: int | None = None
         else:
-            self._rest = _taken("VmRSS")
+            self._rest = taken(REST)
 
     def above(self) -> int | None:
         """Bytes of the peak until now above the rest; None: the system does not tell."""
-        peak = None if self._rest is None else _taken("VmHWM")
+        peak = None if self._rest is None else taken(PEAK)
         return None if peak is None or self._rest is None else max(0, peak - self._rest)
-
-
-def _taken(name: str) -> int | None:
-    """Bytes that a line of /proc/self/status tells."""
-    try:
-        status = (PROCESS / "status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(rf"^{name}:\s+(\d+) kB", status, re.M)
-    return int(found[1]) * 1024 if found else None

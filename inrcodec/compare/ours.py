@@ -20,6 +20,7 @@ class Ours(Peer):
     """
 
     kinds = KINDS
+    compiles = True
 
     def __init__(self, effort: int, several: bool = False) -> None:
         self.name = f"{OURS} {effort}" if several else OURS
@@ -27,7 +28,7 @@ class Ours(Peer):
 
     @property
     def settings(self) -> str:
-        return f"effort {self.effort}"
+        return f"effort {self.effort}, without verification"
 
     def version(self) -> str:
         return f"inrcodec {__version__}"

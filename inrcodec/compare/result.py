@@ -12,7 +12,8 @@ from ..errors import FormatError
 VERSION = 1  # of the JSON object
 NOT_BACK = "did not give it back"  # the fault of a codec that lost something
 PLAIN, LATTICE, SOUND, ARRAYS = "pictures", "pictures with a hidden lattice", "sound", "arrays"
-GROUPS = (LATTICE, PLAIN, SOUND, ARRAYS)  # in the order in which they are told
+UNSURE = "pictures, lattice not known"  # of which inrcodec gave nothing, so that nobody looked for a lattice
+GROUPS = (LATTICE, PLAIN, UNSURE, SOUND, ARRAYS)  # in the order in which they are told
 CODECS = ("PNG", "WebP", "JPEG XL", "JPEG 2000", "JPEG-LS", "AVIF", "FLAC", "WavPack", "Blosc2", "pcodec")  # in the order of the tables
 OURS = "inrcodec"  # what the names of our own results begin with
 

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +22,10 @@ from ..signal import Signal
 from ..storage import scratch
 from .machine import machine
 from .ours import Ours
-from .result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement, is_ours
+from .result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE, Comparison, FileResult, Measurement, is_ours
 from .worker import Worker
 
-TIMEOUT = 600.0  # seconds for a codec and a file
+TIMEOUT = 600.0  # seconds for a codec and a file, once
 NO_SIGNAL = "holds several arrays or tensors; pictures, sounds and single arrays are measured"
 
 
@@ -37,7 +37,7 @@ class Settings:
         efforts: of inrcodec, each measured by itself.
         peers: the other codecs.
         threads: that codecs with threads have; 0: as many as there are cores.
-        timeout: seconds for a codec and a file.
+        timeout: seconds for a codec and a file, to encode it and decode it once.
         pixels: whether to take the pixels of lossy pictures; max_samples, max_memory: limits of what is read, 0 or None: the usual ones.
         command: what `Comparison.command` is to say.
     """
@@ -50,6 +50,19 @@ class Settings:
     max_samples: int | None = None
     max_memory: int | None = None
     command: str = ""
+
+    @property
+    def ours(self) -> list[Ours]:
+        """inrcodec at each effort."""
+        return [Ours(effort, len(self.efforts) > 1) for effort in self.efforts]
+
+
+class NothingError(InrcodecError):
+    """There is no file that can be measured. refused: by path, why not."""
+
+    def __init__(self, message: str, refused: dict[str, str]) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class Status(NamedTuple):
@@ -97,7 +110,8 @@ def compare(
         What was found. Files that cannot be read, or are of no type that is encoded, are in `refused`.
 
     Raises:
-        InrcodecError: there is no such file, or none that can be measured.
+        InrcodecError: there is no such file.
+        NothingError: none can be measured.
     """
     settings = settings or Settings()
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -107,7 +121,7 @@ def compare(
         run.refused |= {result.task.name: _why(result) for result in found.settled}
         complete = _measure_all(run, found)
     if complete and not run.files:
-        raise InrcodecError(_nothing(paths, run.refused))
+        raise NothingError(_nothing(paths, run.refused), dict(sorted(run.refused.items())))
     return Comparison(
         tuple(run.files),
         run.lacking,
@@ -137,9 +151,8 @@ def _reading(settings: Settings) -> dict[str, object]:
 @contextmanager
 def _running(settings: Settings, folder: Path) -> Iterator[_Run]:
     """A run with its workers, which end with the `with` block."""
-    ours = [Ours(effort, len(settings.efforts) > 1) for effort in settings.efforts]
     missing = {peer.name: why for peer in settings.peers if (why := peer.missing())}
-    codecs = [*ours, *(peer for peer in settings.peers if peer.name not in missing)]
+    codecs = [*settings.ours, *(peer for peer in settings.peers if peer.name not in missing)]
     threads = settings.threads or os.cpu_count() or 1
     workers = {}
     for number, peer in enumerate(codecs):
@@ -195,7 +208,18 @@ def _read(run: _Run, task: Task) -> Signal | None:
     if not isinstance(signal, Signal):
         run.refused[task.name] = NO_SIGNAL
         return None
-    return Signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, {}, signal.bfloat16)
+    return bare(signal)
+
+
+def bare(signal: Signal) -> Signal:
+    """A signal without metadata, as it is measured."""
+    return replace(signal, metadata={})
+
+
+def _group(lattice: bool, measurements: Sequence[Measurement]) -> str:
+    """The group of a picture."""
+    known = any(is_ours(one.codec) for one in measurements)
+    return LATTICE if lattice else PLAIN if known else UNSURE
 
 
 def _measure(run: _Run, task: Task, signal: Signal, files: tuple[int, int], share: tuple[float, float]) -> FileResult:
@@ -206,7 +230,9 @@ def _measure(run: _Run, task: Task, signal: Signal, files: tuple[int, int], shar
     asked = [peer for peer in run.codecs if signal.kind in peer.kinds]
     suited = [peer.name for peer in run.settings.peers if signal.kind in peer.kinds]
     run.lacking |= {name: run.missing[name] for name in suited if name in run.missing}
-    measurements, faults, lattice = [], {}, False
+    run.lacking |= {peer.name: why for peer in asked if (why := peer.lesser())}
+    measurements: list[Measurement] = []
+    faults, lattice = {}, False
     for number, peer in enumerate(asked):
         if run.progress is not None:
             run.progress(Status(task.name, peer.name, *files, share[0] + share[1] * number / len(asked)))
@@ -219,7 +245,7 @@ def _measure(run: _Run, task: Task, signal: Signal, files: tuple[int, int], shar
             continue
         lattice = lattice or bool(trial.notes.get("lattice"))
         measurements.append(Measurement(peer.name, peer.told(signal.kind), *trial[:4]))
-    group = SOUND if signal.kind == "audio" else ARRAYS if signal.kind == "array" else LATTICE if lattice else PLAIN
+    group = SOUND if signal.kind == "audio" else ARRAYS if signal.kind == "array" else _group(lattice, measurements)
     dtype = "bfloat16" if signal.bfloat16 else str(signal.samples.dtype)
     shape = tuple(map(int, signal.samples.shape))
     return FileResult(task.name, group, signal.kind, shape, dtype, signal.raw_bytes, task.size, tuple(measurements), faults)

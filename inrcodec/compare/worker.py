@@ -20,13 +20,17 @@ from ..batch.processes import context
 from ..errors import Stopped, keeping_notices
 from ..peers import Peer, Unsuited
 from ..signal import Signal
-from .trial import Bench, Trial
+from .trial import COMPILING, FIRST, RUNS, STARTED, Bench, Trial
 
 POLL = 0.1  # seconds after which it is asked again whether to stop
-WARMING = 300.0  # seconds that loading and compiling kernels may take, beside the time that a file may take
+LOADING = 30.0  # seconds that a process may take to start and to load libraries, beside the time that a file may take
+COMPILING_TIME = 300.0  # seconds that compiling may take beside that, each time
 CRASHED = "crashes: its process ended"
-WARM = "warm"
 READY = f"{__package__}.worker"
+
+
+class Late(Exception):
+    """A codec takes longer than it may. The text says how long that is, and what for."""
 
 
 class Worker:
@@ -43,7 +47,8 @@ class Worker:
     def measure(self, signal: Signal, timeout: float, stop: Callable[[], bool] | None = None) -> Trial:
         """What the codec makes of a signal.
 
-        timeout: seconds that this may take; stop: asked now and then.
+        timeout: seconds that encoding and decoding once may take; the repeats of what is short, and what goes before it, have as many, and
+        more for what is loaded and compiled. stop: asked now and then.
 
         Raises:
             Unsuited: the codec gives nothing: its text says why.
@@ -54,18 +59,36 @@ class Worker:
             if self._process is None:
                 self._start()
             self._pipe.send(signal)
-            answer = self._answer(max(timeout, WARMING), stop)
-            if answer == WARM:
-                answer = self._answer(timeout, stop)
+            answer = self._outcome(timeout, stop)
+        except MemoryError:
+            self.close()
+            raise Unsuited("fails: not enough memory to hand the samples over") from None
         except (EOFError, OSError):
             self.close()
             raise Unsuited(CRASHED) from None
-        if answer is None:
+        except Late as fault:
             self.close()
-            raise Unsuited(f"took longer than {timeout:g} s")
+            raise Unsuited(str(fault)) from None
         if isinstance(answer, Trial):
             return answer
         raise Unsuited(str(answer))
+
+    def _outcome(self, timeout: float, stop: Callable[[], bool] | None) -> Any:
+        """A Trial, or why there is none. Raises Late: it takes too long; as `_answer`."""
+        warming = timeout + LOADING + (COMPILING_TIME if self.peer.compiles else 0)
+        seconds, what = warming, f"took longer than {warming:g} s to start and to code a small part of it"
+        while True:
+            answer = self._answer(seconds, stop)
+            if answer is None:
+                raise Late(what)
+            if answer == STARTED:
+                seconds, what = timeout, f"took longer than {timeout:g} s"
+            elif answer == COMPILING:
+                seconds, what = timeout + COMPILING_TIME, f"took longer than {timeout + COMPILING_TIME:g} s with compiling"
+            elif answer == FIRST:
+                seconds, what = RUNS * timeout, f"took longer than {RUNS * timeout:g} s when it was repeated"
+            else:
+                return answer
 
     def _start(self) -> None:
         found = context([READY])
@@ -103,13 +126,12 @@ class Worker:
 def serve(pipe: Connection, peer: Peer, folder: Path, threads: int) -> None:
     """What the process does: it tries its codec at each signal that comes, until the pipe is closed or its parent ends."""
     _begin()
-    bench = Bench(peer, folder, threads)
+    bench = Bench(peer, folder, threads, pipe.send)
     with suppress(EOFError, OSError), keeping_notices():
         while True:
             signal = pipe.recv()
             try:
                 fresh = bench.warm_up(signal)
-                pipe.send(WARM)
                 answer: Any = bench.measure(signal, fresh)
             except Unsuited as fault:
                 answer = str(fault)

@@ -94,6 +94,7 @@ class DiskCache(NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled variant for a signature, or None if it must be compiled."""
         found = None
+        events.first_load()
         try:
             target_context.refresh()
             found = self._load(_key(sig, target_context.codegen()), target_context)

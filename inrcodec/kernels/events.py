@@ -1,6 +1,6 @@
 """What a user may want to hear of the compilation of kernels. Importing this loads no Numba, so a program can ask before it starts.
 
-Each of the two is told at most once in a process.
+Each is told at most once in a process, unless a callback is set again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ..errors import Notice, keep_notice
 
 _lock = Lock()
 _first_compile: Callable[[], None] | None = None
+_first_load: Callable[[], None] | None = None
 _noticed = False
 
 
@@ -28,6 +29,21 @@ def first_compile() -> None:
     global _first_compile
     with _lock:
         callback, _first_compile = _first_compile, None
+    if callback is not None:
+        callback()
+
+
+def on_first_load(callback: Callable[[], None] | None) -> None:
+    """Set what is called before this process loads or compiles its next kernel, once. None: nothing."""
+    global _first_load
+    _first_load = callback
+
+
+def first_load() -> None:
+    """Say that a kernel is about to be loaded or compiled."""
+    global _first_load
+    with _lock:
+        callback, _first_load = _first_load, None
     if callback is not None:
         callback()
 

@@ -26,10 +26,12 @@ class Peer(ABC):
 
     Attributes:
         name: of the codec; kinds: of signals that it may take; settings: what it was told, in words.
+        compiles: whether it may have to compile itself when it is used first, which takes minutes.
     """
 
     name: str
     kinds: tuple[Kind, ...]
+    compiles: bool = False
 
     @property
     @abstractmethod
@@ -42,6 +44,10 @@ class Peer(ABC):
 
     def missing(self) -> str:
         """What is not installed, and how to get it; "" if it is there."""
+        return ""
+
+    def lesser(self) -> str:
+        """What is not installed, so that something else stands in, and what; "" if all is as it should be."""
         return ""
 
     @abstractmethod

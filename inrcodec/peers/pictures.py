@@ -25,6 +25,7 @@ from .base import Peer, Samples, Unsuited, bits, integers, native, restored, uns
 FLOATS = ("float16", "float32")  # that JPEG XL takes
 NO_FILTER = 8  # what libpng calls it
 MOST_COLOURS = 256  # of a palette
+PARTS = {"array": ", a picture for each slice", "stack": ", a file for each page"}  # what is said of the settings, by kind
 LOOKED_AT = 1 << 16  # pixels that are looked at first: if these have more colours, there is no palette
 
 
@@ -124,10 +125,11 @@ def decode_jpegls(data: bytes) -> Samples:
 
 
 class Pages(NamedTuple):
-    """What a signal is as pictures. pages: of one shape and type; depth: their bits, 0 of floats."""
+    """What a signal is as pictures. pages: of one shape and type; depth: their bits, 0 of floats; kind: of the signal."""
 
     pages: list[Samples]
     depth: int
+    kind: Kind
 
 
 def pages_of(signal: Signal) -> Pages:
@@ -142,7 +144,7 @@ def pages_of(signal: Signal) -> Pages:
         x = x[np.newaxis]
     if signal.channel_axis and x.shape[-1] == 1:
         x = x[..., 0]
-    return Pages([np.ascontiguousarray(page) for page in x], depth)
+    return Pages([np.ascontiguousarray(page) for page in x], depth, signal.kind)
 
 
 class _OfPictures(Peer):
@@ -175,13 +177,13 @@ class _OfPictures(Peer):
             raise Unsuited(f"takes no pictures of {depth} bits")
 
     def told(self, kind: Kind) -> str:
-        return self.settings + {"array": ", a picture for each slice", "stack": ", a file for each page"}.get(kind, "")
+        return self.settings + PARTS.get(kind, "")
 
     def prepare(self, signal: Signal, folder: Path) -> Pages:
         return pages_of(signal)
 
     def encode(self, prepared: Pages, threads: int) -> list[bytes]:
-        return [self.encode_page(page, prepared.depth, threads) for page in prepared.pages]
+        return [self.encode_page(page, prepared, threads) for page in prepared.pages]
 
     def size(self, coded: list[bytes]) -> int:
         return sum(map(len, coded))
@@ -200,8 +202,8 @@ class _OfPictures(Peer):
         return found.view(x.dtype).reshape(x.shape) if found.dtype.itemsize == x.dtype.itemsize else found.reshape(x.shape)
 
     @abstractmethod
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
-        """The bytes of a picture, (height, width) or (height, width, channels). depth: its bits, 0 of floats."""
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
+        """The bytes of a picture, (height, width) or (height, width, channels). prepared: what it is a page of."""
 
     @abstractmethod
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
@@ -229,8 +231,8 @@ class Png(_OfPictures):
     def version(self) -> str:
         return str(ic.png_version())
 
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
-        return encode_png(page, depth)
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
+        return encode_png(page, prepared.depth)
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
         return decode_png(data, depth)
@@ -246,7 +248,7 @@ class WebP(_OfPictures):
     def version(self) -> str:
         return str(ic.webp_version())
 
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
         return encode_webp(np.ascontiguousarray(_with_channels(page, 4 if page.ndim == 3 and page.shape[2] in (2, 4) else 3)))
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
@@ -262,22 +264,26 @@ class JpegXl(_OfPictures):
     """JPEG XL."""
 
     name = "JPEG XL"
-    settings = "effort 10"
     kinds = ("image", "stack", "array")
     floats = FLOATS
 
     def version(self) -> str:
         return str(ic.jpegxl_version())
 
+    @staticmethod
+    def effort(kind: Kind) -> int:
+        """The effort for signals of a kind: of arrays, the highest takes too long."""
+        return 9 if kind == "array" else 10
+
+    @property
+    def settings(self) -> str:
+        return self.told("image")
+
     def told(self, kind: Kind) -> str:
-        return super().told(kind).replace("10", "9") if kind == "array" else super().told(kind)
+        return f"effort {self.effort(kind)}{PARTS.get(kind, '')}"
 
-    def prepare(self, signal: Signal, folder: Path) -> Pages:
-        self.effort = 9 if signal.kind == "array" else 10
-        return super().prepare(signal, folder)
-
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
-        return encode_jpegxl(page, depth, threads, self.effort)
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
+        return encode_jpegxl(page, prepared.depth, threads, self.effort(prepared.kind))
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
         return decode_jpegxl(data, threads)
@@ -293,8 +299,8 @@ class Jpeg2000(_OfPictures):
     def version(self) -> str:
         return str(ic.jpeg2k_version())
 
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
-        return encode_jpeg2000(page, depth, threads)
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
+        return encode_jpeg2000(page, prepared.depth, threads)
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
         return decode_jpeg2000(data, threads)
@@ -311,7 +317,7 @@ class JpegLs(_OfPictures):
     def version(self) -> str:
         return str(ic.jpegls_version())
 
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
         return encode_jpegls(page)
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:
@@ -332,8 +338,8 @@ class Avif(_OfPictures):
     def version(self) -> str:
         return str(ic.avif_version())
 
-    def encode_page(self, page: Samples, depth: int, threads: int) -> bytes:
-        known = next(n for n in (8, 10, 12) if depth <= n)
+    def encode_page(self, page: Samples, prepared: Pages, threads: int) -> bytes:
+        known = next(n for n in (8, 10, 12) if prepared.depth <= n)
         return bytes(ic.avif_encode(page, speed=4, bitspersample=known, numthreads=threads))
 
     def decode_page(self, data: bytes, depth: int, threads: int) -> Samples:

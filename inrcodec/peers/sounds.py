@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from abc import abstractmethod
@@ -17,8 +16,11 @@ from ..errors import InrcodecError
 from ..limits import NO_LIMITS
 from ..signal import Kind, Signal
 from .base import Peer, Samples, Unsuited
+from .memory import PEAK, taken
 
+ASKED = 10.0  # seconds that a program may take to tell its version
 LOOK = 0.005  # seconds after which a program's memory is looked at again
+LOOKS = 5  # that are needed; of a program that ends sooner, the most may have been missed
 # without what makes room for tags, and a table to seek by; sounds of many channels need not say which is where
 FLAC = ("flac", "-s", "-f", "-8", "-p", "-e", "--no-padding", "--no-seektable", "--channel-map=none")
 WAVPACK = ("wavpack", "-q", "-y", "-hhx6")
@@ -26,7 +28,7 @@ SUBTYPES = (8, 16, 24)  # bits that libsndfile writes
 
 
 class Ran(NamedTuple):
-    """What a program has left. peak: bytes of memory that were seen, None: none were."""
+    """What a program has left. peak: bytes of memory that were seen, None: it was too short to see them."""
 
     path: Path
     peak: int | None
@@ -36,9 +38,11 @@ def run(command: list[str], made: Path) -> Ran:
     """Run a program that writes the file `made`. Raises Unsuited with what it says if it fails."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peak: int | None = None
+    looks = 0
     try:
         while process.poll() is None:
-            seen = _peak_of(process.pid)
+            looks += 1
+            seen = taken(PEAK, process.pid)
             peak = max(filter(None, (peak, seen)), default=None)
             try:
                 process.wait(LOOK)
@@ -52,17 +56,7 @@ def run(command: list[str], made: Path) -> Ran:
     if process.returncode:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         raise Unsuited(f"fails: {lines[-1] if lines else f'exit status {process.returncode}'}".replace(f"{made.parent}/", ""))
-    return Ran(made, peak)
-
-
-def _peak_of(pid: int) -> int | None:
-    """Bytes of memory that a running process took at most until now; None: the system does not say, or it takes none any more."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
-    return int(found[1]) * 1024 if found else None
+    return Ran(made, peak if looks >= LOOKS else None)
 
 
 def plain(signal: Signal) -> Signal:
@@ -95,7 +89,11 @@ class _Program(Peer):
         return f"the command {gone[0]} is not on PATH; install the package {self.package} of your system" if gone else ""
 
     def version(self) -> str:
-        said = subprocess.run([self.program, "--version"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        command = [self.program, "--version"]
+        try:
+            said = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=ASKED)
+        except (OSError, subprocess.TimeoutExpired):
+            return self.program
         return (said.stdout or said.stderr).decode("utf-8", "replace").strip().partition("\n")[0].strip() or self.program
 
     def check(self, signal: Signal) -> None:
@@ -158,10 +156,14 @@ class Flac(_Program):
 
     @property
     def settings(self) -> str:
-        return f"{' '.join(FLAC)}" if self.is_program else "libsndfile, level 8"
+        return f"{' '.join(FLAC)}" if self.is_program else "libsndfile in place of the command flac, level 8"
 
     def missing(self) -> str:
         return ""
+
+    def lesser(self) -> str:
+        why = super().missing()
+        return f"{why}; libsndfile encodes instead, a little larger" if why else ""
 
     def version(self) -> str:
         return super().version() if self.is_program else str(soundfile.__libsndfile_version__)

@@ -15,15 +15,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from ..compare.result import LATTICE, PLAIN, Comparison, is_ours
+from ..compare.result import LATTICE, PLAIN, UNSURE, Comparison, is_ours
 from ..storage import replace_bytes
 from . import words
 from .charts import Chart, charts
 from .chosen import Choice, chosen
 from .totals import Totals, gain, totals
-from .verdict import cost, score, verdict
+from .verdict import cost, verdict
 
-TITLES = {LATTICE: "Pictures with a hidden lattice", PLAIN: "Pictures without a lattice"}
+TITLES = {LATTICE: "Pictures with a hidden lattice", PLAIN: "Pictures without a lattice", UNSURE: "Pictures, lattice not known"}
 NAMED = 12  # files that are named where many share a fault
 
 
@@ -56,9 +56,8 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
     choice: a picture to show, with the map of where its bits go and its bit-planes.
     """
     tables = totals(comparison)
-    scores = [score(comparison, table) for table in tables]
     sections = [
-        Section(f"group-{i}", title(table.group), table, charts(table) if table.rows else [], table.fronts(), cost(table))
+        Section(f"group-{i}", title(table.group), table, charts(table) if len(table.rows) > 1 else [], table.fronts(), cost(table))
         for i, table in enumerate(tables)
     ]
     style, script = _asset("page.css"), _asset("page.js")
@@ -69,7 +68,7 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
         .get_template("page.html")
         .render(
             comparison=comparison,
-            verdict=verdict(scores) if tables else "Nothing was measured.",
+            verdict=verdict([table.summary for table in tables]) if tables else "Nothing was measured.",
             sections=sections,
             codecs=codecs,
             first=max(tables, key=lambda table: table.summary.total).ours if tables else "",
@@ -85,15 +84,15 @@ def page(comparison: Comparison, choice: Choice | None = None) -> str:
     )
 
 
-def write(path: Path | str, comparison: Comparison, choice: Choice | None = None) -> None:
-    """Write the page of a comparison into a file, which is replaced if it is there.
+def write(path: Path | str, comparison: Comparison, choice: Choice | None = None, force: bool = False) -> None:
+    """Write the page of a comparison into a file.
 
-    path: of the file; choice: see `page`.
+    path: of the file; choice: see `page`; force: whether the file may be there already, and is replaced.
 
     Raises:
-        InrcodecError: the file cannot be written.
+        InrcodecError: the file is there already, or cannot be written.
     """
-    replace_bytes(Path(path), page(comparison, choice).encode("utf-8"), force=True)
+    replace_bytes(Path(path), page(comparison, choice).encode("utf-8"), force)
 
 
 def title(group: str) -> str:

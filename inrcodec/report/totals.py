@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..compare.result import ARRAYS, SOUND, Comparison, FileResult, Measurement, is_ours
-from ..compare.summary import Aside, Row, Summary, summarize
+from ..compare.result import ARRAYS, SOUND, Comparison, FileResult
+from ..compare.summary import Aside, Row, Summary, smallest_other, summarize
 from .front import front
 
 AMOUNTS = {SOUND: "million samples", ARRAYS: "MB"}  # in which times are told; of pictures it is the megapixel
@@ -36,19 +36,22 @@ class Totals:
         rows: those of the summary from the smallest to the largest; none if no file was taken by all.
         smallest: by codec of a row, on how many files of the table no other codec is smaller.
         partial: codecs that are not in the table and took some files.
-        ours: which inrcodec is told of: that of the fewest bytes; "": none took the files.
     """
 
     summary: Summary
     rows: tuple[Row, ...]
     smallest: dict[str, int]
     partial: tuple[Partial, ...]
-    ours: str
 
     @property
     def group(self) -> str:
         """Its name."""
         return self.summary.group
+
+    @property
+    def ours(self) -> str:
+        """Which inrcodec is told of; "": it took none of the files."""
+        return self.summary.ours
 
     @property
     def amount(self) -> str:
@@ -81,11 +84,6 @@ def gain(file: FileResult, ours: str) -> float | None:
     return None if mine is None or best is None else 1 - mine.size / max(best.size, 1)
 
 
-def smallest_other(file: FileResult) -> Measurement | None:
-    """The smallest measurement that is not inrcodec's."""
-    return min((one for one in file.measurements if not is_ours(one.codec)), key=lambda one: one.size, default=None)
-
-
 def _totals(files: Sequence[FileResult], summary: Summary) -> Totals:
     rows = tuple(sorted(summary.rows, key=lambda row: row.size)) if summary.files else ()
     least = [min(one.size for one in file.measurements) for file in summary.files]
@@ -93,10 +91,8 @@ def _totals(files: Sequence[FileResult], summary: Summary) -> Totals:
         row.codec: sum((one := file.of(row.codec)) is not None and one.size == n for file, n in zip(summary.files, least, strict=True))
         for row in rows
     }
-    some = next((one.codec for file in files for one in file.measurements if is_ours(one.codec)), "")
-    ours = next((row.codec for row in rows if is_ours(row.codec)), some)
-    partial = tuple(_partial(aside, ours, files) for aside in summary.aside if aside.taken)
-    return Totals(summary, rows, smallest, partial, ours)
+    partial = tuple(_partial(aside, summary.ours, files) for aside in summary.aside if aside.taken)
+    return Totals(summary, rows, smallest, partial)
 
 
 def _partial(aside: Aside, ours: str, files: Sequence[FileResult]) -> Partial:

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ..compare.result import OURS, Comparison, is_ours
-from .totals import Totals, smallest_other
+from ..compare.result import OURS, is_ours
+from ..compare.summary import Score, Summary
+from .totals import Totals
 from .words import THIN, counted, listed, number, significant
 
 
-@dataclass(frozen=True)
-class Score:
-    """inrcodec against all others on the files of a group.
-
-    Attributes:
-        group: its name; codec: which inrcodec.
-        files: on which there is another codec to compare with.
-        smaller, equal: on how many it is smaller than all others, and as small as the smallest.
-        losses: by codec, on how many files that one is smaller.
-    """
-
-    group: str
-    codec: str
-    files: int
-    smaller: int
-    equal: int
-    losses: dict[str, int]
-
-
-def score(comparison: Comparison, table: Totals) -> Score:
-    """Count a group's files."""
-    pairs = [
-        (file, mine, best) for file in comparison.of_group(table.group) if (mine := file.of(table.ours)) and (best := smallest_other(file))
-    ]
-    losses = Counter(one.codec for file, mine, _ in pairs for one in file.measurements if not is_ours(one.codec) and one.size < mine.size)
-    return Score(
-        table.group,
-        table.ours,
-        len(pairs),
-        sum(mine.size < best.size for _, mine, best in pairs),
-        sum(mine.size == best.size for _, mine, best in pairs),
-        dict(losses.most_common()),
-    )
-
-
-def verdict(scores: Sequence[Score]) -> str:
+def verdict(summaries: Sequence[Summary]) -> str:
     """One sentence on all groups."""
-    told = [one for one in scores if one.files]
-    if not told:
+    told = [one for one in summaries if one.score.files]
+    names = {one.ours for one in told if one.ours}
+    if not names:
         return f"Nothing can be said of {OURS}: no file was taken both by it and by another codec."
     # one name does for all groups if the same effort is told of in each
-    names = {one.codec for one in told}
     name = names.pop() if len(names) == 1 else OURS
-    wins = listed([f"{_share(one.smaller, one.files, one.group)}{_ties(one)}" for one in told])
-    return f"{name} is the smallest on {wins}; {_losses(told)}."
+    wins = listed([f"{_share(one.score.smaller, one.score.files, one.group)}{_ties(one.score)}" for one in told])
+    return f"{name} is the smallest on {wins}; {_losses(told)}{_failures(told)}."
 
 
 def _share(n: int, of: int, group: str) -> str:
@@ -64,20 +28,29 @@ def _share(n: int, of: int, group: str) -> str:
     return f"{number(n)} of {counted(of, group)}"
 
 
+def _failures(told: Sequence[Summary]) -> str:
+    failed = [one for one in told if one.score.failed]
+    return f"; it gave nothing of {listed([counted(one.score.failed, one.group) for one in failed])}" if failed else ""
+
+
 def _ties(one: Score) -> str:
     return f" (and as small as the smallest on {number(one.equal)})" if one.equal else ""
 
 
-def _losses(told: Sequence[Score]) -> str:
-    lost = [one for one in told if one.losses]
+def _losses(told: Sequence[Summary]) -> str:
+    lost = [one for one in told if one.smaller]
     if not lost:
-        return "no other codec is smaller on any of them" if sum(one.files for one in told) > 1 else "no other codec is smaller"
+        count = len({codec for one in told for codec in one.others})
+        if count == 1:
+            return "the one other codec measured is not smaller"
+        return f"none of the {number(count)} other codecs measured is smaller"
     several = len(told) > 1
     parts = []
     for one in lost:
-        (first, n), *others = one.losses.items()
-        said = f"{first} is smaller on {counted(n, one.group) if several else number(n)}"
-        parts.append(listed([said, *(f"{codec} on {number(n)}" for codec, n in others)]))
+        first, *others = one.smaller
+        n = len(first.files)
+        said = f"{first.codec} is smaller on {counted(n, one.group) if several else number(n)}"
+        parts.append(listed([said, *(f"{other.codec} on {number(len(other.files))}" for other in others)]))
     return "; ".join(parts)
 
 

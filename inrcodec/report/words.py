@@ -7,12 +7,13 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..compare.result import ARRAYS, LATTICE, PLAIN, SOUND
+from ..compare.result import ARRAYS, LATTICE, PLAIN, SOUND, UNSURE
 
 THIN = "\u202f"  # narrow space at which no line breaks: between thousands, and before units
 NAMES = {  # of a group: one, several
     LATTICE: ("picture with a hidden lattice", "pictures with a hidden lattice"),
     PLAIN: ("picture without a lattice", "pictures without a lattice"),
+    UNSURE: ("picture of which the lattice is not known", "pictures of which the lattice is not known"),
     SOUND: ("sound", "sounds"),
     ARRAYS: ("array", "arrays"),
 }

@@ -50,6 +50,7 @@
     const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
     const columns = heads.slice(4).map((name, i) => ({ name, index: i + 4 }));
     const files = [...table.tBodies[0].rows].map((row) => ({
+      row,
       name: row.cells[0].textContent,
       folded: row.cells[0].textContent.toLowerCase(),
       group: row.cells[1].textContent,
@@ -128,7 +129,9 @@
       const group = id("group").value;
       const many = Number(id("many").value);
       const base = Number(reference.value);
-      const found = files.filter((file) => (!group || file.group === group) && file.folded.includes(text)).sort(orders[id("order").value]);
+      const wanted = (file) => (!group || file.group === group) && file.folded.includes(text);
+      for (const file of files) file.row.hidden = !wanted(file);
+      const found = files.filter(wanted).sort(orders[id("order").value]);
       const pages = Math.max(1, Math.ceil(found.length / many));
       state.page = Math.min(Math.max(state.page, 0), pages - 1);
       const part = found.slice(state.page * many, (state.page + 1) * many);

@@ -7,10 +7,10 @@ import random
 from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
 
 CODECS = {  # by group: share of the raw bytes, seconds per MB to encode and to decode
-    LATTICE: {"inrcodec 1": (0.21, 0.2, 0.2), "inrcodec 4": (0.2, 0.8, 0.7), "PNG": (0.55, 0.5, 0.01), "JPEG XL": (0.34, 4.0, 0.04)},
-    PLAIN: {"inrcodec 1": (0.36, 0.2, 0.2), "inrcodec 4": (0.33, 0.8, 0.7), "PNG": (0.52, 0.5, 0.01), "JPEG XL": (0.36, 4.0, 0.04)},
-    SOUND: {"inrcodec 1": (0.45, 0.2, 0.2), "inrcodec 4": (0.43, 0.9, 0.8), "FLAC": (0.47, 0.4, 0.01), "WavPack": (0.46, 1.4, 0.02)},
-    ARRAYS: {"inrcodec 1": (0.31, 0.2, 0.2), "inrcodec 4": (0.29, 0.8, 0.7), "Blosc2": (0.5, 0.01, 0.001), "pcodec": (0.4, 0.02, 0.004)},
+    LATTICE: {"inrcodec -1": (0.21, 0.2, 0.2), "inrcodec -4": (0.2, 0.8, 0.7), "PNG": (0.55, 0.5, 0.01), "JPEG XL": (0.34, 4.0, 0.04)},
+    PLAIN: {"inrcodec -1": (0.36, 0.2, 0.2), "inrcodec -4": (0.33, 0.8, 0.7), "PNG": (0.52, 0.5, 0.01), "JPEG XL": (0.36, 4.0, 0.04)},
+    SOUND: {"inrcodec -1": (0.45, 0.2, 0.2), "inrcodec -4": (0.43, 0.9, 0.8), "FLAC": (0.47, 0.4, 0.01), "WavPack": (0.46, 1.4, 0.02)},
+    ARRAYS: {"inrcodec -1": (0.31, 0.2, 0.2), "inrcodec -4": (0.29, 0.8, 0.7), "Blosc2": (0.5, 0.01, 0.001), "pcodec": (0.4, 0.02, 0.004)},
 }
 SHAPES = {
     LATTICE: ("image", (60, 80, 3), "uint8"),

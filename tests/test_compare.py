@@ -101,11 +101,11 @@ def test_files_in_folders_are_measured_and_others_named(tmp_path: Path) -> None:
     photo, array = found.files
     assert (photo.group, photo.kind, photo.shape, photo.dtype, photo.raw) == (PLAIN, "image", (40, 40), "uint8", 1600)
     assert photo.source == name.stat().st_size
-    assert [one.codec for one in photo.measurements] == ["inrcodec 1", "inrcodec 2", "PNG"]
+    assert [one.codec for one in photo.measurements] == ["inrcodec -1", "inrcodec -2", "PNG"]
     samples = np.asarray(Image.open(name))
     assert photo.measurements[0].size == len(inrcodec.encode(samples, kind="image", effort=1))  # without the density
     assert photo.measurements[2].size <= len(imagecodecs.png_encode(samples, level=9))
-    assert [one.codec for one in array.measurements] == ["inrcodec 1", "inrcodec 2"]
+    assert [one.codec for one in array.measurements] == ["inrcodec -1", "inrcodec -2"]
     assert array.group == ARRAYS
     for one in (*photo.measurements, *array.measurements):
         assert one.encode > 0
@@ -118,7 +118,7 @@ def test_files_in_folders_are_measured_and_others_named(tmp_path: Path) -> None:
     assert found.versions["inrcodec"] == inrcodec.__version__
     assert found.versions["PNG"].startswith("libpng")
     assert (found.threads, found.command, found.complete) == (1, "as told", True)
-    assert [status.codec for status in seen] == ["inrcodec 1", "inrcodec 2", "PNG", "inrcodec 1", "inrcodec 2"]
+    assert [status.codec for status in seen] == ["inrcodec -1", "inrcodec -2", "PNG", "inrcodec -1", "inrcodec -2"]
     assert [status.share for status in seen] == sorted(status.share for status in seen)
     assert (seen[-1].path, seen[-1].done, seen[-1].total) == ("array.npy", 1, 4)  # two are found out later
     assert Comparison.from_json(json.loads(json.dumps(found.to_json()))) == found
@@ -170,7 +170,7 @@ def test_faults_of_codecs_are_told(peer: Plain, why: str, tmp_path: Path) -> Non
 
 
 def test_pictures_of_which_inrcodec_gave_nothing_are_in_no_group_of_lattices() -> None:
-    ours, other = Measurement("inrcodec 1", "", 1, 1.0, 1.0), Measurement("PNG", "", 1, 1.0, 1.0)
+    ours, other = Measurement("inrcodec -1", "", 1, 1.0, 1.0), Measurement("PNG", "", 1, 1.0, 1.0)
     assert _group(False, [other]) == UNSURE
     assert _group(False, [other, ours]) == PLAIN
     assert _group(True, [ours]) == LATTICE
@@ -383,15 +383,15 @@ def test_where_inrcodec_failed_and_is_equal_counts() -> None:
 
 
 def test_the_effort_of_the_fewest_bytes_is_judged() -> None:
-    files = (file("a", {"inrcodec 1": 100, "inrcodec 5": 90, "PNG": 95}), file("b", {"inrcodec 1": 50, "inrcodec 5": 55, "PNG": 52}))
+    files = (file("a", {"inrcodec -1": 100, "inrcodec -5": 90, "PNG": 95}), file("b", {"inrcodec -1": 50, "inrcodec -5": 55, "PNG": 52}))
     (table,) = summary.summarize(replace(example(), files=files))
-    assert table.ours == "inrcodec 5"
+    assert table.ours == "inrcodec -5"
     assert table.score == summary.Score(2, 1, 0, 0)
     assert table.smaller == (summary.Smaller("PNG", (("b", 52 / 55),), 2),)
 
 
 def test_the_smallest_effort_and_the_median_count() -> None:
-    files = [file("a", {"inrcodec 1": 100, "inrcodec 5": 90, "PNG": 95}), file("b", {"inrcodec 1": 5}), file("c", {"inrcodec 1": 20})]
+    files = [file("a", {"inrcodec -1": 100, "inrcodec -5": 90, "PNG": 95}), file("b", {"inrcodec -1": 5}), file("c", {"inrcodec -1": 20})]
     (table,) = summary.summarize(replace(example(), files=tuple(files[:1])))
     assert table.smaller == ()
     median = summary.median_file([*files, file("d", {"PNG": 1})])

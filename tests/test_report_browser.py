@@ -97,7 +97,7 @@ def test_bars_are_sorted_filtered_and_turned(browser: Browser, address: str) -> 
     found = compared(60)
     paths = sorted(file.path for file in found.files)
     with visiting(browser, address) as page:
-        assert page.locator("#reference option:checked").inner_text() == "inrcodec 4"
+        assert page.locator("#reference option:checked").inner_text() == "inrcodec -4"
         assert names(page) == paths[:10]
         page.get_by_role("button", name="Next").click()
         assert names(page) == paths[10:20]
@@ -118,7 +118,7 @@ def test_bars_are_sorted_filtered_and_turned(browser: Browser, address: str) -> 
 
         def gain(path: str) -> float:
             file = next(file for file in found.files if file.path == path)
-            ours, other = file.of("inrcodec 4"), min(one.size for one in file.measurements if not one.codec.startswith("inrcodec"))
+            ours, other = file.of("inrcodec -4"), min(one.size for one in file.measurements if not one.codec.startswith("inrcodec"))
             assert ours is not None
             return 1 - ours.size / other
 

@@ -23,7 +23,7 @@ class Ours(Peer):
     compiles = True
 
     def __init__(self, effort: int, several: bool = False) -> None:
-        self.name = f"{OURS} {effort}" if several else OURS
+        self.name = f"{OURS} -{effort}" if several else OURS  # as the command line has it; "inrcodec 4" would look like a version
         self.effort = effort
 
     @property

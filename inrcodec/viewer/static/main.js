@@ -23,7 +23,7 @@ async function show() {
     return;
   }
   if (number !== visit) return;
-  const name = listed.single ? listed.files[0].name : decodeURIComponent(location.hash.slice(1));
+  const name = listed.single ? listed.files[0].name : named(location.hash.slice(1));
   at('folder').hidden = name !== '';
   at('file').hidden = name === '';
   at('back').hidden = listed.single || name === '';
@@ -37,6 +37,15 @@ async function show() {
   at('file').replaceChildren();
   folder ??= new Folder(at('sheet'), at('filter'), at('count'), listed.files);
   scrollTo(0, place);
+}
+
+/** The name that an address has; as it is, if it is not written as an address. */
+function named(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function showFile(name, number) {

@@ -3,7 +3,7 @@ import { ask, colour, faultLine, filling, isAborted, make, perFrame } from './as
 
 const SIDE = 512; // pixels of a part that is asked for
 const AT_ONCE = 3; // parts that are asked for at a time
-const MOST = 160; // parts that are kept
+const MOST = 160; // parts that are kept, or twice as many as are visible
 const BLOCK = 32; // pixels a side of which values are asked for
 const LARGEST = 64; // device pixels of a pixel, at most
 const TOPS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
@@ -295,6 +295,7 @@ class PictureView {
     const far = ([x, y, width, height]) => Math.hypot(x + width / 2 - middle[0], y + height / 2 - middle[1]);
     const wanted = new Map(this.#visible(step).sort((a, b) => far(a) - far(b)).map((area) => [`${layer} ${step} ${area}`, area]));
     for (const [key, end] of this.asked) if (!wanted.has(key)) { end.abort(); this.asked.delete(key); }
+    this.kept = Math.max(MOST, 2 * wanted.size);
     let missing = 0;
     for (const [key, area] of wanted) {
       const part = this.parts.get(key);
@@ -315,7 +316,7 @@ class PictureView {
       this.parts.set(key, { bitmap, layer, step, area });
       if (bitmap.fault) this.#fault(Object.assign(new Error(bitmap.fault), { hint: '' }));
       for (const old of this.parts.keys()) {
-        if (this.parts.size <= MOST) break;
+        if (this.parts.size <= this.kept) break;
         this.parts.get(old).bitmap.close();
         this.parts.delete(old);
       }

@@ -1,8 +1,10 @@
 // A sound, or an array of one axis: played, as a waveform, and with the bits that it took over time.
 import { ask, colour, faultLine, filling, isAborted, make, perFrame } from './ask.js';
 
-const CHUNK = 1 << 18; // frames that are asked for at a time
+const CHUNK = 1 << 18; // frames that are asked for at a time, if they are LEAST_COLUMNS at least
 const COLUMNS = 2000; // of a chunk at most
+const LEAST_COLUMNS = 256; // of a chunk of a long sound, so that never many chunks are visible
+const MOST = 200; // chunks that are kept, if not more are visible
 const LEAST = 32; // frames that are shown at least
 
 export function showSound(place, about) {
@@ -144,10 +146,10 @@ class SoundView {
 
   // --- drawing ----------------------------------------------------------------------------------------------------
 
-  /** The chunks that are visible: [start, stop, columns] of each. Their size is a power of 2 times CHUNK / COLUMNS, so that they stay when it moves. */
+  /** The chunks that are visible: [start, stop, columns] of each. Their size depends on the scale alone, so that they stay when it moves. */
   #chunks() {
     const fine = 2 ** Math.max(0, Math.floor(Math.log2((this.stop - this.start) / Math.max(1, this.wave.width))));
-    const chunk = Math.min(CHUNK, fine * COLUMNS);
+    const chunk = Math.max(Math.min(CHUNK, fine * COLUMNS), fine * LEAST_COLUMNS);
     const found = [];
     for (let start = Math.floor(this.start / chunk) * chunk; start < this.stop; start += chunk) {
       const stop = Math.min(this.frames, start + chunk);
@@ -159,6 +161,7 @@ class SoundView {
   #draw() {
     if (this.gone || !this.wave.width) return;
     const chunks = this.#chunks();
+    this.visible = new Set();
     const waves = this.#of('waveform', chunks, {});
     const costs = this.#of('costs', chunks, { plane: this.plane });
     this.busy.hidden = !this.asked.size;
@@ -176,6 +179,7 @@ class SoundView {
     for (const [start, stop, columns] of chunks) {
       const asked = { start, stop, columns, ...more };
       const key = what + JSON.stringify(asked);
+      this.visible.add(key);
       if (this.found.has(key)) found.push(this.found.get(key));
       else if (!this.failed.has(key) && !this.asked.has(key) && this.asked.size < 3) this.#ask(key, what, asked);
     }
@@ -189,7 +193,10 @@ class SoundView {
       const found = await ask(what, { ...this.file, ...asked }, end.signal);
       this.found.set(key, found);
       found.faults.forEach((text) => this.#fault(new Error(text)));
-      if (this.found.size > 200) this.found.delete(this.found.keys().next().value);
+      for (const old of this.found.keys()) {
+        if (this.found.size <= MOST) break;
+        if (!this.visible.has(old)) this.found.delete(old);
+      }
     } catch (fault) {
       this.failed.add(key);
       this.#fault(fault);

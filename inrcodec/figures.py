@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import UnsupportedError
-from .signal import Signal, named
+from .signal import Signal
 from .values import bits_of
 
 Picture = npt.NDArray[np.uint8]  # (height, width), or (height, width, 1, 3 or 4 channels): grey, RGB, RGBA
 
 INKS = b"5"  # TIFF's number of pictures whose channels are inks
+INK_NAMES = ("cyan", "magenta", "yellow", "black")
+COLOUR_NAMES = {1: ("grey",), 2: ("grey", "alpha"), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}  # by channels
+SIDES = ("left", "right")
 MISSING = (255, 0, 255)  # the colour of NaN
 BRIGHTEST = 0.995  # share of values that are below the top colour of a heat map, if no top is given
 MAP_WIDTH, MAP_HEIGHT = 1600, 240  # of a map of values along one axis, at most
@@ -71,6 +74,25 @@ def span_of(signal: Signal, page: int = 0) -> tuple[float, float] | None:
 
 def _has_inks(signal: Signal, channels: int) -> bool:
     return channels >= 4 and signal.kind != "array" and signal.metadata.get("tiff/photometric") == INKS
+
+
+def channel_names(signal: Signal) -> list[str]:
+    """What the channels are called, one name each; those that have none are "channel 0" and so on, and so are values without channels.
+
+    Of complex numbers, the parts are named in the order of `Signal.parts`.
+    """
+    count = signal.parts.shape[-1]
+    numbered = [f"channel {i}" for i in range(count)]
+    if signal.samples.dtype.kind == "c":
+        pairs = count // 2
+        return [f"{part} {i}" if pairs > 1 else part for i in range(pairs) for part in ("real", "imaginary")]
+    if signal.kind == "audio":
+        return list(SIDES) if count == len(SIDES) else numbered
+    if signal.kind == "array":
+        return numbered
+    if _has_inks(signal, count):
+        return [*INK_NAMES, *numbered[len(INK_NAMES) :]]
+    return list(COLOUR_NAMES.get(count, numbered))
 
 
 def bit_plane(signal: Signal, plane: int, channel: int = 0, page: int = 0) -> Picture:
@@ -134,38 +156,6 @@ def map_of(values: npt.NDArray[Any]) -> tuple[Picture, float]:
     if values.ndim == 1:
         return bars(values, min(len(values), MAP_WIDTH), MAP_HEIGHT)
     return heat(values if values.ndim == 2 else values.reshape(-1, *values.shape[-2:]).mean(axis=0, dtype=np.float64))
-
-
-def waveform(signal: Signal, width: int, height: int) -> str:
-    """The waveform of a sound, or of an array of one axis: the attribute `d` of an SVG path, to be filled.
-
-    Channels stand one above the other, each in its share of a box of `width` × `height` units from (0, 0) on. Each column shows the least
-    and the largest sample in it, never thinner than 1 unit. A full lane is the range of the samples' type; of floats, −1 … 1, or more if
-    there are larger ones. NaN and infinities count as 0. In a browser, `new Path2D(d)` takes it as well.
-
-    Raises:
-        UnsupportedError: it is neither of both.
-    """
-    if signal.kind != "audio" and signal.samples.ndim != 1:
-        raise UnsupportedError(f"only sound has a waveform, and this is {named(signal.kind)}")
-    x = signal.parts if signal.samples.dtype.kind == "c" else _numbers(signal, signal.parts)
-    start, _ = _columns(len(x), width)
-    if x.dtype.kind == "f":
-        x = np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    least, largest = (take(x, start, axis=0).astype(np.float64) for take in (np.minimum.reduceat, np.maximum.reduceat))
-    low, high = (-1.0, 1.0) if signal.floating else map(float, signal.nominal_range)
-    if signal.floating:
-        high = max(high, float(np.abs(x).max()))
-        low = -high
-    lane, paths = height / x.shape[1], []
-    for c in range(x.shape[1]):
-        up, down = ((high - v[:, c]) / (high - low) * lane for v in (largest, least))
-        thin = np.maximum(1 - (down - up), 0) / 2
-        edges = np.concatenate([up - thin, (down + thin)[::-1]]) + c * lane
-        across = np.concatenate([np.arange(width), np.arange(width)[::-1]]) + 0.5
-        points = (f"{a:.1f},{min(max(b, 0.0), height):.1f}" for a, b in zip(across, edges, strict=True))
-        paths.append("M" + "L".join(points) + "Z")
-    return "".join(paths)
 
 
 def png(picture: Picture) -> bytes:

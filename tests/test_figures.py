@@ -1,10 +1,8 @@
-"""Pictures to look at: of signals, of their bits, of costs, of sound."""
+"""Pictures to look at: of signals, of their bits, of costs."""
 
 from __future__ import annotations
 
 import io
-import math
-import re
 from typing import Any
 
 import numpy as np
@@ -52,6 +50,29 @@ def test_inks_are_shown_as_colours() -> None:
     inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [0, 255, 255, 0]]], np.uint8)
     signal = image(inks, metadata={"tiff/photometric": b"5"})
     assert figures.shown(signal).tolist() == [[[255, 255, 255], [0, 255, 255], [0, 0, 0], [255, 0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("signal", "names"),
+    [
+        (image(GREY), ["grey"]),
+        (image(GREY[..., None]), ["grey"]),
+        (image(np.dstack([GREY, GREY])), ["grey", "alpha"]),
+        (image(RGB), ["red", "green", "blue"]),
+        (Signal(np.stack([RGB, RGB]), "stack"), ["red", "green", "blue"]),
+        (image(np.dstack([RGB, GREY])), ["red", "green", "blue", "alpha"]),
+        (image(np.dstack([RGB, GREY]), metadata={"tiff/photometric": b"5"}), ["cyan", "magenta", "yellow", "black"]),
+        (image(np.dstack([RGB, GREY, GREY]), metadata={"tiff/photometric": b"5"}), ["cyan", "magenta", "yellow", "black", "channel 4"]),
+        (image(np.dstack([RGB, RGB])), [f"channel {i}" for i in range(6)]),
+        (Signal(GREY), ["channel 0"]),
+        (Signal(np.array([1j, 2])), ["real", "imaginary"]),
+        (image(np.zeros((2, 2, 2), np.complex64)), ["real 0", "imaginary 0", "real 1", "imaginary 1"]),
+        (Signal(np.zeros(3, np.int16), "audio", sample_rate=1), ["channel 0"]),
+        (Signal(np.zeros((3, 2), np.int16), "audio", sample_rate=1), ["left", "right"]),
+    ],
+)
+def test_channels_have_names(signal: Signal, names: list[str]) -> None:
+    assert figures.channel_names(signal) == names
 
 
 def test_floats_are_shown_with_what_is_missing() -> None:
@@ -147,49 +168,6 @@ def test_bars_are_means_of_columns() -> None:
     half, _ = figures.bars(np.array([1.0]), 3, 10, 2.0)
     assert (half[:5] == 255).all()
     assert (half[5:] != 255).any(axis=2).all()
-
-
-def points(path: str) -> list[list[tuple[float, float]]]:
-    """The corners of each closed shape of a path."""
-    shapes = re.findall(r"M([^MZ]*)Z", path)
-    assert "".join(f"M{shape}Z" for shape in shapes) == path
-    found = []
-    for shape in shapes:
-        pairs = [point.split(",") for point in shape.split("L")]
-        found.append([(float(x), float(y)) for x, y in pairs])
-    return found
-
-
-@given(st.integers(1, 3000), st.integers(1, 300), st.integers(1, 3))
-def test_waveforms_stay_in_their_lanes(frames: int, width: int, channels: int) -> None:
-    samples = np.random.default_rng(frames).integers(-(1 << 15), 1 << 15, (frames, channels)).astype(np.int16)
-    shapes = points(figures.waveform(Signal(samples, "audio", 16, 8000), width, 60))
-    assert len(shapes) == channels
-    for c, shape in enumerate(shapes):
-        assert len(shape) == 2 * width
-        up, down = np.array(shape[:width]), np.array(shape[width:][::-1])
-        assert np.array_equal(up[:, 0], down[:, 0])
-        assert (down[:, 1] - up[:, 1] >= 0.39).all()  # 1, cut at the ends of the box and rounded
-        assert up[:, 1].min() >= c * 60 / channels - 0.6
-        assert down[:, 1].max() <= (c + 1) * 60 / channels + 0.6
-
-
-def test_waveforms_show_the_extremes() -> None:
-    samples = np.zeros(1000, np.int16)
-    samples[500], samples[501] = 32767, -32768
-    (shape,) = points(figures.waveform(Signal(samples, "audio", 16, 8000), 10, 100))
-    assert shape[5] == (5.5, 0.0)
-    assert shape[-6] == (5.5, 100.0)
-    assert shape[4][1] == pytest.approx(49.5, abs=0.1)
-
-
-def test_waveforms_of_floats_are_scaled_if_they_must_be() -> None:
-    loud = Signal(np.array([0.0, 4.0, math.nan, -2.0], np.float32), "audio", 0, 8000)
-    (shape,) = points(figures.waveform(loud, 4, 80))
-    assert [y for _, y in shape[:4]] == [39.5, 0.0, 39.5, 59.5]
-    with pytest.raises(UnsupportedError, match="only sound has a waveform"):
-        figures.waveform(image(GREY), 4, 4)
-    assert points(figures.waveform(Signal(np.array([True, False])), 2, 10))[0][0][1] == 0.0
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 3), (5, 4, 4)])

@@ -18,6 +18,7 @@ import inrcodec
 from inrcodec import Signal, cli
 from inrcodec.compare.result import ARRAYS, LATTICE, PLAIN, SOUND, Comparison, FileResult, Measurement
 from inrcodec.errors import InrcodecError
+from inrcodec.figures import INK_NAMES
 from inrcodec.report import Choice, page, write
 from inrcodec.report.charts import PLOT, charts, decades, placed, steps
 from inrcodec.report.chosen import chosen
@@ -352,6 +353,7 @@ def test_large_pictures_are_shrunk_and_said_to_be(monkeypatch: pytest.MonkeyPatc
     [
         (Signal(np.arange(24, dtype=np.uint16).reshape(4, 6), "image", 12), ["grey"], 12),
         (Signal(np.arange(48, dtype=np.uint8).reshape(4, 6, 2), "image"), ["grey", "alpha"], 8),
+        (Signal(np.arange(96, dtype=np.uint8).reshape(4, 6, 4), "image", metadata={"tiff/photometric": b"5"}), [*INK_NAMES], 8),
         (Signal(np.arange(120, dtype=np.uint8).reshape(4, 6, 5), "image"), [f"channel {i}" for i in range(5)], 8),
         (Signal(np.arange(72, dtype=np.uint8).reshape(3, 4, 6), "stack"), ["grey"], 8),
         (Signal(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6), "array"), ["channel 0"], 32),

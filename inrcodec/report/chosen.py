@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from .. import figures
 from ..errors import InrcodecError, UnsupportedError
-from ..files.images import is_cmyk
 from ..signal import Signal
 from .words import number, percent, significant
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 MOST = 1024  # pixels of the longest side of a picture in the page
 PICTURE_BYTES, MAP_BYTES, PLANE_BYTES = 1_200_000, 1_100_000, 1_100_000  # of PNG files, of all of a sort; a third more in the page
 SCALE = 256  # pixels of the colour scale
-COLOURS, INKS = ("red", "green", "blue"), ("cyan", "magenta", "yellow", "black")
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def chosen(choice: Choice) -> Chosen:
     if (pages := figures.pages_of(signal)) > 1:
         facts += f"; page 1 of {number(pages)} is shown"
     whole = figures.shown(signal)
-    pictures = _fitting([whole], PICTURE_BYTES, figures.shrunk, _png)
+    pictures = _fitting([whole], PICTURE_BYTES, _png)
     maps: list[Image] = []
     try:
         maps = _maps(costs(choice.data))
@@ -138,10 +136,11 @@ def _maps(found: Costs) -> list[Image]:
     named = [all_planes, *found.planes] if len(found.planes) > 1 else [all_planes]
     values = [_page(places) for _, places in named]
     total = float(np.sum(found.places, dtype=np.float64))
-    drawn = _fitting(values, MAP_BYTES, _means, lambda x: _png(figures.heat(x)[0]))
+    drawn = _fitting(values, MAP_BYTES, lambda x: _png(figures.heat(x)[0]))
     images = []
     for (name, places), value, (file, (height, width)) in zip(named, values, drawn, strict=True):
-        top = figures.heat(_means(value, max(height, width)))[1]
+        smaller = figures.shrunk(value, max(height, width))
+        top = figures.heat(smaller)[1]
         bits = float(np.sum(places, dtype=np.float64))
         note = f"{significant(bits / places.size)} bits per pixel on average"
         if places is found.places:
@@ -160,9 +159,9 @@ def _page(places: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _planes(signal: Signal) -> tuple[list[Image], str]:
     """The bit-planes of the first page, and what is said if they show only its middle: bits that are averaged are none any more."""
-    channels = signal.parts.shape[-1]
+    names = figures.channel_names(signal)
     depth = 8 * signal.parts.dtype.itemsize if signal.floating else signal.bit_depth
-    kinds = [(channel, plane) for channel in range(channels) for plane in reversed(range(depth))]
+    kinds = [(channel, plane) for channel in range(len(names)) for plane in reversed(range(depth))]
     height, width = signal.parts.shape[-3:-1]
     share = min(1.0, math.sqrt(8 * PLANE_BYTES / (len(kinds) * height * width)))
     wide, high = max(1, int(width * share)), max(1, int(height * share))
@@ -171,52 +170,24 @@ def _planes(signal: Signal) -> tuple[list[Image], str]:
     for channel, plane in kinds:
         bits = figures.bit_plane(signal, plane, channel)[top : top + high, left : left + wide]
         ones = float(np.mean(bits > 0))
-        images.append(
-            Image(_address(_bits(bits)), wide, high, f"bit {plane}", _channel(signal, channel, channels), note=f"{100 * ones:.1f} % are 1.")
-        )
+        images.append(Image(_address(_bits(bits)), wide, high, f"bit {plane}", names[channel], note=f"{100 * ones:.1f} % are 1."))
     said = f"The bit-planes show the middle of the picture, {number(wide)} × {number(high)} pixels, to keep this page small."
     return images, said if share < 1 else ""
-
-
-def _channel(signal: Signal, channel: int, channels: int) -> str:
-    if signal.kind not in ("image", "stack") or channels > 4 or signal.samples.dtype.kind == "c":
-        return f"channel {channel}"
-    if is_cmyk(signal):
-        return INKS[channel]
-    alpha = channels in (2, 4) and channel == channels - 1
-    return "alpha" if alpha else COLOURS[channel] if channels > 2 else "grey"
 
 
 Drawn = tuple[bytes, tuple[int, int]]  # a PNG file, and its height and width
 
 
-def _fitting(
-    pictures: Sequence[npt.NDArray[Any]],
-    budget: int,
-    shrink: Callable[[Any, int], npt.NDArray[Any]],
-    draw: Callable[[Any], bytes],
-) -> list[Drawn]:
+def _fitting(pictures: Sequence[npt.NDArray[Any]], budget: int, draw: Callable[[Any], bytes]) -> list[Drawn]:
     """All pictures, as large as MOST and the budget of bytes of their files allow."""
     most = min(MOST, max(max(picture.shape[:2]) for picture in pictures))
     while True:
-        smaller = [shrink(picture, most) for picture in pictures]
+        smaller: list[npt.NDArray[Any]] = [figures.shrunk(picture, most) for picture in pictures]
         found = [(draw(picture), (picture.shape[0], picture.shape[1])) for picture in smaller]
         total = sum(len(file) for file, _ in found)
         if total <= budget or most <= 64:
             return found
         most = max(64, min(int(most * math.sqrt(budget / total)), most - 1))
-
-
-def _means(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
-    """Values as `figures.shrunk` shrinks pictures."""
-    import cv2
-
-    longest = max(values.shape)
-    if longest <= most:
-        return values
-    height, width = (max(1, round(n * most / longest)) for n in values.shape)
-    found: npt.NDArray[Any] = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
-    return found
 
 
 def _png(picture: figures.Picture) -> bytes:

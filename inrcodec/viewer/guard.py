@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PARAMETER = "token"
+HTTP = 80  # the port of an address that names none
 METHODS = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; "
@@ -64,7 +65,9 @@ class Access:
     @classmethod
     def of(cls, port: int) -> Access:
         """What is asked of those who come to a port of this machine."""
-        return cls([f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")], f"inrcodec-{port}")
+        names = ["127.0.0.1", "localhost", "[::1]"]
+        bare = names if port == HTTP else []  # browsers leave that port out
+        return cls([*(f"{name}:{port}" for name in names), *bare], f"inrcodec-{port}")
 
     def one_visit(self) -> str:
         """A token that is good for one visit."""

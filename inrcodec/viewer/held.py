@@ -113,23 +113,27 @@ class Held:
 
     @property
     def why_no_network(self) -> str:
-        """Why the file has no network that can be asked alone, in a sentence; "" if it has one."""
-        if self.opened is None:
-            return "This file is a bundle and has no network of its own."
-        if self.opened.decoder.configurations:
+        """Why the file has no network that can be asked alone, in a sentence; "" if it has one. Raises InrcodecError: it is a bundle."""
+        opened = self.signal
+        if opened.decoder.configurations:
             return ""
-        if self.opened.header.value_map.bits == 0:
+        if opened.header.value_map.bits == 0:
             return "All samples are the same, so the file needs no network."
-        name = self.opened.profile.name
+        name = opened.profile.name
         if name == "hybrid":
             return "This file is of profile hybrid. Its networks learn from the bits that are decoded and say nothing without them."
         return f"This file is of profile {name}. It has no network."
 
     def data(self, limits: Limits) -> bytes:
         """All bytes of the file. Raises InrcodecError."""
+        found = bounds.read_linr(self.path, limits)
         if stamp_of(self.path) != self.stamp:
             raise ChangedError("was changed while it was shown")
-        return bounds.read_linr(self.path, limits)
+        return found
+
+    def file(self) -> BinaryIO:
+        """The file, to be read part by part. Reading raises ChangedError if it is another one by now."""
+        return cast(BinaryIO, Rereading(self.path, self.stamp))
 
 
 class Files:

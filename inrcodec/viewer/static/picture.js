@@ -4,6 +4,7 @@ import { ask, colour, faultLine, filling, isAborted, make, perFrame } from './as
 const SIDE = 512; // pixels of a part that is asked for
 const AT_ONCE = 3; // parts that are asked for at a time
 const MOST = 160; // parts that are kept, or twice as many as are visible
+const STEPS = 4096; // rows and columns that become one pixel of a part, at most
 const BLOCK = 32; // pixels a side of which values are asked for
 const LARGEST = 64; // device pixels of a pixel, at most
 const TOPS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
@@ -120,7 +121,7 @@ class PictureView {
     this.over.textContent = about.network;
     this.busy.hidden = true;
     if (this.mode === 'network' && !about.network) notes.push('What the network alone says, without the coded bits.');
-    if (this.mode === 'picture' && about.dropped > 0) notes.push(`The first three of ${about.channels.length} channels are shown.`);
+    if (this.mode === 'picture' && about.dropped > 0) notes.push(`The first ${about.channels.length - about.dropped} of ${about.channels.length} channels are shown.`);
     if (this.mode === 'picture' && about.channels[0].startsWith('real')) notes.push('The magnitudes of complex numbers are shown.');
     this.notes.append(...notes.map((text) => make('p', { class: 'note' }, text)));
     if (!about.nominal && ['picture', 'network'].includes(this.mode) && !this.blocked) this.#span();
@@ -231,7 +232,7 @@ class PictureView {
   }
 
   get step() {
-    return 2 ** Math.max(0, Math.floor(Math.log2(1 / this.scale) + 1e-6));
+    return Math.min(STEPS, 2 ** Math.max(0, Math.floor(Math.log2(1 / this.scale) + 1e-6)));
   }
 
   #visible(step) {

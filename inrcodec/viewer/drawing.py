@@ -16,7 +16,7 @@ from ..figures import Picture
 from ..layout import Box, box_shape
 from ..signal import Kind, Signal
 from .held import Held
-from .samples import Parts, Piece, Samples, Source
+from .samples import Parts, Piece, Samples, Source, strips
 
 Mode = Literal["picture", "cost", "bits", "network"]
 LARGEST = 1 << 24  # places of a part that is drawn at once
@@ -91,12 +91,12 @@ async def span_of(samples: Samples, held: Held, page: tuple[int, ...]) -> tuple[
     found: list[tuple[float, float]] = []
 
     def take(piece: Piece) -> None:
-        if piece.parts is not None:
-            span = figures.span_of(_signal_of(held, _flat(piece.parts)))
+        for _, parts in strips(piece):
+            span = figures.span_of(_signal_of(held, _flat(parts)))
             found.extend([span] if span else [])
 
     async def make() -> tuple[float, float]:
-        async with samples.room(held, box, WORKED * samples.at_once(held, box, source) * held.signal.layout.channels, source):
+        async with samples.room(held, box, WORKED * samples.at_once(held, box, source), source):
             await samples.each(held, box, take, source)
         return (min(low for low, _ in found), max(high for _, high in found)) if found else (0.0, 0.0)
 
@@ -116,11 +116,13 @@ async def draw(samples: Samples, held: Held, layer: Layer, area: tuple[int, int,
     span = await span_of(samples, held, layer.page) if layer.mode in ("picture", "network") else None
     source = _source(layer)
     canvas = Canvas(sizes, step, _channels_of(held, layer))
-    more = canvas.memory() + WORKED * samples.at_once(held, box, source) * held.signal.layout.channels
+    more = canvas.memory() + WORKED * samples.at_once(held, box, source)
 
     def take(piece: Piece) -> None:
-        inside = piece.box[-2:]
-        canvas.put(inside, _hatched(inside) if piece.parts is None else _draw(held, layer, _flat(piece.parts), span))
+        if piece.parts is None:
+            canvas.put(piece.box[-2:], _hatched(piece.box[-2:]))
+        for place, parts in strips(piece):
+            canvas.put(place[-2:], _draw(held, layer, _flat(parts), span))
 
     async with samples.room(held, box, more, source):
         canvas.clear()

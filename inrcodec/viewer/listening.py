@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..codec import Opened
 from ..errors import InrcodecError, UnsupportedError
 from .held import Held
-from .samples import Parts, Piece, Samples
+from .samples import Parts, Piece, Samples, strips
 
 RATES = (3000, 768_000)  # frames per second that browsers play
 CHANNELS = 2  # that every browser plays as they are
@@ -120,7 +120,7 @@ async def wav(samples: Samples, held: Held, first: int, last: int) -> AsyncItera
         frame, skip = divmod(first - HEAD, wave.frame)
         stop = min(wave.frames, (frame // tile + 1) * tile, (last - HEAD) // wave.frame + 1)
         try:
-            (piece,) = await samples.pieces(held, (slice(frame, stop),))
+            (piece,) = await samples.pieces(held, (slice(frame, stop),), WORKED * (stop - frame) * held.tiled.layout.channels)
         except InrcodecError as fault:  # the headers are sent already; the page is told by its next question
             piece = Piece((slice(frame, stop),), None, str(fault))
         packed = bytes(wave.frame * (stop - frame)) if piece.parts is None else wave.packed(held.tiled, piece.parts)
@@ -141,18 +141,17 @@ async def waveform(samples: Samples, held: Held, start: int, stop: int, columns:
     high, lock = -low, Lock()
 
     def take(piece: Piece) -> None:
-        if piece.parts is None:
-            return
-        at, which = _starts(edges, piece.box[0].start + start, piece.box[0].stop + start)
-        x = _scaled(held.tiled, piece.parts)
-        known = np.isfinite(x)
-        least = np.minimum.reduceat(np.where(known, x, np.inf), at, axis=0)
-        largest = np.maximum.reduceat(np.where(known, x, -np.inf), at, axis=0)
-        with lock:  # two tiles can share a column
-            low[which] = np.minimum(low[which], least)
-            high[which] = np.maximum(high[which], largest)
+        for (frames,), parts in strips(piece):
+            at, which = _starts(edges, frames.start + start, frames.stop + start)
+            x = _scaled(held.tiled, parts)
+            known = np.isfinite(x)
+            least = np.minimum.reduceat(np.where(known, x, np.inf), at, axis=0)
+            largest = np.maximum.reduceat(np.where(known, x, -np.inf), at, axis=0)
+            with lock:  # two strips can share a column
+                low[which] = np.minimum(low[which], least)
+                high[which] = np.maximum(high[which], largest)
 
-    async with samples.room(held, box, channels * (COLUMN * len(edges) + WORKED * samples.at_once(held, box))):
+    async with samples.room(held, box, COLUMN * channels * len(edges) + WORKED * samples.at_once(held, box)):
         faults = await samples.each(held, box, take)
         return {"edges": edges.tolist(), "low": _known(low), "high": _known(high), "faults": faults}
 
@@ -166,13 +165,12 @@ async def costs(samples: Samples, held: Held, start: int, stop: int, columns: in
     sums, lock = np.zeros((len(edges) - 1, 1)), Lock()
 
     def take(piece: Piece) -> None:
-        if piece.parts is None:
-            return
-        bits = piece.parts.sum(axis=1) if plane < 0 else piece.parts[:, plane]
-        at, which = _starts(edges, piece.box[0].start + start, piece.box[0].stop + start)
-        found = np.add.reduceat(bits.astype(np.float64), at)
-        with lock:
-            sums[which, 0] += found
+        for (frames,), parts in strips(piece):
+            bits = parts.sum(axis=1) if plane < 0 else parts[:, plane]
+            at, which = _starts(edges, frames.start + start, frames.stop + start)
+            found = np.add.reduceat(bits.astype(np.float64), at)
+            with lock:
+                sums[which, 0] += found
 
     async with samples.room(held, box, COLUMN * len(edges) + WORKED * samples.at_once(held, box, "costs"), "costs"):
         faults = await samples.each(held, box, take, "costs")

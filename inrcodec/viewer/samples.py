@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -29,6 +29,7 @@ Source = Literal["samples", "costs", "network"]
 
 REQUESTS = 8  # that are worked on at a time
 ASKED = 512  # rows and columns of a part of which a network is asked
+STRIP = 1 << 16  # values of a piece that are worked on at a time
 NOTES = 1000  # facts of pages that are kept
 TOLD = 5  # tiles that are lost of which is told
 
@@ -84,10 +85,9 @@ class Samples:
                 self._freed = asyncio.Event()
 
     def at_once(self, held: Held, box: Box, source: Source = "samples") -> int:
-        """How many places of a box are at hand at once, at most, while it goes through `each`."""
-        cut = _cut(held, source)
-        tile = math.prod(min(a, b) for a, b in zip(box_shape(box), cut.tile, strict=True))
-        return min(math.prod(box_shape(box)), tile * self.options.workers)
+        """How many values of a box are worked on at once, at most, by those who take `strips` of pieces."""
+        columns = min(box_shape(box)[-1], _cut(held, source).tile[-1]) if len(box) > 1 else 1
+        return self.options.workers * max(STRIP, columns * _width(held, source))
 
     async def each(self, held: Held, box: Box, take: Take, source: Source = "samples") -> list[str]:
         """Call `take` with what each tile has of a box, in any order and from several threads. To be called inside of `room`.
@@ -189,6 +189,24 @@ class Samples:
         box = held.tiled.layout.box(index)
         held.tiled.check_limits(box, [index], options)
         return box, options
+
+
+def strips(piece: Piece) -> Iterator[tuple[Box, Parts]]:
+    """What a piece of a page or a sound has, in strips of rows or frames of STRIP values, at least of one row. Nothing if it is lost."""
+    if piece.parts is None:
+        return
+    axis = max(0, len(piece.box) - 2)
+    first, count = piece.box[axis].start, piece.parts.shape[axis]
+    step = max(1, STRIP // math.prod(piece.parts.shape[axis + 1 :]))
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        box = (*piece.box[:axis], slice(first + start, first + stop), *piece.box[axis + 1 :])
+        yield box, piece.parts[(*[slice(None)] * axis, slice(start, stop))]
+
+
+def _width(held: Held, source: Source) -> int:
+    """Values of a place."""
+    return len(held.tiled.planes) if source == "costs" else held.signal.layout.channels
 
 
 def _cut(held: Held, source: Source) -> Layout:

@@ -584,7 +584,8 @@ def test_what_is_left_of_a_damaged_file_is_shown(client: Any, signals: dict[str,
 
 
 def test_of_many_lost_tiles_the_first_are_named(tmp_path: Path) -> None:
-    samples = np.random.default_rng(1).integers(0, 256, (64, 20 * 64), np.uint8)
+    ramp = np.add.outer(np.arange(64), np.arange(20 * 64)) // 4
+    samples = (ramp + np.random.default_rng(1).integers(0, 9, ramp.shape)).astype(np.uint8)
     data = bytearray(inrcodec.encode(Signal(samples, "image"), effort=1, threads=1, tile=64))
     size = len(data) // 20
     for at in range(size, len(data), size):

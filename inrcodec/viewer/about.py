@@ -30,9 +30,10 @@ def fault_of(fault: InrcodecError, path: Path | None) -> dict[str, str]:
     text = str(fault)
     if path is not None:
         text = text.removeprefix(f"{path}: ")
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # names need not be Unicode
     damaged = isinstance(fault, FormatError) and not text.startswith("not a .linr file")
     hint = ""
-    if damaged and path is not None:
+    if damaged and path is not None and path.name.isprintable():
         name = path.name if SAFE.fullmatch(path.name) else "'" + path.name.replace("'", "'\\''") + "'"
         hint = SALVAGE.format(name, name)
     return {"fault": text, "hint": hint}

@@ -7,6 +7,7 @@ Names that lead out of what is shown, and questions that make no sense, get 404 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 KEPT = 1 << 28  # bytes of decoded samples, if the limits do not say less
 SHARE = 4  # of the memory that the limits allow may be kept
 COLUMNS = 1000  # of a waveform or of costs, if nothing else is asked for
+
+ENDED = "The program in the terminal has ended."
 
 Found = TypeVar("Found")
 Answer = Callable[[Request, Held], Coroutine[Any, Any, Response]]
@@ -85,7 +88,7 @@ class Viewer:
 
     async def list(self, request: Request) -> Response:
         """The names of all files."""
-        names = await asyncio.to_thread(self.library.names)
+        names = await self.store.run(self.library.names)
         told = [{"name": name} if _is_text(name) else {"name": repr(name), "fault": "its name is not valid Unicode"} for name in names]
         return JSONResponse({"title": _as_text(self.library.title), "single": self.library.single, "files": told})
 
@@ -96,7 +99,7 @@ class Viewer:
             path: Path | None = None
             try:
                 path = self.library.path(request.query_params.get("name", ""))
-                held = await asyncio.to_thread(self.files.get, request.query_params["name"])
+                held = await self.store.run(self.files.get, request.query_params["name"])
                 if request.query_params.get("version", held.version) != held.version:
                     raise ChangedError("was changed since it was opened")
                 return await _unless_gone(request, answer(request, held))
@@ -110,8 +113,11 @@ class Viewer:
                 return JSONResponse(about.fault_of(fault, path))
             except MemoryError:
                 return JSONResponse({"fault": "not enough memory", "hint": ""})
-            except Stopped:
-                return Response(status_code=204)
+            except (Stopped, asyncio.CancelledError):  # nobody waits any more, or the server ends
+                return PlainTextResponse(ENDED, 503)
+            except Exception as fault:
+                print(f"inrcodec: {request.url.path.rpartition('/')[2]}: {_as_text(repr(fault))}", file=sys.stderr, flush=True)
+                return JSONResponse({"fault": "the program failed; the terminal says how", "hint": ""})
 
         return endpoint
 
@@ -122,11 +128,11 @@ class Viewer:
 
     async def about(self, request: Request, held: Held) -> Response:
         """What a page must know of a file."""
-        return JSONResponse(await asyncio.to_thread(about.about, held, self.options))
+        return JSONResponse(await self.store.run(about.about, held, self.options))
 
     async def card(self, request: Request, held: Held) -> Response:
         """What the contact sheet says of a file."""
-        return JSONResponse(await asyncio.to_thread(about.card, held, self.options))
+        return JSONResponse(await self.store.run(about.card, held, self.options))
 
     async def verify(self, request: Request, held: Held) -> Response:
         """Compare a file with its digest."""
@@ -139,12 +145,12 @@ class Viewer:
             wave = await listening.waveform(self.samples, held, 0, opened.layout.axes[0], number(request, "columns", 160))
             return JSONResponse({"wave": wave})
         found = await self._work("thumbnail", held, lambda options: about.thumbnail(held, options))
-        return JSONResponse({"none": True}) if found is None else await _png(found)
+        return JSONResponse({"none": True}) if found is None else await _png(self.store, found)
 
     async def preview(self, request: Request, held: Held) -> Response:
         """The preview in a picture."""
-        found = await asyncio.to_thread(about.preview, held, self.options)
-        return JSONResponse({"none": True}) if found is None else await _png(found)
+        found = await self.store.run(about.preview, held, self.options)
+        return JSONResponse({"none": True}) if found is None else await _png(self.store, found)
 
     async def span(self, request: Request, held: Held) -> Response:
         """Which numbers of a page are black and white."""
@@ -210,8 +216,8 @@ def _static(name: str) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-async def _png(picture: figures.Picture) -> Response:
-    return Response(await asyncio.to_thread(figures.png, picture), media_type="image/png")
+async def _png(store: Store, picture: figures.Picture) -> Response:
+    return Response(await store.run(figures.png, picture), media_type="image/png")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,10 +82,10 @@ def bits_of(held: Held) -> int:
 
 async def span_of(samples: Samples, held: Held, page: tuple[int, ...]) -> tuple[float, float] | None:
     """The numbers of a page that are black and white; None: those of the samples' range. It may have to decode all of the page, once."""
+    height, width = (1, *held.signal.layout.axes)[-2:]
+    box = box_of(held, page, (0, 0, width, height))
     if is_nominal(held):
         return None
-    height, width = held.signal.layout.axes[-2:]
-    box = box_of(held, page, (0, 0, width, height))
     source: Source = "network" if held.signal.header.lossy else "samples"
     found: list[tuple[float, float]] = []
 
@@ -127,7 +126,7 @@ async def draw(samples: Samples, held: Held, layer: Layer, area: tuple[int, int,
     async with samples.room(held, box, more, source):
         canvas.clear()
         faults = await samples.each(held, box, take, source)
-        return Drawn(await asyncio.to_thread(lambda: figures.png(canvas.picture())), tuple(faults))
+        return Drawn(await samples.store.run(lambda: figures.png(canvas.picture())), tuple(faults))
 
 
 async def values(samples: Samples, held: Held, layer: Layer, area: tuple[int, int, int, int]) -> list[list[list[str]]]:

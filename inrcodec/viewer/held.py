@@ -18,7 +18,7 @@ from ..files import bounds
 from ..limits import Limits
 from ..storage import reason
 from ..stream.sections import FileParts, open_parts
-from .library import GONE, Library
+from .library import GONE, UNKNOWN, Library, NotHereError
 
 MOST_OPEN = 16  # files; of each, all but the tiles is in memory
 BUNDLE_START = 64  # bytes by which a bundle is told
@@ -147,9 +147,14 @@ class Files:
     def get(self, name: str) -> Held:
         """An opened file, anew if it was changed. Raises NotHereError; InrcodecError."""
         path = self.library.path(name)
-        stamp = stamp_of(path)
         with self._lock:
-            found = self._held.pop(name, None)
+            found = self._held.get(name)
+        try:
+            stamp = stamp_of(path)
+        except ChangedError as fault:
+            raise fault if found is not None else NotHereError(UNKNOWN) from fault
+        with self._lock:
+            self._held.pop(name, None)
         if found is None or found.stamp != stamp:
             found = _opened(name, path, stamp, self.limits)
         with self._lock:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import views
-from ..errors import FormatError, LimitError
+from ..errors import FormatError, LimitError, Stopped
 from ..layout import Box, Layout, box_shape
 from ..options import Options
 from ..progress import Ticker
@@ -98,12 +98,17 @@ class Samples:
         wanted = cut.meeting(box)
         waiting = iter(wanted)
 
+        def taking(piece: Piece) -> None:
+            if self.store.ended:
+                raise Stopped
+            take(piece)
+
         async def work() -> None:
             for index in waiting:
                 piece = await self._piece(held, cut, index, box, source)
                 if piece.fault:
                     lost[index] = piece.fault
-                await asyncio.to_thread(take, piece)
+                await self.store.run(taking, piece)
 
         working = [asyncio.create_task(work()) for _ in range(min(self.options.workers, len(wanted)))]
         try:

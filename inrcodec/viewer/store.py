@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 
 from ..errors import Stopped
 
+BESIDE = 4  # threads, and one for each that decodes, for work that is short
+
 Found = TypeVar("Found")
 Stop = Callable[[], bool]  # asked by the work whether it is to end
 
@@ -33,6 +35,7 @@ class Store:
 
     most: bytes that are kept. The last result is kept whatever its size, since it is asked for again at once.
     workers: how much is done at a time.
+    ended: whether it was closed.
     """
 
     def __init__(self, most: int, workers: int) -> None:
@@ -42,6 +45,9 @@ class Store:
         self._jobs: dict[Hashable, _Job] = {}
         self._all: set[_Job] = set()
         self._pool = ThreadPoolExecutor(workers, "inrcodec-view")
+        self._beside = ThreadPoolExecutor(workers + BESIDE, "inrcodec-view-beside")
+        self._running: set[Future[Any]] = set()
+        self.ended = False
 
     async def get(self, key: Hashable, make: Callable[[Stop], Found], size: Callable[[Found], int]) -> Found:
         """What `make` gives for a key, or gave before. It is called in a thread, once for all who wait for it.
@@ -63,6 +69,13 @@ class Store:
                 job.stop.set()
                 if self._jobs.get(key) is job:
                     del self._jobs[key]
+
+    async def run(self, work: Callable[..., Found], *given: Any) -> Found:
+        """What some short work gives, in a thread beside those that decode. It is not kept."""
+        future = self._beside.submit(copy_context().run, work, *given)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
 
     def _begin(self, key: Hashable, make: Callable[[Stop], Found], size: Callable[[Found], int]) -> _Job:
         stop = Event()
@@ -96,10 +109,12 @@ class Store:
 
     def close(self, seconds: float) -> bool:
         """Stop all work; whether all has ended within some seconds. To be called when the event loop has ended."""
+        self.ended = True
         for job in self._all:
             job.stop.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        return not wait([job.work for job in self._all], seconds).not_done
+        for pool in (self._pool, self._beside):
+            pool.shutdown(wait=False, cancel_futures=True)
+        return not wait([*(job.work for job in self._all), *self._running], seconds).not_done
 
 
 class Notes:

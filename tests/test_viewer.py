@@ -44,7 +44,7 @@ BASE = f"http://127.0.0.1:{PORT}"
 
 def client_of(path: Path, access: Access, **more: Any) -> Any:
     viewer = Viewer.of(Library(path), Options(threads=2, **more))
-    return testing.TestClient(app(viewer, access), base_url=BASE, follow_redirects=False)
+    return testing.TestClient(app(viewer, access), base_url=BASE + access.path, follow_redirects=False)
 
 
 def let_in(path: Path, **more: Any) -> Any:
@@ -112,7 +112,7 @@ def test_the_token_gives_a_cookie_and_leaves_the_address(folder: Path) -> None:
     access = Access.of(PORT)
     client = client_of(folder, access)
     answer = client.get("/", params={"token": access.token})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{access.path}/")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie

@@ -89,6 +89,8 @@ def _check(start: bytes) -> None:
     try:
         check_start(start)
     except FormatError as fault:
+        if not str(fault).startswith("not a .linr file: it begins"):
+            raise
         raise FormatError(f"{fault}; inrcodec encode makes one of a picture, sound or array") from fault
 
 

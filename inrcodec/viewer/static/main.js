@@ -30,6 +30,7 @@ async function show() {
   at('title').textContent = name || listed.title;
   at('summary').textContent = name ? '' : `${listed.files.length} ${listed.files.length === 1 ? 'file' : 'files'}`;
   document.title = `${name || listed.title} – inrcodec view`;
+  if (number > 1) at('title').focus(); // what was chosen is gone
   if (name) {
     await showFile(name, number);
     return;

@@ -188,7 +188,7 @@ class PictureView {
   fit() {
     const { width, height } = this.canvas;
     const scale = Math.min(width / this.width, height / this.height);
-    this.scale = scale > 1 ? Math.min(Math.floor(scale), 16) : scale;
+    this.scale = scale > 4 ? Math.min(Math.floor(scale), 16) : scale; // a fraction of a pixel is not seen there
     this.left = (this.width - width / this.scale) / 2;
     this.above = (this.height - height / this.scale) / 2;
     this.fitted = true;

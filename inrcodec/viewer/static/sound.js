@@ -40,7 +40,7 @@ class SoundView {
     const { about } = this;
     const button = (text, label, click) => make('button', { type: 'button', 'aria-label': label, title: label, click }, text);
     if (about.plays) {
-      const address = `/api/sound.wav?${new URLSearchParams(this.file)}`;
+      const address = `api/sound.wav?${new URLSearchParams(this.file)}`;
       this.player = make('audio', { controls: true, preload: 'metadata', src: address });
       const follow = () => { this.redraw(); if (!this.player.paused) requestAnimationFrame(follow); };
       for (const event of ['play', 'seeked', 'pause', 'timeupdate']) this.player.addEventListener(event, follow);
@@ -92,6 +92,7 @@ class SoundView {
     for (const canvas of [this.wave, this.cost]) {
       const at = (event) => { const box = canvas.getBoundingClientRect(); return (event.clientX - box.left) / box.width; };
       let held = null;
+      const down = new Map(); // where pointers are, as shares of the width
       canvas.addEventListener('keydown', (event) => {
         if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
@@ -102,9 +103,17 @@ class SoundView {
         if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(event.deltaX / 1000);
         else this.#zoom(2 ** ((event.deltaY * (event.deltaMode ? 16 : 1)) / 300), at(event));
       }, { passive: false });
-      canvas.addEventListener('pointerdown', (event) => { canvas.setPointerCapture(event.pointerId); held = { at: at(event), start: this.start, moved: false }; });
+      canvas.addEventListener('pointerdown', (event) => { canvas.setPointerCapture(event.pointerId); down.set(event.pointerId, at(event)); held = down.size > 1 ? null : { at: at(event), start: this.start, moved: false }; });
       canvas.addEventListener('pointermove', (event) => {
         this.#tell(Math.floor(this.start + at(event) * (this.stop - this.start)));
+        const before = down.get(event.pointerId);
+        const [other] = [...down].filter(([id]) => id !== event.pointerId).map(([, share]) => share);
+        if (before !== undefined) down.set(event.pointerId, at(event));
+        if (before !== undefined && other !== undefined) {
+          const apart = (share) => Math.max(0.01, Math.abs(share - other));
+          move((before - at(event)) / 2);
+          this.#zoom(apart(before) / apart(at(event)), (at(event) + other) / 2);
+        }
         if (!held) return;
         const by = (held.at - at(event)) * (this.stop - this.start);
         if (Math.abs(held.at - at(event)) > 0.01) held.moved = true;
@@ -113,8 +122,9 @@ class SoundView {
       canvas.addEventListener('pointerup', (event) => {
         if (held && !held.moved && this.player) this.player.currentTime = (this.start + at(event) * (this.stop - this.start)) / this.about.rate;
         held = null;
+        down.delete(event.pointerId);
       });
-      canvas.addEventListener('pointercancel', () => { held = null; });
+      canvas.addEventListener('pointercancel', (event) => { held = null; down.delete(event.pointerId); });
     }
   }
 

@@ -151,6 +151,38 @@ def test_other_hosts_are_refused(folder: Path, host: str) -> None:
         assert client.get("/", params={"token": access.token}, headers={"host": own}).status_code in (200, 303)
 
 
+def test_all_is_below_a_path_that_cannot_be_guessed(folder: Path) -> None:
+    """So browsers do not send the cookie to other servers of this machine, nor to this one's port after it has ended."""
+    access = Access.of(PORT)
+    assert access.path != Access.of(PORT).path
+    assert len(access.path) >= 40
+    client = client_of(folder, access)
+    cookie = client.get("/", params={"token": access.token}).headers["set-cookie"]
+    assert f"path={access.path}/" in cookie.lower().replace(access.path.lower(), access.path)
+    assert client.get("/api/list").status_code == 200
+    above = testing.TestClient(client.app, base_url=BASE, follow_redirects=False)
+    headers = {"cookie": f"{access.cookie}={access.session}"}
+    for path in ("/", "/api/list", "/static/main.js", access.path, access.path[:-1] + "/", f"{access.path}x/api/list"):
+        assert above.get(path, headers=headers).status_code == 403
+        assert above.get(path, params={"token": access.token}).status_code == 403
+    assert above.get(f"{access.path}/api/list", headers=headers).status_code == 200
+
+
+def test_only_reading_a_page_spends_its_token(folder: Path) -> None:
+    access = Access.of(PORT)
+    once = access.one_visit()
+    client = client_of(folder, access)
+    assert client.head("/", params={"token": once}).status_code == 403
+    assert client.get("/", params={"token": once}).status_code == 303
+
+
+def test_other_origins_are_refused(client: Any) -> None:
+    for origin in ("http://evil.example", f"http://127.0.0.1:{PORT + 1}", f"https://127.0.0.1:{PORT}", "null", ""):
+        assert client.get("/api/list", headers={"origin": origin}).status_code == 403
+    for origin in (BASE, f"http://localhost:{PORT}"):
+        assert client.get("/api/list", headers={"origin": origin}).status_code == 200
+
+
 def test_port_80_is_not_named(folder: Path) -> None:
     access = Access.of(80)
     client = client_of(folder, access)
@@ -238,6 +270,40 @@ def test_a_name_that_is_no_text_is_told(folder: Path, tmp_path: Path) -> None:
     assert file["fault"] == "its name is not valid Unicode"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_single_file_whose_name_is_no_text(folder: Path, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.linr"))
+    try:
+        path.write_bytes((folder / "photo.linr").read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    client = let_in(path)
+    (file,) = client.get("/api/list").json()["files"]
+    assert asked(client, "about", file["name"])["kind"] == "image"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_link_to_a_name_that_is_no_text(folder: Path, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.linr"))
+    try:
+        path.write_bytes((folder / "damaged.linr").read_bytes())
+        os.symlink(path, tmp_path / "a.linr")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert "damaged" in asked(let_in(tmp_path), "card", "a.linr")["fault"]
+
+
+@pytest.mark.parametrize("name", ["nosuch.linr", "a" * 5000 + ".linr"])
+def test_names_that_nothing_has(client: Any, name: str) -> None:
+    answer = client.get("/api/about", params={"name": name})
+    assert (answer.status_code, answer.text) == (404, "there is no such file in what is shown")
+
+
+def test_other_files_are_refused_at_the_start(folder: Path) -> None:
+    with pytest.raises(FormatError, match=r"notes.txt: not a .linr file: .*; inrcodec encode makes one"):
+        Library(folder / "notes.txt")
+
+
 # --- what is seen ---------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +349,8 @@ def test_what_is_black_and_white_is_told(client: Any, signals: dict[str, Signal]
     low, high = asked(client, "span", "volume.linr", page="1")["span"]
     page = signals["volume.linr"].samples[1]
     assert (int(low), int(high)) == (page.min(), page.max())
+    for name in ("sound.linr", "line.linr"):
+        assert "cannot be shown as a picture" in asked(client, "span", name)["fault"]
 
 
 def test_the_preview_comes_first_and_thumbnails_are_small(client: Any, signals: dict[str, Signal]) -> None:
@@ -614,6 +682,15 @@ def test_the_file_that_is_shown_is_verified(folder: Path, tmp_path: Path) -> Non
             about.verify(held, Options(threads=1))
 
 
+def test_faults_of_the_program_are_told(client: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def fail(*given: Any) -> None:
+        raise ZeroDivisionError("nothing")
+
+    monkeypatch.setattr(about, "card", fail)
+    assert "the terminal says how" in asked(client, "card", "photo.linr")["fault"]
+    assert capfd.readouterr().err == "inrcodec: card: ZeroDivisionError('nothing')\n"
+
+
 def test_what_is_no_file_has_one_line(client: Any) -> None:
     for what in ("about", "card", "picture", "waveform", "sound.wav"):
         found = asked(client, what, "nonsense.linr", area="0,0,1,1")
@@ -720,6 +797,27 @@ def test_work_that_nobody_waits_for_is_stopped_and_can_begin_anew() -> None:
 
     assert asyncio.run(run()) == 7
     assert store.close(5)
+
+
+def test_work_beside_is_left_when_the_server_ends() -> None:
+    """What no stop reaches, as the drawing of a part, does not hold up the end."""
+    store, going, end = Store(100, 1), threading.Event(), threading.Event()
+
+    def work() -> None:
+        going.set()
+        end.wait(60)
+
+    async def run() -> None:
+        task = asyncio.create_task(store.run(work))
+        while not going.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())  # which would wait for threads of asyncio.to_thread
+    assert not store.close(0.01)
+    end.set()
+    assert store.close(20)
 
 
 def test_faults_are_not_kept() -> None:

@@ -282,6 +282,24 @@ def test_sound_plays_and_seeks(browser: Browser, address: str) -> None:
         assert page.locator("audio").count() == 0
 
 
+def test_two_fingers_on_a_waveform(browser: Browser, address: str) -> None:
+    with visiting(browser, address, expected=READING) as page:
+        open_file(page, "sound.linr")
+        page.get_by_text("0.000 s to 0.750 s").wait_for()
+        x, y = middle_of(page)
+        fingers = page.context.new_cdp_session(page)
+
+        def touch(kind: str, *apart: float) -> None:
+            places = [{"x": x + side * far, "y": y, "id": side + 1} for far in apart for side in (-1, 1)]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+        touch("touchStart", 50.0)
+        for apart in (60.0, 80.0, 100.0):
+            touch("touchMove", apart)
+        touch("touchEnd")
+        until(page, "/0.1[89]. s to 0.5[56]. s/.test(document.body.textContent)")
+
+
 def test_bundles_damaged_files_and_names_are_text(browser: Browser, address: str, folder: Path) -> None:
     with visiting(browser, address, expected=READING) as page:
         open_file(page, "arrays.linr")

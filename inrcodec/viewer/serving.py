@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -81,6 +82,7 @@ def run(path: Path, options: Options, port: int, browse: bool, started: Callable
         timeout_graceful_shutdown=int(GRACE),
     )
     server = Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
         with _ended_by_ctrl_c(server):
             server.run([listening])
@@ -88,6 +90,11 @@ def run(path: Path, options: Options, port: int, browse: bool, started: Callable
         listening.close()
         ended = viewer.store.close(GRACE)
     return ended
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line is for the terminal; that answers under way are cut off is what Ctrl-C asks for."""
+    return "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 @contextmanager

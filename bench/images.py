@@ -65,7 +65,7 @@ def webp(signal: Signal) -> Result | None:
 
 
 def png(signal: Signal) -> Result | None:
-    """PNG, the smallest of filtered, unfiltered and palette. None for types that it lacks."""
+    """PNG, the smallest of several ways to write it. None for types that it lacks."""
     try:
         return measured(Png(), signal, 1)
     except Unsuited:

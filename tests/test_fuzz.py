@@ -5,6 +5,7 @@ Nothing is asserted by a clock, and memory only by the limits that the decoder i
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +28,7 @@ from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 
 RUN = 1  # the seed of all cases here
 SHARES = 8  # parts of the cases, a test each
-CASES = 4000
+CASES = 4000 if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else 1000  # `make bounds` runs them all
 
 
 @pytest.fixture(scope="module")

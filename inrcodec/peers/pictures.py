@@ -1,4 +1,4 @@
-"""Codecs of pictures: PNG, WebP, JPEG XL, JPEG 2000, JPEG-LS and AVIF, all of imagecodecs. Of a stack, each page is a file.
+"""Codecs of pictures: PNG (also Pillow's), WebP, JPEG XL, JPEG 2000, JPEG-LS and AVIF, of imagecodecs. Of a stack, each page is a file.
 
 JPEG XL, JPEG 2000 and JPEG-LS also take arrays of two axes or more: a picture for each slice of the last two, made unsigned by taking away
 the least value, which is not counted.
@@ -6,6 +6,7 @@ the least value, which is not counted.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from abc import abstractmethod
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import imagecodecs as ic
 import numpy as np
+from PIL import Image
 
 from ..files import pngchunks
 from ..files.png import PALETTE, packed_rows
@@ -30,12 +32,17 @@ LOOKED_AT = 1 << 16  # pixels that are looked at first: if these have more colou
 
 
 def encode_png(picture: Samples, depth: int) -> bytes:
-    """The smallest of what libpng makes at level 9 with and without filters, and of a palette.
+    """The smallest of libpng's at level 9 with and without filters and by two strategies of zlib, Pillow's `optimize`, and a palette.
 
     picture: (height, width) or (height, width, 2 to 4), uint8 or uint16; depth: its bits.
     """
     room = picture.nbytes + picture.nbytes // 100 + 16 * picture.shape[0] + 4096  # its own guess is too small for narrow pictures
-    found = [bytes(ic.png_encode(picture, level=9, out=room)), bytes(ic.png_encode(picture, level=9, filter=NO_FILTER, out=room))]
+    ways: list[dict[str, int]] = [{}, {"strategy": ic.PNG.STRATEGY.FILTERED}, {"filter": NO_FILTER}]
+    found = [bytes(ic.png_encode(picture, level=9, out=room, **way)) for way in ways]
+    if picture.dtype == np.uint8:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "PNG", optimize=True)
+        found.append(file.getvalue())
     if picture.ndim == 2 and depth in (1, 2, 4):
         found.append(_png(picture, depth, 0))
     if picture.ndim == 3 and picture.dtype == np.uint8 and picture.shape[2] > 2 and (indexed := _indexed(picture)):
@@ -217,7 +224,7 @@ class Png(_OfPictures):
     """PNG."""
 
     name = "PNG"
-    settings = "level 9, the smallest of filtered, unfiltered and palette"
+    settings = "level 9, the smallest of filters, strategies and palette"
 
     def version(self) -> str:
         return str(ic.png_version())

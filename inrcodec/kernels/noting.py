@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .arrays import Floats1, Floats2, Int, Ints1
 from .coder import DPOSITION, DRANGE
 from .compiling import part
-from .functions import log2
 
 
 @part
@@ -16,8 +17,9 @@ def note_bits(state: Ints1, read: Floats1, i: Int) -> None:
 
     They are those of the bytes that were read, less what the range can still tell: what is decoded between two calls took their difference,
     as exactly as an arithmetic coder spends. It is no stage, since hardly anyone asks, and code that is never run would slow down loops.
+    The logarithm may be libm's: nothing that is coded depends on it. That of `functions` loads more of Numba than decoding needs.
     """
-    read[i] = 8.0 * np.float64(state[DPOSITION]) - log2(np.float64(state[DRANGE]))
+    read[i] = 8.0 * np.float64(state[DPOSITION]) - math.log2(np.float64(state[DRANGE]))
 
 
 UNREAD: Floats2 = np.zeros((0, 0))  # what kernels get in place of an array for `note_bits` before each value, if that is not wanted

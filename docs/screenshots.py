@@ -28,7 +28,7 @@ from sklearn.datasets import load_sample_image
 import inrcodec
 from bench.array_data import elevation, sea
 from inrcodec import Signal
-from tests.browser import PHONE, program
+from tests.browser import PHONE, launched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -212,11 +212,9 @@ def main(names: list[str]) -> None:
     if unknown:
         raise SystemExit(f"no page is named {unknown[0]}; there are {', '.join(PAGES)}")
     with sync_playwright() as playwright:
-        path = program(playwright)
-        if path is None:
+        browser = launched(playwright)
+        if browser is None:
             raise SystemExit("there is no Chromium; INRCODEC_CHROMIUM can name one")
-        as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=["--no-sandbox"] if as_root else [])
         for name in names or PAGES:
             with tempfile.TemporaryDirectory() as folder:
                 PAGES[name](browser, Path(folder))

@@ -320,15 +320,19 @@ class Opened:
         """Names of what is coded at each place, for `decode_costs`."""
         return [*self.decoder.planes, *["fine bits"] * self.header.split]
 
+    def noted(self, sizes: tuple[int, ...], tiles: int) -> int:
+        """The most bytes that `decode_costs` of a box of these sizes takes besides samples; tiles: how many are decoded at once."""
+        count = len(self.planes)
+        tile = NOTED * (count + 4 * self.layout.channels) * math.prod(self.layout.tile) + NOTED_BLOCK
+        return 4 * (2 * count + 1) * math.prod(sizes) + tile * tiles
+
     def decode_costs(self, spans: Box, options: Options) -> Costed:
         """The samples in a box, and the bits that each place took. Raises FormatError; LimitError; Stopped. The digest is not checked.
 
         Fine bits of floats, which are compressed as a whole, are an equal share for each place of a tile.
         """
         h, sizes, wanted, count = self.header, box_shape(spans), self.meeting(spans), len(self.planes)
-        tile = NOTED * (count + 4 * self.layout.channels) * math.prod(self.layout.tile) + NOTED_BLOCK
-        noted = 4 * (2 * count + 1) * math.prod(sizes) + tile * min(options.workers, len(wanted))
-        self.check_limits(spans, wanted, options, noted)
+        self.check_limits(spans, wanted, options, self.noted(sizes, min(options.workers, len(wanted))))
         samples, bits = np.empty((*sizes, self.layout.channels), h.part_type), np.zeros((count, *sizes), np.float32)
         inner, every = self._threads(wanted, options), (slice(None),)
         ticker = Ticker(options, "decoding")

@@ -33,16 +33,28 @@ def program(playwright: Playwright) -> str | None:
     return next((path for path in map(shutil.which, NAMES) if path), own if Path(own).is_file() else None)
 
 
+def launched(playwright: Playwright) -> Browser | None:
+    """A Chromium; None: there is none. Raises FileNotFoundError, see `program`."""
+    path = program(playwright)
+    if path is None:
+        return None
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium's sandbox does not start then
+    return playwright.chromium.launch(executable_path=path, headless=True, args=["--no-sandbox"] if as_root else [])
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium for the tests of a module. While it is open, asyncio.run does not work in the thread of the tests."""
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        path = program(playwright)
-        if path is None:
-            pytest.skip(f"there is no Chromium; {VARIABLE} can name one")
-        as_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium's sandbox does not start then
-        chromium = playwright.chromium.launch(executable_path=path, headless=True, args=["--no-sandbox"] if as_root else [])
+        try:
+            chromium = launched(playwright)
+        except FileNotFoundError as fault:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(fault))
+        if chromium is None:
+            pytest.skip(f"no Chromium was found: {VARIABLE} is not set, none of {', '.join(NAMES)} is on PATH, and Playwright has none")
         yield chromium
         chromium.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -360,3 +362,10 @@ def test_costs_of_a_map_are_finite_numbers() -> None:
     found = costs(inrcodec.encode(photo(20, 30), kind="image", effort=1))
     assert math.isfinite(found.overhead)
     assert np.isfinite(found.places).all()
+
+
+def test_what_notes_bits_loads_no_functions() -> None:
+    """They load Numba's tools for extensions, which takes longer than the rest of a profile."""
+    code = "import sys, inrcodec.profiles\nprint('inrcodec.kernels.noting' in sys.modules, 'inrcodec.kernels.functions' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"]

@@ -71,8 +71,8 @@ class Page(HTMLParser):
 
 
 def file(name: str, group: str = PLAIN, faults: dict[str, str] | None = None, **sizes: int) -> FileResult:
-    """A picture of 10 × 10 with these sizes, of which each codec took as many seconds as it has bytes."""
-    ones = tuple(Measurement(codec.replace("_", " "), "", n, float(n), float(n)) for codec, n in sizes.items())
+    """A picture of 10 × 10 with these sizes, of which each codec took as many seconds as it has bytes; ours_1 is "inrcodec -1"."""
+    ones = tuple(Measurement(codec.replace("ours_", "inrcodec -"), "", n, float(n), float(n)) for codec, n in sizes.items())
     return FileResult(name, group, "image", (10, 10), "uint8", 100, 120, ones, faults or {})
 
 
@@ -281,7 +281,8 @@ def test_verdict_tells_both_directions() -> None:
 
 
 def test_effort_of_fewest_bytes_is_told_of() -> None:
-    found = comparison(file("a", **{"inrcodec -1": 12, "inrcodec -4": 10, "PNG": 20}), file("b", **{"inrcodec -1": 12, "inrcodec -4": 11, "PNG": 5}))
+    first, second = (file(name, PNG=n, ours_1=12, ours_4=m) for name, n, m in (("a", 20, 10), ("b", 5, 11)))
+    found = comparison(first, second)
     table = totals(found)[0]
     assert table.ours == "inrcodec -4"
     assert table.summary.score.smaller == 1

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import threading
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from PIL import Image
 import inrcodec
 from inrcodec import Signal, figures
 from inrcodec.costs import costs
-from inrcodec.errors import FormatError, InrcodecError, Stopped
+from inrcodec.errors import FormatError, InrcodecError, LimitError, Stopped
 from inrcodec.limits import Limits
 from inrcodec.options import Options
 from tests.viewed import make_folder
@@ -29,10 +30,12 @@ from tests.viewed import make_folder
 pytest.importorskip("starlette")
 testing = pytest.importorskip("starlette.testclient")
 
+from inrcodec.viewer import about, drawing  # noqa: E402
 from inrcodec.viewer.app import Viewer, app  # noqa: E402
 from inrcodec.viewer.guard import HEADERS, Access  # noqa: E402
 from inrcodec.viewer.held import ChangedError, Files  # noqa: E402
 from inrcodec.viewer.library import Library, NotHereError  # noqa: E402
+from inrcodec.viewer.samples import REQUESTS, Samples  # noqa: E402
 from inrcodec.viewer.store import Store  # noqa: E402
 
 PORT = 4711
@@ -41,7 +44,7 @@ BASE = f"http://127.0.0.1:{PORT}"
 
 def client_of(path: Path, access: Access, **more: Any) -> Any:
     viewer = Viewer.of(Library(path), Options(threads=2, **more))
-    return testing.TestClient(app(viewer, access), base_url=BASE, follow_redirects=False)
+    return testing.TestClient(app(viewer, access), base_url=BASE + access.path, follow_redirects=False)
 
 
 def let_in(path: Path, **more: Any) -> Any:
@@ -109,7 +112,7 @@ def test_the_token_gives_a_cookie_and_leaves_the_address(folder: Path) -> None:
     access = Access.of(PORT)
     client = client_of(folder, access)
     answer = client.get("/", params={"token": access.token})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{access.path}/")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
@@ -146,6 +149,46 @@ def test_other_hosts_are_refused(folder: Path, host: str) -> None:
     assert client.get("/api/list", headers={"host": host}).status_code == 403
     for own in (f"localhost:{PORT}", f"LOCALHOST:{PORT}", f"[::1]:{PORT}"):
         assert client.get("/", params={"token": access.token}, headers={"host": own}).status_code in (200, 303)
+
+
+def test_all_is_below_a_path_that_cannot_be_guessed(folder: Path) -> None:
+    """So browsers do not send the cookie to other servers of this machine, nor to this one's port after it has ended."""
+    access = Access.of(PORT)
+    assert access.path != Access.of(PORT).path
+    assert len(access.path) >= 40
+    client = client_of(folder, access)
+    cookie = client.get("/", params={"token": access.token}).headers["set-cookie"]
+    assert f"path={access.path}/" in cookie.lower().replace(access.path.lower(), access.path)
+    assert client.get("/api/list").status_code == 200
+    above = testing.TestClient(client.app, base_url=BASE, follow_redirects=False)
+    headers = {"cookie": f"{access.cookie}={access.session}"}
+    for path in ("/", "/api/list", "/static/main.js", access.path, access.path[:-1] + "/", f"{access.path}x/api/list"):
+        assert above.get(path, headers=headers).status_code == 403
+        assert above.get(path, params={"token": access.token}).status_code == 403
+    assert above.get(f"{access.path}/api/list", headers=headers).status_code == 200
+
+
+def test_only_reading_a_page_spends_its_token(folder: Path) -> None:
+    access = Access.of(PORT)
+    once = access.one_visit()
+    client = client_of(folder, access)
+    assert client.head("/", params={"token": once}).status_code == 403
+    assert client.get("/", params={"token": once}).status_code == 303
+
+
+def test_other_origins_are_refused(client: Any) -> None:
+    for origin in ("http://evil.example", f"http://127.0.0.1:{PORT + 1}", f"https://127.0.0.1:{PORT}", "null", ""):
+        assert client.get("/api/list", headers={"origin": origin}).status_code == 403
+    for origin in (BASE, f"http://localhost:{PORT}"):
+        assert client.get("/api/list", headers={"origin": origin}).status_code == 200
+
+
+def test_port_80_is_not_named(folder: Path) -> None:
+    access = Access.of(80)
+    client = client_of(folder, access)
+    for host in ("127.0.0.1", "localhost", "[::1]", "127.0.0.1:80"):
+        assert client.get("/", params={"token": access.token}, headers={"host": host}).status_code in (200, 303)
+    assert client.get("/", params={"token": access.token}, headers={"host": "evil.example"}).status_code == 403
 
 
 def test_pages_of_others_are_refused(client: Any) -> None:
@@ -227,6 +270,40 @@ def test_a_name_that_is_no_text_is_told(folder: Path, tmp_path: Path) -> None:
     assert file["fault"] == "its name is not valid Unicode"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_single_file_whose_name_is_no_text(folder: Path, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.linr"))
+    try:
+        path.write_bytes((folder / "photo.linr").read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    client = let_in(path)
+    (file,) = client.get("/api/list").json()["files"]
+    assert asked(client, "about", file["name"])["kind"] == "image"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_link_to_a_name_that_is_no_text(folder: Path, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.linr"))
+    try:
+        path.write_bytes((folder / "damaged.linr").read_bytes())
+        os.symlink(path, tmp_path / "a.linr")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert "damaged" in asked(let_in(tmp_path), "card", "a.linr")["fault"]
+
+
+@pytest.mark.parametrize("name", ["nosuch.linr", "a" * 5000 + ".linr"])
+def test_names_that_nothing_has(client: Any, name: str) -> None:
+    answer = client.get("/api/about", params={"name": name})
+    assert (answer.status_code, answer.text) == (404, "there is no such file in what is shown")
+
+
+def test_other_files_are_refused_at_the_start(folder: Path) -> None:
+    with pytest.raises(FormatError, match=r"notes.txt: not a .linr file: .*; inrcodec encode makes one"):
+        Library(folder / "notes.txt")
+
+
 # --- what is seen ---------------------------------------------------------------------------------------------------
 
 
@@ -241,12 +318,12 @@ def pages_of(signal: Signal) -> list[tuple[str, Signal]]:
 @pytest.mark.parametrize("name", ["photo.linr", "deep.linr", "stack.linr", "sub/floats.linr", "volume.linr", "complex.linr"])
 def test_pictures_and_values(client: Any, signals: dict[str, Signal], name: str) -> None:
     signal = signals[name]
-    about = asked(client, "about", name)
-    assert about["shows"] == "picture"
+    told = asked(client, "about", name)
+    assert told["shows"] == "picture"
     for page, known in pages_of(signal):
         height, width = known.samples.shape[:2]
         whole = figures.shown(known)
-        given = {"page": page, "version": about["version"]}
+        given = {"page": page, "version": told["version"]}
         assert (picture(client, name, area=f"0,0,{width},{height}", **given).reshape(whole.shape) == whole).all()
         area = (width // 3, 1, width // 2, height - 3)
         part = whole[area[1] : area[1] + area[3], area[0] : area[0] + area[2]]
@@ -272,6 +349,8 @@ def test_what_is_black_and_white_is_told(client: Any, signals: dict[str, Signal]
     low, high = asked(client, "span", "volume.linr", page="1")["span"]
     page = signals["volume.linr"].samples[1]
     assert (int(low), int(high)) == (page.min(), page.max())
+    for name in ("sound.linr", "line.linr"):
+        assert "cannot be shown as a picture" in asked(client, "span", name)["fault"]
 
 
 def test_the_preview_comes_first_and_thumbnails_are_small(client: Any, signals: dict[str, Signal]) -> None:
@@ -287,14 +366,14 @@ def test_the_preview_comes_first_and_thumbnails_are_small(client: Any, signals: 
 
 
 def test_costs_are_those_of_the_codec(client: Any, folder: Path) -> None:
-    about = asked(client, "about", "photo.linr")
+    told = asked(client, "about", "photo.linr")
     known = costs((folder / "photo.linr").read_bytes())
     found = asked(client, "values", "photo.linr", mode="cost", area="40,50,30,20")["values"]
     wanted = known.places[50:70, 40:70]
     assert np.abs(np.array(found, float)[..., 0] - wanted).max() < 0.01
     heat = picture(client, "photo.linr", mode="cost", top=4, area="0,0,128,96")
     assert (heat == figures.heat(known.places, 4)[0]).all()
-    for number, plane in enumerate(about["planes"]):
+    for number, plane in enumerate(told["planes"]):
         of_plane = dict(known.planes).get(plane, np.zeros((96, 128), np.float32))
         heat = picture(client, "photo.linr", mode="cost", plane=number, top=4, area="0,0,128,96")
         assert (heat == figures.heat(of_plane, 4)[0]).all()
@@ -302,9 +381,9 @@ def test_costs_are_those_of_the_codec(client: Any, folder: Path) -> None:
 
 
 def test_a_network_alone(client: Any, folder: Path) -> None:
-    about = asked(client, "about", "network.linr")
-    assert about["network"] == ""
-    height, width = about["axes"]
+    told = asked(client, "about", "network.linr")
+    assert told["network"] == ""
+    height, width = told["axes"]
     known = inrcodec.render((folder / "network.linr").read_bytes(), network_only=True)
     found = picture(client, "network.linr", mode="network", area=f"0,0,{width},{height}")
     assert (found.reshape(height, width, -1) == figures.shown(known)).all()
@@ -320,7 +399,7 @@ def test_bundles_are_tables(client: Any) -> None:
     assert [row[:3] for row in arrays["table"]["rows"]] == [["speed", "float64", "30"], ["<b>", "int64", "4"]]
     tensors = asked(client, "about", "tensors.linr")
     assert tensors["table"]["rows"] == [["w", "F32", "3", "exactly"]]
-    assert "bundle" in tensors["network"] if "network" in tensors else True
+    assert "network" not in tensors
     assert "not a signal" in asked(client, "picture", "arrays.linr", area="0,0,1,1")["fault"]
 
 
@@ -360,6 +439,114 @@ def test_limits_hold(folder: Path) -> None:
     assert "max_memory" in asked(client, "picture", "photo.linr", area="0,0,9,9")["fault"]
 
 
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of less than a kilobyte that says 16 million samples."""
+    folder = tmp_path_factory.mktemp("bomb")
+    (folder / "bomb.linr").write_bytes(inrcodec.encode(Signal(np.full((4000, 4000), 7, np.uint8), "image"), effort=1, threads=2))
+    assert (folder / "bomb.linr").stat().st_size < 1000
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["picture", "bits"])
+def test_large_parts_are_decoded_tile_by_tile(bomb: Path, mode: str) -> None:
+    most = 20_000_000
+    client = let_in(bomb, max_memory=most)
+    given = {"mode": mode, "plane": 0, "area": "0,0,4000,4000"}
+    assert "max_memory" in asked(client, "picture", "bomb.linr", **given)["fault"]
+    tracemalloc.start()
+    try:
+        found = picture(client, "bomb.linr", step=16, **given)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (found == (7 if mode == "picture" else 255)).all()
+    assert peak < most
+
+
+def test_maps_of_costs_keep_to_the_limits(bomb: Path, folder: Path) -> None:
+    """A place of a map takes more than a sample, and tiles are decoded in two threads at once."""
+    client = let_in(bomb, max_memory=20_000_000)
+    assert "max_memory" in asked(client, "picture", "bomb.linr", mode="cost", area="0,0,4000,4000", step=16)["fault"]
+    assert "max_memory" in asked(client, "values", "bomb.linr", mode="cost", area="0,0,9,9")["fault"]
+    whole = let_in(folder, max_memory=1 << 30)
+    assert (
+        picture(whole, "photo.linr", mode="cost", area="0,0,128,96")
+        == picture(let_in(folder), "photo.linr", mode="cost", area="0,0,128,96")
+    ).all()
+
+
+def test_who_asks_for_much_waits_for_others(bomb: Path) -> None:
+    """Two fit one after the other, and not together; what never fits is refused."""
+    held = Files(Library(bomb), Limits()).get("bomb.linr")
+    options = Options(threads=2, max_memory=60_000_000)
+    box, going = (slice(0, 9), slice(0, 9)), []
+
+    async def run() -> None:
+        samples = Samples(Store(1000, 1), options)
+
+        async def one() -> None:
+            async with samples.room(held, box, 30_000_000):
+                going.append(1)
+                assert len(going) == 1
+                await asyncio.sleep(0.01)
+                going.pop()
+
+        await asyncio.gather(*(one() for _ in range(4)))
+        with pytest.raises(LimitError):
+            async with samples.room(held, box, 60_000_000):
+                pass
+        cancelled = asyncio.create_task(one())
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        going.clear()
+        await one()
+
+    asyncio.run(run())
+
+
+def test_only_so_many_are_worked_on_at_a_time(bomb: Path) -> None:
+    held, most, going = Files(Library(bomb), Limits()).get("bomb.linr"), [], []
+
+    async def run() -> None:
+        samples = Samples(Store(1000, 1), Options(threads=1))
+
+        async def one() -> None:
+            async with samples.room(held, (slice(0, 9), slice(0, 9)), 0):
+                going.append(1)
+                most.append(len(going))
+                await asyncio.sleep(0)
+                going.pop()
+
+        await asyncio.gather(*(one() for _ in range(3 * REQUESTS)))
+
+    asyncio.run(run())
+    assert max(most) == REQUESTS
+
+
+def test_a_page_is_measured_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if its tiles are not kept, and if several parts are asked for at once."""
+    calls, of = [], figures.span_of
+
+    def counted(signal: Signal, page: int = 0) -> Any:
+        calls.append(signal.samples.size if signal.samples.size > 3 else 0)  # one pixel tells how many channels are drawn
+        return of(signal, page)
+
+    held = Files(Library(folder), Limits()).get("deep.linr")
+    assert not drawing.is_nominal(held)
+
+    async def run() -> None:
+        samples = Samples(Store(1, 2), Options(threads=2))
+        monkeypatch.setattr(drawing, "is_nominal", lambda held: False)
+        monkeypatch.setattr(figures, "span_of", counted)
+        given = [drawing.draw(samples, held, drawing.Layer(), (x, 0, 32, 96), 1) for x in (0, 32, 64, 96)]
+        await asyncio.gather(*given, drawing.span_of(samples, held, ()))
+
+    asyncio.run(run())
+    assert sum(calls) == 96 * 128 * 3
+
+
 # --- sound ----------------------------------------------------------------------------------------------------------
 
 
@@ -395,9 +582,9 @@ def test_parts_of_sound_that_are_not_there(client: Any, wanted: str) -> None:
 
 
 def test_sound_is_changed_for_browsers_and_the_page_says_so(client: Any, signals: dict[str, Signal]) -> None:
-    about = asked(client, "about", "wide.linr")
-    assert about["plays"]
-    assert about["changed"] == "The browser gets samples of 24 bits as floats of 32 bits and the 3 channels mixed to two."
+    told = asked(client, "about", "wide.linr")
+    assert told["plays"]
+    assert told["changed"] == "The browser gets samples of 24 bits as floats of 32 bits and the 3 channels mixed to two."
     found, _ = soundfile.read(io.BytesIO(client.get("/api/sound.wav", params={"name": "wide.linr"}).content), dtype="float32")
     assert found.shape == (2000, 2)
     assert np.allclose(found[:, 1], signals["wide.linr"].samples[:, 1] / 2**23)
@@ -422,8 +609,8 @@ def test_waveforms(client: Any, signals: dict[str, Signal], columns: int) -> Non
 
 
 def test_arrays_of_one_axis_are_lines(client: Any, signals: dict[str, Signal]) -> None:
-    about = asked(client, "about", "line.linr")
-    assert (about["shows"], about.get("plays")) == ("sound", None)
+    told = asked(client, "about", "line.linr")
+    assert (told["shows"], told.get("plays")) == ("sound", None)
     found = asked(client, "waveform", "line.linr", start=0, stop=500, columns=500)
     assert np.allclose(found["low"][0], signals["line.linr"].samples)
     assert asked(client, "frame", "line.linr", at=7)["values"] == [str(signals["line.linr"].samples[7])]
@@ -449,9 +636,9 @@ def test_parts_that_do_not_lie_inside(client: Any, part: tuple[int, int]) -> Non
 
 def test_what_is_left_of_a_damaged_file_is_shown(client: Any, signals: dict[str, Signal]) -> None:
     assert "damaged" in asked(client, "card", "damaged.linr")["fault"]
-    about = asked(client, "about", "damaged.linr")
-    assert "damaged" in about["wrong"]["fault"]
-    assert "--salvage" in about["wrong"]["hint"]
+    told = asked(client, "about", "damaged.linr")
+    assert "damaged" in told["wrong"]["fault"]
+    assert "--salvage" in told["wrong"]["hint"]
     answer = client.get("/api/picture", params={"name": "damaged.linr", "area": "0,0,128,96"})
     fault = unquote(answer.headers["x-fault"])
     assert fault.count("is lost") == 1
@@ -462,6 +649,46 @@ def test_what_is_left_of_a_damaged_file_is_shown(client: Any, signals: dict[str,
     assert f"tile {tiles.index(False) + 1} of 4" in fault
     values = asked(client, "values", "damaged.linr", area="60,60,8,8")["values"]
     assert sum(pixel == ["lost"] for row in values for pixel in row) > 0
+
+
+def test_of_many_lost_tiles_the_first_are_named(tmp_path: Path) -> None:
+    ramp = np.add.outer(np.arange(64), np.arange(20 * 64)) // 4
+    samples = (ramp + np.random.default_rng(1).integers(0, 9, ramp.shape)).astype(np.uint8)
+    data = bytearray(inrcodec.encode(Signal(samples, "image"), effort=1, threads=1, tile=64))
+    size = len(data) // 20
+    for at in range(size, len(data), size):
+        data[at] ^= 1
+    (tmp_path / "a.linr").write_bytes(data)
+    answer = let_in(tmp_path).get("/api/picture", params={"name": "a.linr", "area": "0,0,1280,64"})
+    *lines, last = unquote(answer.headers["x-fault"]).split("; ")
+    assert len(lines) == 5
+    assert all("of 20 is lost" in line for line in lines)
+    assert last in ("and 13 more", "and 14 more", "and 15 more")
+
+
+def test_inks_have_their_names(tmp_path: Path) -> None:
+    inks = Signal(np.zeros((8, 9, 4), np.uint8), "image", metadata={"tiff/photometric": b"5"})
+    (tmp_path / "inks.linr").write_bytes(inrcodec.encode(inks, effort=1))
+    assert asked(let_in(tmp_path), "about", "inks.linr")["channels"] == ["cyan", "magenta", "yellow", "black"]
+
+
+def test_the_file_that_is_shown_is_verified(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.linr"
+    for name in ("photo.linr", "arrays.linr"):
+        path.write_bytes((folder / name).read_bytes())
+        held = Files(Library(tmp_path), Limits()).get("a.linr")
+        path.write_bytes((folder / "deep.linr").read_bytes())
+        with pytest.raises(ChangedError):
+            about.verify(held, Options(threads=1))
+
+
+def test_faults_of_the_program_are_told(client: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def fail(*given: Any) -> None:
+        raise ZeroDivisionError("nothing")
+
+    monkeypatch.setattr(about, "card", fail)
+    assert "the terminal says how" in asked(client, "card", "photo.linr")["fault"]
+    assert capfd.readouterr().err == "inrcodec: card: ZeroDivisionError('nothing')\n"
 
 
 def test_what_is_no_file_has_one_line(client: Any) -> None:
@@ -570,6 +797,27 @@ def test_work_that_nobody_waits_for_is_stopped_and_can_begin_anew() -> None:
 
     assert asyncio.run(run()) == 7
     assert store.close(5)
+
+
+def test_work_beside_is_left_when_the_server_ends() -> None:
+    """What no stop reaches, as the drawing of a part, does not hold up the end."""
+    store, going, end = Store(100, 1), threading.Event(), threading.Event()
+
+    def work() -> None:
+        going.set()
+        end.wait(60)
+
+    async def run() -> None:
+        task = asyncio.create_task(store.run(work))
+        while not going.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())  # which would wait for threads of asyncio.to_thread
+    assert not store.close(0.01)
+    end.set()
+    assert store.close(20)
 
 
 def test_faults_are_not_kept() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from inrcodec import viewer
+from inrcodec import figures, viewer
 from inrcodec.cli import main
 from tests.browser import PHONE, overflow, visiting
 from tests.viewed import make_folder
@@ -29,7 +29,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 READING = ("willReadFrequently",)  # what Chromium says when the tests read the canvas
 WAIT = 60  # seconds, after which something hangs
@@ -282,6 +282,24 @@ def test_sound_plays_and_seeks(browser: Browser, address: str) -> None:
         assert page.locator("audio").count() == 0
 
 
+def test_two_fingers_on_a_waveform(browser: Browser, address: str) -> None:
+    with visiting(browser, address, expected=READING) as page:
+        open_file(page, "sound.linr")
+        page.get_by_text("0.000 s to 0.750 s").wait_for()
+        x, y = middle_of(page)
+        fingers = page.context.new_cdp_session(page)
+
+        def touch(kind: str, *apart: float) -> None:
+            places = [{"x": x + side * far, "y": y, "id": side + 1} for far in apart for side in (-1, 1)]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+        touch("touchStart", 50.0)
+        for apart in (60.0, 80.0, 100.0):
+            touch("touchMove", apart)
+        touch("touchEnd")
+        until(page, "/0.1[89]. s to 0.5[56]. s/.test(document.body.textContent)")
+
+
 def test_bundles_damaged_files_and_names_are_text(browser: Browser, address: str, folder: Path) -> None:
     with visiting(browser, address, expected=READING) as page:
         open_file(page, "arrays.linr")
@@ -328,3 +346,66 @@ def test_it_fits_phones_and_dark_rooms(browser: Browser, address: str, width: in
             assert overflow(page) == 0
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (np.mean([int(part) for part in ground.strip("rgb()").split(",")]) < 100) == dark
+
+
+def pretending(page: Page, name: str, axes: tuple[int, ...], answers: dict[str, Any]) -> dict[str, int]:
+    """Show a file as if it were larger; how often each of `answers`, bodies of replies, is asked for from now on."""
+    counts = dict.fromkeys(answers, 0)
+
+    def about(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json=found | {"axes": list(axes)})
+
+    def counted(what: str) -> Any:
+        def answer(route: Route) -> None:
+            counts[what] += 1
+            body = answers[what]
+            route.fulfill(body=body, content_type="image/png") if isinstance(body, bytes) else route.fulfill(json=body)
+
+        return answer
+
+    page.route("**/api/about?*", about)
+    for what in answers:
+        page.route(f"**/api/{what}?*", counted(what))
+    open_file(page, name)
+    return counts
+
+
+def settled(page: Page, counts: dict[str, int]) -> int:
+    """How much was asked for in all, as soon as nothing more is."""
+    page.wait_for_timeout(200)
+    until(page, "document.querySelector('.busy').hidden")
+    before = sum(counts.values())
+    page.wait_for_timeout(300)
+    assert sum(counts.values()) == before
+    return before
+
+
+def test_a_long_sound_is_asked_for_once(browser: Browser, address: str) -> None:
+    """A day at 96 kHz: as chunks of 2^18 frames, there would be tens of thousands."""
+    chunk = {"edges": [0, 1], "low": [[0], [0]], "high": [[0], [0]], "bits": [1], "faults": []}
+    with visiting(browser, address, expected=READING) as page:
+        counts = pretending(page, "sound.linr", (8_294_400_000,), {"waveform": chunk, "costs": chunk})
+        assert 2 <= settled(page, counts) <= 200
+
+
+def test_parts_of_a_large_screen_are_asked_for_once(browser: Browser, address: str) -> None:
+    """6K and a scale of a little more than a half show more parts than are kept on smaller screens."""
+    with visiting(browser, address, expected=READING) as page:
+        page.set_viewport_size({"width": 6016, "height": 3384})
+        open_file(page, "photo.linr")
+        height, width = page.evaluate("[document.querySelector('.stage').clientHeight, document.querySelector('.stage').clientWidth]")
+        page.goto(f"{page.url.split('#')[0]}#")
+        page.wait_for_selector("#sheet:visible")
+        axes = (int(1.9 * height), int(1.9 * width))
+        counts = pretending(page, "photo.linr", axes, {"picture": figures.png(np.zeros((4, 4), np.uint8))})
+        parts = -(-axes[0] // 512) * -(-axes[1] // 512)
+        assert parts > 160
+        assert settled(page, counts) == parts
+
+
+def test_an_address_that_is_no_name(browser: Browser, address: str) -> None:
+    with visiting(browser, address, expected=("404",)) as page:
+        page.wait_for_selector("#sheet canvas")
+        page.goto(f"{page.url.split('#')[0]}#100%")
+        page.locator("#file .fault").wait_for()

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from . import adaptive
 from .adaptive import update
 from .arrays import Bytes2, Floats2, Int, Ints1, Words1, Words2
-from .coder import UNREAD, BitCoder, Input, Output, code_bit, note_bits
+from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
+from .noting import UNREAD, note_bits
 from .tables import CALIBRATED_BITS, LOGIT_LIMIT, squash
 
 NODES = 2 * (LOGIT_LIMIT >> CALIBRATED_BITS) + 1  # estimates of a bit-plane

@@ -7,14 +7,14 @@ it should: 2.2e-5 bits at P = 65535.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import FormatError
-from .arrays import Bytes1, Floats1, Floats2, Int, Ints1
-from .compiling import kernel, part, shared
-from .functions import log2
+from .arrays import Bytes1, Int, Ints1
+from .compiling import kernel, shared
 
 # the encoder's state is an array because Numba passes arrays by reference: low, range, cache, pending, position
 STATE = 5
@@ -164,8 +164,8 @@ class Input:
 
     @property
     def bits(self) -> float:
-        """See `note_bits`."""
-        return float(8 * self.state[DPOSITION] - log2(float(self.state[DRANGE])))
+        """How many were decoded so far, see `noting.note_bits`."""
+        return 8 * int(self.state[DPOSITION]) - math.log2(int(self.state[DRANGE]))
 
     def _check_end(self) -> None:
         if int(self.state[DPOSITION]) > self.size + SPARED:
@@ -194,24 +194,6 @@ def decode_bit(state: Ints1, data: Bytes1, probability: Int) -> Int:
         state[DRANGE] <<= 8
         state[CODE] = (state[CODE] << 8) | next_byte(state, data)
     return bit
-
-
-@part
-def note_bits(state: Ints1, read: Floats1, i: Int) -> None:
-    """Fill in read[i]: the bits that were decoded so far. state: see `BitCoder`, while decoding.
-
-    They are those of the bytes that were read, less what the range can still tell: what is decoded between two calls took their difference,
-    as exactly as an arithmetic coder spends. It is no stage, since hardly anyone asks, and code that is never run would slow down loops.
-    """
-    read[i] = 8.0 * np.float64(state[DPOSITION]) - log2(np.float64(state[DRANGE]))
-
-
-UNREAD: Floats2 = np.zeros((0, 0))  # what kernels get in place of an array for `note_bits` before each value, if that is not wanted
-
-
-def costs_of(read: Floats2, end: float) -> Floats2:
-    """The bits of each value, from those that had been read before each; end: after the last. read: of any shape, in coding order."""
-    return np.maximum(np.diff(read.ravel(), append=end), 0.0).reshape(read.shape)
 
 
 @shared

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Bytes2, Floats1, Floats2, Int, Ints1, Ints2, Ints3, Shorts3, Singles1, Unsigned3, Words3
-from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
+from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, part, shared, stage
 from .mixer import NODES, Contexts, Mixer, adjust, calibrate, contexts, find_lines, look_up, mix, mix_hash, mixer, rate_of, refine, remember
+from .noting import UNREAD, note_bits
 
 SCALE = 16  # fractional bits of the matrix and of a colour before it is rounded
 HALF = 1 << (SCALE - 1)

@@ -21,8 +21,9 @@ from .adaptive import update
 from .architecture import MEAN_BITS
 from .arrays import Floats2, Int, Ints1, Ints2, Shorts1, Words1
 from .calibration import AGE_LIMIT, START_AGE, first_estimates, gain, predict
-from .coder import UNREAD, BitCoder, Input, Output, code_bit, note_bits
+from .coder import BitCoder, Input, Output, code_bit
 from .compiling import kernel, stage
+from .noting import UNREAD, note_bits
 from .tables import SIGMOID_LIMIT, exp2_fractions, sigmoids, squash, stretches
 
 FACTOR_BITS = 12  # fractional bits of a factor between channels

@@ -18,12 +18,13 @@ from . import mixer as mx
 from . import predictors as pr
 from .adaptive import RATE
 from .arrays import Floats1, Floats2, Int, Ints1, Ints2, Singles1, Singles2, Singles3, Words1, Words2, Words3
-from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
+from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import cost, log2, sigmoid, soft
 from .lanes import LANES, ask_all, begin_asking, center, copy16, dot16, padded, pick, pick_words, soften
 from .mixer import Contexts, Mixer, mix_hash
+from .noting import UNREAD, note_bits
 from .predictors import LocalLeastSquares
 from .tables import SINE_BITS, sine
 

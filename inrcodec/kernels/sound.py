@@ -32,12 +32,13 @@ from . import contextnet as cn
 from . import mixer as mx
 from . import predictors as pr
 from .arrays import Floats1, Floats2, Floats3, Floats4, Int, Ints1, Ints2, Ints3, Singles2, Singles3, Singles4
-from .coder import UNREAD, BitCoder, as_probability, code_bit, note_bits
+from .coder import BitCoder, as_probability, code_bit
 from .compiling import kernel, shared, stage
 from .contextnet import ContextNet
 from .functions import LN2, cost, log2, sigmoid, soft
 from .lanes import LANES, ask_all, begin_asking, copy8, copy16, dot8, dot16, padded
 from .mixer import Mixer
+from .noting import UNREAD, note_bits
 from .predictors import BATCH, Scratch, lms_learn, scratch
 
 F32 = np.float32

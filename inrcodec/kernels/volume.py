@@ -18,12 +18,13 @@ from numba.extending import intrinsic
 from . import contextnet as cn
 from . import mixer as mx
 from .arrays import Bytes1, Floats1, Floats2, Floats3, Int, Ints1, Ints2, Singles1, Singles2
-from .coder import BitCoder, as_probability, code_bit, code_uniform, note_bits
+from .coder import BitCoder, as_probability, code_bit, code_uniform
 from .compiling import kernel, part, shared, stage
 from .contextnet import ContextNet
 from .functions import bits_of, cost, log2, soft
 from .lanes import LANES, ask_all, begin_asking, copy16, dot8, eliminate, square_batch, substitute, weigh_batch
 from .mixer import Contexts, Mixer, mix_hash
+from .noting import note_bits
 from .picture import KINDS, Node, Walk, descend, next_node, see_place
 
 F32 = np.float32

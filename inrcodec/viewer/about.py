@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import bundle, facts, thumbnails
 from ..codec import Opened
 from ..errors import FormatError, InrcodecError, LossyError, UnsupportedError, keeping_notices
-from ..figures import Picture, shown, shrunk
+from ..figures import INK_NAMES, Picture, channel_names, shown, shrunk
 from ..options import Options
 from ..stream import StreamReader
 from . import drawing, listening
@@ -28,9 +30,10 @@ def fault_of(fault: InrcodecError, path: Path | None) -> dict[str, str]:
     text = str(fault)
     if path is not None:
         text = text.removeprefix(f"{path}: ")
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # names need not be Unicode
     damaged = isinstance(fault, FormatError) and not text.startswith("not a .linr file")
     hint = ""
-    if damaged and path is not None:
+    if damaged and path is not None and path.name.isprintable():
         name = path.name if SAFE.fullmatch(path.name) else "'" + path.name.replace("'", "'\\''") + "'"
         hint = SALVAGE.format(name, name)
     return {"fault": text, "hint": hint}
@@ -75,24 +78,19 @@ def _of_signal(held: Held, opened: Opened) -> dict[str, Any]:
             except UnsupportedError as fault:
                 told |= {"plays": False, "changed": f"It cannot be played here: {fault}."}
         return told
-    dropped = len(told["channels"]) - 3 if len(told["channels"]) > 4 and header.dtype.kind != "c" else 0
+    channels = told["channels"]
+    seen = 4 if channels[:4] == list(INK_NAMES) else 3
+    dropped = len(channels) - seen if len(channels) > 4 and header.dtype.kind != "c" else 0
     return told | {"shows": "picture", "nominal": drawing.is_nominal(held), "dropped": dropped}
 
 
 def channels_of(opened: Opened) -> list[str]:
-    """The names of the channels, as people call them."""
-    header, count = opened.header, opened.layout.channels
-    if header.dtype.kind == "c":
-        pairs = count // 2
-        return [f"{part}{'' if pairs == 1 else f' {n}'}" for n in range(pairs) for part in ("real", "imaginary")]
-    known: dict[tuple[str, int], list[str]] = {
-        ("picture", 2): ["grey", "alpha"],
-        ("picture", 3): ["red", "green", "blue"],
-        ("picture", 4): ["red", "green", "blue", "alpha"],
-        ("audio", 2): ["left", "right"],
-    }
-    kind = "picture" if header.kind in ("image", "stack") else header.kind
-    return known.get((kind, count)) or ([""] if count == 1 else [f"channel {n}" for n in range(count)])
+    """The names of the channels, as people call them; that of a single one, which needs none, is empty. Raises InrcodecError."""
+    header, layout = opened.header, opened.layout
+    if layout.channels == 1:
+        return [""]
+    one = np.zeros((*[1] * len(layout.axes), layout.channels), header.part_type)
+    return channel_names(header.signal(header.shaped(one), opened.metadata))
 
 
 def _table(found: dict[str, Any]) -> dict[str, Any]:
@@ -160,6 +158,6 @@ def verify(held: Held, options: Options) -> str:
         return f"{len(bundle.decode(data, options).tensors)} tensors match their digest"
     if held.opened.header.lossy:
         raise LossyError("it holds a network alone, so there are no samples to be checked")
-    with StreamReader(held.path, options, 0) as reader:  # brick by brick, where the digest is one of bricks
+    with StreamReader(held.file(), options, 0) as reader:  # brick by brick, where the digest is one of bricks
         reader.verify(options)
         return f"{reader.size} samples match their digest"

@@ -7,11 +7,11 @@ Names that lead out of what is shown, and questions that make no sense, get 404 
 from __future__ import annotations
 
 import asyncio
-import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -23,6 +23,7 @@ from .. import figures
 from ..errors import InrcodecError, Stopped
 from ..options import Options
 from . import about, drawing, listening
+from .asking import AskedWronglyError, area, layer, number, numbers, part
 from .guard import Access, Guard
 from .held import ChangedError, Files, Held
 from .library import Library, NotHereError
@@ -33,16 +34,12 @@ STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 KEPT = 1 << 28  # bytes of decoded samples, if the limits do not say less
 SHARE = 4  # of the memory that the limits allow may be kept
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-NUMBERS = re.compile(r"-?\d{1,12}(,-?\d{1,12}){0,3}", re.ASCII)
 COLUMNS = 1000  # of a waveform or of costs, if nothing else is asked for
+
+ENDED = "The program in the terminal has ended."
 
 Found = TypeVar("Found")
 Answer = Callable[[Request, Held], Coroutine[Any, Any, Response]]
-
-
-class AskedWronglyError(Exception):
-    """A question that makes no sense. The message says why."""
 
 
 @dataclass
@@ -91,7 +88,7 @@ class Viewer:
 
     async def list(self, request: Request) -> Response:
         """The names of all files."""
-        names = await asyncio.to_thread(self.library.names)
+        names = await self.store.run(self.library.names)
         told = [{"name": name} if _is_text(name) else {"name": repr(name), "fault": "its name is not valid Unicode"} for name in names]
         return JSONResponse({"title": _as_text(self.library.title), "single": self.library.single, "files": told})
 
@@ -102,7 +99,7 @@ class Viewer:
             path: Path | None = None
             try:
                 path = self.library.path(request.query_params.get("name", ""))
-                held = await asyncio.to_thread(self.files.get, request.query_params["name"])
+                held = await self.store.run(self.files.get, request.query_params["name"])
                 if request.query_params.get("version", held.version) != held.version:
                     raise ChangedError("was changed since it was opened")
                 return await _unless_gone(request, answer(request, held))
@@ -116,8 +113,11 @@ class Viewer:
                 return JSONResponse(about.fault_of(fault, path))
             except MemoryError:
                 return JSONResponse({"fault": "not enough memory", "hint": ""})
-            except Stopped:
-                return Response(status_code=204)
+            except (Stopped, asyncio.CancelledError):  # nobody waits any more, or the server ends
+                return PlainTextResponse(ENDED, 503)
+            except Exception as fault:
+                print(f"inrcodec: {request.url.path.rpartition('/')[2]}: {_as_text(repr(fault))}", file=sys.stderr, flush=True)
+                return JSONResponse({"fault": "the program failed; the terminal says how", "hint": ""})
 
         return endpoint
 
@@ -128,11 +128,11 @@ class Viewer:
 
     async def about(self, request: Request, held: Held) -> Response:
         """What a page must know of a file."""
-        return JSONResponse(await asyncio.to_thread(about.about, held, self.options))
+        return JSONResponse(await self.store.run(about.about, held, self.options))
 
     async def card(self, request: Request, held: Held) -> Response:
         """What the contact sheet says of a file."""
-        return JSONResponse(await asyncio.to_thread(about.card, held, self.options))
+        return JSONResponse(await self.store.run(about.card, held, self.options))
 
     async def verify(self, request: Request, held: Held) -> Response:
         """Compare a file with its digest."""
@@ -142,54 +142,54 @@ class Viewer:
         """A small picture, or the waveform of a sound that is not too long."""
         opened = held.opened
         if opened is not None and not opened.header.lossy and len(opened.layout.axes) == 1 and opened.layout.places <= about.DECODED:
-            wave = await listening.waveform(self.samples, held, 0, opened.layout.axes[0], _number(request, "columns", 160))
+            wave = await listening.waveform(self.samples, held, 0, opened.layout.axes[0], number(request, "columns", 160))
             return JSONResponse({"wave": wave})
         found = await self._work("thumbnail", held, lambda options: about.thumbnail(held, options))
-        return JSONResponse({"none": True}) if found is None else await _png(found)
+        return JSONResponse({"none": True}) if found is None else await _png(self.store, found)
 
     async def preview(self, request: Request, held: Held) -> Response:
         """The preview in a picture."""
-        found = await asyncio.to_thread(about.preview, held, self.options)
-        return JSONResponse({"none": True}) if found is None else await _png(found)
+        found = await self.store.run(about.preview, held, self.options)
+        return JSONResponse({"none": True}) if found is None else await _png(self.store, found)
 
     async def span(self, request: Request, held: Held) -> Response:
         """Which numbers of a page are black and white."""
-        span = await drawing.span_of(self.samples, held, _numbers(request, "page", ()))
+        span = await drawing.span_of(self.samples, held, numbers(request, "page", ()))
         return JSONResponse({"span": span and [f"{end:.6g}" for end in span]})
 
     async def picture(self, request: Request, held: Held) -> Response:
         """A part of a page, as PNG. Header x-fault has what of it is lost."""
-        step = _number(request, "step", 1)
-        if not 1 <= step <= 1 << 20:
+        step = number(request, "step", 1)
+        if not 1 <= step <= drawing.STEPS:
             raise AskedWronglyError("step is out of range")
-        drawn = await drawing.draw(self.samples, held, _layer(request), _area(request), step)
+        drawn = await drawing.draw(self.samples, held, layer(request), area(request), step)
         headers = {"x-fault": quote("; ".join(drawn.faults))} if drawn.faults else {}
-        return await _png(drawn.picture, headers)
+        return Response(drawn.png, headers=headers, media_type="image/png")
 
     async def values(self, request: Request, held: Held) -> Response:
         """The values of a part of a page, as texts."""
-        return JSONResponse({"values": await drawing.values(self.samples, held, _layer(request), _area(request))})
+        return JSONResponse({"values": await drawing.values(self.samples, held, layer(request), area(request))})
 
     async def waveform(self, request: Request, held: Held) -> Response:
         """The least and the largest sample of each column of a sound."""
-        start, stop = _number(request, "start", 0), _number(request, "stop", 0)
-        return JSONResponse(await listening.waveform(self.samples, held, start, stop, _number(request, "columns", COLUMNS)))
+        start, stop = number(request, "start", 0), number(request, "stop", 0)
+        return JSONResponse(await listening.waveform(self.samples, held, start, stop, number(request, "columns", COLUMNS)))
 
     async def costs(self, request: Request, held: Held) -> Response:
         """The bits of each column of a sound."""
-        start, stop, columns = _number(request, "start", 0), _number(request, "stop", 0), _number(request, "columns", COLUMNS)
-        return JSONResponse(await listening.costs(self.samples, held, start, stop, columns, _number(request, "plane", -1)))
+        start, stop, columns = number(request, "start", 0), number(request, "stop", 0), number(request, "columns", COLUMNS)
+        return JSONResponse(await listening.costs(self.samples, held, start, stop, columns, number(request, "plane", -1)))
 
     async def frame(self, request: Request, held: Held) -> Response:
         """The samples of a frame of a sound, as texts."""
-        return JSONResponse({"values": await listening.told(self.samples, held, _number(request, "at", 0))})
+        return JSONResponse({"values": await listening.told(self.samples, held, number(request, "at", 0))})
 
     async def sound(self, request: Request, held: Held) -> Response:
         """A sound as a WAV file, or the part of it that header Range asks for."""
         size = listening.Wave.of(held.tiled).size
         first, last, headers = 0, size - 1, {"accept-ranges": "bytes"}
-        if asked := RANGE.fullmatch(request.headers.get("range", "")):
-            first, last = _part(asked[1], asked[2], size)
+        if asked := part(request, size):
+            first, last = asked
             if first > last:
                 return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
             headers["content-range"] = f"bytes {first}-{last}/{size}"
@@ -216,8 +216,8 @@ def _static(name: str) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-async def _png(picture: figures.Picture, headers: dict[str, str] | None = None) -> Response:
-    return Response(await asyncio.to_thread(figures.png, picture), headers=headers, media_type="image/png")
+async def _png(store: Store, picture: figures.Picture) -> Response:
+    return Response(await store.run(figures.png, picture), media_type="image/png")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
@@ -237,53 +237,6 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) ->
         for task in (working, waiting):
             task.cancel()
         await asyncio.gather(working, waiting, return_exceptions=True)
-
-
-def _layer(request: Request) -> drawing.Layer:
-    """The layer that is asked for. Raises AskedWronglyError."""
-    mode = request.query_params.get("mode", "picture")
-    if mode not in get_args(drawing.Mode):
-        raise AskedWronglyError("there is no such mode")
-    try:
-        top = float(request.query_params.get("top", "8"))
-    except ValueError:
-        top = 0.0
-    if not 0 < top < 1e6:
-        raise AskedWronglyError("top is out of range")
-    page = _numbers(request, "page", ())
-    return drawing.Layer(mode, page, _number(request, "plane", -1), _number(request, "channel", 0), top)  # type: ignore[arg-type]
-
-
-def _area(request: Request) -> tuple[int, int, int, int]:
-    """The part of a page that is asked for, (left, top, width, height). Raises AskedWronglyError."""
-    left, top, width, height = _numbers(request, "area", (0, 0, 0, 0))
-    return left, top, width, height
-
-
-def _numbers(request: Request, name: str, usual: tuple[int, ...]) -> tuple[int, ...]:
-    """Whole numbers with commas between them. usual: those of one that is not given, which also says how many there are if it is not empty.
-
-    Raises AskedWronglyError.
-    """
-    text = request.query_params.get(name, "")
-    if not text:
-        return usual
-    found = tuple(map(int, text.split(","))) if NUMBERS.fullmatch(text) else ()
-    if not found or (usual and len(found) != len(usual)):
-        raise AskedWronglyError(f"{name} is not as it should be")
-    return found
-
-
-def _number(request: Request, name: str, usual: int) -> int:
-    """A whole number. Raises AskedWronglyError."""
-    return _numbers(request, name, (usual,))[0]
-
-
-def _part(first: str, last: str, size: int) -> tuple[int, int]:
-    """The first and the last byte of a Range; the first is after the last if there is no such part."""
-    if not first:
-        return (max(0, size - int(last)), size - 1) if last and int(last) else (1, 0)
-    return int(first), min(int(last), size - 1) if last else size - 1
 
 
 def _is_text(name: str) -> bool:

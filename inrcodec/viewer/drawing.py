@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,17 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import figures
-from ..averages import Averages
+from ..averages import Averages, smaller
 from ..errors import UnsupportedError
 from ..figures import Picture
 from ..layout import Box, box_shape
 from ..signal import Kind, Signal
 from .held import Held
-from .samples import Parts, Samples
+from .samples import Parts, Piece, Samples, Source, strips
 
 Mode = Literal["picture", "cost", "bits", "network"]
 LARGEST = 1 << 24  # places of a part that is drawn at once
 LARGEST_BLOCK = 1 << 12  # places of which values are told at once
+STEPS = 1 << 12  # rows and columns that become one, at most
+WORKED = 48  # bytes that a sample takes while it is drawn, at most
+PNG = 4  # bytes that a sample takes in the picture and while its file is made, at most
+TEXT = 120  # bytes that a value takes as a text, at most
 HATCH = 8  # pixels between the stripes of what is lost
 LOST = (np.uint8(90), np.uint8(150))
 
@@ -46,9 +49,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture, and what could not be drawn of it: a line for each tile."""
+    """A PNG file, and what could not be drawn of it: a line for each tile, see samples.TOLD."""
 
-    picture: Picture
+    png: bytes
     faults: tuple[str, ...] = ()
 
 
@@ -78,25 +81,31 @@ def bits_of(held: Held) -> int:
 
 
 async def span_of(samples: Samples, held: Held, page: tuple[int, ...]) -> tuple[float, float] | None:
-    """The numbers of a page that are black and white; None: those of the samples' range. It may have to decode all of the page."""
+    """The numbers of a page that are black and white; None: those of the samples' range. It may have to decode all of the page, once."""
+    height, width = (1, *held.signal.layout.axes)[-2:]
+    box = box_of(held, page, (0, 0, width, height))
     if is_nominal(held):
         return None
-    height, width = held.signal.layout.axes[-2:]
-    box = box_of(held, page, (0, 0, width, height))
-    if held.signal.header.lossy:
-        return figures.span_of(_only(held, await samples.network(held, box)))
-    found = []
-    for piece in await samples.pieces(held, box):
-        if piece.parts is not None:
-            span = await asyncio.to_thread(figures.span_of, _signal_of(held, _flat(piece.parts)))
-            found += [span] if span else []
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0.0, 0.0)
+    source: Source = "network" if held.signal.header.lossy else "samples"
+    found: list[tuple[float, float]] = []
+
+    def take(piece: Piece) -> None:
+        for _, parts in strips(piece):
+            span = figures.span_of(_signal_of(held, _flat(parts)))
+            found.extend([span] if span else [])
+
+    async def make() -> tuple[float, float]:
+        async with samples.room(held, box, WORKED * samples.at_once(held, box, source), source):
+            await samples.each(held, box, take, source)
+        return (min(low for low, _ in found), max(high for _, high in found)) if found else (0.0, 0.0)
+
+    return await samples.notes.get(("span", held.path, held.stamp, page), make)
 
 
 async def draw(samples: Samples, held: Held, layer: Layer, area: tuple[int, int, int, int], step: int) -> Drawn:
     """An area of a page as a picture of 8 bits.
 
-    area: (left, top, width, height); step: how many rows and columns of it become one: their means.
+    area: (left, top, width, height); step: how many rows and columns of it become one: their means. 1 to STEPS.
     Raises InrcodecError: nothing of it can be drawn.
     """
     box = box_of(held, layer.page, area)
@@ -104,20 +113,20 @@ async def draw(samples: Samples, held: Held, layer: Layer, area: tuple[int, int,
     if sizes[0] * sizes[1] > LARGEST * step * step:
         raise UnsupportedError("the part is too large to be drawn at once")
     span = await span_of(samples, held, layer.page) if layer.mode in ("picture", "network") else None
-    if layer.mode == "network":
-        signal = _only(held, await samples.network(held, box))
-        everywhere = tuple(slice(0, n) for n in sizes)
-        return Drawn(await asyncio.to_thread(lambda: _together([(everywhere, figures.shown(signal, 0, span))], sizes, step)))
-    pieces = await (samples.costs if layer.mode == "cost" else samples.pieces)(held, box)
+    source = _source(layer)
+    canvas = Canvas(sizes, step, _channels_of(held, layer))
+    more = canvas.memory() + WORKED * samples.at_once(held, box, source)
 
-    def make() -> Picture:
-        drawn = []
-        for piece in pieces:
-            inside = piece.box[-2:]
-            drawn.append((inside, _hatched(inside) if piece.parts is None else _draw(held, layer, _flat(piece.parts), span)))
-        return _together(drawn, sizes, step)
+    def take(piece: Piece) -> None:
+        if piece.parts is None:
+            canvas.put(piece.box[-2:], _hatched(piece.box[-2:]))
+        for place, parts in strips(piece):
+            canvas.put(place[-2:], _draw(held, layer, _flat(parts), span))
 
-    return Drawn(await asyncio.to_thread(make), tuple(piece.fault for piece in pieces if piece.fault))
+    async with samples.room(held, box, more, source):
+        canvas.clear()
+        faults = await samples.each(held, box, take, source)
+        return Drawn(await samples.store.run(lambda: figures.png(canvas.picture())), tuple(faults))
 
 
 async def values(samples: Samples, held: Held, layer: Layer, area: tuple[int, int, int, int]) -> list[list[list[str]]]:
@@ -129,10 +138,8 @@ async def values(samples: Samples, held: Held, layer: Layer, area: tuple[int, in
     sizes = box_shape(box)[-2:]
     if sizes[0] * sizes[1] > LARGEST_BLOCK:
         raise UnsupportedError("the part is too large to tell its values at once")
-    if layer.mode == "network":
-        return _texts(_only(held, await samples.network(held, box)))
     found: list[list[list[str]]] = [[["lost"]] * sizes[1] for _ in range(sizes[0])]
-    for piece in await (samples.costs if layer.mode == "cost" else samples.pieces)(held, box):
+    for piece in await samples.pieces(held, box, TEXT * sizes[0] * sizes[1] * held.signal.layout.channels, _source(layer)):
         if piece.parts is None:
             continue
         rows, columns = piece.box[-2:]
@@ -197,18 +204,57 @@ def _hatched(box: Box) -> Picture:
     return np.where(striped, *LOST).astype(np.uint8)[..., None]
 
 
-def _together(drawn: list[tuple[Box, Picture]], sizes: tuple[int, ...], step: int) -> Picture:
-    """Parts as one picture of all their channels, in which a pixel is the mean of step × step of theirs."""
-    channels = max(part.shape[2] for _, part in drawn)
-    if step == 1:
-        found = np.empty((*sizes, channels), np.uint8)
-        for box, part in drawn:
-            found[box] = _widened(part, channels)
-        return found
-    means = Averages(sizes, channels, step, 8, np.dtype(np.uint8))
-    for box, part in drawn:
-        means.add(box, _widened(part, channels))
-    return means.samples()
+def _source(layer: Layer) -> Source:
+    """What a layer is made from."""
+    return "costs" if layer.mode == "cost" else "network" if layer.mode == "network" else "samples"
+
+
+def _channels_of(held: Held, layer: Layer) -> int:
+    """Channels of the picture of a layer, at most: NaN is coloured in grey too."""
+    if layer.mode in ("cost", "bits"):
+        return 3 if layer.mode == "cost" else 1
+    header = held.signal.header
+    shown = figures.shown(_signal_of(held, np.zeros((1, 1, held.signal.layout.channels), header.part_type)))
+    channels: int = shown.shape[2]
+    return max(channels, 1 if header.dtype.kind in "biu" and not header.bfloat16 else 3)
+
+
+class Canvas:
+    """A picture that is put together from parts, in any order and from any thread, in which a pixel is the mean of step × step of theirs.
+
+    sizes: rows and columns of the parts together; channels: of the picture, at most. It is grey if all parts are.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], step: int, channels: int) -> None:
+        self.sizes, self.step, self.channels = sizes, step, channels
+        self.used = 1
+
+    def memory(self) -> int:
+        """The most bytes that it takes, and its PNG file."""
+        rows, columns = smaller(self.sizes, self.step)
+        means = Averages.memory(self.sizes, self.channels, self.step) if self.step > 1 else 0
+        return PNG * rows * columns * self.channels + means
+
+    def clear(self) -> None:
+        """Take the memory. To be called before the first `put`."""
+        if self.step == 1:
+            self._found: Picture = np.zeros((*self.sizes, self.channels), np.uint8)
+        else:
+            self._means = Averages(self.sizes, self.channels, self.step, 8, np.dtype(np.uint8))
+
+    def put(self, box: Box, part: Picture) -> None:
+        """Put a part in its place, (rows, columns)."""
+        self.used = max(self.used, part.shape[2])
+        part = _widened(part, self.channels)
+        if self.step == 1:
+            self._found[box] = part
+        else:
+            self._means.add(box, part)
+
+    def picture(self) -> Picture:
+        """The whole."""
+        found: Picture = self._found if self.step == 1 else self._means.samples()
+        return found[..., : self.used] if self.used == 1 else found
 
 
 def _widened(part: Picture, channels: int) -> Picture:

@@ -18,7 +18,7 @@ from ..files import bounds
 from ..limits import Limits
 from ..storage import reason
 from ..stream.sections import FileParts, open_parts
-from .library import GONE, Library
+from .library import GONE, UNKNOWN, Library, NotHereError
 
 MOST_OPEN = 16  # files; of each, all but the tiles is in memory
 BUNDLE_START = 64  # bytes by which a bundle is told
@@ -113,23 +113,27 @@ class Held:
 
     @property
     def why_no_network(self) -> str:
-        """Why the file has no network that can be asked alone, in a sentence; "" if it has one."""
-        if self.opened is None:
-            return "This file is a bundle and has no network of its own."
-        if self.opened.decoder.configurations:
+        """Why the file has no network that can be asked alone, in a sentence; "" if it has one. Raises InrcodecError: it is a bundle."""
+        opened = self.signal
+        if opened.decoder.configurations:
             return ""
-        if self.opened.header.value_map.bits == 0:
+        if opened.header.value_map.bits == 0:
             return "All samples are the same, so the file needs no network."
-        name = self.opened.profile.name
+        name = opened.profile.name
         if name == "hybrid":
             return "This file is of profile hybrid. Its networks learn from the bits that are decoded and say nothing without them."
         return f"This file is of profile {name}. It has no network."
 
     def data(self, limits: Limits) -> bytes:
         """All bytes of the file. Raises InrcodecError."""
+        found = bounds.read_linr(self.path, limits)
         if stamp_of(self.path) != self.stamp:
             raise ChangedError("was changed while it was shown")
-        return bounds.read_linr(self.path, limits)
+        return found
+
+    def file(self) -> BinaryIO:
+        """The file, to be read part by part. Reading raises ChangedError if it is another one by now."""
+        return cast(BinaryIO, Rereading(self.path, self.stamp))
 
 
 class Files:
@@ -143,9 +147,14 @@ class Files:
     def get(self, name: str) -> Held:
         """An opened file, anew if it was changed. Raises NotHereError; InrcodecError."""
         path = self.library.path(name)
-        stamp = stamp_of(path)
         with self._lock:
-            found = self._held.pop(name, None)
+            found = self._held.get(name)
+        try:
+            stamp = stamp_of(path)
+        except ChangedError as fault:
+            raise fault if found is not None else NotHereError(UNKNOWN) from fault
+        with self._lock:
+            self._held.pop(name, None)
         if found is None or found.stamp != stamp:
             found = _opened(name, path, stamp, self.limits)
         with self._lock:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from ..errors import InrcodecError
+from ..container import FIRST, check_start
+from ..errors import FormatError, InrcodecError, naming
 from ..storage import reason
 
 SUFFIX = ".linr"
@@ -23,7 +24,9 @@ class Library:
     Attributes:
         root: the file or the folder, resolved. single: whether it is a file.
 
-    Raises InrcodecError, naming the path: it is neither, or cannot be read.
+        key: the name of a single file.
+
+    Raises InrcodecError, naming the path: it is neither, is another kind of file, or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +34,10 @@ class Library:
             self.root = path.resolve(strict=True)
             self.single = self.root.is_file()
             if self.single:
-                self.root.open("rb").close()
+                with self.root.open("rb") as file:
+                    start = file.read(FIRST)
+                with naming(path):
+                    _check(start)
             elif not self.root.is_dir():
                 raise InrcodecError(f"{path}: is neither a file nor a folder")
             else:
@@ -39,11 +45,12 @@ class Library:
         except OSError as fault:
             raise InrcodecError(f"{path}: cannot be read: {reason(fault)}") from fault
         self.title = path.name or self.root.name or str(self.root)
+        self.key = self.root.name.encode("utf-8", "backslashreplace").decode("utf-8")  # names need not be Unicode
 
     def names(self) -> list[str]:
         """The names of all files, with "/" as separator, sorted. Links to folders are not followed; what cannot be read is left out."""
         if self.single:
-            return [self.root.name]
+            return [self.key]
         found = []
         for folder, folders, files in os.walk(self.root):
             folders.sort()
@@ -55,7 +62,7 @@ class Library:
     def path(self, name: str) -> Path:
         """Where the file of a name is; it may be gone. Raises NotHereError: the library has no such name."""
         if self.single:
-            if name != self.root.name:
+            if name != self.key:
                 raise NotHereError(UNKNOWN)
             return self.root
         if not _is_plain(name) or not name.lower().endswith(SUFFIX):
@@ -63,9 +70,10 @@ class Library:
         path = self.root / name
         try:
             target = path.resolve()
-        except (OSError, RuntimeError, ValueError) as fault:  # a circle of links, NUL
+            other = target.exists() and not target.is_file()
+        except (OSError, RuntimeError, ValueError) as fault:  # a circle of links, NUL, a name that is too long
             raise NotHereError(UNKNOWN) from fault
-        if not target.is_relative_to(self.root) or (target.exists() and not target.is_file()):
+        if other or not target.is_relative_to(self.root):
             raise NotHereError(UNKNOWN)
         return target
 
@@ -74,6 +82,16 @@ class Library:
             return self.path(name).is_file()
         except (NotHereError, OSError):
             return False
+
+
+def _check(start: bytes) -> None:
+    """Raise FormatError if a file that begins so is no .linr file."""
+    try:
+        check_start(start)
+    except FormatError as fault:
+        if not str(fault).startswith("not a .linr file: it begins"):
+            raise
+        raise FormatError(f"{fault}; inrcodec encode makes one of a picture, sound or array") from fault
 
 
 def _is_plain(name: str) -> bool:

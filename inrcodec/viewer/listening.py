@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ import numpy.typing as npt
 from ..codec import Opened
 from ..errors import InrcodecError, UnsupportedError
 from .held import Held
-from .samples import Parts, Piece, Samples
+from .samples import Parts, Piece, Samples, strips
 
 RATES = (3000, 768_000)  # frames per second that browsers play
 CHANNELS = 2  # that every browser plays as they are
 HEAD = 44  # bytes of a WAV file before its samples
 INTEGERS, FLOATS = 1, 3  # WAV's numbers of sample formats
 MOST_COLUMNS = 1 << 13
+WORKED = 40  # bytes that a sample takes while it is measured, at most
+COLUMN = 200  # and a column, which becomes a text
 LARGEST = 0xFFFFFFFF  # that a size in a WAV file can be
 
 Columns = list[list[float | None]]  # of each channel, of each column; None: unknown
@@ -117,7 +120,7 @@ async def wav(samples: Samples, held: Held, first: int, last: int) -> AsyncItera
         frame, skip = divmod(first - HEAD, wave.frame)
         stop = min(wave.frames, (frame // tile + 1) * tile, (last - HEAD) // wave.frame + 1)
         try:
-            (piece,) = await samples.pieces(held, (slice(frame, stop),))
+            (piece,) = await samples.pieces(held, (slice(frame, stop),), WORKED * (stop - frame) * held.tiled.layout.channels)
         except InrcodecError as fault:  # the headers are sent already; the page is told by its next question
             piece = Piece((slice(frame, stop),), None, str(fault))
         packed = bytes(wave.frame * (stop - frame)) if piece.parts is None else wave.packed(held.tiled, piece.parts)
@@ -132,39 +135,47 @@ async def waveform(samples: Samples, held: Held, start: int, stop: int, columns:
     Raises InrcodecError.
     """
     _check(held, start, stop, columns)
-    edges = _edges(start, stop, columns)
-    pieces = await samples.pieces(held, (slice(start, stop),))
+    edges, box = _edges(start, stop, columns), (slice(start, stop),)
     channels = held.tiled.layout.channels
     low = np.full((len(edges) - 1, channels), np.inf)
-    high = -low
-    for piece in pieces:
-        if piece.parts is None:
-            continue
-        first, last = piece.box[0].start + start, piece.box[0].stop + start
-        at, which = _starts(edges, first, last)
-        x = _scaled(held.tiled, piece.parts)
-        known = np.isfinite(x)
-        low[which] = np.minimum(low[which], np.minimum.reduceat(np.where(known, x, np.inf), at, axis=0))
-        high[which] = np.maximum(high[which], np.maximum.reduceat(np.where(known, x, -np.inf), at, axis=0))
-    return {"edges": edges.tolist(), "low": _known(low), "high": _known(high), "faults": _faults(pieces)}
+    high, lock = -low, Lock()
+
+    def take(piece: Piece) -> None:
+        for (frames,), parts in strips(piece):
+            at, which = _starts(edges, frames.start + start, frames.stop + start)
+            x = _scaled(held.tiled, parts)
+            known = np.isfinite(x)
+            least = np.minimum.reduceat(np.where(known, x, np.inf), at, axis=0)
+            largest = np.maximum.reduceat(np.where(known, x, -np.inf), at, axis=0)
+            with lock:  # two strips can share a column
+                low[which] = np.minimum(low[which], least)
+                high[which] = np.maximum(high[which], largest)
+
+    async with samples.room(held, box, COLUMN * channels * len(edges) + WORKED * samples.at_once(held, box)):
+        faults = await samples.each(held, box, take)
+        return {"edges": edges.tolist(), "low": _known(low), "high": _known(high), "faults": faults}
 
 
 async def costs(samples: Samples, held: Held, start: int, stop: int, columns: int, plane: int) -> dict[str, Any]:
     """The mean bits of a frame in each column of frames start to stop − 1. plane: −1: of all coded planes. Raises InrcodecError."""
     _check(held, start, stop, columns)
-    edges = _edges(start, stop, columns)
-    pieces = await samples.costs(held, (slice(start, stop),))
-    sums = np.zeros((len(edges) - 1, 1))
-    for piece in pieces:
-        if piece.parts is None:
-            continue
-        if not -1 <= plane < piece.parts.shape[1]:
-            raise UnsupportedError(f"there is no coded plane {plane}")
-        bits = piece.parts.sum(axis=1) if plane < 0 else piece.parts[:, plane]
-        at, which = _starts(edges, piece.box[0].start + start, piece.box[0].stop + start)
-        sums[which, 0] += np.add.reduceat(bits.astype(np.float64), at)
-    means = sums / np.diff(edges)[:, None]
-    return {"edges": edges.tolist(), "bits": _known(means)[0], "faults": _faults(pieces)}
+    edges, box = _edges(start, stop, columns), (slice(start, stop),)
+    if not -1 <= plane < len(held.tiled.planes):
+        raise UnsupportedError(f"there is no coded plane {plane}")
+    sums, lock = np.zeros((len(edges) - 1, 1)), Lock()
+
+    def take(piece: Piece) -> None:
+        for (frames,), parts in strips(piece):
+            bits = parts.sum(axis=1) if plane < 0 else parts[:, plane]
+            at, which = _starts(edges, frames.start + start, frames.stop + start)
+            found = np.add.reduceat(bits.astype(np.float64), at)
+            with lock:
+                sums[which, 0] += found
+
+    async with samples.room(held, box, COLUMN * len(edges) + WORKED * samples.at_once(held, box, "costs"), "costs"):
+        faults = await samples.each(held, box, take, "costs")
+        means = sums / np.diff(edges)[:, None]
+        return {"edges": edges.tolist(), "bits": _known(means)[0], "faults": faults}
 
 
 async def told(samples: Samples, held: Held, frame: int) -> list[str]:
@@ -201,7 +212,3 @@ def _starts(edges: npt.NDArray[np.int64], first: int, last: int) -> tuple[npt.ND
 def _known(columns: npt.NDArray[np.float64]) -> Columns:
     """(columns, channels) as lists for each channel, None for what is not finite, which JSON lacks."""
     return [[value if np.isfinite(value) else None for value in channel] for channel in columns.T.tolist()]
-
-
-def _faults(pieces: list[Piece]) -> list[str]:
-    return [piece.fault for piece in pieces if piece.fault]

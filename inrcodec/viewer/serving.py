@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from .guard import PARAMETER, Access
 from .library import Library
 
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+CONNECTIONS = 256  # at a time; browsers open six
 GRACE = 1.0  # seconds for answers that are under way, and then for work in threads
 
 
@@ -58,7 +60,7 @@ def run(path: Path, options: Options, port: int, browse: bool, started: Callable
     listening = bound(port)
     name, port = listening.getsockname()[:2]
     access = Access.of(port)
-    address = f"http://{f'[{name}]' if ':' in name else name}:{port}/?{PARAMETER}="
+    address = f"http://{f'[{name}]' if ':' in name else name}:{port}{access.path}/?{PARAMETER}="
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,9 +78,11 @@ def run(path: Path, options: Options, port: int, browse: bool, started: Callable
         ws="none",
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=int(GRACE),
     )
     server = Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
         with _ended_by_ctrl_c(server):
             server.run([listening])
@@ -86,6 +90,11 @@ def run(path: Path, options: Options, port: int, browse: bool, started: Callable
         listening.close()
         ended = viewer.store.close(GRACE)
     return ended
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line is for the terminal; that answers under way are cut off is what Ctrl-C asks for."""
+    return "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 @contextmanager

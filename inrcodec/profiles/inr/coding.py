@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ... import parallel
 from ...container import Section
 from ...errors import FormatError, UnsupportedError
-from ...kernels import coder
+from ...kernels import coder, noting
 from ...kernels.architecture import MEAN_BITS, Architecture
 from ...kernels.calibration import NODES, Calibration
 from ...kernels.inr import Network, axis_coordinates
@@ -136,7 +136,7 @@ class TileCoder:
         found = join_bits((logits > 0).astype(np.uint8), a.bits)
         return Compared.of(from_gray(found) if self.coded.gray else found, values, a.bits)
 
-    def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64], read: npt.NDArray[np.float64] = coder.UNREAD) -> Values:
+    def decode(self, stream: coder.Input, coordinates: npt.NDArray[np.int64], read: npt.NDArray[np.float64] = noting.UNREAD) -> Values:
         """Values, (places, channels) unsigned, in raster order. read: (places, channels·bits), see `calibration.code_planes`."""
         n, a = self.coded.network, self.coded.network.architecture
         if self.means is not None:
@@ -250,10 +250,10 @@ class Decoder(TileDecoder):
         tile, stream = TileCoder(coded, box_shape(box)), coder.Input(data)
         values = np.empty((math.prod(box_shape(box)), a.channels), value_type(a.bits))
         for places, coordinates in pieces(a, box, self.layout.axes):
-            read = np.zeros((len(coordinates), a.channels * a.bits)) if costs is not None else coder.UNREAD
+            read = np.zeros((len(coordinates), a.channels * a.bits)) if costs is not None else noting.UNREAD
             values[places] = tile.decode(stream, coordinates, read)
             if costs is not None:
-                costs[places, tile.order()] = coder.costs_of(read, stream.bits)
+                costs[places, tile.order()] = noting.costs_of(read, stream.bits)
             tick(len(coordinates) / len(values))
         stream.finish()
         return values.reshape(*box_shape(box), a.channels)

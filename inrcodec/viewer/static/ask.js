@@ -3,7 +3,7 @@
 /** What the server says of a file: an object, or a picture. A fault of the file throws a FileFault, any other one an Error. */
 export async function ask(what, asked = {}, signal = undefined) {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== '');
-  const address = `/api/${what}?${new URLSearchParams(given)}`;
+  const address = `api/${what}?${new URLSearchParams(given)}`;
   let answer;
   try {
     answer = await fetch(address, { signal });

@@ -23,13 +23,14 @@ async function show() {
     return;
   }
   if (number !== visit) return;
-  const name = listed.single ? listed.files[0].name : decodeURIComponent(location.hash.slice(1));
+  const name = listed.single ? listed.files[0].name : named(location.hash.slice(1));
   at('folder').hidden = name !== '';
   at('file').hidden = name === '';
   at('back').hidden = listed.single || name === '';
   at('title').textContent = name || listed.title;
   at('summary').textContent = name ? '' : `${listed.files.length} ${listed.files.length === 1 ? 'file' : 'files'}`;
   document.title = `${name || listed.title} – inrcodec view`;
+  if (number > 1) at('title').focus(); // what was chosen is gone
   if (name) {
     await showFile(name, number);
     return;
@@ -37,6 +38,15 @@ async function show() {
   at('file').replaceChildren();
   folder ??= new Folder(at('sheet'), at('filter'), at('count'), listed.files);
   scrollTo(0, place);
+}
+
+/** The name that an address has; as it is, if it is not written as an address. */
+function named(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function showFile(name, number) {

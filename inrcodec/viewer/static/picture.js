@@ -3,7 +3,8 @@ import { ask, colour, faultLine, filling, isAborted, make, perFrame } from './as
 
 const SIDE = 512; // pixels of a part that is asked for
 const AT_ONCE = 3; // parts that are asked for at a time
-const MOST = 160; // parts that are kept
+const MOST = 160; // parts that are kept, or twice as many as are visible
+const STEPS = 4096; // rows and columns that become one pixel of a part, at most
 const BLOCK = 32; // pixels a side of which values are asked for
 const LARGEST = 64; // device pixels of a pixel, at most
 const TOPS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
@@ -120,7 +121,7 @@ class PictureView {
     this.over.textContent = about.network;
     this.busy.hidden = true;
     if (this.mode === 'network' && !about.network) notes.push('What the network alone says, without the coded bits.');
-    if (this.mode === 'picture' && about.dropped > 0) notes.push(`The first three of ${about.channels.length} channels are shown.`);
+    if (this.mode === 'picture' && about.dropped > 0) notes.push(`The first ${about.channels.length - about.dropped} of ${about.channels.length} channels are shown.`);
     if (this.mode === 'picture' && about.channels[0].startsWith('real')) notes.push('The magnitudes of complex numbers are shown.');
     this.notes.append(...notes.map((text) => make('p', { class: 'note' }, text)));
     if (!about.nominal && ['picture', 'network'].includes(this.mode) && !this.blocked) this.#span();
@@ -187,7 +188,7 @@ class PictureView {
   fit() {
     const { width, height } = this.canvas;
     const scale = Math.min(width / this.width, height / this.height);
-    this.scale = scale > 1 ? Math.min(Math.floor(scale), 16) : scale;
+    this.scale = scale > 4 ? Math.min(Math.floor(scale), 16) : scale; // a fraction of a pixel is not seen there
     this.left = (this.width - width / this.scale) / 2;
     this.above = (this.height - height / this.scale) / 2;
     this.fitted = true;
@@ -231,7 +232,7 @@ class PictureView {
   }
 
   get step() {
-    return 2 ** Math.max(0, Math.floor(Math.log2(1 / this.scale) + 1e-6));
+    return Math.min(STEPS, 2 ** Math.max(0, Math.floor(Math.log2(1 / this.scale) + 1e-6)));
   }
 
   #visible(step) {
@@ -295,6 +296,7 @@ class PictureView {
     const far = ([x, y, width, height]) => Math.hypot(x + width / 2 - middle[0], y + height / 2 - middle[1]);
     const wanted = new Map(this.#visible(step).sort((a, b) => far(a) - far(b)).map((area) => [`${layer} ${step} ${area}`, area]));
     for (const [key, end] of this.asked) if (!wanted.has(key)) { end.abort(); this.asked.delete(key); }
+    this.kept = Math.max(MOST, 2 * wanted.size);
     let missing = 0;
     for (const [key, area] of wanted) {
       const part = this.parts.get(key);
@@ -315,7 +317,7 @@ class PictureView {
       this.parts.set(key, { bitmap, layer, step, area });
       if (bitmap.fault) this.#fault(Object.assign(new Error(bitmap.fault), { hint: '' }));
       for (const old of this.parts.keys()) {
-        if (this.parts.size <= MOST) break;
+        if (this.parts.size <= this.kept) break;
         this.parts.get(old).bitmap.close();
         this.parts.delete(old);
       }

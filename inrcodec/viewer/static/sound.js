@@ -1,8 +1,10 @@
 // A sound, or an array of one axis: played, as a waveform, and with the bits that it took over time.
 import { ask, colour, faultLine, filling, isAborted, make, perFrame } from './ask.js';
 
-const CHUNK = 1 << 18; // frames that are asked for at a time
+const CHUNK = 1 << 18; // frames that are asked for at a time, if they are LEAST_COLUMNS at least
 const COLUMNS = 2000; // of a chunk at most
+const LEAST_COLUMNS = 256; // of a chunk of a long sound, so that never many chunks are visible
+const MOST = 200; // chunks that are kept, if not more are visible
 const LEAST = 32; // frames that are shown at least
 
 export function showSound(place, about) {
@@ -38,7 +40,7 @@ class SoundView {
     const { about } = this;
     const button = (text, label, click) => make('button', { type: 'button', 'aria-label': label, title: label, click }, text);
     if (about.plays) {
-      const address = `/api/sound.wav?${new URLSearchParams(this.file)}`;
+      const address = `api/sound.wav?${new URLSearchParams(this.file)}`;
       this.player = make('audio', { controls: true, preload: 'metadata', src: address });
       const follow = () => { this.redraw(); if (!this.player.paused) requestAnimationFrame(follow); };
       for (const event of ['play', 'seeked', 'pause', 'timeupdate']) this.player.addEventListener(event, follow);
@@ -90,6 +92,7 @@ class SoundView {
     for (const canvas of [this.wave, this.cost]) {
       const at = (event) => { const box = canvas.getBoundingClientRect(); return (event.clientX - box.left) / box.width; };
       let held = null;
+      const down = new Map(); // where pointers are, as shares of the width
       canvas.addEventListener('keydown', (event) => {
         if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
@@ -100,9 +103,17 @@ class SoundView {
         if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(event.deltaX / 1000);
         else this.#zoom(2 ** ((event.deltaY * (event.deltaMode ? 16 : 1)) / 300), at(event));
       }, { passive: false });
-      canvas.addEventListener('pointerdown', (event) => { canvas.setPointerCapture(event.pointerId); held = { at: at(event), start: this.start, moved: false }; });
+      canvas.addEventListener('pointerdown', (event) => { canvas.setPointerCapture(event.pointerId); down.set(event.pointerId, at(event)); held = down.size > 1 ? null : { at: at(event), start: this.start, moved: false }; });
       canvas.addEventListener('pointermove', (event) => {
         this.#tell(Math.floor(this.start + at(event) * (this.stop - this.start)));
+        const before = down.get(event.pointerId);
+        const [other] = [...down].filter(([id]) => id !== event.pointerId).map(([, share]) => share);
+        if (before !== undefined) down.set(event.pointerId, at(event));
+        if (before !== undefined && other !== undefined) {
+          const apart = (share) => Math.max(0.01, Math.abs(share - other));
+          move((before - at(event)) / 2);
+          this.#zoom(apart(before) / apart(at(event)), (at(event) + other) / 2);
+        }
         if (!held) return;
         const by = (held.at - at(event)) * (this.stop - this.start);
         if (Math.abs(held.at - at(event)) > 0.01) held.moved = true;
@@ -111,8 +122,9 @@ class SoundView {
       canvas.addEventListener('pointerup', (event) => {
         if (held && !held.moved && this.player) this.player.currentTime = (this.start + at(event) * (this.stop - this.start)) / this.about.rate;
         held = null;
+        down.delete(event.pointerId);
       });
-      canvas.addEventListener('pointercancel', () => { held = null; });
+      canvas.addEventListener('pointercancel', (event) => { held = null; down.delete(event.pointerId); });
     }
   }
 
@@ -144,10 +156,10 @@ class SoundView {
 
   // --- drawing ----------------------------------------------------------------------------------------------------
 
-  /** The chunks that are visible: [start, stop, columns] of each. Their size is a power of 2 times CHUNK / COLUMNS, so that they stay when it moves. */
+  /** The chunks that are visible: [start, stop, columns] of each. Their size depends on the scale alone, so that they stay when it moves. */
   #chunks() {
     const fine = 2 ** Math.max(0, Math.floor(Math.log2((this.stop - this.start) / Math.max(1, this.wave.width))));
-    const chunk = Math.min(CHUNK, fine * COLUMNS);
+    const chunk = Math.max(Math.min(CHUNK, fine * COLUMNS), fine * LEAST_COLUMNS);
     const found = [];
     for (let start = Math.floor(this.start / chunk) * chunk; start < this.stop; start += chunk) {
       const stop = Math.min(this.frames, start + chunk);
@@ -159,6 +171,7 @@ class SoundView {
   #draw() {
     if (this.gone || !this.wave.width) return;
     const chunks = this.#chunks();
+    this.visible = new Set();
     const waves = this.#of('waveform', chunks, {});
     const costs = this.#of('costs', chunks, { plane: this.plane });
     this.busy.hidden = !this.asked.size;
@@ -176,6 +189,7 @@ class SoundView {
     for (const [start, stop, columns] of chunks) {
       const asked = { start, stop, columns, ...more };
       const key = what + JSON.stringify(asked);
+      this.visible.add(key);
       if (this.found.has(key)) found.push(this.found.get(key));
       else if (!this.failed.has(key) && !this.asked.has(key) && this.asked.size < 3) this.#ask(key, what, asked);
     }
@@ -189,7 +203,10 @@ class SoundView {
       const found = await ask(what, { ...this.file, ...asked }, end.signal);
       this.found.set(key, found);
       found.faults.forEach((text) => this.#fault(new Error(text)));
-      if (this.found.size > 200) this.found.delete(this.found.keys().next().value);
+      for (const old of this.found.keys()) {
+        if (this.found.size <= MOST) break;
+        if (!this.visible.has(old)) this.found.delete(old);
+      }
     } catch (fault) {
       this.failed.add(key);
       this.#fault(fault);

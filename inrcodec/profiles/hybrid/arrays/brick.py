@@ -13,9 +13,10 @@ from ....compression import compress, decompress
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels import contextnet, functions, mixer, picture, volume
-from ....kernels.coder import Input, Output, costs_of
+from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
 from ....kernels.lanes import LANES, padded
+from ....kernels.noting import costs_of
 from ....kernels.picture import HALVINGS, KINDS
 from ....kernels.volume import (
     BIASES,

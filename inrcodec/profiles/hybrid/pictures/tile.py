@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ....container import Reader, varint
 from ....errors import FormatError
-from ....kernels import coder, contextnet, functions, mixer, picture
+from ....kernels import coder, contextnet, functions, mixer, noting, picture
 from ....kernels.lanes import LANES
 from ....kernels.picture import (
     EXTRAS,
@@ -95,7 +95,7 @@ class PlanePass:
             self.tally = self.state.state.tally
             self.stream = self.coder.finish()
             if isinstance(self.coder, coder.Input) and self.noting:
-                self.costs = coder.costs_of(self.state.state.read, self.coder.bits)
+                self.costs = noting.costs_of(self.state.state.read, self.coder.bits)
             self.state = None
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from ....container import Reader, varint
 from ....errors import FormatError
 from ....kernels import contextnet, integers
-from ....kernels.coder import Input, Output, costs_of
+from ....kernels.coder import Input, Output
 from ....kernels.contextnet import RATE_UNIT
+from ....kernels.noting import costs_of
 from ....kernels.predictors import BATCH
 from ....kernels.sound import (
     LEAST_LAG,

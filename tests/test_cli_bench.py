@@ -124,7 +124,7 @@ def test_wrong_use_and_nothing_to_measure(folder: Path, tmp_path: Path) -> None:
 
 def with_result(monkeypatch: pytest.MonkeyPatch, found: Comparison) -> None:
     result: Callable[..., Comparison] = lambda *_: found  # noqa: E731
-    monkeypatch.setattr(bench, "compare", result)
+    monkeypatch.setattr(bench, "compare_planned", result)
 
 
 def test_faults_of_inrcodec_and_runs_that_were_stopped_have_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_where_inrcodec_gave_nothing_it_is_not_the_smallest() -> None:
 @pytest.mark.parametrize("option", ["--html", "--csv"])
 @pytest.mark.parametrize("by", ["name", "symlink", "hardlink"])
 def test_inputs_are_never_overwritten(option: str, by: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "compare", lambda *_: pytest.fail("it is measured"))
+    monkeypatch.setattr(bench, "compare_planned", lambda *_: pytest.fail("it is measured"))
     source, target = folder / "a.png", tmp_path / "link"
     before = source.read_bytes()
     try:
@@ -264,7 +264,7 @@ def test_what_stands_in_for_a_codec_is_told() -> None:
 
 
 def test_a_wrong_picture_is_told_before_anything_is_measured(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "compare", lambda *_: pytest.fail("it is measured"))
+    monkeypatch.setattr(bench, "compare_planned", lambda *_: pytest.fail("it is measured"))
     result = run(folder, "--html", tmp_path / "page.html", "--picture", "c.png", status=1)
     assert result.stderr == "inrcodec: c.png: is none of the files to be measured\n"
 
@@ -277,7 +277,7 @@ def test_tables_are_printed_though_the_page_fails(folder: Path, tmp_path: Path, 
         (folder / "a.png").write_bytes(b"no picture any more")
         return found
 
-    monkeypatch.setattr(bench, "compare", measure)
+    monkeypatch.setattr(bench, "compare_planned", measure)
     result = run(folder, "--html", page, "--csv", table, "--picture", "a.png", status=1)
     assert result.stdout.startswith("pictures: 2 files")
     assert len(result.stderr.splitlines()) == 1
@@ -293,7 +293,7 @@ def test_what_came_meanwhile_is_not_overwritten(folder: Path, tmp_path: Path, mo
         page.write_text("of somebody else", encoding="utf-8")
         return found_of(file("x.npy", ARRAYS, ours=100))
 
-    monkeypatch.setattr(bench, "compare", measure)
+    monkeypatch.setattr(bench, "compare_planned", measure)
     assert "exists already" in run(folder, "--html", page, status=1).stderr
     assert page.read_text(encoding="utf-8") == "of somebody else"
     run(folder, "--html", page, "--force")

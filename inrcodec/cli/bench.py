@@ -14,7 +14,7 @@ import click
 
 from ..batch.plan import UNKNOWN, Plan
 from ..compare.result import NOT_BACK, Comparison, is_ours
-from ..compare.run import TIMEOUT, NothingError, Settings, Status, bare, compare, planned
+from ..compare.run import TIMEOUT, NothingError, Settings, Status, bare, compare_planned, planned
 from ..compare.summary import median_file, summarize, to_csv
 from ..errors import InrcodecError, Stopped, quiet
 from ..options import LIMITS, Options
@@ -146,7 +146,7 @@ def _measured(names: Sequence[str], settings: Settings, plan: Plan) -> Compariso
     """What is found. Exits if that is nothing, with all that was refused told."""
     try:
         with interruptible("; what is measured is told") as stop, _shown() as progress:
-            found = compare(names, settings, progress, stop, plan)
+            found = compare_planned(plan, names, settings, progress, stop)
     except NothingError as fault:
         report(refused=fault.refused)
         for line in benchtable.refused(fault.refused) if len(fault.refused) > 1 else ():

@@ -98,7 +98,6 @@ def compare(
     settings: Settings | None = None,
     progress: Callable[[Status], None] | None = None,
     stop: Callable[[], bool] | None = None,
-    plan: Plan | None = None,
 ) -> Comparison:
     """Measure codecs at files. Nothing is written but temporary files.
 
@@ -107,7 +106,6 @@ def compare(
         settings: what is measured, and how.
         progress: called before each codec and file.
         stop: asked now and then; when it returns True, what is being measured is given up, and the result is that of the files before.
-        plan: what `planned` says of these paths and settings, if that is known already.
 
     Returns:
         What was found. Files that cannot be read, or are of no type that is encoded, are in `refused`.
@@ -117,12 +115,22 @@ def compare(
         NothingError: none can be measured.
     """
     settings = settings or Settings()
+    return compare_planned(planned(paths, settings), paths, settings, progress, stop)
+
+
+def compare_planned(
+    plan: Plan,
+    paths: Sequence[places.Name],
+    settings: Settings,
+    progress: Callable[[Status], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Comparison:
+    """`compare` for a caller who has listed the files: plan is what `planned` made of the same paths and settings."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    found = planned(paths, settings) if plan is None else plan
     with scratch() as folder, _running(settings, folder) as run:
         run.progress, run.stop = progress, stop
-        run.refused |= {result.task.name: _why(result) for result in found.settled}
-        complete = _measure_all(run, found)
+        run.refused |= {result.task.name: _why(result) for result in plan.settled}
+        complete = _measure_all(run, plan)
     if complete and not run.files:
         raise NothingError(_nothing(paths, run.refused), dict(sorted(run.refused.items())))
     return Comparison(
@@ -182,17 +190,17 @@ def _nothing(paths: Sequence[places.Name], refused: dict[str, str]) -> str:
     return f"{os.fspath(paths[0])}: there is no file to measure{why}"
 
 
-def _measure_all(run: _Run, found: Plan) -> bool:
+def _measure_all(run: _Run, plan: Plan) -> bool:
     """Measure the files of a plan; whether all of them were."""
-    total, before = max(1, sum(task.size for task in found.tasks)), 0
-    for done, task in enumerate(found.tasks):
+    total, before = max(1, sum(task.size for task in plan.tasks)), 0
+    for done, task in enumerate(plan.tasks):
         if run.stop is not None and run.stop():
             return False
         signal = _read(run, task)
         if signal is not None:
             share = before / total, task.size / total
             try:
-                run.files.append(_measure(run, task, signal, (done, len(found.tasks)), share))
+                run.files.append(_measure(run, task, signal, (done, len(plan.tasks)), share))
             except Stopped:
                 return False
         before += task.size

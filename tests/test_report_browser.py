@@ -153,6 +153,25 @@ def test_bars_are_relative_to_the_reference(browser: Browser, address: str) -> N
         assert "WavPack" not in page.locator("#bars").inner_text()
 
 
+def test_a_long_bar_does_not_squeeze_the_others(browser: Browser, address: str) -> None:
+    """The samples themselves are some five times as many bytes as inrcodec makes."""
+    with visiting(browser, address) as page:
+        page.locator("#group").select_option("pictures with a hidden lattice")
+        said, first = page.locator("#bars-said"), page.locator("#bars > li").first
+        assert "Bars end" not in said.inner_text()
+        assert page.locator("#bars .cut").count() == 0
+        page.locator(".chips summary").click()
+        page.get_by_role("checkbox", name="Raw samples").check()
+        assert "Bars end at 400" in said.inner_text()
+        whole, png, raw = (first.locator("li", has_text=name).first for name in ("inrcodec -4", "PNG", "Raw samples"))
+        share = "e => e.querySelector('.fill').offsetWidth / e.querySelector('.track').clientWidth"
+        assert raw.locator(".cut").count() == 1
+        assert float(raw.locator("b").inner_text().split()[0]) > 400
+        assert raw.evaluate(share) == pytest.approx(1, abs=0.01)
+        assert whole.evaluate(share) == pytest.approx(1 / 4, abs=0.01)
+        assert png.evaluate(share) == pytest.approx(float(png.locator("b").inner_text().split()[0]) / 400, abs=0.01)
+
+
 def test_picture_shows_maps_and_planes(browser: Browser, address: str) -> None:
     with visiting(browser, address) as page:
         figures = page.locator("#figures figure:visible")

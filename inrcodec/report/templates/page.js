@@ -66,6 +66,7 @@
     id("plain").open = false;
     const isOurs = (name) => name === "inrcodec" || name.startsWith("inrcodec ");
     const SOURCES = 2; // columns that are no codecs: raw samples, the file as it came
+    const LONGEST = 4; // of 100 %: a longer bar is cut, or it would squeeze all others
     const shown = columns.map((_, i) => i >= SOURCES);
     const state = { page: 0 };
     const reference = id("reference");
@@ -108,12 +109,13 @@
         const figure = made("span", "figure");
         const whole = file.sizes[base];
         if (whole) {
-          const fill = made("div", "fill");
-          fill.style.width = `${(100 * size) / whole / most}%`;
+          const ratio = size / whole;
+          const fill = made("div", ratio > LONGEST ? "fill cut" : "fill");
+          fill.style.width = `${(100 * Math.min(ratio, LONGEST)) / most}%`;
           const mark = made("div", "whole");
           mark.style.left = `${100 / most}%`;
           track.append(fill, mark);
-          figure.append(made("b", "", `${((100 * size) / whole).toFixed(1)}${THIN}%`));
+          figure.append(made("b", "", `${(100 * ratio).toFixed(1)}${THIN}%`));
         }
         figure.append(made("span", "bytes", `${number(size)}${THIN}B`));
         line.append(label, track, figure);
@@ -137,11 +139,12 @@
       const part = found.slice(state.page * many, (state.page + 1) * many);
       // all bars of a page have one scale
       const ratios = part.flatMap((file) => file.sizes.filter((size, i) => shown[i] && size !== null && file.sizes[base]).map((size) => size / file.sizes[base]));
-      const most = ratios.reduce((a, b) => Math.max(a, b), 1);
+      const longest = ratios.reduce((a, b) => Math.max(a, b), 1);
+      const most = Math.min(longest, LONGEST);
       id("bars").replaceChildren(...part.map((file) => entry(file, base, most)));
       const first = found.length ? state.page * many + 1 : 0;
       id("bars-said").textContent = found.length
-        ? `Bytes of each codec, in per cent of ${columns[base]} (dashed line). ${number(found.length)} of ${number(files.length)} files.`
+        ? `Bytes of each codec, in per cent of ${columns[base]} (dashed line). ${number(found.length)} of ${number(files.length)} files.${longest > LONGEST ? ` Bars end at ${100 * LONGEST}${THIN}%, and fade if they are cut.` : ""}`
         : "No file has this name.";
       id("where").textContent = `${number(first)} – ${number(state.page * many + part.length)} of ${number(found.length)}`;
       id("before").disabled = state.page === 0;

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import inrcodec
 from bench.arm import __main__ as command
 from bench.arm import compare, place, worker
 from bench.arm.compare import Found
@@ -39,10 +38,11 @@ def test_the_same_is_no_fault() -> None:
     assert judged(FILES, dict(FILES), "files") == []
 
 
-@pytest.mark.parametrize("field", ["sha256", "dtype", "shape", "kind", "bit_depth", "sample_rate", "metadata"])
+@pytest.mark.parametrize("field", ["sha256", "dtype", "shape", "kind", "bit_depth", "sample_rate", "metadata", "bfloat16"])
 def test_a_signal_that_differs_in_one_thing(field: str) -> None:
     others: dict[str, Any] = {
         "sha256": "ab" * 31 + "ac", "dtype": ">i2", "shape": [2, 3], "kind": "array", "bit_depth": 13, "sample_rate": None, "metadata": {},
+        "bfloat16": True,
     }  # fmt: skip
     other = worker.describe(VALID | {field: others[field]})
     first, second = judged(SAID, SAID | {"subset/a.linr": other})
@@ -103,12 +103,12 @@ def test_listing_has_both_sides() -> None:
     )
 
 
-def test_a_decoded_vector_is_described_as_in_the_manifest() -> None:
+@pytest.mark.parametrize("name", ["image-metadata", "array-int16-be", "audio-mono-8", "kind-bfloat16"])
+def test_a_decoded_vector_is_described_as_in_the_manifest(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.syspath_prepend(worker.STANDALONE)
     manifest = {entry["file"]: entry for entry in json.loads((worker.VECTORS / "manifest.json").read_text("utf-8"))}
-    for name in ("subset/image-metadata.linr", "subset/array-int16-be.linr", "subset/audio-mono-8.linr"):
-        signal = inrcodec.decode((worker.VECTORS / name).read_bytes())
-        found = worker.describe_signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
-        assert found == worker.describe(manifest[name])
+    data = (worker.VECTORS / f"subset/{name}.linr").read_bytes()
+    assert worker.said_by_package(data) == worker.said_by_standalone(data) == worker.describe(manifest[f"subset/{name}.linr"])
 
 
 def test_the_digest_is_of_little_endian_samples() -> None:

@@ -32,12 +32,16 @@ def describe(entry: dict[str, Any]) -> str:
     words = [entry["sha256"], entry["dtype"], shape, entry["kind"], f"{entry['bit_depth']} bits"]
     if entry["sample_rate"] is not None:
         words.append(f"{entry['sample_rate']} Hz")
+    if entry.get("bfloat16"):
+        words.append("bfloat16")
     if entry["metadata"]:
         words.append(json.dumps(entry["metadata"]))
     return " ".join(words)
 
 
-def describe_signal(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes]) -> str:
+def describe_signal(
+    samples: npt.NDArray[Any], kind: str, bit_depth: int, sample_rate: int | None, metadata: dict[str, bytes], bfloat16: bool = False
+) -> str:
     """The same line for what a decoder gave. The digest is of the samples in little-endian order."""
     little = samples.astype(samples.dtype.newbyteorder("<"))
     entry = {
@@ -48,6 +52,7 @@ def describe_signal(samples: npt.NDArray[Any], kind: str, bit_depth: int, sample
         "bit_depth": bit_depth,
         "sample_rate": sample_rate,
         "metadata": {key: hashlib.sha256(value).hexdigest() for key, value in metadata.items()},
+        "bfloat16": bfloat16,
     }
     return describe(entry)
 
@@ -92,21 +97,33 @@ def about() -> Findings:
     yield "versions", ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
 
 
+def said_by_standalone(data: bytes) -> str:
+    """What the standalone decoder says of a file. Raises what it raises: `linr.Invalid`, `linr.NoSamples`."""
+    import linr
+
+    samples, what = linr.decode(data)
+    return describe_signal(samples, **what)
+
+
+def said_by_package(data: bytes) -> str:
+    """What the package says of a file. Raises InrcodecError."""
+    import inrcodec
+
+    signal = inrcodec.decode(data, threads=2)
+    return describe_signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata), signal.bfloat16)
+
+
 def standalone() -> Findings:
     """All vectors by the standalone decoder."""
     sys.path.insert(0, str(STANDALONE))
     import linr
-
-    def decode(data: bytes) -> str:
-        samples, what = linr.decode(data)
-        return describe_signal(samples, **what)
 
     def show(file: str, view: dict[str, Any]) -> npt.NDArray[Any]:
         data, more, parts = (VECTORS / file).read_bytes(), view["more_bits"], view["configuration"]
         found = linr.deeper(data, more) if view["known"] else linr.network_only(data, view["size"], more, parts and tuple(parts))
         return found[0]
 
-    yield from vectors(decode, (linr.Invalid, linr.NoSamples))
+    yield from vectors(said_by_standalone, (linr.Invalid, linr.NoSamples))
     yield from views(show, cut=False)
 
 
@@ -114,11 +131,7 @@ def package() -> Findings:
     """All vectors by the package, whose kernels Numba compiles."""
     import inrcodec
 
-    def decode(data: bytes) -> str:
-        signal = inrcodec.decode(data, threads=2)
-        return describe_signal(signal.samples, signal.kind, signal.bit_depth, signal.sample_rate, dict(signal.metadata))
-
-    yield from vectors(decode, inrcodec.InrcodecError)
+    yield from vectors(said_by_package, inrcodec.InrcodecError)
     yield from views(shown_by_package, cut=True)
 
 

@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bounds lint format coverage docs clean
+.PHONY: demo test test-slow bounds lint format coverage docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/inrcodec demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/installed
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 bounds: $(VENV)/installed
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/test_fuzz.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/test_fuzz.py -k changed_files
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

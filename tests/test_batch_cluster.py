@@ -138,6 +138,7 @@ def killed(folder: Path, name: str) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_200_files_and_a_worker_that_is_killed(executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line in one process, and two workers of which one is killed at two of the files: the same bytes, the same faults."""
     names, told = trees.make(tmp_path / "in"), tmp_path / "told"
@@ -189,6 +190,7 @@ def test_tiles_are_shared(executor: RayExecutor, tmp_path: Path) -> None:
     assert (tmp_path / "x.linr").read_bytes() == here
 
 
+@pytest.mark.slow
 def test_fits_ask_for_a_gpu_and_tiles_do_not(executor: RayExecutor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(9))
     asked: list[dict[str, float]] = []

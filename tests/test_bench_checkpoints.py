@@ -64,6 +64,7 @@ def test_training_depends_on_its_seed_alone_and_fields_come_back(tmp_path: Path)
     assert radiance.psnr(again, views) > 3
 
 
+@pytest.mark.slow
 def test_the_study_goes_through_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radiance, "CODINGS", (("exact", 0), ("lsq", 6)))
     monkeypatch.setattr(radiance, "UNITS", 8)

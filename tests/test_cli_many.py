@@ -43,6 +43,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 def test_two_hundred_files(tmp_path: Path) -> None:
     """The program itself, over two processes: the same bytes as file by file, all faults at the end, and everything comes back."""
     good = trees.make(tmp_path / "in")

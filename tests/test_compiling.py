@@ -152,6 +152,7 @@ def test_a_users_cache_folder_is_next(place: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no XDG_CACHE_HOME")
+@pytest.mark.slow
 def test_a_users_cache_folder_elsewhere(place: Place) -> None:
     place.block(place.in_tree, place.home)
     assert place.run(XDG_CACHE_HOME=str(place.folder / "xdg")) == (FRESH, [])
@@ -159,6 +160,7 @@ def test_a_users_cache_folder_elsewhere(place: Place) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_without_a_folder_of_its_own_it_takes_a_private_temporary_one(place: Place) -> None:
     """Numba by itself raises RuntimeError when a kernel is defined: no locator available."""
     place.block(place.in_tree, place.home)
@@ -174,6 +176,7 @@ def test_without_a_folder_of_its_own_it_takes_a_private_temporary_one(place: Pla
 
 
 @POSIX
+@pytest.mark.slow
 def test_without_any_folder_it_works(place: Place) -> None:
     place.block(place.in_tree, place.home, private_folder(place))
     out, err = place.run()
@@ -184,6 +187,7 @@ def test_without_any_folder_it_works(place: Place) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_home_that_is_not_there_is_not_made(place: Place) -> None:
     place.block(place.in_tree)
     out, err = place.run(HOME=str(place.folder / "nobody"))
@@ -192,6 +196,7 @@ def test_a_home_that_is_not_there_is_not_made(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["a file", "below a file"])
+@pytest.mark.slow
 def test_a_cache_folder_that_cannot_be(place: Place, name: str) -> None:
     (place.folder / "file").write_bytes(b"")
     chosen = place.folder / "file" / ("" if name == "a file" else "sub")
@@ -226,6 +231,7 @@ def test_damaged_files_are_replaced(warm: Place, damages: tuple[str, str]) -> No
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_full_disk(place: Place) -> None:
     """No file can grow: Numba by itself raises OSError, so decoding is impossible."""
     full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
@@ -248,6 +254,7 @@ Folder.write = write
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_folder_that_is_open_to_all_is_not_used(warm: Place) -> None:
     warm.in_tree.chmod(0o777)
     assert warm.run() == (FRESH, [])
@@ -340,6 +347,7 @@ def test_a_folder_that_a_group_can_write_to(
 
 
 @POSIX
+@pytest.mark.slow
 def test_beside_sources_that_a_group_can_change_the_users_folder_is_taken(warm: Place) -> None:
     """Without a word, since nothing is wrong."""
     warm.in_tree.chmod(0o775)
@@ -367,6 +375,7 @@ def test_settings_that_change_the_code_are_in_the_key(monkeypatch: pytest.Monkey
     assert diskcache._key((), codegen) != before
 
 
+@pytest.mark.slow
 def test_other_code_has_files_of_its_own(warm: Place) -> None:
     other = {"NUMBA_CPU_NAME": "generic", "NUMBA_LOOP_VECTORIZE": "0"}
     assert warm.run(**other) == (FRESH, [])
@@ -383,6 +392,7 @@ def test_processes_that_compile_at_the_same_time(place: Place) -> None:
     assert place.run() == (KEPT, [])
 
 
+@pytest.mark.slow
 def test_environments_do_not_remove_each_others_files(warm: Place) -> None:
     """Two environments may share a checkout and the version of Python, with different versions of Numba."""
     code = "import numba\nnumba.__version__ += '.other'\n"
@@ -398,6 +408,7 @@ def age(path: Path, days: float) -> None:
 
 
 @pytest.mark.parametrize(("days", "stay"), [(diskcache.UNUSED_DAYS - 1, True), (diskcache.UNUSED_DAYS + 1, False)])
+@pytest.mark.slow
 def test_files_that_were_not_used_for_long_are_removed(place: Place, compiled: Path, days: float, stay: bool) -> None:
     """Those of other environments, Numba's own of former days, and what a killed run has left. Files of other kernels are not touched."""
     place.in_tree.mkdir()
@@ -412,6 +423,7 @@ def test_files_that_were_not_used_for_long_are_removed(place: Place, compiled: P
     assert {path.name for path in place.files()} & {*left, other} == ({*left, other} if stay else {other})
 
 
+@pytest.mark.slow
 def test_files_that_are_used_stay_new(warm: Place) -> None:
     for path in warm.files():
         age(path, diskcache.UNUSED_DAYS + 1)
@@ -435,6 +447,7 @@ def test_files_of_other_sources_are_removed(warm: Place) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_package_in_a_zip_file(place: Place) -> None:
     with zipfile.ZipFile(place.folder / "all.zip", "w") as archive:
         archive.writestr("tiny.py", TINY)
@@ -448,6 +461,7 @@ def test_a_package_in_a_zip_file(place: Place) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_frozen_program(place: Place) -> None:
     """It has no sources, and its modules may be unpacked to another folder in each run."""
     frozen = "import sys\nsys.frozen = True\n"
@@ -456,6 +470,7 @@ def test_a_frozen_program(place: Place) -> None:
     assert all(path.is_relative_to(place.home) for path in place.files())
 
 
+@pytest.mark.slow
 def test_other_libraries_keep_their_own_cache(place: Place) -> None:
     code = "import numba, tiny\n@numba.njit(cache=True)\ndef other(x): return x\nprint(type(other._cache).__name__, other(1))"
     (place.folder / "source" / "lib.py").write_text(code, "utf-8")
@@ -465,6 +480,7 @@ def test_other_libraries_keep_their_own_cache(place: Place) -> None:
 
 @POSIX
 @pytest.mark.parametrize("options", [[], ["-W", "error"]])
+@pytest.mark.slow
 def test_a_caller_in_python_gets_a_warning_of_one_line(place: Place, options: list[str]) -> None:
     """Where warnings are errors, it works without."""
     place.block(place.in_tree, place.home)

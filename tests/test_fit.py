@@ -391,6 +391,7 @@ def test_a_hopeless_fit_is_given_up() -> None:
         assert search.fit_if_smaller(values[..., None], value_map.bits, options, 1000) is None
 
 
+@pytest.mark.slow
 def test_a_network_may_be_smaller_than_brotli() -> None:
     """Three bit-planes of large discs: a network says it in fewer bytes than Brotli."""
     y, x = np.mgrid[0:128, 0:128] / 128
@@ -451,7 +452,7 @@ def test_a_rate_that_no_network_has_is_refused() -> None:
         inrcodec.encode(photo(), kind="image", profile="inr", until="rate=0.1", body="mlp", payload=False, steps=5)
 
 
-@pytest.mark.parametrize(("wanted", "more"), [(26, {}), (30, {}), (24, {"body": "mlp", "learning_rate": 5e-3})])
+@pytest.mark.parametrize(("wanted", "more"), [(26, {}), pytest.param(30, {}, marks=pytest.mark.slow), (24, {"body": "mlp", "learning_rate": 5e-3})])
 def test_a_psnr_is_reached(wanted: int, more: dict[str, Any]) -> None:
     samples = photo(24)
     data = inrcodec.encode(samples, kind="image", profile="inr", until=f"psnr={wanted}", steps=400, threads=1, payload=False, **more)

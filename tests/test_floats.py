@@ -414,6 +414,7 @@ def test_two_floats_that_are_further_apart_than_an_integer_can_tell(linr: Module
     assert linr.decode(data)[0].tobytes() == x.tobytes()
 
 
+@pytest.mark.slow
 def test_a_million_patterns() -> None:
     u = np.random.default_rng(5).integers(0, 2**32, 1_000_000, np.uint64).astype(np.uint32)
     data = inrcodec.encode(Signal(u.view(np.float32), "audio", 0, 48000), threads=1)

@@ -237,6 +237,7 @@ def test_goals_of_rate_and_psnr() -> None:
     assert (inrcodec.decode(data).samples == samples).all()
 
 
+@pytest.mark.slow
 def test_a_goal_of_iou() -> None:
     samples = ball(16)
     common: dict[str, Any] = {"profile": "inr", "threads": 1, "steps": 700, "hidden": 16}

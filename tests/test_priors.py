@@ -51,7 +51,7 @@ def test_a_prior_is_written_as_it_was_read(name: str) -> None:
     assert len(data) < 2 << 20
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 10**9), st.integers(1, 255), st.booleans())
 def test_a_damaged_prior_is_refused_or_read(at: int, change: int, cut: bool) -> None:
     data = bytearray(prior.write(prior.named("meta")[1]))

@@ -120,6 +120,7 @@ def test_info_counts_plan_and_weights_of_hybrid(tmp_path: Path) -> None:
     assert json.loads(shown.stdout)["bytes"] == found["bytes"]
 
 
+@pytest.mark.slow
 def test_the_kernels_cache_sees_an_edit_of_an_inlined_stage(tmp_path: Path) -> None:
     """`code_bit` is inlined into kernels of other files. Numba by itself compares the age of the kernel's own file only."""
     shutil.copytree(ROOT / "inrcodec", tmp_path / "inrcodec", ignore=shutil.ignore_patterns("__pycache__"))

@@ -172,11 +172,21 @@ def test_lossy_files_and_tensors_are_refused() -> None:
         inrcodec.open(ROOT / "formats" / "bundles" / "valid" / "tied.linr")
 
 
-@pytest.fixture
-def volume(tmp_path: Path) -> tuple[Path, Samples]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Samples]:
+    """A file of a volume, and what it holds."""
+    path = tmp_path_factory.mktemp("volume") / "volume.linr"
     samples = random((40, 20, 30), "<i2")
-    write(tmp_path / "volume.linr", samples, (8, 10, 10))
-    return tmp_path / "volume.linr", samples
+    write(path, samples, (8, 10, 10))
+    return path.read_bytes(), samples
+
+
+@pytest.fixture
+def volume(tmp_path: Path, written: tuple[bytes, Samples]) -> tuple[Path, Samples]:
+    """The file for one test, which may change it."""
+    path = tmp_path / "volume.linr"
+    path.write_bytes(written[0])
+    return path, written[1]
 
 
 def test_only_bricks_that_are_met_are_decoded(volume: tuple[Path, Samples]) -> None:

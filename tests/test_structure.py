@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import runpy
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,14 +112,17 @@ def room_of(name: str) -> int | None:
     return max(rooms, key=lambda i: len(ROOMS[i]), default=None)
 
 
-def functions() -> Iterator[tuple[str, Function, bool]]:
+@cache
+def functions() -> list[tuple[str, Function, bool]]:
     """All functions outside of tests: where they are, and whether they are methods."""
+    found = []
     for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         methods = {item for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for item in node.body}
         for node in ast.walk(tree):
             if isinstance(node, Function):
-                yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}", node, node in methods
+                found.append((f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}", node, node in methods))
+    return found
 
 
 def parameters(function: Function, is_method: bool) -> int:

@@ -28,7 +28,7 @@ def two_humped(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uin
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "STEPS", 60)
+    monkeypatch.setattr(tuning, "STEPS", 20)
     monkeypatch.setattr(coding, "LEAST_VALUES", 500)
 
 
@@ -57,6 +57,7 @@ def deltas_in(data: bytes) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_fit_that_pays_is_kept(short: None, small_tiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "STEPS", 300)
     signal = Signal(two_humped(320, 300), "image")
@@ -79,7 +80,7 @@ def test_a_fit_that_does_not_pay_is_dropped(short: None) -> None:
 @pytest.mark.parametrize("name", ["uniform", "lsq", "ternary", "sinr"])
 def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch, name: Any) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
-    signal = Signal(two_humped(100, 90, 3), "image")
+    signal = Signal(two_humped(60, 50, 3), "image")
     data = inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights=name)
     assert inrcodec.decode(data).equals(signal)
     assert len(fitted[0]) == 3
@@ -88,11 +89,11 @@ def test_every_coding_round_trips(short: None, fitted: list[list[Delta]], monkey
 
 def test_threads_give_the_same_fit(short: None, fitted: list[list[Delta]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "LEFT", 100.0)  # so that it seems to pay
-    signal = Signal(two_humped(90, 80, 3), "image")
-    files = [inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights="uniform", threads=n) for n in (1, 2, 4)]
+    signal = Signal(two_humped(60, 50, 3), "image")
+    files = [inrcodec.encode(signal, tune=True, profile="hybrid", verify=False, weights="uniform", threads=n) for n in (1, 3)]
     assert len(fitted[0]) == 3
-    assert fitted[0] == fitted[1] == fitted[2]
-    assert files[0] == files[1] == files[2]
+    assert fitted[0] == fitted[1]
+    assert files[0] == files[1]
 
 
 def test_a_large_picture_is_fitted_to_crops(short: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -389,6 +389,7 @@ def test_a_long_sound_is_asked_for_once(browser: Browser, address: str) -> None:
         assert 2 <= settled(page, counts) <= 200
 
 
+@pytest.mark.slow
 def test_parts_of_a_large_screen_are_asked_for_once(browser: Browser, address: str) -> None:
     """6K and a scale of a little more than a half show more parts than are kept on smaller screens."""
     with visiting(browser, address, expected=READING) as page:

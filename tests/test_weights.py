@@ -131,7 +131,7 @@ def test_uniform_and_lsq_keep_to_their_bits(bits: int) -> None:
             assert int(np.abs(layer.weights).max()) <= 2 ** (bits - 1) - 1
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (5, 49), (80, 20), (7, 60), (1, 1)])
+@pytest.mark.parametrize("shape", [(64, 64), (5, 49), pytest.param((80, 20), marks=pytest.mark.slow), (7, 60), (1, 1)])
 def test_sparse_codes_expand_to_the_pursuit(shape: tuple[int, int]) -> None:
     """A·x in exact integers is close to what least squares found, and 2s < k."""
     matrix = np.random.default_rng(0).normal(0, 1, shape)

@@ -452,7 +452,10 @@ def test_a_rate_that_no_network_has_is_refused() -> None:
         inrcodec.encode(photo(), kind="image", profile="inr", until="rate=0.1", body="mlp", payload=False, steps=5)
 
 
-@pytest.mark.parametrize(("wanted", "more"), [(26, {}), pytest.param(30, {}, marks=pytest.mark.slow), (24, {"body": "mlp", "learning_rate": 5e-3})])
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    [(26, {}), pytest.param(30, {}, marks=pytest.mark.slow), (24, {"body": "mlp", "learning_rate": 5e-3})],
+)
 def test_a_psnr_is_reached(wanted: int, more: dict[str, Any]) -> None:
     samples = photo(24)
     data = inrcodec.encode(samples, kind="image", profile="inr", until=f"psnr={wanted}", steps=400, threads=1, payload=False, **more)

@@ -538,11 +538,11 @@ def test_a_disk_that_fills_up_while_decoding(tmp_path: Path) -> None:
         "print(json.dumps([(result.exit_code, result.stderr) for result in done]))"
     )
     process = subprocess.run([sys.executable, "-c", limited, json.dumps(wanted)], capture_output=True, text=True, check=True)
-    for (_, out), (status, error) in zip(wanted, json.loads(process.stdout), strict=True):
-        assert (status, len(error.splitlines())) == (1, 1), (out, error)
-        assert error.startswith(f"inrcodec: {out}: ")
-        assert Path(out).read_bytes() == b"old"
-        Path(out).unlink()
+    for (_, target), (status, error) in zip(wanted, json.loads(process.stdout), strict=True):
+        assert (status, len(error.splitlines())) == (1, 1), (target, error)
+        assert error.startswith(f"inrcodec: {target}: ")
+        assert Path(target).read_bytes() == b"old"
+        Path(target).unlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["array.linr", "audio.linr", "image.linr"]
 
 

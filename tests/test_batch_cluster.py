@@ -172,6 +172,7 @@ def test_a_task_that_kills_each_worker_is_given_up(executor: RayExecutor, monkey
     assert not (tmp_path / "a.linr").exists()
 
 
+@pytest.mark.slow
 def test_tiles_are_shared(executor: RayExecutor, tmp_path: Path) -> None:
     y, x = np.mgrid[0:70, 0:90]
     picture = inrcodec.Signal((x + y + RANDOM.integers(0, 4, (70, 90))).astype(np.uint8), "image")

@@ -23,10 +23,14 @@ VECTORS = FORMATS / "vectors"
 STANDALONE = FORMATS / "standalone" / "linr.py"
 MANIFEST: list[dict[str, Any]] = json.loads((VECTORS / "manifest.json").read_text("utf-8"))
 VALID = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "invalid" not in entry and "lossy" not in entry]
-SLOW = {  # in the standalone decoder they take some two seconds and more
-    *(f"subset/{name}.linr" for name in ("sound_step_pair", "sound_step_mono", "sound_lags", "hybrid_turned", "hybrid_array_volume")),
-    *(f"subset/hybrid_array_encoded_{name}.linr" for name in ("int16", "uint32", "bricks", "float32")),
-    *(f"uncommon/{name}.linr" for name in ("hybrid_array_lines_15", "hybrid_array_grain_64", "sound_step_all")),
+SLOW = {  # in the standalone decoder they take more than a second
+    *(f"subset/sound_{name}.linr" for name in ("step_pair", "step_mono", "lags", "copies")),
+    *(f"subset/hybrid_{name}.linr" for name in ("turned", "array_volume", "array_floats")),
+    *(f"subset/hybrid_array_encoded_{name}.linr" for name in ("int16", "uint32", "bricks", "float32", "bfloat16", "complex")),
+    *(f"subset/compact_preset_{number}.linr" for number in (6, 7)),
+    *(f"uncommon/sound_{name}.linr" for name in ("step_all", "lags_4")),
+    *(f"uncommon/hybrid_array_{name}.linr" for name in ("lines_15", "grain_64", "grain_minus_2048", "lags_same", "table_floats")),
+    *(f"uncommon/hybrid_array_{name}.linr" for name in ("binary32", "binary64", "image_3")),
 }
 VALID_OF_TWO = [pytest.param(*one.values, id=one.id, marks=[pytest.mark.slow] if one.id in SLOW else []) for one in VALID]
 LOSSY = [pytest.param(entry, id=entry["file"]) for entry in MANIFEST if "lossy" in entry]

@@ -86,6 +86,7 @@ def cases(draw: st.DrawFn) -> tuple[Samples, int, int, bool]:
 
 @settings(max_examples=150, deadline=None)
 @given(cases(), st.sampled_from(["smooth", "midpoint", "zero"]))
+@pytest.mark.slow
 def test_given_bits_never_change(case: tuple[Samples, int, int, bool], fill: Fill) -> None:
     samples, depth, wanted, channel_axis = case
     before = samples.copy()

@@ -27,7 +27,7 @@ from inrcodec.profiles.hybrid.pictures.plan import BRIEF
 from inrcodec.profiles.hybrid.pictures.transforms import TRANSFORMS
 
 RUN = 1  # the seed of all cases here
-CASES = 4000 if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else 400  # `make bounds` runs all of them, `make test` some
+CASES = 2000 if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else 400  # `make bounds` runs all of them, `make test` some
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_records_and_bool_that_is_no_bit_come_back(tmp_path: Path) -> None:
 NUMBERS = of_numpy.integer_dtypes() | of_numpy.floating_dtypes() | of_numpy.complex_number_dtypes(sizes=(64, 128))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(array=of_numpy.arrays(NUMBERS, of_numpy.array_shapes(max_dims=6, max_side=5)))
 def test_any_array_comes_back(tmp_path: Path, array: Array) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as f:

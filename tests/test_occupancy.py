@@ -228,6 +228,7 @@ def test_a_fine_step_is_learned_slowly(bits: int, share: float) -> None:
     assert coding.groups(0.1)[-1]["lr"] == pytest.approx(0.1 * share)
 
 
+@pytest.mark.slow
 def test_goals_of_rate_and_psnr() -> None:
     samples = ball(16)
     data = inrcodec.encode(samples, profile="inr", threads=1, steps=80, until="rate=0.5")

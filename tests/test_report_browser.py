@@ -245,7 +245,7 @@ def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
         assert overflow(page) == 0
 
 
-@pytest.mark.parametrize("count", [0, 1, 2000])
+@pytest.mark.parametrize("count", [0, 1, pytest.param(2000, marks=pytest.mark.slow)])
 def test_any_number_of_files(browser: Browser, tmp_path: Path, count: int) -> None:
     write(tmp_path / "x.html", compared(count))
     assert (tmp_path / "x.html").stat().st_size < 5_000_000

@@ -431,7 +431,7 @@ def test_a_sound_without_steps_has_no_byte_for_them() -> None:
     assert len(plan.write(replace(p, steps=9))) == len(plan.write(p)) + 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_steps_round_trip(seed: int) -> None:
     """Steps that have nothing to do with the samples, from the least to the largest."""

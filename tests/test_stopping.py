@@ -43,7 +43,7 @@ else:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C alone there")
-@pytest.mark.parametrize("stage", ["fitting", "coding"])
+@pytest.mark.parametrize("stage", [pytest.param("fitting", marks=pytest.mark.slow), "coding"])
 def test_ctrl_c_in_library_use_is_never_swallowed(stage: str) -> None:
     if stage == "fitting":
         pytest.importorskip("torch")

@@ -265,7 +265,7 @@ def test_a_dataset_can_be_sent(pets: Path) -> None:
     assert (len(data), data.classes, data.crop, data[5][1]) == (6, ["cats", "dogs"], (8,), 1)
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_decode(pets: Path, context: str) -> None:
     if context not in torch.multiprocessing.get_all_start_methods():
         pytest.skip(f"needs {context}")

@@ -263,6 +263,23 @@ def test_links(few: Path, tmp_path: Path) -> None:
 
 
 @posix
+def test_a_link_into_a_place_that_nobody_may_enter(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /proc has them: the link can be listed, and asking what it leads to is refused. It ended the run."""
+    (few / "away").symlink_to(tmp_path / "locked")
+    original = os.stat
+
+    def refusing(path: Any, *given: Any, **more: Any) -> os.stat_result:
+        if isinstance(path, str | os.PathLike) and Path(path).name == "away" and more.get("follow_symlinks", True):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return original(path, *given, **more)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    report = encode(few, tmp_path / "out")
+    assert len(report.done) == 5
+    assert [result.fault for result in report.failed] == [f"{few / 'away'}: cannot be read: permission denied"]
+
+
+@posix
 def test_unreadable_folders_and_files(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (few / "a").chmod(0)
     (few / "2.npy").chmod(0)

@@ -277,7 +277,7 @@ def _walk(folder: Path, root: str, output: str, action: Action) -> Iterator[Foun
         path = Path(entry.path)
         if entry.name.startswith(TEMPORARY):
             continue
-        if _is_link(entry) and path.is_dir():
+        if _is_link(entry) and os.path.isdir(path):  # Path.is_dir raises where it may not look
             yield Found(str(path), _below(str(path), root), aside=LINK)
         elif entry.is_dir(follow_symlinks=False):
             if not (output and places.disk_path(output) is not None and same_file(path, Path(str(places.disk_path(output))))):

@@ -20,12 +20,12 @@ from .output import JSON, QUIET, is_quiet, report, say
 from .progress import ProgressLine
 from .signals import on_terminal
 
-CROP = (slice(168, 216), slice(328, 376))
+CROP = (slice(160, 224), slice(320, 384))
 RATE = 8000
 
 
-def chime(frames: int = RATE // 4, seed: int = 0) -> Signal:
-    """A struck bell, (frames, 1) int16 at 8 kHz, by default a quarter of a second: decaying inharmonic partials and a little noise."""
+def chime(frames: int = RATE // 2, seed: int = 0) -> Signal:
+    """A struck bell, (frames, 1) int16 at 8 kHz, by default half a second: decaying inharmonic partials and a little noise."""
     t = np.arange(frames) / RATE
     partials = ((1.0, 9000, 2.0), (2.76, 5000, 4.0), (5.40, 2500, 7.0))
     wave = sum(a * np.sin(2 * np.pi * 440 * f * t) * np.exp(-d * t) for f, a, d in partials)
@@ -52,11 +52,11 @@ def run(directory: Path, progress: Callable[[Progress], None] | None = None) -> 
     exact: dict[str, Any] = {"profile": "inr", "until": "exact"}
     cases: list[tuple[str, str, Signal, dict[str, Any]]] = [
         ("photograph", "photo.png", photo, {}),
-        ("48×48 crop, fitted until exact", "crop.png", crop, exact),
-        ("48×48 crop, shortest description", "crop-mdl.png", crop, {"profile": "inr", "until": "mdl"}),
-        ("48×48 crop, patches of one network", "crop-patches.png", crop, {"profile": "inr", "prior": "modulations"}),
+        ("64×64 crop, fitted until exact", "crop.png", crop, exact),
+        ("64×64 crop, shortest description", "crop-mdl.png", crop, {"profile": "inr", "until": "mdl"}),
+        ("64×64 crop, patches of one network", "crop-patches.png", crop, {"profile": "inr", "prior": "modulations"}),
         ("8 s of sound", "bell.wav", chime(8 * RATE), {}),
-        ("¼ s of sound, fitted until exact", "chime.wav", chime(), exact),
+        ("½ s of sound, fitted until exact", "chime.wav", chime(), exact),
     ]
     heads = ("signal", "profile", "raw bytes", "file bytes", "weights", "payload", "encode s", "decode s", "comes back")
     rows: list[tuple[str, ...]] = [heads]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -17,7 +18,12 @@ from inrcodec.cli import main
 from tests.test_hybrid import photo
 
 PICTURE = photo(70, 90)
-TILED = inrcodec.encode(PICTURE, kind="image", effort=2, profile="hybrid", tile=32, verify=False)
+
+
+@cache
+def tiled() -> bytes:
+    """The picture in several tiles."""
+    return inrcodec.encode(PICTURE, kind="image", effort=2, profile="hybrid", tile=32, verify=False)
 
 
 @settings(max_examples=40, deadline=None)
@@ -25,15 +31,15 @@ TILED = inrcodec.encode(PICTURE, kind="image", effort=2, profile="hybrid", tile=
 def test_a_region_is_that_part_of_the_whole(data: st.DataObject) -> None:
     left, top = data.draw(st.integers(0, 89)), data.draw(st.integers(0, 69))
     width, height = data.draw(st.integers(1, 90 - left)), data.draw(st.integers(1, 70 - top))
-    found = inrcodec.decode(TILED, region=(left, top, width, height))
+    found = inrcodec.decode(tiled(), region=(left, top, width, height))
     assert np.array_equal(found.samples, PICTURE[top : top + height, left : left + width])
 
 
 def test_only_the_tiles_needed_are_decoded() -> None:
-    opened = codec.open_bytes(TILED)
+    opened = codec.open_bytes(tiled())
     assert opened.layout.tile == (32, 32)
     with mock.patch.object(type(opened.decoder), "decode_tile", autospec=True, side_effect=type(opened.decoder).decode_tile) as decode:
-        inrcodec.decode(TILED, region=(33, 5, 20, 20))
+        inrcodec.decode(tiled(), region=(33, 5, 20, 20))
     assert decode.call_count == 1
 
 
@@ -47,7 +53,7 @@ def test_tiles_have_the_size_that_is_asked_for(tile: int) -> None:
 @pytest.mark.parametrize("region", [(0, 0, 91, 1), (90, 0, 1, 1), (0, 0, 0, 5), (-1, 0, 5, 5), (10, 60, 5, 11)])
 def test_a_region_outside_is_refused(region: tuple[int, int, int, int]) -> None:
     with pytest.raises(UnsupportedError, match="90 pixels wide and 70 high"):
-        inrcodec.decode(TILED, region=region)
+        inrcodec.decode(tiled(), region=region)
 
 
 def test_regions_are_of_pictures() -> None:
@@ -55,9 +61,9 @@ def test_regions_are_of_pictures() -> None:
     with pytest.raises(UnsupportedError, match="only of a picture"):
         inrcodec.decode(sound, region=(0, 0, 1, 1))
     with pytest.raises(ValueError, match="for sounds"):
-        inrcodec.decode(TILED, region=(0, 0, 1, 1), start=1.0)
+        inrcodec.decode(tiled(), region=(0, 0, 1, 1), start=1.0)
     with pytest.raises(TypeError, match="in pixels"):
-        inrcodec.decode(TILED, region=(0, 0, 1.5, 1))  # type: ignore[arg-type]
+        inrcodec.decode(tiled(), region=(0, 0, 1.5, 1))  # type: ignore[arg-type]
 
 
 def test_a_tile_too_small_is_refused() -> None:
@@ -76,7 +82,7 @@ def test_the_command_line_decodes_a_region(tmp_path: Path, region: str) -> None:
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "a.linr").write_bytes(TILED)
+    (tmp_path / "a.linr").write_bytes(tiled())
     output = str(tmp_path / "b.png")
     for region, status, text in (("80,0,20,20", 1, "does not lie inside"), ("1,2,3", 2, "LEFT,TOP,WIDTH,HEIGHT")):
         found = CliRunner().invoke(main, ["decode", str(tmp_path / "a.linr"), "-o", output, "--region", region])

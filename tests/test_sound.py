@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tracemalloc
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -294,7 +295,7 @@ def test_lags_that_point_outside_are_refused(lag: int) -> None:
 def test_damaged_tiles_and_plans_end_in_an_error_or_in_samples(seed: int) -> None:
     """Whatever the bytes are: no crash, no endless loop."""
     g = np.random.default_rng(seed)
-    sections = list(compact.sections_of(DAMAGED))
+    sections = list(compact.sections_of(whole_sound()))
     i = [k for k, s in enumerate(sections) if s.type in (b"HYBR", b"TILE")][int(g.integers(0, 2))]
     content = bytearray(sections[i].content)
     for _ in range(int(g.integers(1, 4))):
@@ -304,7 +305,10 @@ def test_damaged_tiles_and_plans_end_in_an_error_or_in_samples(seed: int) -> Non
         inrcodec.decode(container.write(sections))
 
 
-DAMAGED = inrcodec.encode(Signal(tone(2500), "audio", 16, RATE), profile="hybrid", effort=5, verify=False)
+@cache
+def whole_sound() -> bytes:
+    """A sound, to be damaged."""
+    return inrcodec.encode(Signal(tone(2500), "audio", 16, RATE), profile="hybrid", effort=5, verify=False)
 
 
 def test_a_plan_of_a_sound_for_a_picture_is_refused() -> None:
@@ -460,7 +464,7 @@ def test_any_steps_round_trip(seed: int) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_damaged_steps_end_in_an_error_or_in_samples(seed: int) -> None:
     g = np.random.default_rng(seed)
-    sections = list(compact.sections_of(STEPPED))
+    sections = list(compact.sections_of(stepped_sound()))
     i = [k for k, s in enumerate(sections) if s.type in (b"HYBR", b"TILE")][int(g.integers(0, 2))]
     content = bytearray(sections[i].content)
     for _ in range(int(g.integers(1, 4))):
@@ -470,7 +474,10 @@ def test_damaged_steps_end_in_an_error_or_in_samples(seed: int) -> None:
         inrcodec.decode(container.write(sections))
 
 
-STEPPED = inrcodec.encode(Signal(coarse(2500), "audio", 16, RATE), profile="hybrid", effort=3, verify=False)
+@cache
+def stepped_sound() -> bytes:
+    """A sound of coarse steps, to be damaged."""
+    return inrcodec.encode(Signal(coarse(2500), "audio", 16, RATE), profile="hybrid", effort=3, verify=False)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -41,9 +42,21 @@ from inrcodec.options import Options
 from tests.test_hybrid import photo
 
 PICTURE = photo(70, 90)
-TILED = inrcodec.encode(PICTURE, kind="image", effort=1, profile="hybrid", tile=20, verify=False)
+
+
+@cache
+def tiled() -> bytes:
+    """The picture in several tiles."""
+    return inrcodec.encode(PICTURE, kind="image", effort=1, profile="hybrid", tile=20, verify=False)
+
+
 LARGE = np.random.default_rng(0).integers(0, 256, (160, 208, 3), np.uint8)  # whose file is large, so that its preview can be good
-SHOWN = inrcodec.encode(LARGE, kind="image", profile="stored", preview=True)
+
+
+@cache
+def shown() -> bytes:
+    """A large picture with a preview."""
+    return inrcodec.encode(LARGE, kind="image", profile="stored", preview=True)
 
 
 def means(samples: npt.NDArray[Any], side: int, depth: int = 8) -> npt.NDArray[Any]:
@@ -81,7 +94,7 @@ def webp_of(height: int, width: int, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("scale", [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32])
 def test_samples_are_means_of_blocks(scale: float) -> None:
-    found = inrcodec.thumbnail(TILED, scale=scale)
+    found = inrcodec.thumbnail(tiled(), scale=scale)
     assert np.array_equal(found.samples, means(PICTURE, round(1 / scale)))
     assert (found.kind, found.bit_depth) == ("image", 8)
 
@@ -92,7 +105,7 @@ def test_blocks_of_a_region(data: st.DataObject) -> None:
     left, top = data.draw(st.integers(0, 89)), data.draw(st.integers(0, 69))
     width, height = data.draw(st.integers(1, 90 - left)), data.draw(st.integers(1, 70 - top))
     side = data.draw(st.sampled_from(averages.SIDES))
-    found = inrcodec.thumbnail(TILED, scale=1 / side, region=(left, top, width, height))
+    found = inrcodec.thumbnail(tiled(), scale=1 / side, region=(left, top, width, height))
     assert np.array_equal(found.samples, means(PICTURE[top : top + height, left : left + width], side))
 
 
@@ -138,11 +151,11 @@ def test_only_pictures_are_made_smaller() -> None:
 def test_wrong_arguments() -> None:
     for scale in (1, 1 / 3, 8, 0.1):
         with pytest.raises(ValueError, match="it can be 1/2, 1/4, 1/8, 1/16, 1/32"):
-            inrcodec.thumbnail(TILED, scale=scale)
+            inrcodec.thumbnail(tiled(), scale=scale)
     with pytest.raises(UnsupportedError, match="90 pixels wide and 70 high"):
-        inrcodec.thumbnail(TILED, region=(80, 0, 20, 20))
+        inrcodec.thumbnail(tiled(), region=(80, 0, 20, 20))
     with pytest.raises(TypeError, match="in pixels"):
-        inrcodec.thumbnail(TILED, region=(0, 0, 1.5, 1))  # type: ignore[arg-type]
+        inrcodec.thumbnail(tiled(), region=(0, 0, 1.5, 1))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="payload"):
         inrcodec.encode(LARGE, kind="image", preview=True, payload=False, profile="inr")
 
@@ -173,9 +186,9 @@ def allowed(opened: codec.Opened, limit: int) -> bool:
 
 
 def test_tiles_that_no_wanted_sample_lies_in_are_not_decoded() -> None:
-    opened = codec.open_bytes(TILED)
+    opened = codec.open_bytes(tiled())
     with mock.patch.object(type(opened.decoder), "decode_tile", autospec=True, side_effect=type(opened.decoder).decode_tile) as decode:
-        inrcodec.thumbnail(TILED, region=(21, 5, 15, 10))
+        inrcodec.thumbnail(tiled(), region=(21, 5, 15, 10))
     assert decode.call_count == 1
 
 
@@ -203,18 +216,18 @@ def test_metadata_that_counts_pixels_goes(density: bytes, stays: bool) -> None:
 
 def test_a_preview_costs_a_hundredth_at_most_and_changes_no_sample() -> None:
     plain = inrcodec.encode(LARGE, kind="image", profile="stored")
-    size = sum(section.size for section in sections_of(SHOWN) if section.type == preview.TYPE)
-    assert 0 < 100 * size <= len(SHOWN)
-    assert len(SHOWN) == len(plain) + size
-    assert np.array_equal(inrcodec.decode(SHOWN).samples, LARGE)
-    assert inrcodec.info(SHOWN)["bytes"]["preview"] == size
+    size = sum(section.size for section in sections_of(shown()) if section.type == preview.TYPE)
+    assert 0 < 100 * size <= len(shown())
+    assert len(shown()) == len(plain) + size
+    assert np.array_equal(inrcodec.decode(shown()).samples, LARGE)
+    assert inrcodec.info(shown())["bytes"]["preview"] == size
     assert "preview" not in inrcodec.info(plain)["bytes"]
 
 
 @pytest.mark.parametrize("side", [8, 16, 32])
 def test_a_preview_is_taken_without_decoding(side: int) -> None:
     with mock.patch.object(codec, "open_bytes", side_effect=AssertionError), pytest.warns(Notice, match="lossy"):
-        found = inrcodec.thumbnail(SHOWN, scale=1 / side)
+        found = inrcodec.thumbnail(shown(), scale=1 / side)
     exact = means(LARGE, side)
     assert found.samples.shape == exact.shape
     assert found.samples.dtype == exact.dtype
@@ -225,7 +238,7 @@ def test_a_preview_is_taken_without_decoding(side: int) -> None:
 def test_where_the_preview_is_not_taken(asked: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = inrcodec.thumbnail(SHOWN, **asked)
+        found = inrcodec.thumbnail(shown(), **asked)
     assert np.array_equal(found.samples, means(LARGE, 4 if "scale" in asked else 8))
 
 
@@ -285,7 +298,7 @@ FAULTY = {
 
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_faulty_preview_is_damage_to_itself_only(name: str) -> None:
-    data = with_preview(SHOWN, FAULTY[name])
+    data = with_preview(shown(), FAULTY[name])
     with pytest.raises(FormatError, match="damaged: its preview: ") as fault:
         inrcodec.thumbnail(data)
     assert "\n" not in str(fault.value)
@@ -297,14 +310,14 @@ def test_a_faulty_preview_is_damage_to_itself_only(name: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_changed_bytes_of_a_preview_never_crash(data: st.DataObject) -> None:
-    content = bytearray(content_of(SHOWN))
+    content = bytearray(content_of(shown()))
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = content[: data.draw(st.integers(len(content) // 2, len(content)))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = inrcodec.thumbnail(with_preview(SHOWN, bytes(cut)))
+            found = inrcodec.thumbnail(with_preview(shown(), bytes(cut)))
     except FormatError:
         pass
     else:
@@ -316,14 +329,14 @@ def test_a_preview_that_declares_another_size_takes_no_memory() -> None:
     stream[6:10] = b"\xff\x3f\xff\x3f"
     whole = webp._riff(webp._chunk(b"VP8 ", bytes(stream)))
     with mock.patch.object(webp, "pillow_decode", side_effect=AssertionError), pytest.raises(FormatError, match="its size is not"):
-        inrcodec.thumbnail(with_preview(SHOWN, whole))
+        inrcodec.thumbnail(with_preview(shown(), whole))
 
 
 def test_limits_hold_for_previews() -> None:
     with pytest.raises(LimitError):
-        inrcodec.thumbnail(SHOWN, max_samples=500)
+        inrcodec.thumbnail(shown(), max_samples=500)
     with pytest.raises(LimitError):
-        inrcodec.thumbnail(SHOWN, max_memory=10_000)
+        inrcodec.thumbnail(shown(), max_memory=10_000)
 
 
 def test_a_lossy_file_gives_no_thumbnail() -> None:
@@ -366,7 +379,7 @@ def test_the_command_line_makes_and_takes_previews(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
-    (tmp_path / "a.linr").write_bytes(TILED)
+    (tmp_path / "a.linr").write_bytes(tiled())
     found = CliRunner().invoke(main, ["decode", str(tmp_path / "a.linr"), "-o", str(tmp_path / "b.png"), *arguments])
     assert found.exit_code == 2
     assert not (tmp_path / "b.png").exists()
@@ -383,7 +396,7 @@ def test_tensors_have_no_preview(tmp_path: Path) -> None:
 
 
 def test_a_preview_is_taken_without_what_takes_long_to_import(tmp_path: Path) -> None:
-    (tmp_path / "a.linr").write_bytes(SHOWN)
+    (tmp_path / "a.linr").write_bytes(shown())
     check = "assert not {'numba', 'scipy', 'inrcodec.codec'} & set(sys.modules)"
     program = f"import sys\nfrom inrcodec.cli import main\ntry:\n    main()\nfinally:\n    {check}\n"
     arguments = ["decode", str(tmp_path / "a.linr"), "-o", str(tmp_path / "b.png"), "--scale", "1/16"]

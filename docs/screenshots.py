@@ -152,10 +152,25 @@ def viewer(browser: Browser, place: Path) -> None:
         page.close()
 
 
+def network(browser: Browser, place: Path) -> None:
+    """The page of `inrcodec view`: what the network of a file says without the coded bits."""
+    petals = np.ascontiguousarray(load_sample_image("flower.jpg")[120:312, 240:496])
+    (place / "petals.linr").write_bytes(inrcodec.encode(petals, kind="image", profile="inr", prior="modulations"))
+    with served(place / "petals.linr") as address:
+        page = browser.new_page(viewport={"width": WIDTH, "height": 760})
+        page.set_default_timeout(WAIT)
+        page.goto(address)
+        page.get_by_role("button", name="Network alone").click()
+        drawn(page)
+        page.wait_for_load_state("networkidle")
+        keep(page, "viewer-network")
+        page.close()
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a viewer that shows a folder."""
-    command = [sys.executable, "-m", "inrcodec", "view", "--no-browser", str(folder)]
+def served(path: Path) -> Iterator[str]:
+    """The address of a viewer that shows a file or a folder."""
+    command = [sys.executable, "-m", "inrcodec", "view", "--no-browser", str(path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
         assert process.stdout is not None
@@ -201,7 +216,7 @@ def _save(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     Image.fromarray(np.ascontiguousarray(pixels)).save(path)
 
 
-PAGES: dict[str, Callable[[Browser, Path], None]] = {"report": report, "viewer": viewer}
+PAGES: dict[str, Callable[[Browser, Path], None]] = {"report": report, "viewer": viewer, "network": network}
 
 
 def main(names: list[str]) -> None:

@@ -158,7 +158,7 @@ def test_tables_say_how_much_and_where_others_are_smaller() -> None:
         "  as they came    250  83.3 %      20.000",
         "  inrcodec         50  16.7 %       4.000        5.00 s        0.50 s   250 B",
         "  PNG             200  66.7 %      16.000  4.0 × slower  4.0 × slower  1.0 kB",
-        "  inrcodec is the smallest of each file.",
+        "  inrcodec makes the smallest file of each.",
         "",
         "pictures: 1 of 2 files, 300 B of samples",
         "  The sums are over the files that all codecs of the table took.",

@@ -20,7 +20,7 @@ import soundfile
 from PIL import Image
 
 import inrcodec
-from inrcodec import Signal, figures
+from inrcodec import Signal, damage, figures
 from inrcodec.costs import costs
 from inrcodec.errors import FormatError, InrcodecError, LimitError, Stopped
 from inrcodec.limits import Limits
@@ -696,6 +696,17 @@ def test_what_is_no_file_has_one_line(client: Any) -> None:
         found = asked(client, what, "nonsense.linr", area="0,0,1,1")
         assert found["fault"] == "not a .linr file: it begins with other bytes"
         assert found["hint"] == ""
+
+
+def test_a_damaged_compact_file_has_nothing_to_salvage(tmp_path: Path) -> None:
+    data = bytearray(inrcodec.encode(np.arange(90, dtype=np.uint8).reshape(9, 10), kind="image"))
+    data[-8] ^= 1
+    (tmp_path / "small.linr").write_bytes(data)
+    told = asked(let_in(tmp_path), "about", "small.linr")
+    assert "damaged" in told["fault"]
+    assert told["hint"] == about.WHOLE
+    with pytest.raises(FormatError):
+        damage.salvage(bytes(data))
 
 
 def test_names_in_hints_are_quoted(folder: Path, tmp_path: Path) -> None:

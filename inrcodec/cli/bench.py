@@ -90,8 +90,8 @@ def bench(ctx: click.Context, /, paths: tuple[Any, ...], table: Path | None, pag
 
     Each codec encodes the samples of each file and decodes them again, and every sample is compared. Bytes, the seconds of encoding and
     decoding, and the peak of memory are told. Pictures: PNG, WebP, JPEG XL, JPEG 2000, JPEG-LS, AVIF. Sound: FLAC, WavPack. Arrays: JPEG
-    XL, JPEG 2000, JPEG-LS, Blosc2, pcodec. All are set to make small files, so that it takes a while: JPEG XL some 15 seconds for a
-    picture of 400,000 pixels. One that is not installed is named.
+    XL, JPEG 2000, JPEG-LS, Blosc2, pcodec. All are set to make small files, so that it takes a while: JPEG XL and WebP 5 to 10 seconds
+    for a picture of 400,000 pixels on two idle cores. One that is not installed is named.
 
     Pictures with a hidden colour lattice have a table of their own: they passed through JPEG, video or PhotoCD, and inrcodec makes much
     smaller files of them.

@@ -86,7 +86,7 @@ def _beaten(summary: Summary) -> Iterator[str]:
     if not score.files or not summary.ours:
         return
     if score.smaller == score.files:
-        yield f"  {summary.ours} is the smallest of each file."
+        yield f"  {summary.ours} makes the smallest file of each."
         return
     equal = f", as small as the smallest of {score.equal}" if score.equal else ""
     failed = f", and gave nothing of {score.failed}" if score.failed else ""

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import bundle, facts, thumbnails
 from ..codec import Opened
+from ..container import FIRST, is_compact
 from ..errors import FormatError, InrcodecError, LossyError, UnsupportedError, keeping_notices
 from ..figures import INK_NAMES, Picture, channel_names, shown, shrunk
 from ..options import Options
@@ -22,6 +23,7 @@ PREVIEW_SIDE = 8  # rows and columns that are one in a preview
 THUMBNAIL = 320  # pixels of its longer side, at most
 DECODED = 1 << 21  # places that are decoded for a thumbnail, at most
 SALVAGE = "inrcodec decode {} -o OUT --salvage writes what is intact; inrcodec verify {} names what is lost."
+WHOLE = "It is a compact file, which can be read as a whole only: nothing of it can be got back."
 SAFE = re.compile(r"[\w./+-]+", re.ASCII)
 
 
@@ -33,10 +35,21 @@ def fault_of(fault: InrcodecError, path: Path | None) -> dict[str, str]:
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # names need not be Unicode
     damaged = isinstance(fault, FormatError) and not text.startswith("not a .linr file")
     hint = ""
-    if damaged and path is not None and path.name.isprintable():
+    if damaged and path is not None and _is_compact(path):
+        hint = WHOLE
+    elif damaged and path is not None and path.name.isprintable():
         name = path.name if SAFE.fullmatch(path.name) else "'" + path.name.replace("'", "'\\''") + "'"
         hint = SALVAGE.format(name, name)
     return {"fault": text, "hint": hint}
+
+
+def _is_compact(path: Path) -> bool:
+    """Whether a file begins as a compact one does; False if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return is_compact(file.read(FIRST))
+    except OSError:
+        return False
 
 
 def about(held: Held, options: Options) -> dict[str, Any]:

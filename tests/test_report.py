@@ -324,7 +324,7 @@ def test_front_is_what_nothing_dominates(points: list[tuple[int, int]]) -> None:
 def test_axes_hold_their_points(least: float, factor: float) -> None:
     low, high, marks = decades(least, least * factor)
     assert 10**low < least <= least * factor < 10**high
-    assert any(text for _, text in marks)
+    assert sum(bool(text) for _, text in marks) >= 3
     assert all(10**low * 0.999 <= value <= 10**high * 1.001 for value, _ in marks)
     bottom, top, ticks = steps(least, least * factor)
     assert 0 <= bottom < least * factor < top

@@ -143,7 +143,7 @@ def decades(least: float, largest: float) -> tuple[float, float, list[tuple[floa
     if high - low < 1:  # never so narrow that noise looks like a difference
         low, high = (low + high) / 2 - 0.5, (low + high) / 2 + 0.5
     exponents = range(math.floor(low), math.ceil(high) + 1)
-    named = (1,) if high - low > 2.2 else (1, 2, 5)
+    named = (1,) if high - low > 3 else (1, 2, 5)
     every = 1 + int((high - low) // 7)  # very wide axes name every second power, or every third
     marks = []
     for exponent in exponents:

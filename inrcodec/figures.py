@@ -122,14 +122,19 @@ def heat(values: npt.NDArray[Any], top: float | None = None) -> tuple[Picture, f
     """
     import cv2
 
-    known = values[np.isfinite(values)]
-    if top is None:
-        top = float(np.quantile(known, BRIGHTEST)) if known.size else 0.0
+    top = brightest(values) if top is None else top
     top = top if top > 0 else 1.0
     colours = cv2.applyColorMap(_stretched(values, 0, top), cv2.COLORMAP_VIRIDIS)
     found: Picture = np.ascontiguousarray(colours[..., ::-1])
     found[np.isnan(values)] = MISSING
     return found, top
+
+
+def brightest(values: npt.NDArray[Any]) -> float:
+    """The top that `heat` takes if none is given; 1 if that is 0."""
+    known = values[np.isfinite(values)]
+    top = float(np.quantile(known, BRIGHTEST)) if known.size else 0.0
+    return top if top > 0 else 1.0
 
 
 def bars(values: npt.NDArray[Any], width: int, height: int, top: float | None = None) -> tuple[Picture, float]:

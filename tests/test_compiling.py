@@ -492,7 +492,7 @@ def test_a_caller_in_python_gets_a_warning_of_one_line(place: Place, options: li
 
 def test_events_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_noticed", False)
-    monkeypatch.setattr(events, "_first_compile", None)
+    monkeypatch.setattr(events, "_first_compile", events._Once())
     heard: list[str] = []
     events.on_first_compile(lambda: heard.append("compiling"))
     with warnings.catch_warnings(record=True) as caught:

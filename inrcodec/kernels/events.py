@@ -13,39 +13,43 @@ from threading import Lock
 from ..errors import Notice, keep_notice
 
 _lock = Lock()
-_first_compile: Callable[[], None] | None = None
-_first_load: Callable[[], None] | None = None
 _noticed = False
+
+
+class _Once:
+    """A callback that is called at most once, by whatever thread."""
+
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] | None = None
+
+    def tell(self) -> None:
+        with _lock:
+            callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
+
+
+_first_compile, _first_load = _Once(), _Once()
 
 
 def on_first_compile(callback: Callable[[], None] | None) -> None:
     """Set what is called before this process compiles its first kernel. It is not called if all come from the cache. None: nothing."""
-    global _first_compile
-    _first_compile = callback
+    _first_compile.callback = callback
 
 
 def first_compile() -> None:
     """Say that a kernel is about to be compiled."""
-    global _first_compile
-    with _lock:
-        callback, _first_compile = _first_compile, None
-    if callback is not None:
-        callback()
+    _first_compile.tell()
 
 
 def on_first_load(callback: Callable[[], None] | None) -> None:
     """Set what is called before this process loads or compiles its next kernel, once. None: nothing."""
-    global _first_load
-    _first_load = callback
+    _first_load.callback = callback
 
 
 def first_load() -> None:
     """Say that a kernel is about to be loaded or compiled."""
-    global _first_load
-    with _lock:
-        callback, _first_load = _first_load, None
-    if callback is not None:
-        callback()
+    _first_load.tell()
 
 
 def notice(text: str) -> None:

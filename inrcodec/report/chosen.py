@@ -114,7 +114,7 @@ def chosen(choice: Choice) -> Chosen:
     except InrcodecError as fault:
         faults.append(f"The map of where the bits go could not be made: {fault}.")
     planes, cropped = _planes(signal)
-    height, width = pictures[0][1]
+    height, width = pictures[0][1].shape[:2]
     smaller = f"The picture and its maps were shrunk to at most {number(max(width, height))} pixels a side, to keep this page small."
     least = min([max(width, height), *(max(image.width, image.height) for image in maps)])
     return Chosen(
@@ -142,20 +142,18 @@ def _maps(found: Costs) -> list[Image]:
     """Where the bits go, of all coded planes together, then of each."""
     all_planes = ("all planes", found.places)
     named = [all_planes, *found.planes] if len(found.planes) > 1 else [all_planes]
-    values = [_page(places) for _, places in named]
     total = float(np.sum(found.places, dtype=np.float64))
-    drawn = _fitting(values, MAP_BYTES, lambda x: _png(figures.heat(x)[0]))
+    drawn = _fitting([_page(places) for _, places in named], MAP_BYTES, lambda x: _png(figures.heat(x)[0]))
     images = []
-    for (name, places), value, (file, (height, width)) in zip(named, values, drawn, strict=True):
-        smaller = figures.shrunk(value, max(height, width))
-        top = figures.heat(smaller)[1]
+    for (name, places), (file, smaller) in zip(named, drawn, strict=True):
+        height, width = smaller.shape
         bits = float(np.sum(places, dtype=np.float64))
         note = f"{significant(bits / places.size)} bits per pixel on average"
         if places is found.places:
             note += f"; {number(round(found.overhead))} bits of the file belong to no pixel"
         else:
             note += f", {percent(bits / max(total, 1e-9))} of all that pixels take"
-        images.append(Image(_address(file), width, height, name, top=significant(top), note=note + "."))
+        images.append(Image(_address(file), width, height, name, top=significant(figures.brightest(smaller)), note=note + "."))
     return images
 
 
@@ -183,7 +181,7 @@ def _planes(signal: Signal) -> tuple[list[Image], str]:
     return images, said if share < 1 else ""
 
 
-Drawn = tuple[bytes, tuple[int, int]]  # a PNG file, and its height and width
+Drawn = tuple[bytes, npt.NDArray[Any]]  # a PNG file, and what it was drawn from
 
 
 def _fitting(pictures: Sequence[npt.NDArray[Any]], budget: int, draw: Callable[[Any], bytes]) -> list[Drawn]:
@@ -191,7 +189,7 @@ def _fitting(pictures: Sequence[npt.NDArray[Any]], budget: int, draw: Callable[[
     most = min(MOST, max(max(picture.shape[:2]) for picture in pictures))
     while True:
         smaller: list[npt.NDArray[Any]] = [figures.shrunk(picture, most) for picture in pictures]
-        found = [(draw(picture), (picture.shape[0], picture.shape[1])) for picture in smaller]
+        found = [(draw(picture), picture) for picture in smaller]
         total = sum(len(file) for file, _ in found)
         if total <= budget or most <= 64:
             return found
